@@ -1,0 +1,4 @@
+package dev.tandem.api;
+
+/** To be written. */
+public final class HttpServer {}

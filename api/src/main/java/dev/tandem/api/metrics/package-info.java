@@ -1,0 +1,2 @@
+/** The metrics page. */
+package dev.tandem.api.metrics;

@@ -1,0 +1,2 @@
+/** OpenAI request and response JSON. */
+package dev.tandem.api.openai;

@@ -1,0 +1,2 @@
+/** Server-sent events. */
+package dev.tandem.api.sse;

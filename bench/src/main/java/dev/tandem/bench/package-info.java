@@ -1,0 +1,2 @@
+/** Measurements and experiments; not shipped. */
+package dev.tandem.bench;

@@ -1,0 +1,55 @@
+package dev.tandem.engine;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Settings of one engine.
+ *
+ * @param maxModelLength longest prompt plus output, tokens
+ * @param limits bounds of a step and of the queue
+ * @param cachesPrefixes blocks of finished prompts are kept and found again
+ * @param seed base of the seeds drawn for requests without one
+ * @param handoff present on nodes that take part in a prefill/decode exchange
+ */
+public record EngineConfig(
+        int maxModelLength, Limits limits, boolean cachesPrefixes, long seed, Optional<HandoffConfig> handoff) {
+    /**
+     * @param batchedTokens {@code --max-num-batched-tokens}: rows of one step
+     * @param sequences {@code --max-num-seqs}: sequences running at once
+     * @param waiting requests that may wait; one more is refused with OVERLOADED
+     * @param isPrefillChunked long prompts may be cut over several steps
+     */
+    public record Limits(int batchedTokens, int sequences, int waiting, boolean isPrefillChunked) {}
+
+    /**
+     * @param engineId of this node, unique in the deployment
+     * @param host announced address of side channel and transfer engine
+     * @param sideChannelPort of tensor rank 0
+     * @param role {@code kv_role}
+     * @param leaseTimeout how long P keeps lent blocks
+     * @param fetchTimeout how long D waits for a read
+     * @param failurePolicy {@code kv_load_failure_policy}
+     */
+    public record HandoffConfig(
+            String engineId,
+            String host,
+            int sideChannelPort,
+            Role role,
+            Duration leaseTimeout,
+            Duration fetchTimeout,
+            FailurePolicy failurePolicy) {}
+
+    /** {@code kv_role}. */
+    public enum Role {
+        PRODUCER,
+        CONSUMER,
+        BOTH
+    }
+
+    /** What D does when the prompt's KV cannot be had. */
+    public enum FailurePolicy {
+        RECOMPUTE,
+        FAIL
+    }
+}

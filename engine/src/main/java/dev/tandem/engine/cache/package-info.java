@@ -1,0 +1,2 @@
+/** Blocks, their owners and the prefix cache. */
+package dev.tandem.engine.cache;

@@ -1,0 +1,2 @@
+/** Runs batches on rank workers. */
+package dev.tandem.engine.execute;

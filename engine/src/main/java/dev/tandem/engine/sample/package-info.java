@@ -1,0 +1,2 @@
+/** Chooses tokens from logits. */
+package dev.tandem.engine.sample;

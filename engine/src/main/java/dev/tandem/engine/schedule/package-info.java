@@ -1,0 +1,2 @@
+/**  pure bookkeeping, no threads. */
+package dev.tandem.engine.schedule;

@@ -1,0 +1,110 @@
+package dev.tandem.kernel;
+
+import dev.tandem.kv.KvPlaneView;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Stateless whole operations on tensors. {@code ScalarKernels} is the specification; every implementation gives the same bits.
+ *
+ * <p><b>The one reduction order.</b> A sum over n values (dot product, sum of squares, softmax denominator) is made in 16 virtual
+ * lanes: value i goes to lane {@code i % 16} by {@code lane = fma(a_i, b_i, lane)} (plain {@code +} where nothing is multiplied),
+ * lanes start at +0; then {@code l[j] += l[j+8]} for j < 8, {@code l[j] += l[j+4]} for j < 4, {@code l[j] += l[j+2]} for j < 2,
+ * {@code l[0] + l[1]}. A row's result never depends on how many rows are computed beside it, on the number of threads, or on the
+ * width of the machine's vectors. Stored types (bf16, f16, Q8_0, Q4_0, Q4_1) are widened to float32 exactly as dequantised (for Q4_1
+ * {@code fma(scale, nibble, minimum)}) and then enter the same sum.
+ *
+ * <p>{@code exp} is this package's own polynomial ({@code Exp}), the same in scalar and vector code. Activations are float32.
+ */
+public interface Kernels {
+    /** {@code scalar}, {@code vector-512}, {@code vector-256} or {@code vector-128}: for logs and the start report. */
+    String name();
+
+    /**
+     * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows().
+     *
+     * @param x [rows, weight.columns()]
+     * @param weight [out, in], any stored type
+     * @param out [rows, at least outColumn + weight.rows()]
+     */
+    void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads);
+
+    /**
+     * The same for a few chosen rows: {@code out[to(i), :] = dot(x[from(i), :], weight)}: used by experts, whose tokens are scattered.
+     *
+     * @param fromRows rows of x, at least {@code count}
+     * @param toRows rows of out, at least {@code count}
+     */
+    void linearRows(
+            Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int count, KernelThreads threads);
+
+    /** {@code out[r, :] = table[ids[r], :]} widened to float32, for r < rows. */
+    void embed(int[] ids, int rows, Tensor table, Matrix out);
+
+    /** {@code out[r] = weight * (x[r] / sqrt(mean(x[r]^2) + epsilon))} for r < rows; x and out may be the same matrix. */
+    void rmsNorm(Matrix x, int rows, Tensor weight, float epsilon, Matrix out, KernelThreads threads);
+
+    /**
+     * RMS norm of every head on its own, in place: columns {@code [column + h*headDim, …)} for h < heads of each row.
+     *
+     * @param weight [headDim]
+     */
+    void headNorm(Matrix x, int rows, int column, int heads, Tensor weight, float epsilon, KernelThreads threads);
+
+    /**
+     * Half-split rotary embedding in place: pair (i, i + d/2) of every head turns by position * inverse frequency i.
+     *
+     * @param positions position of each row
+     * @param table cosines and sines by position
+     */
+    void rotate(
+            Matrix x,
+            int rows,
+            int column,
+            int heads,
+            int headDim,
+            int[] positions,
+            RotaryTable table,
+            KernelThreads threads);
+
+    /** {@code x[r, :] += y[r, :]}. */
+    void add(Matrix x, Matrix y, int rows, KernelThreads threads);
+
+    /** {@code x[to, :] = fma(scale, y[from, :], x[to, :])}. */
+    void addScaledRow(Matrix x, int toRow, float scale, Matrix y, int fromRow);
+
+    /** {@code gate[r, i] = silu(gate[r, i]) * up[r, i]} for i < columns, silu(v) = v / (1 + exp(-v)). */
+    void siluMultiply(Matrix gate, Matrix up, int rows, int columns, KernelThreads threads);
+
+    /** In place softmax of each row's first {@code columns} values: subtract the maximum, exp, divide by the sum. */
+    void softmax(Matrix x, int rows, int columns, KernelThreads threads);
+
+    /**
+     * Stores heads of rows into cache blocks, rounded to the plane's type (to nearest, ties to even).
+     *
+     * @param x row r's columns {@code [column, column + heads*headDim)} go to slot {@code slots[r]}
+     * @param slots block id * block size + offset in the block, one a row
+     */
+    void storeKv(Matrix x, int rows, int column, KvPlaneView plane, int[] slots, KernelThreads threads);
+
+    /**
+     * Causal attention of the rows of one batch over the paged cache, heads grouped: query head h reads KV head {@code h / (queryHeads /
+     * kvHeads)}. For a row at position p of its sequence: scores {@code scale * dot(q, k_s)} for s = 0..p (the scale is applied to
+     * the finished dot product), softmax over them in the one reduction order, {@code out = sum over s ascending of fma(p_s, v_s, out)}
+     * with p_s already divided by the sum. Keys and values are read as rounded in the cache.
+     *
+     * @param q query of row r at columns {@code [column, column + queryHeads*headDim)}
+     * @param out [rows, queryHeads*headDim]
+     */
+    void attention(
+            Matrix q,
+            int column,
+            Matrix out,
+            KvPlaneView keys,
+            KvPlaneView values,
+            AttentionRows rows,
+            AttentionShape shape,
+            KernelThreads threads);
+
+    /** Widens {@code count} stored values to float32: for tests, tables and the few places that need a whole tensor. */
+    void widen(DType dtype, MemorySegment data, float[] out, int count);
+}

@@ -1,0 +1,31 @@
+package dev.tandem.model;
+
+import dev.tandem.checkpoint.ModelConfig;
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kv.KvLayout;
+import dev.tandem.kv.KvPool;
+import java.util.function.IntConsumer;
+
+/** One shard of a model on one rank. Not thread-safe: its rank worker is the only caller. */
+public interface Model extends AutoCloseable {
+    /** The whole model's configuration. */
+    ModelConfig config();
+
+    /** Planes that this shard caches, for a block size and a cache type. */
+    KvLayout kvLayout(int blockSize, DType kvDtype);
+
+    /**
+     * Runs one batch: writes keys and values of every row into the pool, attends, and computes the logits that the batch asks for.
+     *
+     * @param batch rows of several sequences; each chunk continues where its sequence's cache ends
+     * @param pool blocks named by the batch's block tables
+     * @param afterLayer called with the layer's index when all of that layer's keys and values of this batch are in the pool
+     * @return [batch.logitRows(), vocabulary] in the order of the chunks; valid until the next call
+     */
+    Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer);
+
+    /** Frees scratch memory; mapped weights belong to the checkpoint. */
+    @Override
+    void close();
+}
