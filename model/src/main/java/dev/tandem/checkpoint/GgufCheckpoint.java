@@ -27,5 +27,14 @@ public final class GgufCheckpoint implements Checkpoint {
     }
 
     @Override
+    public boolean permutesRotaryRows() {
+        return config().architecture() == ModelConfig.Architecture.LLAMA;
+    }
+
+    static Path onlyFileIn(Path folder) {
+        throw new CheckpointException(folder + " cannot be read yet");
+    }
+
+    @Override
     public void close() {}
 }

@@ -8,12 +8,16 @@ import dev.tandem.kernel.Matrix;
  */
 public final class Collective {
     /**
-     * Every rank contributes {@code columns} values a row; afterwards {@code whole} holds all ranks' columns, in rank order.
+     * Every rank contributes {@code columns} values a row; afterwards {@code whole} holds all ranks' columns, in rank order. In a
+     * group of one the two may be the same matrix, and then nothing moves.
      *
      * @param part [rows, columns] of this rank
      * @param whole [rows, columns * tpSize]
      */
     public void allGather(Matrix part, int rows, int columns, Matrix whole) {
+        if (part == whole) {
+            return;
+        }
         for (int row = 0; row < rows; row++) {
             System.arraycopy(part.values(), part.offset(row), whole.values(), whole.offset(row), columns);
         }

@@ -1,0 +1,12 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.Tensor;
+
+/**
+ * The three matrices of {@code down(silu(gate x) · up x)}, as in the checkpoint, not cut.
+ *
+ * @param gate [inner, hidden]
+ * @param up [inner, hidden]
+ * @param down [hidden, inner]
+ */
+public record SwiGluWeights(Tensor gate, Tensor up, Tensor down) {}
