@@ -20,7 +20,7 @@ class GoldenTest {
     private static final float HIDDEN_TOLERANCE = 2e-4f;
     private static final int STEPS = 32;
 
-    private final Kernels fast = KernelSelection.best();
+    private final Kernels fast = KernelSelection.best().kernels();
 
     @ParameterizedTest
     @ValueSource(strings = {"llama", "qwen3", "qwen3-moe"})

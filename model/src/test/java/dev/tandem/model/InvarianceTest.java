@@ -102,7 +102,7 @@ class InvarianceTest {
     }
 
     private static Setup plain() {
-        return Setup.plain(KernelSelection.best());
+        return Setup.plain(KernelSelection.best().kernels());
     }
 
     private static Path path(String name) {

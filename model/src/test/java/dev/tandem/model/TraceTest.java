@@ -28,7 +28,7 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
             int[] blockIds = rank.takeBlocks(prompt.length);
             Map<String, float[]> hidden = run(rank, prompt, blockIds);
             for (int layer = 0; layer < rank.model.config().layers(); layer++) {
