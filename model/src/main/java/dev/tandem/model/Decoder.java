@@ -125,10 +125,11 @@ final class Decoder {
             return;
         }
         KvLayout found = pool.layout();
-        KvLayout expected = kvLayout(found.blockSize(), found.planes().getFirst().dtype());
+        KvLayout expected =
+                kvLayout(found.blockSize(), found.planes().getFirst().dtype());
         if (!found.equals(expected)) {
-            throw new IllegalArgumentException("a pool of layout " + found + " does not fit the model, which caches "
-                    + expected);
+            throw new IllegalArgumentException(
+                    "a pool of layout " + found + " does not fit the model, which caches " + expected);
         }
         checkedPool = pool;
     }

@@ -68,7 +68,8 @@ final class DecoderParts {
                 .experts()
                 .ifPresentOrElse(
                         experts -> sizes.put("expert intermediate size", experts.intermediateSize()),
-                        () -> sizes.put("intermediate size", config.feedForward().intermediateSize()));
+                        () -> sizes.put(
+                                "intermediate size", config.feedForward().intermediateSize()));
         sizes.put("vocabulary", config.vocabularySize());
         return new Partition(sizes, config.attention().kvHeads());
     }
@@ -100,10 +101,7 @@ final class DecoderParts {
         }
         Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
         var stack = new DecoderStack(
-                new Embedding(context, table),
-                layers,
-                norm("model.norm.weight"),
-                ShardedLinear.byRank(context, head));
+                new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
         weights.requireAllRead();
         return new Decoder(context, config, limits, stack);
     }
@@ -133,10 +131,7 @@ final class DecoderParts {
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
         var scratch = new ExpertScratch(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
         return layer -> new MixtureOfExperts(
-                context,
-                weights.tensor(name(layer, "mlp.gate.weight")),
-                experts(layer, experts.count()),
-                scratch);
+                context, weights.tensor(name(layer, "mlp.gate.weight")), experts(layer, experts.count()), scratch);
     }
 
     /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */

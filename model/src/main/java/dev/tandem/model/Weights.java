@@ -20,7 +20,8 @@ final class Weights {
     }
 
     Tensor tensor(String name) {
-        return find(name).orElseThrow(() -> new IllegalStateException("the checkpoint let a graph through without " + name));
+        return find(name)
+                .orElseThrow(() -> new IllegalStateException("the checkpoint let a graph through without " + name));
     }
 
     Optional<Tensor> find(String name) {

@@ -30,8 +30,7 @@ class GoldenTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {"llama-q4_0", "llama-q8_0", "qwen3-bf16", "qwen3-q8_0", "qwen3-q4_0", "qwen3-moe-q4_0"})
+    @ValueSource(strings = {"llama-q4_0", "llama-q8_0", "qwen3-bf16", "qwen3-q8_0", "qwen3-q4_0", "qwen3-moe-q4_0"})
     void shouldGenerateGoldenTokensFromGguf(String name) {
         Path folder = TestRank.GOLDEN.resolve("gguf");
         compareWithGolden(folder.resolve(name + ".gguf"), folder.resolve(name), fast);
