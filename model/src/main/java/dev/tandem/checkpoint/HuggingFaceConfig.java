@@ -64,6 +64,9 @@ final class HuggingFaceConfig {
             "transformers_version", "what it was written with",
             "use_cache", "there is always a cache");
 
+    /** Read also where they are null. */
+    private static final List<String> HEAD_KEYS = List.of("head_dim", "num_key_value_heads");
+
     private final Settings config;
     private final Settings generation;
     private final Architecture architecture;
@@ -149,20 +152,24 @@ final class HuggingFaceConfig {
     private Attention attention() {
         int heads = config.integer("num_attention_heads", 1, ModelLimits.HEADS);
         boolean isLlama = architecture == Architecture.LLAMA;
-        if (isLlama && !config.has("head_dim") && config.integer("hidden_size", 1, ModelLimits.WIDTH) % heads != 0) {
-            throw config.refuse("hidden_size", "a multiple of num_attention_heads " + heads + ", or head_dim");
-        }
         // transformers gives Qwen3 defaults that no published model has: better to ask for the keys
         int kvHeads = isLlama && !config.has("num_key_value_heads")
                 ? heads
                 : config.integer("num_key_value_heads", 1, ModelLimits.HEADS);
         int headDim = isLlama && !config.has("head_dim")
-                ? config.integer("hidden_size", 1, ModelLimits.WIDTH) / heads
+                ? derivedHeadDim(heads)
                 : config.integer("head_dim", 1, ModelLimits.HEAD_DIM);
-        config.optionalInteger("head_dim", 1, ModelLimits.HEAD_DIM);
-        config.optionalInteger("num_key_value_heads", 1, ModelLimits.HEADS);
+        HEAD_KEYS.forEach(key -> config.optionalInteger(key, 1, ModelLimits.HEAD_DIM));
         Rope rope = rope();
         return new Attention(heads, kvHeads, headDim, !isLlama, rope.theta, rope.scaling);
+    }
+
+    private int derivedHeadDim(int heads) {
+        int hidden = config.integer("hidden_size", 1, ModelLimits.WIDTH);
+        if (hidden % heads != 0 || hidden / heads > ModelLimits.HEAD_DIM) {
+            throw config.refuse("head_dim", "a head size (width " + hidden + " over " + heads + " heads gives none)");
+        }
+        return hidden / heads;
     }
 
     private record Rope(double theta, Optional<Llama3Scaling> scaling) {}

@@ -14,6 +14,7 @@ import java.util.Map;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
@@ -71,7 +72,7 @@ final class JsonText {
      */
     static <T> T parse(Path file, String part, byte[] utf8, Reading<T> reading) {
         try (JsonParser parser = FACTORY.createParser(
-                tools.jackson.core.ObjectReadContext.empty(),
+                ObjectReadContext.empty(),
                 StandardCharsets.UTF_8
                         .newDecoder()
                         .decode(ByteBuffer.wrap(utf8))

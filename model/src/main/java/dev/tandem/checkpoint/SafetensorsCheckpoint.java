@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * A Hugging Face folder: {@code config.json}, optionally {@code generation_config.json}, and either {@code model.safetensors} or shards
@@ -77,7 +78,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
         Path index = folder.resolve(INDEX);
         SortedMap<String, String> places = places(index);
         var tensors = new TreeMap<String, Tensor>();
-        for (String shard : new java.util.TreeSet<>(places.values())) {
+        for (String shard : new TreeSet<>(places.values())) {
             MappedFile file = map(shardPath(index, shard), arena, files);
             tensorsOf(file).forEach((name, tensor) -> {
                 if (!shard.equals(places.get(name))) {

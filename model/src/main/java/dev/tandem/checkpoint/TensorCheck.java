@@ -2,6 +2,8 @@ package dev.tandem.checkpoint;
 
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -19,6 +21,9 @@ final class TensorCheck {
     /** Buffers that old versions of transformers wrote; they follow from the configuration. */
     private static final Pattern IGNORABLE =
             Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Path place;
     private final Map<String, Tensor> found;
@@ -77,9 +82,16 @@ final class TensorCheck {
     }
 
     private void requireRotaryFactors(List<Integer> shape) {
-        DType dtype = require(ROTARY_FACTORS, shape).dtype();
+        Tensor factors = require(ROTARY_FACTORS, shape);
+        DType dtype = factors.dtype();
         if (dtype != DType.F32) {
             throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "F32", dtype);
+        }
+        for (long i = 0; i < factors.columns(); i++) {
+            float factor = factors.data().get(FLOAT, i * Float.BYTES);
+            if (!(factor > 0 && factor < Float.POSITIVE_INFINITY)) {
+                throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "finite factors above 0", factor);
+            }
         }
     }
 
