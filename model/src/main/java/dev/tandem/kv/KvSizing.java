@@ -18,7 +18,8 @@ public final class KvSizing {
         if (blocks < needed) {
             throw new IllegalArgumentException("KV cache memory of " + poolBytes + " bytes holds "
                     + blocks * layout.blockSize() + " tokens in " + blocks + " blocks of " + layout.blockBytes()
-                    + " bytes, but max model length " + maxModelLength + " needs " + needed + " blocks: raise the memory to "
+                    + " bytes, but max model length " + maxModelLength + " needs " + needed
+                    + " blocks: raise the memory to "
                     + needed * layout.blockBytes() + " bytes, or lower max model length to "
                     + blocks * layout.blockSize());
         }

@@ -60,8 +60,7 @@ final class PoolFile {
                 refusals.add(place + " refuses: " + e);
             }
         }
-        throw new KvMemoryException(
-                "a KV pool of " + bytes + " bytes finds no room: " + String.join("; ", refusals));
+        throw new KvMemoryException("a KV pool of " + bytes + " bytes finds no room: " + String.join("; ", refusals));
     }
 
     private static MemorySegment mapFile(Path file, long bytes, Place place, Arena arena) throws IOException {

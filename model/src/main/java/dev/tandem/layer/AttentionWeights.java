@@ -12,8 +12,7 @@ import java.util.Optional;
  * @param output [hidden, heads * headDim]
  * @param headNorms norms of query and key heads before the rotary embedding (Qwen3)
  */
-public record AttentionWeights(
-        Tensor query, Tensor key, Tensor value, Tensor output, Optional<HeadNorms> headNorms) {
+public record AttentionWeights(Tensor query, Tensor key, Tensor value, Tensor output, Optional<HeadNorms> headNorms) {
     /**
      * @param query on every query head
      * @param key on every key head

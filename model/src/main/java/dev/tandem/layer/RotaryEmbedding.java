@@ -23,7 +23,6 @@ public final class RotaryEmbedding {
     /** Turns heads in columns {@code [column, column + heads * headDim)} of every row by the row's position, in place. */
     void forward(Matrix x, StepRows rows, int column, int heads) {
         int headDim = 2 * table.pairs();
-        context.kernels()
-                .rotate(x, rows.count(), column, heads, headDim, rows.positions(), table, context.threads());
+        context.kernels().rotate(x, rows.count(), column, heads, headDim, rows.positions(), table, context.threads());
     }
 }

@@ -58,7 +58,8 @@ public final class StepRows {
     /** Ends the filling: the rows can now pass the layers. */
     public void seal() {
         Arrays.fill(blockTables, count, blockTables.length, null);
-        attentionRows = new AttentionRows(count, positions, blockTables, pool().layout().blockSize());
+        attentionRows =
+                new AttentionRows(count, positions, blockTables, pool().layout().blockSize());
     }
 
     /** Rows of this pass. */

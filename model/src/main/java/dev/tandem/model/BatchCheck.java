@@ -27,15 +27,19 @@ final class BatchCheck {
         }
         for (int id : batch.tokenIds()) {
             if (id < 0 || id >= vocabularySize) {
-                throw new IllegalArgumentException("token id " + id + " is outside the vocabulary of " + vocabularySize);
+                throw new IllegalArgumentException(
+                        "token id " + id + " is outside the vocabulary of " + vocabularySize);
             }
         }
     }
 
     private static void requireChunk(Chunk chunk, KvPool pool, StepLimits limits) {
-        if (chunk.rows() < 1 || chunk.firstPosition() < 0 || chunk.logitRows() < 0 || chunk.logitRows() > chunk.rows()) {
-            throw new IllegalArgumentException("chunk of " + chunk.rows() + " rows at position "
-                    + chunk.firstPosition() + " with " + chunk.logitRows() + " rows of logits");
+        if (chunk.rows() < 1
+                || chunk.firstPosition() < 0
+                || chunk.logitRows() < 0
+                || chunk.logitRows() > chunk.rows()) {
+            throw new IllegalArgumentException("chunk of " + chunk.rows() + " rows at position " + chunk.firstPosition()
+                    + " with " + chunk.logitRows() + " rows of logits");
         }
         int tokens = chunk.firstPosition() + chunk.rows();
         if (tokens > limits.maxModelLength()) {
@@ -50,7 +54,8 @@ final class BatchCheck {
         for (int i = 0; i < blocks; i++) {
             int block = chunk.blockIds()[i];
             if (block < 0 || block >= pool.blockCount()) {
-                throw new IllegalArgumentException("block id " + block + " is outside the pool of " + pool.blockCount());
+                throw new IllegalArgumentException(
+                        "block id " + block + " is outside the pool of " + pool.blockCount());
             }
         }
     }

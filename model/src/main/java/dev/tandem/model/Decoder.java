@@ -63,6 +63,11 @@ final class Decoder {
         return scratch.residual();
     }
 
+    /** Rows of the last batch that asked for logits, after the final norm, for the same tests: [maxLogitRows, hidden]. */
+    Matrix finalNormed() {
+        return scratch.asked();
+    }
+
     /** Cuts the batch into passes and keeps the rows that need logits; returns how many those are. */
     private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
         List<Chunk> chunks = batch.chunks();
@@ -120,10 +125,11 @@ final class Decoder {
             return;
         }
         KvLayout found = pool.layout();
-        KvLayout expected = kvLayout(found.blockSize(), found.planes().getFirst().dtype());
+        KvLayout expected =
+                kvLayout(found.blockSize(), found.planes().getFirst().dtype());
         if (!found.equals(expected)) {
-            throw new IllegalArgumentException("a pool of layout " + found + " does not fit the model, which caches "
-                    + expected);
+            throw new IllegalArgumentException(
+                    "a pool of layout " + found + " does not fit the model, which caches " + expected);
         }
         checkedPool = pool;
     }

@@ -68,7 +68,8 @@ final class DecoderParts {
                 .experts()
                 .ifPresentOrElse(
                         experts -> sizes.put("expert intermediate size", experts.intermediateSize()),
-                        () -> sizes.put("intermediate size", config.feedForward().intermediateSize()));
+                        () -> sizes.put(
+                                "intermediate size", config.feedForward().intermediateSize()));
         sizes.put("vocabulary", config.vocabularySize());
         return new Partition(sizes, config.attention().kvHeads());
     }
@@ -78,10 +79,9 @@ final class DecoderParts {
      *
      * @param headNorms norms of a layer's query and key heads, {@link #noHeadNorms} or {@link #headNorms}
      * @param feedForwards second half of a layer, from {@link #mlps} or {@link #mixturesOfExperts}
-     * @throws dev.tandem.checkpoint.CheckpointException when a tensor is missing, has another shape, or is read by nothing
      */
     Decoder decoder(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
-        Tensor table = weights.matrix("model.embed_tokens.weight", config.vocabularySize(), config.hiddenSize());
+        Tensor table = weights.tensor("model.embed_tokens.weight");
         var rotary = new RotaryEmbedding(context, inverseFrequencies(), limits.maxModelLength());
         AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
         var layers = new ArrayList<DecoderLayer>();
@@ -94,19 +94,14 @@ final class DecoderParts {
                     scratch);
             layers.add(new DecoderLayer(
                     context,
-                    norm(name(layer, "input_layernorm.weight"), config.hiddenSize()),
+                    norm(name(layer, "input_layernorm.weight")),
                     attention,
-                    norm(name(layer, "post_attention_layernorm.weight"), config.hiddenSize()),
+                    norm(name(layer, "post_attention_layernorm.weight")),
                     feedForwards.apply(layer)));
         }
-        Tensor head = config.tiesEmbeddings()
-                ? table
-                : weights.matrix("lm_head.weight", config.vocabularySize(), config.hiddenSize());
+        Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
         var stack = new DecoderStack(
-                new Embedding(context, table),
-                layers,
-                norm("model.norm.weight", config.hiddenSize()),
-                ShardedLinear.byRank(context, head));
+                new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
         weights.requireAllRead();
         return new Decoder(context, config, limits, stack);
     }
@@ -118,17 +113,15 @@ final class DecoderParts {
 
     /** Every query and key head is normed before the rotary embedding. */
     Optional<HeadNorms> headNorms(int layer) {
-        int headDim = config.attention().headDim();
         return Optional.of(new HeadNorms(
-                norm(name(layer, "self_attn.q_norm.weight"), headDim),
-                norm(name(layer, "self_attn.k_norm.weight"), headDim)));
+                norm(name(layer, "self_attn.q_norm.weight")), norm(name(layer, "self_attn.k_norm.weight"))));
     }
 
     /** Dense feed-forward layers. */
     IntFunction<FeedForward> mlps() {
         int inner = config.feedForward().intermediateSize();
         SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), inner);
-        return layer -> new Mlp(context, swiGlu(name(layer, "mlp."), inner), scratch);
+        return layer -> new Mlp(context, swiGlu(name(layer, "mlp.")), scratch);
     }
 
     /** Mixtures of experts in every layer. */
@@ -138,51 +131,39 @@ final class DecoderParts {
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
         var scratch = new ExpertScratch(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
         return layer -> new MixtureOfExperts(
-                context,
-                weights.matrix(name(layer, "mlp.gate.weight"), experts.count(), config.hiddenSize()),
-                experts(layer, experts),
-                scratch);
+                context, weights.tensor(name(layer, "mlp.gate.weight")), experts(layer, experts.count()), scratch);
     }
 
     /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */
-    private List<SwiGluWeights> experts(int layer, Experts experts) {
+    private List<SwiGluWeights> experts(int layer, int count) {
         String prefix = name(layer, "mlp.experts.");
-        int inner = experts.intermediateSize();
-        var all = new ArrayList<SwiGluWeights>();
-        if (!weights.has(prefix + "gate_proj.weight")) {
-            for (int expert = 0; expert < experts.count(); expert++) {
-                all.add(swiGlu(prefix + expert + ".", inner));
+        var experts = new ArrayList<SwiGluWeights>();
+        if (weights.find(prefix + "gate_proj.weight").isPresent()) {
+            SwiGluWeights stacks = swiGlu(prefix);
+            for (int expert = 0; expert < count; expert++) {
+                experts.add(stacks.entry(expert));
             }
-            return all;
+        } else {
+            for (int expert = 0; expert < count; expert++) {
+                experts.add(swiGlu(prefix + expert + "."));
+            }
         }
-        int hidden = config.hiddenSize();
-        Tensor gate = weights.stack(prefix + "gate_proj.weight", experts.count(), inner, hidden);
-        Tensor up = weights.stack(prefix + "up_proj.weight", experts.count(), inner, hidden);
-        Tensor down = weights.stack(prefix + "down_proj.weight", experts.count(), hidden, inner);
-        for (int expert = 0; expert < experts.count(); expert++) {
-            all.add(new SwiGluWeights(gate.entry(expert), up.entry(expert), down.entry(expert)));
-        }
-        return all;
+        return experts;
     }
 
-    private SwiGluWeights swiGlu(String prefix, int inner) {
-        int hidden = config.hiddenSize();
+    private SwiGluWeights swiGlu(String prefix) {
         return new SwiGluWeights(
-                weights.matrix(prefix + "gate_proj.weight", inner, hidden),
-                weights.matrix(prefix + "up_proj.weight", inner, hidden),
-                weights.matrix(prefix + "down_proj.weight", hidden, inner));
+                weights.tensor(prefix + "gate_proj.weight"),
+                weights.tensor(prefix + "up_proj.weight"),
+                weights.tensor(prefix + "down_proj.weight"));
     }
 
     private AttentionWeights attentionWeights(int layer, Optional<HeadNorms> headNorms) {
-        Attention attention = config.attention();
-        int hidden = config.hiddenSize();
-        int queryRows = attention.heads() * attention.headDim();
-        int kvRows = attention.kvHeads() * attention.headDim();
         return new AttentionWeights(
-                weights.matrix(name(layer, "self_attn.q_proj.weight"), queryRows, hidden),
-                weights.matrix(name(layer, "self_attn.k_proj.weight"), kvRows, hidden),
-                weights.matrix(name(layer, "self_attn.v_proj.weight"), kvRows, hidden),
-                weights.matrix(name(layer, "self_attn.o_proj.weight"), hidden, queryRows),
+                weights.tensor(name(layer, "self_attn.q_proj.weight")),
+                weights.tensor(name(layer, "self_attn.k_proj.weight")),
+                weights.tensor(name(layer, "self_attn.v_proj.weight")),
+                weights.tensor(name(layer, "self_attn.o_proj.weight")),
                 headNorms);
     }
 
@@ -192,17 +173,17 @@ final class DecoderParts {
         if (attention.ropeScaling().isPresent()) {
             inverse = RotaryFrequencies.llama3(inverse, attention.ropeScaling().get());
         }
-        if (weights.has(ROPE_FACTORS)) {
-            var factors = new float[inverse.length];
-            Tensor tensor = weights.vector(ROPE_FACTORS, factors.length);
-            context.kernels().widen(tensor.dtype(), tensor.data(), factors, factors.length);
-            inverse = RotaryFrequencies.divided(inverse, factors);
+        Optional<Tensor> factors = weights.find(ROPE_FACTORS);
+        if (factors.isPresent()) {
+            var values = new float[inverse.length];
+            context.kernels().widen(factors.get().dtype(), factors.get().data(), values, values.length);
+            inverse = RotaryFrequencies.divided(inverse, values);
         }
         return inverse;
     }
 
-    private RmsNorm norm(String name, int values) {
-        return new RmsNorm(context, weights.vector(name, values), config.normEpsilon());
+    private RmsNorm norm(String name) {
+        return new RmsNorm(context, weights.tensor(name), config.normEpsilon());
     }
 
     private static String name(int layer, String rest) {

@@ -9,7 +9,7 @@ import java.util.function.IntConsumer;
 
 /** Llama 2 and 3, and what has their shape (SmolLM2): dense layers, heads as projected. */
 public final class Llama implements Model {
-    private final Decoder decoder;
+    final Decoder decoder;
 
     Llama(DecoderParts parts) {
         decoder = parts.decoder(parts::noHeadNorms, parts.mlps());

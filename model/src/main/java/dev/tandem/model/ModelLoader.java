@@ -10,7 +10,6 @@ public final class ModelLoader {
     /**
      * One rank's shard of a model. Weights stay mapped views, so the checkpoint must outlive the model; scratch is taken here.
      *
-     * @throws dev.tandem.checkpoint.CheckpointException when tensors are missing, have other shapes, or are read by nothing
      * @throws IllegalArgumentException when the model's sizes cannot be cut for the rank's group; it names group sizes that fit
      */
     public static Model load(Checkpoint checkpoint, RankContext context, StepLimits limits) {

@@ -9,7 +9,7 @@ import java.util.function.IntConsumer;
 
 /** Qwen3: dense layers, query and key heads normed before the rotary embedding. */
 public final class Qwen3 implements Model {
-    private final Decoder decoder;
+    final Decoder decoder;
 
     Qwen3(DecoderParts parts) {
         decoder = parts.decoder(parts::headNorms, parts.mlps());

@@ -9,7 +9,7 @@ import java.util.function.IntConsumer;
 
 /** Qwen3-MoE: as Qwen3, every feed-forward layer a mixture of experts. */
 public final class Qwen3Moe implements Model {
-    private final Decoder decoder;
+    final Decoder decoder;
 
     Qwen3Moe(DecoderParts parts) {
         decoder = parts.decoder(parts::headNorms, parts.mixturesOfExperts());

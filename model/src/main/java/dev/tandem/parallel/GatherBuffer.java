@@ -13,7 +13,8 @@ public record GatherBuffer(Matrix part, Matrix whole) {
     /** Scratch for {@code rows} rows of {@code columns} values over the whole group. */
     public static GatherBuffer of(Rank rank, int rows, int columns) {
         Matrix whole = Matrix.of(rows, columns);
-        Matrix part = rank.tpSize() == 1 ? whole : Matrix.of(rows, rank.shard(columns).size());
+        Matrix part =
+                rank.tpSize() == 1 ? whole : Matrix.of(rows, rank.shard(columns).size());
         return new GatherBuffer(part, whole);
     }
 
