@@ -1,4 +1,152 @@
 package dev.tandem.engine.handoff;
 
-/** To be written: leases on blocks. Owned by the engine loop. */
-public final class HandoffLedger {}
+import dev.tandem.engine.EngineException;
+import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
+import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Who may read which blocks of this prefill node, until when. A lease ends by the decode node's done message, by a cancel or by its
+ * deadline on this node's own clock, whichever comes first; from that moment its virtual ids are refused, and once no access is open
+ * its blocks go back to the engine. Owned by the engine loop, except {@link #done} (side-channel poller) and {@link #cameToRest}
+ * (transfer threads), which only post to the queues that the next {@link #poll} empties.
+ */
+final class HandoffLedger {
+    private static final Logger log = LoggerFactory.getLogger(HandoffLedger.class);
+
+    private final long leaseTimeoutNs;
+    private final VirtualIds virtualIds;
+    private final LeaseDirectory directory;
+    private final HandoffCounters counters;
+    private final Runnable wakeLoop;
+
+    /** By request, oldest first: all leases last equally long, so the first one expires first. */
+    private final LinkedHashMap<String, BlockLease> live = new LinkedHashMap<>();
+
+    /** Ended, but not yet told to the engine: an access is still open, or {@link #poll} was not called since. */
+    private final Map<BlockLease, Reason> ending = new HashMap<>();
+
+    private final Queue<BlockLease> released = new ConcurrentLinkedQueue<>(); // at most one entry a lease
+    private final Queue<BlockLease> rested = new ConcurrentLinkedQueue<>(); // at most one entry a lease
+
+    HandoffLedger(
+            long leaseTimeoutNs,
+            VirtualIds virtualIds,
+            LeaseDirectory directory,
+            HandoffCounters counters,
+            Runnable wakeLoop) {
+        this.leaseTimeoutNs = leaseTimeoutNs;
+        this.virtualIds = virtualIds;
+        this.directory = directory;
+        this.counters = counters;
+        this.wakeLoop = wakeLoop;
+    }
+
+    /**
+     * @throws EngineException INVALID when the request has lent blocks already, OVERLOADED when virtual ids run out
+     */
+    BlockLease lend(String requestId, int[] blockIds, long nowNs) {
+        if (live.containsKey(requestId)) {
+            throw new EngineException(
+                    EngineException.Kind.INVALID, "request id " + requestId + " is in use: its blocks are lent");
+        }
+        int first = virtualIds.take(blockIds.length, nowNs);
+        var lease = new BlockLease(requestId, first, blockIds, nowNs + leaseTimeoutNs);
+        live.put(requestId, lease);
+        directory.add(lease);
+        log.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);
+        return lease;
+    }
+
+    /** Ends a lease at once, if it lives. */
+    void cancel(String requestId) {
+        BlockLease lease = live.get(requestId);
+        if (lease != null) {
+            end(lease, Reason.CANCELLED);
+            wakeLoop.run();
+        }
+    }
+
+    /**
+     * The decode node said that it is done. Any thread but only one: the side-channel poller.
+     *
+     * @param expected done messages that this port will get for the request
+     */
+    void done(String requestId, int expected) {
+        BlockLease lease = directory.ofRequest(requestId);
+        if (lease == null) {
+            counters.increment(HandoffCounter.DONE_UNKNOWN);
+            return;
+        }
+        counters.increment(HandoffCounter.DONE_RECEIVED);
+        if (lease.countDone(expected)) {
+            released.add(lease);
+            wakeLoop.run();
+        }
+    }
+
+    /** The last access of an ended lease was closed. Transfer threads. */
+    void cameToRest(BlockLease lease) {
+        rested.add(lease);
+        wakeLoop.run();
+    }
+
+    /** Ends what was released or is overdue, and reports leases that are at rest. */
+    void poll(long nowNs, List<HandoffEvent> events) {
+        for (BlockLease lease = released.poll(); lease != null; lease = released.poll()) {
+            end(lease, Reason.RELEASED);
+        }
+        while (!live.isEmpty() && live.firstEntry().getValue().deadlineNs() - nowNs <= 0) {
+            BlockLease lease = live.firstEntry().getValue();
+            log.warn(
+                    "request={} lease={} blocks={} expired: no done message came within {} ms",
+                    lease.requestId(),
+                    lease.firstVirtualId(),
+                    lease.blockIds().length,
+                    leaseTimeoutNs / 1_000_000);
+            end(lease, Reason.EXPIRED);
+        }
+        for (BlockLease lease = rested.poll(); lease != null; lease = rested.poll()) {
+            Reason reason = ending.remove(lease);
+            if (reason == null) {
+                throw new IllegalStateException("lease " + lease.firstVirtualId() + " came to rest twice");
+            }
+            events.add(new LeaseEnded(lease.requestId(), lease.blockIds(), reason));
+        }
+    }
+
+    /** The earliest deadline of a live lease, else Long.MAX_VALUE. */
+    long nextDeadlineNs() {
+        return live.isEmpty() ? Long.MAX_VALUE : live.firstEntry().getValue().deadlineNs();
+    }
+
+    /** Leases that are live, or ended and not at rest. */
+    int leases() {
+        return live.size() + ending.size();
+    }
+
+    /** Ends all leases. */
+    void cancelAll() {
+        for (BlockLease lease : List.copyOf(live.values())) {
+            end(lease, Reason.CANCELLED);
+        }
+    }
+
+    private void end(BlockLease lease, Reason reason) {
+        if (!live.remove(lease.requestId(), lease)) {
+            return; // released after it had expired or was cancelled
+        }
+        directory.remove(lease);
+        ending.put(lease, reason);
+        if (lease.end()) {
+            rested.add(lease);
+        }
+    }
+}

@@ -1,8 +1,13 @@
 package dev.tandem.engine.handoff;
 
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where the KV of a prompt lies: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector v0.11.0rc1 writes them.
@@ -11,14 +16,27 @@ import java.util.Map;
  * @param host {@code remote_host} of the side channel
  * @param port {@code remote_port} of tensor rank 0's side channel
  * @param blockIds {@code remote_block_ids}: virtual ids, fresh per lease
- * @param lastTokenId {@code last_token_id}: the token that the prefill node sampled; the decode node samples it again itself
- * @param further keys that we do not know, kept
+ * @param lastTokenId {@code last_token_id}: the token that the prefill node sampled; the decode node samples it again itself. -1 when
+ *     the peer does not tell it
+ * @param further keys that we do not know, kept; values may be null
  */
 public record HandoffTicket(
         String engineId, String host, int port, List<Integer> blockIds, int lastTokenId, Map<String, Object> further) {
+    /** Most blocks that a ticket may name. */
+    public static final int MAX_BLOCKS = 1 << 20;
+
+    /** Most keys that a ticket may have. */
+    public static final int MAX_KEYS = 128;
+
+    /** The request id that P lent the blocks under, where it may differ from D's; newer vllm-ascend nodes write it too. */
+    static final String REQUEST_ID = "remote_request_id";
+
+    /** Drawn by P at its start: its metadata says the same, or the ticket is of an earlier life. */
+    static final String INCARNATION = "tandem_incarnation";
+
     public HandoffTicket {
         blockIds = List.copyOf(blockIds);
-        further = Map.copyOf(further);
+        further = Collections.unmodifiableMap(new LinkedHashMap<>(further));
     }
 
     /** The JSON object of {@code kv_transfer_params}, as plain values. */
@@ -30,7 +48,138 @@ public record HandoffTicket(
         params.put("remote_engine_id", engineId);
         params.put("remote_host", host);
         params.put("remote_port", port);
-        params.put("last_token_id", lastTokenId);
+        if (lastTokenId >= 0) {
+            params.put("last_token_id", lastTokenId);
+        }
         return params;
+    }
+
+    /**
+     * Reads what {@link #toParams} or a foreign prefill node wrote and a client or gateway may have changed.
+     *
+     * @throws IllegalArgumentException naming the key, what was found and what is allowed
+     */
+    public static HandoffTicket fromParams(Map<String, ?> params) {
+        if (params.size() > MAX_KEYS) {
+            throw new IllegalArgumentException(
+                    "kv_transfer_params has " + params.size() + " keys, at most " + MAX_KEYS + " are allowed");
+        }
+        var further = new LinkedHashMap<String, Object>(params);
+        for (String known : List.of(
+                "do_remote_prefill",
+                "do_remote_decode",
+                "remote_block_ids",
+                "remote_engine_id",
+                "remote_host",
+                "remote_port",
+                "last_token_id")) {
+            further.remove(known);
+        }
+        text(params, REQUEST_ID, false);
+        text(params, INCARNATION, false);
+        Object lastToken = params.get("last_token_id");
+        return new HandoffTicket(
+                text(params, "remote_engine_id", true),
+                host(text(params, "remote_host", true)),
+                integer("remote_port", params.get("remote_port"), 1, 65_535),
+                blockIds(params.get("remote_block_ids")),
+                lastToken == null ? -1 : integer("last_token_id", lastToken, 0, Integer.MAX_VALUE),
+                further);
+    }
+
+    /** Under which id the prefill node keeps its lease, if the ticket says so. */
+    Optional<String> lentAs() {
+        return further.get(REQUEST_ID) instanceof String id && !id.isEmpty() ? Optional.of(id) : Optional.empty();
+    }
+
+    /** Which life of the prefill node wrote the ticket, if it says so. */
+    Optional<String> incarnation() {
+        return further.get(INCARNATION) instanceof String id ? Optional.of(id) : Optional.empty();
+    }
+
+    private static String text(Map<String, ?> params, String key, boolean isRequired) {
+        Object value = params.get(key);
+        if (value == null && !isRequired) {
+            return "";
+        }
+        if (!(value instanceof String text)) {
+            throw wrong(key, value, "a string");
+        }
+        if ((isRequired && text.isEmpty()) || text.length() > 256) {
+            throw new IllegalArgumentException(
+                    "kv_transfer_params." + key + " has " + text.length() + " characters, 1 to 256 are allowed");
+        }
+        return text;
+    }
+
+    /** A name or address without anything that an endpoint syntax could take for more. */
+    private static String host(String host) {
+        for (int index = 0; index < host.length(); index++) {
+            char c = host.charAt(index);
+            boolean isPlain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+            if (!isPlain && ".-_:%".indexOf(c) < 0) {
+                throw wrong("remote_host", host, "a host name or an address");
+            }
+        }
+        return host;
+    }
+
+    private static int integer(String key, @Nullable Object value, int least, int most) {
+        long found =
+                switch (value) {
+                    case Integer number -> number;
+                    case Long number -> number;
+                    case Short number -> number;
+                    case Byte number -> number;
+                    case BigInteger number when number.bitLength() < 64 -> number.longValue();
+                    case null, default -> throw wrong(key, value, "an integer from " + least + " to " + most);
+                };
+        if (found < least || found > most) {
+            throw wrong(key, value, "an integer from " + least + " to " + most);
+        }
+        return (int) found;
+    }
+
+    /** A flat list of ids, or, as newer nodes write it, a list of such lists per KV group, of which there must be one. */
+    private static List<Integer> blockIds(@Nullable Object value) {
+        String key = "remote_block_ids";
+        if (!(value instanceof List<?> list)) {
+            throw wrong(key, value, "a list of block ids");
+        }
+        if (!list.isEmpty() && list.getFirst() instanceof List<?> group) {
+            if (list.size() != 1) {
+                throw new IllegalArgumentException(
+                        "kv_transfer_params." + key + " has " + list.size() + " KV groups, 1 is supported");
+            }
+            list = group;
+        }
+        if (list.isEmpty() || list.size() > MAX_BLOCKS) {
+            throw new IllegalArgumentException("kv_transfer_params." + key + " has " + list.size() + " blocks, 1 to "
+                    + MAX_BLOCKS + " are allowed");
+        }
+        var ids = new ArrayList<Integer>(list.size());
+        for (int index = 0; index < list.size(); index++) {
+            ids.add(integer(key + "[" + index + "]", list.get(index), 0, Integer.MAX_VALUE));
+        }
+        return ids;
+    }
+
+    private static IllegalArgumentException wrong(
+            String key, @Nullable Object value, String allowed) {
+        if (value == null) {
+            return new IllegalArgumentException("kv_transfer_params." + key + " is missing; it must be " + allowed);
+        }
+        String shown = String.valueOf(value instanceof String || value instanceof Number ? value : kind(value));
+        return new IllegalArgumentException("kv_transfer_params." + key + " is "
+                + (shown.length() > 64 ? shown.substring(0, 64) + "…" : shown) + ", but must be " + allowed);
+    }
+
+    private static String kind(Object value) {
+        return switch (value) {
+            case Map<?, ?> map -> "an object of " + map.size() + " keys";
+            case List<?> list -> "a list of " + list.size();
+            case Boolean bool -> bool.toString();
+            default -> value.getClass().getSimpleName();
+        };
     }
 }

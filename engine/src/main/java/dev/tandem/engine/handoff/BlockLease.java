@@ -1,0 +1,86 @@
+package dev.tandem.engine.handoff;
+
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * The blocks of one prompt, lent under fresh virtual ids {@code firstVirtualId .. firstVirtualId + blocks - 1}. Transfer threads open
+ * and close accesses, the ledger ends it; its blocks come to rest when it has ended and no access is open. The two facts live in one
+ * atomic word, because an access must not slip in between "ended" and "none open".
+ */
+final class BlockLease {
+    private static final int ENDED = 1 << 30;
+
+    private final String requestId;
+    private final int firstVirtualId;
+    private final int[] blockIds; // physical, [blocks]
+    private final long deadlineNs;
+
+    /** ENDED bit and number of open accesses: changed by transfer threads and the engine loop. */
+    private final AtomicInteger state = new AtomicInteger();
+
+    /** Done messages so far; side-channel poller only. */
+    private int doneMessages;
+
+    BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs) {
+        this.requestId = requestId;
+        this.firstVirtualId = firstVirtualId;
+        this.blockIds = blockIds.clone();
+        this.deadlineNs = deadlineNs;
+    }
+
+    String requestId() {
+        return requestId;
+    }
+
+    int firstVirtualId() {
+        return firstVirtualId;
+    }
+
+    /** The id after the last one. */
+    int endVirtualId() {
+        return firstVirtualId + blockIds.length;
+    }
+
+    long deadlineNs() {
+        return deadlineNs;
+    }
+
+    /** Where a virtual block lies now. */
+    int physicalBlock(int virtualId) {
+        return blockIds[virtualId - firstVirtualId];
+    }
+
+    int[] blockIds() {
+        return blockIds.clone();
+    }
+
+    /** Counts an access in, unless the lease has ended. */
+    boolean tryOpen() {
+        while (true) {
+            int seen = state.get();
+            if ((seen & ENDED) != 0) {
+                return false;
+            }
+            if (state.compareAndSet(seen, seen + 1)) {
+                return true;
+            }
+        }
+    }
+
+    /** Counts an access out; true when the lease has come to rest by it. */
+    boolean closeOne() {
+        return state.decrementAndGet() == ENDED;
+    }
+
+    /** Refuses new accesses from now on; true when the lease is at rest already. */
+    boolean end() {
+        int before = state.getAndUpdate(seen -> seen | ENDED);
+        return before == 0;
+    }
+
+    /** Counts a done message in; true when exactly {@code expected} have come. Side-channel poller only. */
+    boolean countDone(int expected) {
+        doneMessages++;
+        return doneMessages == expected;
+    }
+}

@@ -1,0 +1,27 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.transfer.TransferConfig;
+import java.time.Duration;
+
+/**
+ * Bounds of one rank's handoff.
+ *
+ * @param answerTimeout how long a peer's side channel may take to answer, each try
+ * @param tries questions are asked this often, each time over a fresh socket
+ * @param questionsPerPeer questions that may wait for one peer; one more fails
+ * @param peers sockets and cached metadata kept; the longest unused goes first
+ * @param fetches reads that may be under way; one more fails
+ * @param closeGrace how long closing waits for done messages to be delivered
+ */
+record HandoffLimits(
+        Duration answerTimeout, int tries, int questionsPerPeer, int peers, int fetches, Duration closeGrace) {
+    /** vllm-ascend's 1 s and 3 tries, and bounds that only a fault reaches. */
+    static HandoffLimits standard() {
+        return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 4096, Duration.ofSeconds(1));
+    }
+
+    /** Settings of the transfer engine for a host. */
+    TransferConfig transferConfig(String host) {
+        return TransferConfig.of(host);
+    }
+}

@@ -1,0 +1,177 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.kv.KvPool;
+import dev.tandem.transfer.Region;
+import dev.tandem.transfer.TransferException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
+
+/**
+ * One plane of a pool as peers see it: virtual block v at {@code address + v * blockBytes}, translated to its physical block while a
+ * lease holds v. A range must lie inside one live lease; anything else is refused. Thread-safe; opened by transfer threads.
+ *
+ * <pre>
+ *   address                                                      address + idCount * blockBytes
+ *   | ...... | lease A: v v+1 v+2 | unused | lease B: v' v'+1 | ................ |
+ *                 |   |   |                     physical blocks anywhere in the plane
+ * </pre>
+ */
+final class LeasedRegion implements Region {
+    /** First addresses of the planes are multiples of this, and at least this far apart. */
+    static final long ALIGNMENT = 1L << 21;
+
+    private static final long ADDRESS_LIMIT = 1L << 62;
+    private static final int MAX_IDS = 1 << 30;
+
+    private final long address;
+    private final long blockBytes;
+    private final int idCount;
+    private final MemorySegment plane; // [blocks, blockBytes]
+    private final LeaseTerms terms;
+
+    /**
+     * What all planes of a pool share.
+     *
+     * @param cameToRest called by the thread that closed the last access of an ended lease
+     */
+    record LeaseTerms(LeaseDirectory directory, HandoffCounters counters, Consumer<BlockLease> cameToRest) {}
+
+    private LeasedRegion(long address, long blockBytes, int idCount, MemorySegment plane, LeaseTerms terms) {
+        this.address = address;
+        this.blockBytes = blockBytes;
+        this.idCount = idCount;
+        this.plane = plane;
+        this.terms = terms;
+    }
+
+    /** The most virtual ids whose addresses in all planes stay positive signed longs; 2^30 for all but absurd layouts. */
+    static int idCount(KvPool pool) {
+        long perId = pool.layout().blockBytes();
+        long gaps = 4 * ALIGNMENT * (pool.layout().planes().size() + 1L);
+        long fitting = (ADDRESS_LIMIT / 2 - gaps) / perId;
+        return (int) Math.min(MAX_IDS, Long.highestOneBit(fitting));
+    }
+
+    /**
+     * A region for each plane, in plane order, one behind the other.
+     *
+     * @param firstAddress of the first plane; rounded up to the alignment; below 2^61
+     */
+    static List<LeasedRegion> over(KvPool pool, int idCount, long firstAddress, LeaseTerms terms) {
+        var regions = new ArrayList<LeasedRegion>();
+        long address = aligned(Math.max(ALIGNMENT, firstAddress));
+        for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
+            var region = new LeasedRegion(
+                    address, pool.layout().blockBytes(plane), idCount, pool.plane(plane).data(), terms);
+            regions.add(region);
+            address = aligned(Math.addExact(address, region.length()) + ALIGNMENT);
+        }
+        return regions;
+    }
+
+    private static long aligned(long address) {
+        return Math.addExact(address, ALIGNMENT - 1) & -ALIGNMENT;
+    }
+
+    @Override
+    public long address() {
+        return address;
+    }
+
+    @Override
+    public long length() {
+        return blockBytes * idCount;
+    }
+
+    @Override
+    public Access open(long from, long bytes, Operation operation) {
+        if (operation != Operation.READ) {
+            throw refused(from, bytes, "lent blocks are read only");
+        }
+        if (bytes < 1 || from < address || from - address > length() - bytes) {
+            throw refused(from, bytes, "the range leaves the region");
+        }
+        int first = (int) ((from - address) / blockBytes);
+        int last = (int) ((from - address + bytes - 1) / blockBytes);
+        BlockLease lease = terms.directory.holding(first, last);
+        if (lease == null || !lease.tryOpen()) {
+            throw refused(from, bytes, "virtual blocks " + first + " to " + last + " are not lent, or no more");
+        }
+        try {
+            return new LeasedAccess(lease, pieces(lease, from - address, bytes));
+        } catch (RuntimeException | Error e) {
+            leave(lease);
+            throw e;
+        }
+    }
+
+    /** Pairs (offset in the plane, bytes), physical neighbours joined. */
+    private long[] pieces(BlockLease lease, long from, long bytes) {
+        int first = (int) (from / blockBytes);
+        int last = (int) ((from + bytes - 1) / blockBytes);
+        long[] pieces = new long[2 * (last - first + 1)];
+        int used = 0;
+        long position = from;
+        for (int virtualId = first; virtualId <= last; virtualId++) {
+            long within = position - virtualId * blockBytes;
+            long length = Math.min(blockBytes - within, from + bytes - position);
+            long offset = lease.physicalBlock(virtualId) * blockBytes + within;
+            if (used > 0 && pieces[used - 2] + pieces[used - 1] == offset) {
+                pieces[used - 1] += length;
+            } else {
+                pieces[used] = offset;
+                pieces[used + 1] = length;
+                used += 2;
+            }
+            position += length;
+        }
+        return Arrays.copyOf(pieces, used);
+    }
+
+    private void leave(BlockLease lease) {
+        if (lease.closeOne()) {
+            terms.cameToRest.accept(lease);
+        }
+    }
+
+    private TransferException refused(long from, long bytes, String why) {
+        terms.counters.increment(HandoffCounter.READS_REFUSED);
+        return new TransferException(
+                TransferException.Kind.REJECTED,
+                bytes + " bytes at 0x" + Long.toHexString(from) + " of the plane at 0x" + Long.toHexString(address) + ": "
+                        + why);
+    }
+
+    /** Physical pieces of one opened range. */
+    private final class LeasedAccess implements Access {
+        private final BlockLease lease;
+        private final long[] pieces; // [pieces, (offset, bytes)]
+        private final AtomicBoolean isClosed = new AtomicBoolean(); // closing twice must not count twice
+
+        LeasedAccess(BlockLease lease, long[] pieces) {
+            this.lease = lease;
+            this.pieces = pieces;
+        }
+
+        @Override
+        public int pieces() {
+            return pieces.length / 2;
+        }
+
+        @Override
+        public MemorySegment piece(int index) {
+            return plane.asSlice(pieces[2 * index], pieces[2 * index + 1]);
+        }
+
+        @Override
+        public void close() {
+            if (isClosed.compareAndSet(false, true)) {
+                leave(lease);
+            }
+        }
+    }
+}

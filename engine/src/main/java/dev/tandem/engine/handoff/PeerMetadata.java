@@ -1,0 +1,29 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.kv.KvLayout;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * What a prefill rank tells about itself on {@code get_meta_msg}.
+ *
+ * @param engineId {@code engine_id}
+ * @param transferPort {@code te_rpc_port}: the transfer engine's handshake port, at the host of the side channel
+ * @param planeAddresses {@code kv_caches_base_addr}: block b of plane p lies at {@code planeAddresses[p] + b * blockBytes(p)}
+ * @param blockCount {@code num_blocks}; for us the number of virtual ids
+ * @param details what only Tandem tells; empty for a foreign peer
+ */
+record PeerMetadata(
+        String engineId, int transferPort, List<Long> planeAddresses, long blockCount, Optional<Details> details) {
+    PeerMetadata {
+        planeAddresses = List.copyOf(planeAddresses);
+    }
+
+    /**
+     * What a reader needs so that it cannot misread.
+     *
+     * @param incarnation drawn at the start of the process; also in each ticket, so that one of an earlier life is recognised
+     * @param layout of the blocks
+     */
+    record Details(String incarnation, KvLayout layout) {}
+}

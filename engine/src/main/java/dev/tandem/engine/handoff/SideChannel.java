@@ -1,0 +1,281 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.engine.EngineException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Pipe;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.zeromq.SocketType;
+import org.zeromq.ZContext;
+import org.zeromq.ZMQ;
+import org.zeromq.ZMQException;
+import zmq.ZError;
+
+/**
+ * The ZeroMQ side of the handoff: one poller thread that owns every socket of the process, listening ones (ROUTER) and those to peers
+ * (REQ), because a ZeroMQ socket belongs to one thread. Whatever touches a socket runs there, through {@link #execute}.
+ *
+ * <pre>
+ *   request   [ identity ][ empty ][ msgpack payload ]      as a REQ socket's message arrives at a ROUTER
+ *   reply     [ identity ][ empty ][ payload ]
+ * </pre>
+ */
+final class SideChannel implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(SideChannel.class);
+
+    private static final int MESSAGES_A_TURN = 256;
+    private static final int MAX_FRAMES = 3;
+
+    /** Gives the answer's payload for a request's; runs on the poller thread. Empty: it was no request. */
+    interface Service {
+        Optional<byte[]> answer(byte[] payload);
+    }
+
+    /** One listening socket. */
+    private record Listener(ZMQ.Socket socket, Service service) {}
+
+    private final HandoffLimits limits;
+    private final HandoffCounters counters;
+    private final ZContext context = new ZContext(1);
+    private final Pipe wake; // one byte says: look into the tasks
+    private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe
+    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
+    private final List<Listener> listeners = new ArrayList<>();
+    private final PeerQuestions questions;
+    private final ZMQ.Poller poller;
+    private final Thread thread;
+    private volatile boolean isClosing; // set once, by close
+    private volatile @Nullable Throwable failure; // set once, by the poller thread when it dies
+
+    private SideChannel(HandoffLimits limits, HandoffCounters counters, Pipe wake) {
+        this.limits = limits;
+        this.counters = counters;
+        this.wake = wake;
+        context.setLinger(0);
+        this.poller = context.createPoller(64);
+        this.questions = new PeerQuestions(context, poller, limits);
+        this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
+    }
+
+    /** Starts the poller thread. */
+    static SideChannel start(HandoffLimits limits, HandoffCounters counters) {
+        try {
+            Pipe wake = Pipe.open();
+            wake.source().configureBlocking(false);
+            wake.sink().configureBlocking(false);
+            var channel = new SideChannel(limits, counters, wake);
+            channel.thread.start();
+            return channel;
+        } catch (IOException e) {
+            throw new UncheckedIOException("no pipe to wake the side channel", e);
+        }
+    }
+
+    /**
+     * Listens on exactly this host.
+     *
+     * @param port 0 for any free one
+     * @param service made for the port that was taken
+     * @return the port
+     * @throws EngineException UNAVAILABLE naming host and port when it cannot
+     */
+    int listen(String host, int port, IntFunction<Service> service) {
+        var bound = new CompletableFuture<Integer>();
+        execute(() -> {
+            try {
+                bound.complete(bind(host, port, service));
+            } catch (RuntimeException e) {
+                bound.completeExceptionally(e);
+            }
+        });
+        try {
+            return bound.orTimeout(10, TimeUnit.SECONDS).join();
+        } catch (CompletionException e) {
+            String why = e.getCause() instanceof ZMQException zmq && zmq.getErrorCode() == ZError.EADDRINUSE
+                    ? "the port is in use"
+                    : String.valueOf(e.getCause());
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE,
+                    "the side channel cannot listen on " + host + ":" + port + " (kv_port): " + why,
+                    e);
+        }
+    }
+
+    private int bind(String host, int port, IntFunction<Service> service) {
+        ZMQ.Socket socket = context.createSocket(SocketType.ROUTER);
+        try {
+            socket.setIPv6(host.contains(":"));
+            socket.setMaxMsgSize(SideChannelCodec.MAX_REQUEST_BYTES);
+            socket.setReceiveTimeOut(0);
+            socket.setSendTimeOut(0);
+            socket.bind(endpoint(host, port == 0 ? "*" : Integer.toString(port)));
+        } catch (RuntimeException e) {
+            context.destroySocket(socket);
+            throw e;
+        }
+        String last = socket.getLastEndpoint();
+        int taken = Integer.parseInt(last.substring(last.lastIndexOf(':') + 1));
+        listeners.add(new Listener(socket, service.apply(taken)));
+        poller.register(socket, ZMQ.Poller.POLLIN);
+        return taken;
+    }
+
+    /** An endpoint of ZeroMQ; addresses of version 6 in brackets. */
+    static String endpoint(String host, String port) {
+        return "tcp://" + bracketed(host) + ":" + port;
+    }
+
+    /** A transfer engine's name for a peer. */
+    static String segment(String host, int port) {
+        return bracketed(host) + ":" + port;
+    }
+
+    private static String bracketed(String host) {
+        return host.contains(":") ? "[" + host + "]" : host;
+    }
+
+    /** Runs a task on the poller thread, soon. Any thread. After {@link #close} it is dropped. */
+    void execute(Runnable task) {
+        tasks.add(task);
+        if (isWoken.compareAndSet(false, true)) {
+            try {
+                wake.sink().write(ByteBuffer.allocate(1));
+            } catch (IOException e) {
+                if (!isClosing) {
+                    throw new UncheckedIOException("cannot wake the side channel", e);
+                }
+            }
+        }
+    }
+
+    /** Questions to peers. Poller thread only. */
+    PeerQuestions questions() {
+        return questions;
+    }
+
+    /** Why the poller thread is dead; empty while it lives. */
+    Optional<Throwable> failure() {
+        return Optional.ofNullable(failure);
+    }
+
+    private void run() {
+        try {
+            poller.register(wake.source(), ZMQ.Poller.POLLIN);
+            long graceEndNs = Long.MAX_VALUE;
+            while (true) {
+                long nowNs = System.nanoTime();
+                if (isClosing && graceEndNs == Long.MAX_VALUE) {
+                    graceEndNs = nowNs + limits.closeGrace().toNanos();
+                }
+                if (isClosing && ((tasks.isEmpty() && questions.isIdle()) || nowNs - graceEndNs >= 0)) {
+                    return;
+                }
+                turn(isClosing ? Math.min(graceEndNs, questions.nextDeadlineNs()) : questions.nextDeadlineNs());
+            }
+        } catch (RuntimeException | Error e) {
+            failure = e;
+            log.error("side channel died", e);
+        } finally {
+            questions.abandon();
+            context.close();
+        }
+    }
+
+    /** Waits for messages, tasks or a deadline and serves them. */
+    private void turn(long deadlineNs) {
+        long waitMs = -1;
+        if (deadlineNs != Long.MAX_VALUE) {
+            waitMs = Math.max(0, (deadlineNs - System.nanoTime()) / 1_000_000 + 1);
+        }
+        poller.poll(tasks.isEmpty() ? waitMs : 0);
+        drainWake();
+        for (Runnable task = tasks.poll(); task != null; task = tasks.poll()) {
+            task.run();
+        }
+        for (Listener listener : listeners) {
+            serve(listener);
+        }
+        questions.turn(System.nanoTime());
+    }
+
+    private void drainWake() {
+        isWoken.set(false);
+        try {
+            while (wake.source().read(ByteBuffer.allocate(16)) > 0) {
+                // only the arrival counts
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read the wake pipe", e);
+        }
+    }
+
+    private void serve(Listener listener) {
+        for (int message = 0; message < MESSAGES_A_TURN; message++) {
+            byte[] identity = listener.socket.recv(ZMQ.DONTWAIT);
+            if (identity == null) {
+                return;
+            }
+            var frames = new ArrayList<byte[]>();
+            int count = 0;
+            while (listener.socket.hasReceiveMore()) {
+                byte[] frame = listener.socket.recv(ZMQ.DONTWAIT);
+                if (++count < MAX_FRAMES && frame != null) {
+                    frames.add(frame);
+                }
+            }
+            answer(listener, identity, frames, count);
+        }
+    }
+
+    /** A REQ socket waits behind an empty frame, so it gets an answer to whatever it sent; others only to a request. */
+    private void answer(Listener listener, byte[] identity, List<byte[]> frames, int count) {
+        boolean isFromReq = count > 0 && frames.getFirst().length == 0;
+        int payloads = isFromReq ? count - 1 : count;
+        Optional<byte[]> answer = payloads == 1 ? listener.service.answer(frames.getLast()) : Optional.empty();
+        if (answer.isEmpty()) {
+            counters.increment(HandoffCounter.FRAMES_DROPPED);
+        }
+        if (answer.isPresent() || isFromReq) {
+            listener.socket.send(identity, ZMQ.SNDMORE | ZMQ.DONTWAIT);
+            listener.socket.send(new byte[0], ZMQ.SNDMORE | ZMQ.DONTWAIT);
+            listener.socket.send(answer.orElseGet(SideChannelCodec::refusal), ZMQ.DONTWAIT);
+        }
+    }
+
+    /** Lets posted questions be answered for a short while, then closes all sockets and ends the thread. */
+    @Override
+    public void close() {
+        isClosing = true;
+        execute(() -> {});
+        boolean isInterrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                isInterrupted = true;
+            }
+        }
+        if (isInterrupted) {
+            Thread.currentThread().interrupt();
+        }
+        try {
+            wake.sink().close();
+            wake.source().close();
+        } catch (IOException e) {
+            log.debug("wake pipe did not close", e);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
+import dev.tandem.engine.handoff.SideChannelMessage.GetMetadata;
+import dev.tandem.kernel.DType;
+import dev.tandem.kv.KvLayout;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.transfer.TransferException;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.msgpack.core.MessageBufferPacker;
+import org.msgpack.core.MessagePack;
+import org.msgpack.core.MessagePackException;
+import org.msgpack.core.MessageUnpacker;
+
+/**
+ * The msgpack payloads of vllm-ascend's side channel (v0.11.0rc1). Verbs are msgpack bin, ids are str. Everything read here is
+ * untrusted: sizes are checked against the limits below before anything is allocated. Pure.
+ *
+ * <pre>
+ *   request   [ bin "get_meta_msg", str "" ]
+ *             [ bin "done_recving_msg", str requestId ]           newer nodes: a third element { port: { "num": sends } } or {}
+ *   metadata  { "engine_id": str, "te_rpc_port": int, "kv_caches_base_addr": [int per plane], "num_blocks": int,
+ *               keys of our own that vllm-ascend skips:
+ *               "block_size": int, "block_lens": [int per plane], "local_ip": str, "handshake_port": int,
+ *               "tandem": { "version": 1, "incarnation": str, "block_size": int, "planes": [
+ *                    { "name": str, "dtype": str, "heads": int, "head_dim": int, "first_head": int, "model_heads": int } ] } }
+ *   ACK       the raw bytes ACK, no msgpack
+ * </pre>
+ */
+final class SideChannelCodec {
+    static final int VERSION = 1;
+
+    /** Longest request id and engine id, bytes of UTF-8. */
+    static final int MAX_ID_BYTES = 1024;
+
+    /** Longest request payload: the longest id and some ports. */
+    static final int MAX_REQUEST_BYTES = 64 << 10;
+
+    /** Longest metadata payload. */
+    static final int MAX_METADATA_BYTES = 1 << 20;
+
+    private static final int MAX_PLANES = 8192;
+    private static final int MAX_PORTS = 4096;
+    private static final int MAX_DIMENSION = 1 << 20;
+
+    private static final byte[] GET_METADATA = "get_meta_msg".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] DONE_RECEIVING = "done_recving_msg".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] ACKNOWLEDGEMENT = "ACK".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] REFUSAL = "NAK".getBytes(StandardCharsets.US_ASCII);
+
+    private SideChannelCodec() {}
+
+    static byte[] acknowledgement() {
+        return ACKNOWLEDGEMENT.clone();
+    }
+
+    static boolean isAcknowledgement(byte[] payload) {
+        return Arrays.equals(payload, ACKNOWLEDGEMENT);
+    }
+
+    /** The answer to what is no message, so that a REQ socket does not wait for its timeout; any reader takes it for an error. */
+    static byte[] refusal() {
+        return REFUSAL.clone();
+    }
+
+    static byte[] encodeGetMetadata() {
+        return packed(packer -> {
+            packer.packArrayHeader(2);
+            packer.packBinaryHeader(GET_METADATA.length).writePayload(GET_METADATA);
+            packer.packString("");
+        });
+    }
+
+    static byte[] encodeDoneReceiving(String requestId) {
+        return packed(packer -> {
+            packer.packArrayHeader(2);
+            packer.packBinaryHeader(DONE_RECEIVING.length).writePayload(DONE_RECEIVING);
+            packer.packString(requestId);
+        });
+    }
+
+    /** @throws TransferException CORRUPT when the payload is no request */
+    static SideChannelMessage decodeRequest(byte[] payload) {
+        return unpacked(payload, MAX_REQUEST_BYTES, unpacker -> {
+            int elements = unpacker.unpackArrayHeader();
+            if (elements < 2 || elements > 3) {
+                throw corrupt("a request of " + elements + " elements");
+            }
+            byte[] verb = readBytes(unpacker, 64, "verb");
+            if (Arrays.equals(verb, GET_METADATA)) {
+                for (int element = 1; element < elements; element++) {
+                    unpacker.skipValue();
+                }
+                return new GetMetadata();
+            }
+            if (!Arrays.equals(verb, DONE_RECEIVING)) {
+                throw corrupt("unknown verb");
+            }
+            String requestId = readString(unpacker, MAX_ID_BYTES, "request id");
+            return new DoneReceiving(requestId, elements == 3 ? readSends(unpacker) : Map.of());
+        });
+    }
+
+    /** {@code { port: { "num": sends, … } }}, or whatever else newer nodes send for "one". */
+    private static Map<Integer, Integer> readSends(MessageUnpacker unpacker) throws IOException {
+        if (!unpacker.getNextFormat().getValueType().isMapType()) {
+            unpacker.skipValue();
+            return Map.of();
+        }
+        int ports = bounded(unpacker.unpackMapHeader(), MAX_PORTS, "ports");
+        var sends = new HashMap<Integer, Integer>();
+        for (int entry = 0; entry < ports; entry++) {
+            int port = unpacker.unpackInt();
+            int keys = bounded(unpacker.unpackMapHeader(), 16, "keys of a port");
+            for (int key = 0; key < keys; key++) {
+                if ("num".equals(readString(unpacker, 64, "key"))) {
+                    sends.put(port, Math.max(1, unpacker.unpackInt()));
+                } else {
+                    unpacker.skipValue();
+                }
+            }
+        }
+        return sends;
+    }
+
+    /**
+     * @param host address of the side channel and the transfer engine
+     * @param port of the side channel
+     */
+    static byte[] encodeMetadata(PeerMetadata metadata, String host, int port) {
+        return packed(packer -> {
+            packer.packMapHeader(metadata.details().isPresent() ? 9 : 6);
+            packer.packString("engine_id").packString(metadata.engineId());
+            packer.packString("te_rpc_port").packInt(metadata.transferPort());
+            packer.packString("kv_caches_base_addr").packArrayHeader(metadata.planeAddresses().size());
+            for (long address : metadata.planeAddresses()) {
+                packer.packLong(address);
+            }
+            packer.packString("num_blocks").packLong(metadata.blockCount());
+            packer.packString("local_ip").packString(host);
+            packer.packString("handshake_port").packInt(port);
+            if (metadata.details().isPresent()) {
+                encodeDetails(packer, metadata.details().get());
+            }
+        });
+    }
+
+    private static void encodeDetails(MessageBufferPacker packer, PeerMetadata.Details details) throws IOException {
+        KvLayout layout = details.layout();
+        packer.packString("block_size").packInt(layout.blockSize());
+        packer.packString("block_lens").packArrayHeader(layout.planes().size());
+        for (int plane = 0; plane < layout.planes().size(); plane++) {
+            packer.packLong(layout.blockBytes(plane));
+        }
+        packer.packString("tandem").packMapHeader(4);
+        packer.packString("version").packInt(VERSION);
+        packer.packString("incarnation").packString(details.incarnation());
+        packer.packString("block_size").packInt(layout.blockSize());
+        packer.packString("planes").packArrayHeader(layout.planes().size());
+        for (KvPlane plane : layout.planes()) {
+            packer.packMapHeader(6);
+            packer.packString("name").packString(plane.name());
+            packer.packString("dtype").packString(plane.dtype().name());
+            packer.packString("heads").packInt(plane.heads());
+            packer.packString("head_dim").packInt(plane.headDim());
+            packer.packString("first_head").packInt(plane.firstHead());
+            packer.packString("model_heads").packInt(plane.modelHeads());
+        }
+    }
+
+    /** @throws TransferException CORRUPT naming the key, when the payload is no metadata */
+    static PeerMetadata decodeMetadata(byte[] payload) {
+        return unpacked(payload, MAX_METADATA_BYTES, unpacker -> {
+            var fields = new MetadataFields();
+            int keys = bounded(unpacker.unpackMapHeader(), 64, "metadata keys");
+            for (int key = 0; key < keys; key++) {
+                fields.read(readString(unpacker, 256, "metadata key"), unpacker);
+            }
+            return fields.toMetadata();
+        });
+    }
+
+    /** Fields in any order; filled while one payload is read. */
+    private static final class MetadataFields {
+        private @Nullable String engineId;
+        private int transferPort;
+        private @Nullable List<Long> addresses;
+        private long blockCount = -1;
+        private PeerMetadata.@Nullable Details details;
+
+        void read(String key, MessageUnpacker unpacker) throws IOException {
+            switch (key) {
+                case "engine_id" -> engineId = readString(unpacker, MAX_ID_BYTES, key);
+                case "te_rpc_port" -> transferPort = ranged(unpacker.unpackInt(), 1, 65_535, key);
+                case "kv_caches_base_addr" -> addresses = readAddresses(unpacker);
+                case "num_blocks" -> blockCount = unpacker.unpackLong();
+                case "tandem" -> details = readDetails(unpacker);
+                default -> unpacker.skipValue();
+            }
+        }
+
+        PeerMetadata toMetadata() {
+            String engine = engineId;
+            List<Long> bases = addresses;
+            if (engine == null || transferPort == 0 || bases == null || blockCount < 0) {
+                throw corrupt("metadata without "
+                        + (engine == null
+                                ? "engine_id"
+                                : transferPort == 0 ? "te_rpc_port" : bases == null ? "kv_caches_base_addr" : "num_blocks"));
+            }
+            PeerMetadata.Details tandem = details;
+            if (tandem != null && tandem.layout().planes().size() != bases.size()) {
+                throw corrupt(bases.size() + " addresses for " + tandem.layout().planes().size() + " planes");
+            }
+            return new PeerMetadata(engine, transferPort, bases, blockCount, Optional.ofNullable(tandem));
+        }
+    }
+
+    private static List<Long> readAddresses(MessageUnpacker unpacker) throws IOException {
+        int count = bounded(unpacker.unpackArrayHeader(), MAX_PLANES, "addresses");
+        var addresses = new ArrayList<Long>();
+        for (int plane = 0; plane < count; plane++) {
+            long address = unpacker.unpackLong();
+            if (address <= 0) {
+                throw corrupt("address " + address);
+            }
+            addresses.add(address);
+        }
+        return addresses;
+    }
+
+    private static PeerMetadata.Details readDetails(MessageUnpacker unpacker) throws IOException {
+        int version = 0;
+        String incarnation = "";
+        int blockSize = 0;
+        List<KvPlane> planes = List.of();
+        int keys = bounded(unpacker.unpackMapHeader(), 64, "tandem keys");
+        for (int index = 0; index < keys; index++) {
+            String key = readString(unpacker, 256, "tandem key");
+            switch (key) {
+                case "version" -> version = unpacker.unpackInt();
+                case "incarnation" -> incarnation = readString(unpacker, MAX_ID_BYTES, key);
+                case "block_size" -> blockSize = ranged(unpacker.unpackInt(), 1, MAX_DIMENSION, key);
+                case "planes" -> planes = readPlanes(unpacker);
+                default -> unpacker.skipValue();
+            }
+        }
+        requireVersion(version);
+        if (blockSize == 0 || planes.isEmpty() || incarnation.isEmpty()) {
+            throw corrupt("metadata without block_size, planes or incarnation");
+        }
+        return new PeerMetadata.Details(incarnation, new KvLayout(blockSize, planes));
+    }
+
+    private static void requireVersion(int version) {
+        if (version != VERSION) {
+            throw corrupt("handoff version " + version + " where " + VERSION + " is spoken here");
+        }
+    }
+
+    private static List<KvPlane> readPlanes(MessageUnpacker unpacker) throws IOException {
+        int count = bounded(unpacker.unpackArrayHeader(), MAX_PLANES, "planes");
+        var planes = new ArrayList<KvPlane>();
+        for (int plane = 0; plane < count; plane++) {
+            planes.add(readPlane(unpacker));
+        }
+        return planes;
+    }
+
+    private static KvPlane readPlane(MessageUnpacker unpacker) throws IOException {
+        String name = "";
+        DType dtype = null;
+        int heads = 0;
+        int headDim = 0;
+        int firstHead = 0;
+        int modelHeads = 0;
+        int keys = bounded(unpacker.unpackMapHeader(), 64, "plane keys");
+        for (int index = 0; index < keys; index++) {
+            String key = readString(unpacker, 256, "plane key");
+            switch (key) {
+                case "name" -> name = readString(unpacker, 256, key);
+                case "dtype" -> dtype = dtype(readString(unpacker, 64, key));
+                case "heads" -> heads = ranged(unpacker.unpackInt(), 1, MAX_DIMENSION, key);
+                case "head_dim" -> headDim = ranged(unpacker.unpackInt(), 1, MAX_DIMENSION, key);
+                case "first_head" -> firstHead = ranged(unpacker.unpackInt(), 0, MAX_DIMENSION, key);
+                case "model_heads" -> modelHeads = ranged(unpacker.unpackInt(), 1, MAX_DIMENSION, key);
+                default -> unpacker.skipValue();
+            }
+        }
+        if (name.isEmpty() || dtype == null || heads == 0 || headDim == 0 || firstHead + heads > modelHeads) {
+            throw corrupt("plane \"" + name + "\" with heads " + firstHead + ".." + (firstHead + heads) + " of " + modelHeads);
+        }
+        if (headDim % dtype.blockValues() != 0) {
+            throw corrupt("plane \"" + name + "\" with head_dim " + headDim + " of " + dtype);
+        }
+        return new KvPlane(name, dtype, heads, headDim, firstHead, modelHeads);
+    }
+
+    private static DType dtype(String name) {
+        for (DType dtype : DType.values()) {
+            if (dtype.name().equals(name)) {
+                return dtype;
+            }
+        }
+        throw corrupt("unknown dtype " + name);
+    }
+
+    private static String readString(MessageUnpacker unpacker, int maxBytes, String what) throws IOException {
+        int bytes = bounded(unpacker.unpackRawStringHeader(), maxBytes, what + " bytes");
+        return new String(unpacker.readPayload(bytes), StandardCharsets.UTF_8);
+    }
+
+    /** Bin as vllm-ascend writes its verbs, or str. */
+    private static byte[] readBytes(MessageUnpacker unpacker, int maxBytes, String what) throws IOException {
+        boolean isString = unpacker.getNextFormat().getValueType().isStringType();
+        int bytes = isString ? unpacker.unpackRawStringHeader() : unpacker.unpackBinaryHeader();
+        return unpacker.readPayload(bounded(bytes, maxBytes, what + " bytes"));
+    }
+
+    private static int bounded(int count, int limit, String what) {
+        return ranged(count, 0, limit, what);
+    }
+
+    private static int ranged(int value, int least, int most, String what) {
+        if (value < least || value > most) {
+            throw corrupt(what + " " + value + " is not between " + least + " and " + most);
+        }
+        return value;
+    }
+
+    private static TransferException corrupt(String message) {
+        return new TransferException(TransferException.Kind.CORRUPT, "side channel: " + message);
+    }
+
+    /** Writes one payload. */
+    private interface Packing {
+        void to(MessageBufferPacker packer) throws IOException;
+    }
+
+    /** Reads one payload. */
+    private interface Unpacking<T> {
+        T from(MessageUnpacker unpacker) throws IOException;
+    }
+
+    private static byte[] packed(Packing packing) {
+        try (var packer = MessagePack.newDefaultBufferPacker()) {
+            packing.to(packer);
+            return packer.toByteArray();
+        } catch (IOException e) {
+            throw new IllegalStateException("packing into memory failed", e);
+        }
+    }
+
+    private static <T> T unpacked(byte[] payload, int maxBytes, Unpacking<T> unpacking) {
+        if (payload.length > maxBytes) {
+            throw corrupt(payload.length + " bytes exceed " + maxBytes);
+        }
+        try (var unpacker = MessagePack.newDefaultUnpacker(payload)) {
+            T value = unpacking.from(unpacker);
+            if (unpacker.hasNext()) {
+                throw corrupt("bytes behind the message");
+            }
+            return value;
+        } catch (IOException | MessagePackException e) {
+            throw new TransferException(TransferException.Kind.CORRUPT, "side channel: not a message: " + e.getMessage(), e);
+        }
+    }
+}

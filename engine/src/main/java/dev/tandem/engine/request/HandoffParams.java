@@ -1,0 +1,47 @@
+package dev.tandem.engine.request;
+
+import dev.tandem.engine.handoff.HandoffTicket;
+import java.util.Map;
+
+/** Reads {@code kv_transfer_params} of a request: JSON that a client may have written. Pure. */
+public final class HandoffParams {
+    private HandoffParams() {}
+
+    /**
+     * The part that this node is asked to play: {@code do_remote_decode} on the prefill node (the other keys are null there or absent),
+     * {@code do_remote_prefill} and a ticket on the decode node, neither for a node that does both.
+     *
+     * @param params the JSON object as plain values: numbers, strings, lists, maps, null
+     * @throws IllegalArgumentException naming the key, what was found and what is allowed; the message may go to the client
+     */
+    public static HandoffRole parse(Map<String, ?> params) {
+        boolean isPrefill = flag(params, "do_remote_decode");
+        boolean isDecode = flag(params, "do_remote_prefill");
+        if (isPrefill && isDecode) {
+            throw new IllegalArgumentException(
+                    "kv_transfer_params.do_remote_decode and do_remote_prefill are both true; one node plays one part");
+        }
+        if (isPrefill) {
+            return new HandoffRole.Lend();
+        }
+        if (!isDecode) {
+            return new HandoffRole.None();
+        }
+        if (params.get("metaserver") != null && params.get("remote_block_ids") == null) {
+            throw new IllegalArgumentException(
+                    "kv_transfer_params.metaserver asks for a layerwise push, which this node does not take part in");
+        }
+        return new HandoffRole.Fetch(HandoffTicket.fromParams(params));
+    }
+
+    private static boolean flag(Map<String, ?> params, String key) {
+        Object value = params.get(key);
+        if (value == null) {
+            return false;
+        }
+        if (!(value instanceof Boolean flag)) {
+            throw new IllegalArgumentException("kv_transfer_params." + key + " must be true or false");
+        }
+        return flag;
+    }
+}
