@@ -1,31 +1,154 @@
 package dev.tandem.checkpoint;
 
+import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
 
-/** To be written. */
+/**
+ * A Hugging Face folder: {@code config.json}, optionally {@code generation_config.json}, and either {@code model.safetensors} or shards
+ * with {@code model.safetensors.index.json}; where both are there, the single file is taken, as transformers does.
+ */
 public final class SafetensorsCheckpoint implements Checkpoint {
-    static SafetensorsCheckpoint open(Path path) {
-        throw new CheckpointException(path + " cannot be read yet");
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+    private static final int MAX_INDEX_BYTES = 32 << 20;
+    private static final Map<String, String> IGNORABLE_INDEX = Map.of("metadata", "sizes that follow from the shards");
+
+    private final Arena arena;
+    private final ModelConfig config;
+    private final SortedMap<String, Tensor> tensors;
+    private final Map<Path, Long> files;
+
+    private SafetensorsCheckpoint(
+            Arena arena, ModelConfig config, SortedMap<String, Tensor> tensors, Map<Path, Long> files) {
+        this.arena = arena;
+        this.config = config;
+        this.tensors = tensors;
+        this.files = files;
+    }
+
+    static SafetensorsCheckpoint open(Path folder) {
+        // any thread may read weights, so the mapping is shared; it is closed once, at the end of the process's use
+        Arena arena = Arena.ofShared();
+        boolean opened = false;
+        try {
+            var files = new LinkedHashMap<Path, Long>();
+            SortedMap<String, Tensor> found = Files.exists(folder.resolve(SINGLE))
+                    ? tensorsOf(map(folder.resolve(SINGLE), arena, files))
+                    : shards(folder, arena, files);
+            Tensor embedding = found.get(TensorCheck.EMBEDDING);
+            ModelConfig config = HuggingFaceConfig.read(folder, embedding == null ? DType.BF16 : embedding.dtype());
+            var tensors = TensorCheck.check(folder, config, found, false, false);
+            var checkpoint = new SafetensorsCheckpoint(arena, config, tensors, Collections.unmodifiableMap(files));
+            opened = true;
+            return checkpoint;
+        } finally {
+            if (!opened) {
+                arena.close();
+            }
+        }
+    }
+
+    private static MappedFile map(Path path, Arena arena, Map<Path, Long> files) {
+        MappedFile file = MappedFile.map(path, arena);
+        files.put(path, file.size());
+        return file;
+    }
+
+    private static SortedMap<String, Tensor> tensorsOf(MappedFile file) {
+        SafetensorsHeader header = SafetensorsHeader.read(file);
+        MemorySegment data = header.data(file);
+        var tensors = new TreeMap<String, Tensor>();
+        header.spans().forEach(span -> tensors.put(span.name(), span.in(data)));
+        return tensors;
+    }
+
+    /** Tensors of all files that the index names; each file must hold exactly the tensors that the index places there. */
+    private static SortedMap<String, Tensor> shards(Path folder, Arena arena, Map<Path, Long> files) {
+        Path index = folder.resolve(INDEX);
+        SortedMap<String, String> places = places(index);
+        var tensors = new TreeMap<String, Tensor>();
+        for (String shard : new TreeSet<>(places.values())) {
+            MappedFile file = map(shardPath(index, shard), arena, files);
+            tensorsOf(file).forEach((name, tensor) -> {
+                if (!shard.equals(places.get(name))) {
+                    throw CheckpointException.refuse(
+                            file.path(),
+                            "tensor " + name,
+                            "the place that the index names, " + places.getOrDefault(name, "none"),
+                            "it here");
+                }
+                tensors.put(name, tensor);
+            });
+        }
+        places.forEach((name, shard) -> {
+            if (!tensors.containsKey(name)) {
+                throw CheckpointException.refuse(
+                        folder.resolve(shard), "tensor " + name, "it here (see the index)", "none");
+            }
+        });
+        return tensors;
+    }
+
+    private static SortedMap<String, String> places(Path index) {
+        if (!Files.exists(index)) {
+            throw CheckpointException.refuse(index.resolveSibling(SINGLE), "file", "it, or " + INDEX, "neither");
+        }
+        var settings = new Settings(index, JsonText.object(index, MAX_INDEX_BYTES));
+        Settings map = settings.group("weight_map").orElseThrow(() -> settings.refuse("weight_map", "files by tensor"));
+        settings.refuseUnread(IGNORABLE_INDEX);
+        var places = new TreeMap<String, String>();
+        map.keys().forEach(name -> places.put(name, map.text(name)));
+        return places;
+    }
+
+    /** A file beside the index; names that lead elsewhere are refused. */
+    private static Path shardPath(Path index, String shard) {
+        boolean isPlain = shard.endsWith(".safetensors")
+                && shard.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || Character.isISOControl(c));
+        try {
+            if (isPlain) {
+                return index.resolveSibling(shard);
+            }
+        } catch (InvalidPathException e) {
+            throw new CheckpointException(index + ": a file name is not valid: " + CheckpointException.shown(shard), e);
+        }
+        throw CheckpointException.refuse(index, "weight_map", "names of .safetensors files beside it", shard);
     }
 
     @Override
     public ModelConfig config() {
-        throw new IllegalStateException("contract only");
+        return config;
     }
 
     @Override
     public SortedMap<String, Tensor> tensors() {
-        throw new IllegalStateException("contract only");
+        return tensors;
     }
 
     @Override
     public Map<Path, Long> files() {
-        throw new IllegalStateException("contract only");
+        return files;
+    }
+
+    /** False: Hugging Face's rows are in their original order. */
+    @Override
+    public boolean permutesRotaryRows() {
+        return false;
     }
 
     @Override
-    public void close() {}
+    public void close() {
+        arena.close();
+    }
 }

@@ -1,8 +1,15 @@
 package dev.tandem.kernel;
 
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
 /**
  * The kernel threads of one rank: a fixed pool that runs one loop at a time, cut into slices. The calling rank worker takes part. One
- * owner: only its rank worker calls {@link #run}. Threads spin briefly, then park; with more threads than cores they park at once.
+ * owner: only its rank worker calls {@link #run}. Threads spin briefly, then park; with more threads than cores they park at once. Also
+ * owns the scratch memory of each slice, so that kernels themselves are stateless and allocate nothing in a step.
  */
 public final class KernelThreads implements AutoCloseable {
     /** One loop; called once per slice, from different threads. Must not allocate. */
@@ -10,11 +17,63 @@ public final class KernelThreads implements AutoCloseable {
         void run(int slice, int slices);
     }
 
+    /** Turns of the spin loop before a thread parks: some tens of microseconds, the gap between two loops of a decode step. */
+    private static final int SPINS = 4096;
+
     private final int count;
+    private final int spins;
+    private final Worker[] workers;
+    private final float[][] lanes;
+    private final float[][] scratch;
+
+    /** Written by the owner before {@link #epoch} moves on, read by workers after they saw it move. */
+    private @Nullable Slice current;
+
+    /** Number of loops begun; volatile because it publishes {@link #current} to the workers. */
+    private volatile int epoch;
+
+    /** The owner's own count of loops begun. */
+    private int begun;
+
+    /** Written once by whoever closes; volatile because spinning and parked workers look at it. */
+    private volatile boolean closed;
+
+    /** Workers that have not finished the current loop; the last one wakes the owner. */
+    private final AtomicInteger pending = new AtomicInteger();
+
+    /** First exception of the current loop, from any thread. */
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+
+    /** The owner while it is parked and wants to be woken. */
+    private volatile @Nullable Thread parkedOwner;
+
+    private boolean running;
 
     /** @param count threads that work on a loop, the caller included; at least 1 */
     public KernelThreads(int count) {
+        this(count, Runtime.getRuntime().availableProcessors());
+    }
+
+    /**
+     * @param count threads that work on a loop, the caller included; at least 1
+     * @param cores cores that this rank may count on, its share where a process has several ranks; with more threads than that, waiting
+     *     threads park at once
+     */
+    public KernelThreads(int count, int cores) {
+        if (count < 1) {
+            throw new IllegalArgumentException("kernel threads must be at least 1, not " + count);
+        }
         this.count = count;
+        this.spins = count > cores ? 0 : SPINS;
+        this.lanes = new float[count][Lanes.COUNT];
+        this.scratch = new float[count][];
+        this.workers = new Worker[count - 1];
+        for (int i = 0; i < workers.length; i++) {
+            workers[i] = new Worker(i + 1);
+        }
+        for (Worker worker : workers) {
+            worker.thread.start();
+        }
     }
 
     /** Threads that work on a loop, the caller included. */
@@ -22,13 +81,170 @@ public final class KernelThreads implements AutoCloseable {
         return count;
     }
 
-    /** Runs slices 0..count-1 and returns when all are done; an exception of a slice is thrown here. */
+    /**
+     * Runs slices 0..count-1 and returns when all are done; an exception of a slice is thrown here, after all slices have ended.
+     *
+     * @throws IllegalStateException when called from inside a slice or after {@link #close}
+     */
     public void run(Slice slice) {
-        for (int i = 0; i < count; i++) {
-            slice.run(i, count);
+        if (running || closed) {
+            throw new IllegalStateException(closed ? "kernel threads are closed" : "a kernel loop runs already");
+        }
+        if (count == 1) {
+            slice.run(0, 1);
+            return;
+        }
+        running = true;
+        try {
+            begin(slice);
+            runSlice(slice, 0);
+            awaitWorkers();
+        } finally {
+            running = false;
+        }
+        throwFailure();
+    }
+
+    private void begin(Slice slice) {
+        current = slice;
+        pending.set(workers.length);
+        epoch = ++begun;
+        for (Worker worker : workers) {
+            if (worker.parked.get()) {
+                LockSupport.unpark(worker.thread);
+            }
         }
     }
 
+    private void runSlice(Slice slice, int index) {
+        try {
+            slice.run(index, count);
+        } catch (Throwable thrown) { // carried to the owner, which throws it from run
+            failure.compareAndSet(null, thrown);
+        }
+    }
+
+    private void awaitWorkers() {
+        for (int i = 0; i < spins; i++) {
+            if (pending.get() == 0) {
+                return;
+            }
+            Thread.onSpinWait();
+        }
+        boolean interrupted = false;
+        parkedOwner = Thread.currentThread();
+        while (pending.get() != 0) {
+            LockSupport.park(this);
+            interrupted |= Thread.interrupted();
+        }
+        parkedOwner = null;
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void throwFailure() {
+        Throwable thrown = failure.get();
+        if (thrown == null) {
+            return;
+        }
+        failure.set(null);
+        switch (thrown) {
+            case RuntimeException exception -> throw exception;
+            case Error error -> throw error;
+            default -> throw new IllegalStateException("a kernel slice threw a checked exception", thrown);
+        }
+    }
+
+    /** Sixteen values for {@link Lanes}; for the slice that asks only. */
+    float[] lanes(int slice) {
+        return lanes[slice];
+    }
+
+    /** At least {@code floats} values that keep their contents until the slice asks for more; grows to the largest size asked for. */
+    float[] scratch(int slice, int floats) {
+        float[] held = scratch[slice];
+        if (held == null || held.length < floats) {
+            held = new float[floats];
+            scratch[slice] = held;
+        }
+        return held;
+    }
+
+    /** Ends the threads and waits for them. */
     @Override
-    public void close() {}
+    public void close() {
+        closed = true;
+        boolean interrupted = false;
+        for (Worker worker : workers) {
+            LockSupport.unpark(worker.thread);
+            interrupted |= joinFully(worker.thread);
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static boolean joinFully(Thread thread) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                thread.join();
+                return interrupted;
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+    }
+
+    /** One thread of the pool; runs slice {@code index} of every loop. */
+    private final class Worker {
+        private final int index;
+        private final Thread thread;
+
+        /** True while the thread is parked or about to be; set before the last look at the epoch, so no wake-up is lost. */
+        private final AtomicBoolean parked = new AtomicBoolean();
+
+        Worker(int index) {
+            this.index = index;
+            this.thread = Thread.ofPlatform().daemon().name("kernel-" + index).unstarted(this::loop);
+        }
+
+        private void loop() {
+            int seen = 0;
+            while (awaitEpochAfter(seen)) {
+                seen++;
+                Slice slice = current;
+                if (slice != null) {
+                    runSlice(slice, index);
+                }
+                finish();
+            }
+        }
+
+        /** False when the pool is closed. */
+        private boolean awaitEpochAfter(int seen) {
+            for (int i = 0; i < spins && !closed; i++) {
+                if (epoch != seen) {
+                    return true;
+                }
+                Thread.onSpinWait();
+            }
+            parked.set(true);
+            while (epoch == seen && !closed) {
+                LockSupport.park(KernelThreads.this);
+            }
+            parked.set(false);
+            return epoch != seen;
+        }
+
+        private void finish() {
+            if (pending.decrementAndGet() == 0) {
+                Thread owner = parkedOwner;
+                if (owner != null) {
+                    LockSupport.unpark(owner);
+                }
+            }
+        }
+    }
 }

@@ -9,6 +9,10 @@ import java.util.List;
  * The KV blocks of one rank in one off-heap arena, planes one after the other, committed lazily by the operating system. Block ids are
  * 0..blockCount-1 and mean the same slot in every plane. Owned by the rank worker; the transfer engine writes into blocks that the
  * engine loop has set aside for it.
+ *
+ * <pre>
+ *   memory: | plane 0: block 0, block 1, ... | plane 1: block 0, block 1, ... | ...
+ * </pre>
  */
 public final class KvPool implements AutoCloseable {
     private final KvLayout layout;
@@ -17,15 +21,30 @@ public final class KvPool implements AutoCloseable {
     private final MemorySegment memory;
     private final List<KvPlaneView> planes = new ArrayList<>();
 
+    /**
+     * Takes the memory.
+     *
+     * @throws KvMemoryException when the machine has not that much room
+     */
     public KvPool(KvLayout layout, int blockCount) {
+        KvSizing.requireAddressable(layout, blockCount);
         this.layout = layout;
         this.blockCount = blockCount;
-        this.memory = arena.allocate(layout.blockBytes() * blockCount, 64);
+        this.memory = take(Math.multiplyExact(layout.blockBytes(), (long) blockCount), arena);
         for (int plane = 0; plane < layout.planes().size(); plane++) {
             planes.add(new KvPlaneView(
                     layout.planes().get(plane),
                     layout.blockSize(),
                     memory.asSlice(planeOffset(plane), layout.blockBytes(plane) * blockCount)));
+        }
+    }
+
+    private static MemorySegment take(long bytes, Arena arena) {
+        try {
+            return PoolFile.map(bytes, List.of(PoolFile.Place.values()), arena);
+        } catch (RuntimeException e) {
+            arena.close();
+            throw e;
         }
     }
 
@@ -55,6 +74,7 @@ public final class KvPool implements AutoCloseable {
         return planes.get(planeIndex);
     }
 
+    /** Unmaps the memory; a later access through a view throws {@link IllegalStateException}. */
     @Override
     public void close() {
         arena.close();

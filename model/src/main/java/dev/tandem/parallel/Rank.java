@@ -18,4 +18,34 @@ public record Rank(int tp, int tpSize, int dp, int dpSize) {
             throw new IllegalArgumentException("rank tp " + tp + " of " + tpSize + ", dp " + dp + " of " + dpSize);
         }
     }
+
+    /**
+     * The consecutive part of {@code size} things that this rank of its tensor-parallel group owns.
+     *
+     * @throws IllegalArgumentException when the group's ranks cannot own equal parts; {@link Partition} says earlier which sizes would
+     */
+    public Shard shard(int size) {
+        if (size % tpSize != 0) {
+            throw new IllegalArgumentException(size + " cannot be cut into " + tpSize + " equal parts");
+        }
+        int part = size / tpSize;
+        return new Shard(tp * part, (tp + 1) * part);
+    }
+
+    /**
+     * The heads of the KV cache that this rank holds. With more ranks than heads a head is held by several ranks, those whose query
+     * heads read it.
+     *
+     * @throws IllegalArgumentException when neither number divides the other
+     */
+    public Shard shardOfKvHeads(int kvHeads) {
+        if (tpSize <= kvHeads) {
+            return shard(kvHeads);
+        }
+        if (tpSize % kvHeads != 0) {
+            throw new IllegalArgumentException(kvHeads + " KV heads cannot be spread over " + tpSize + " ranks");
+        }
+        int head = tp / (tpSize / kvHeads);
+        return new Shard(head, head + 1);
+    }
 }

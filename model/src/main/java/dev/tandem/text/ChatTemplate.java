@@ -9,7 +9,7 @@ import java.util.Map;
 public final class ChatTemplate {
     /** @param specialTokens {@code bos_token}, {@code eos_token}, … as variables */
     public static ChatTemplate parse(String source, Map<String, String> specialTokens) {
-        throw new IllegalStateException("contract only");
+        throw new TemplateException("chat templates are not parsed yet");
     }
 
     /**
@@ -21,6 +21,6 @@ public final class ChatTemplate {
      * @throws TemplateException when the template refuses or a limit is reached
      */
     public String render(Map<String, Object> variables, LocalDateTime now) {
-        throw new IllegalStateException("contract only");
+        throw new TemplateException("chat templates are not parsed yet");
     }
 }

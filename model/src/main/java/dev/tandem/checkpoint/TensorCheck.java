@@ -1,0 +1,124 @@
+package dev.tandem.checkpoint;
+
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.Tensor;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+
+/** Holds the tensors that files have against the tensors that a model reads: none missing, none of a wrong shape, none left over. */
+final class TensorCheck {
+    static final String HEAD = "lm_head.weight";
+    static final String EMBEDDING = "model.embed_tokens.weight";
+    static final String ROTARY_FACTORS = "rope_freqs.weight";
+
+    /** Buffers that old versions of transformers wrote; they follow from the configuration. */
+    private static final Pattern IGNORABLE =
+            Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Path place;
+    private final Map<String, Tensor> found;
+    private final SortedMap<String, Tensor> checked = new TreeMap<>();
+
+    private TensorCheck(Path place, Map<String, Tensor> found) {
+        this.place = place;
+        this.found = found;
+    }
+
+    /**
+     * Those of {@code found} that a model of this configuration reads.
+     *
+     * @param place file or folder, for messages
+     * @param stacksExperts see {@link WeightShapes#of}
+     * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
+     */
+    static SortedMap<String, Tensor> check(
+            Path place, ModelConfig config, Map<String, Tensor> found, boolean stacksExperts, boolean mayScaleRotary) {
+        var check = new TensorCheck(place, found);
+        WeightShapes.forEach(config, stacksExperts, (name, shape) -> check.require(name, shape));
+        if (mayScaleRotary && found.containsKey(ROTARY_FACTORS)) {
+            check.requireRotaryFactors(List.of(config.attention().headDim() / 2));
+        }
+        Tensor head = found.get(HEAD);
+        if (config.tiesEmbeddings() && head != null) {
+            check.requireHeadIsEmbedding(head, check.require(EMBEDDING, embeddingShape(config)));
+        }
+        check.refuseLeftOver(config.tiesEmbeddings());
+        return Collections.unmodifiableSortedMap(check.checked);
+    }
+
+    private Tensor require(String name, List<Integer> shape) {
+        Tensor tensor = found.get(name);
+        if (tensor == null) {
+            throw CheckpointException.refuse(place, "tensor " + name, "shape " + shape, "no such tensor");
+        }
+        if (!tensor.shape().equals(shape)) {
+            throw CheckpointException.refuse(place, "tensor " + name, "shape " + shape, tensor.shape());
+        }
+        boolean isVector = shape.size() == 1;
+        if (!holdsWeights(tensor.dtype(), isVector)) {
+            String expected = isVector ? "F32, F16 or BF16" : "a type of weights";
+            throw CheckpointException.refuse(place, "tensor " + name, expected, tensor.dtype());
+        }
+        checked.put(name, tensor);
+        return tensor;
+    }
+
+    private static boolean holdsWeights(DType dtype, boolean isVector) {
+        return switch (dtype) {
+            case F32, F16, BF16 -> true;
+            case Q8_0, Q4_0, Q4_1 -> !isVector;
+            case I8, I32 -> false;
+        };
+    }
+
+    private void requireRotaryFactors(List<Integer> shape) {
+        Tensor factors = require(ROTARY_FACTORS, shape);
+        DType dtype = factors.dtype();
+        if (dtype != DType.F32) {
+            throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "F32", dtype);
+        }
+        for (long i = 0; i < factors.columns(); i++) {
+            float factor = factors.data().get(FLOAT, i * Float.BYTES);
+            if (!(factor > 0 && factor < Float.POSITIVE_INFINITY)) {
+                throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "finite factors above 0", factor);
+            }
+        }
+    }
+
+    private static List<Integer> embeddingShape(ModelConfig config) {
+        return List.of(config.vocabularySize(), config.hiddenSize());
+    }
+
+    private void requireHeadIsEmbedding(Tensor head, Tensor embedding) {
+        boolean same = head.dtype() == embedding.dtype()
+                && head.shape().equals(embedding.shape())
+                && head.data().mismatch(embedding.data()) < 0;
+        if (!same) {
+            throw CheckpointException.refuse(
+                    place, "tensor " + HEAD, "the bytes of " + EMBEDDING + " (embeddings are tied)", "others");
+        }
+    }
+
+    private void refuseLeftOver(boolean tiesEmbeddings) {
+        new TreeMap<>(found).forEach((name, tensor) -> {
+            boolean isRead = checked.containsKey(name) || (tiesEmbeddings && name.equals(HEAD));
+            if (!isRead && !IGNORABLE.matcher(name).matches()) {
+                throw CheckpointException.refuse(
+                        place,
+                        "tensor " + name,
+                        "no tensor that the model does not read",
+                        tensor.dtype() + " " + tensor.shape());
+            }
+        });
+    }
+}

@@ -1,0 +1,56 @@
+package dev.tandem.kernel;
+
+import dev.tandem.kv.KvPlaneView;
+
+/**
+ * Checks that the operands of an operation fit together, before its loops begin. What does not fit is a bug of the caller inside this
+ * program, so it is an {@link IllegalStateException} that names the numbers.
+ */
+final class Operands {
+    private Operands() {}
+
+    static void linear(Matrix x, Tensor weight, Matrix out, int outColumn) {
+        columns("x", weight.columns(), x);
+        columns("out", outColumn + weight.rows(), out);
+        weightType(weight);
+    }
+
+    static void weightType(Tensor weight) {
+        if (weight.dtype() == DType.I8 || weight.dtype() == DType.I32) {
+            throw new IllegalStateException("a linear weight cannot be " + weight.dtype());
+        }
+    }
+
+    static void columns(String name, int needed, Matrix matrix) {
+        if (needed > matrix.columns()) {
+            throw new IllegalStateException(name + " needs " + needed + " columns and has " + matrix.columns());
+        }
+    }
+
+    static void rows(int rows, Matrix matrix) {
+        if (rows > matrix.rows()) {
+            throw new IllegalStateException(rows + " rows do not fit a matrix of " + matrix.rows());
+        }
+    }
+
+    static void rotation(int headDim, RotaryTable table) {
+        if (2 * table.pairs() > headDim) {
+            throw new IllegalStateException(table.pairs() + " rotary pairs do not fit a head of " + headDim);
+        }
+    }
+
+    static void attention(
+            AttentionShape shape, Matrix q, int column, Matrix out, KvPlaneView keys, KvPlaneView values) {
+        int width = shape.queryHeads() * shape.headDim();
+        columns("q", column + width, q);
+        columns("out", width, out);
+        boolean planesFit = fits(shape, keys) && fits(shape, values);
+        if (!planesFit || shape.queryHeads() % shape.kvHeads() != 0) {
+            throw new IllegalStateException(shape + " does not fit " + keys.plane() + " and " + values.plane());
+        }
+    }
+
+    private static boolean fits(AttentionShape shape, KvPlaneView view) {
+        return view.plane().heads() == shape.kvHeads() && view.plane().headDim() == shape.headDim();
+    }
+}

@@ -1,0 +1,15 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.Matrix;
+import dev.tandem.parallel.GatherBuffer;
+
+/** The second half of a decoder layer: every row on its own. */
+public sealed interface FeedForward permits Mlp, MixtureOfExperts {
+    /**
+     * Computes rows of x, leaves x as it is.
+     *
+     * @param x [rows, hidden], normed
+     * @param out [rows, hidden], overwritten; whole afterwards on every rank
+     */
+    void forward(Matrix x, int rows, GatherBuffer out);
+}

@@ -1,0 +1,115 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.AttentionShape;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.layer.AttentionWeights.HeadNorms;
+import dev.tandem.parallel.GatherBuffer;
+import java.util.Optional;
+
+/**
+ * Attention with several query heads to a KV head. Keys and values go into the cache first and are read back from there, as rounded, also
+ * those of the running pass: so results do not depend on how a prompt is cut.
+ */
+public final class GroupedQueryAttention {
+    private final RankContext context;
+    private final ShardedLinear query;
+    private final ShardedLinear key;
+    private final ShardedLinear value;
+    private final ShardedLinear output;
+    private final Optional<HeadNorms> headNorms;
+    private final AttentionForm form;
+    private final RotaryEmbedding rotary;
+    private final AttentionScratch scratch;
+    private final AttentionShape shape;
+    private final float[] head; // [headDim] for reordering
+
+    public GroupedQueryAttention(
+            RankContext context,
+            AttentionWeights weights,
+            AttentionForm form,
+            RotaryEmbedding rotary,
+            AttentionScratch scratch) {
+        HeadShards heads = form.heads();
+        this.context = context;
+        this.query = new ShardedLinear(context, weights.query(), heads.rows(heads.query()));
+        this.key = new ShardedLinear(context, weights.key(), heads.rows(heads.kv()));
+        this.value = new ShardedLinear(context, weights.value(), heads.rows(heads.kv()));
+        this.output = ShardedLinear.byRank(context, weights.output());
+        this.headNorms = weights.headNorms();
+        this.form = form;
+        this.rotary = rotary;
+        this.scratch = scratch;
+        this.shape = new AttentionShape(
+                heads.query().size(), heads.kv().size(), heads.headDim(), (float) (1 / Math.sqrt(heads.headDim())));
+        this.head = new float[heads.headDim()];
+    }
+
+    /**
+     * Projects the rows and stores their keys and values; afterwards they are in the pool, and the queries wait in the scratch.
+     *
+     * @param x [rows, hidden], normed
+     */
+    void store(Matrix x, StepRows rows) {
+        Matrix projected = scratch.projected();
+        int count = rows.count();
+        int keyColumn = form.heads().queryColumns();
+        int valueColumn = keyColumn + form.heads().kvColumns();
+        query.forward(x, count, projected, 0);
+        key.forward(x, count, projected, keyColumn);
+        value.forward(x, count, projected, valueColumn);
+        if (form.order() == HeadOrder.INTERLEAVED) {
+            splitHeads(projected, count, shape.queryHeads() + shape.kvHeads());
+        }
+        headNorms.ifPresent(norms -> {
+            norms.query().forwardHeads(projected, count, 0, shape.queryHeads());
+            norms.key().forwardHeads(projected, count, keyColumn, shape.kvHeads());
+        });
+        rotary.forward(projected, rows, 0, shape.queryHeads());
+        rotary.forward(projected, rows, keyColumn, shape.kvHeads());
+        int plane = 2 * form.layer();
+        context.kernels().storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots(), context.threads());
+        context.kernels()
+                .storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots(), context.threads());
+    }
+
+    /**
+     * Attends with the stored queries.
+     *
+     * @param out [rows, hidden], overwritten
+     */
+    void attend(StepRows rows, GatherBuffer out) {
+        int plane = 2 * form.layer();
+        GatherBuffer attended = scratch.attended();
+        context.kernels()
+                .attention(
+                        scratch.projected(),
+                        0,
+                        attended.part(),
+                        rows.plane(plane),
+                        rows.plane(plane + 1),
+                        rows.attentionRows(),
+                        shape,
+                        context.threads());
+        attended.gather(context.collective(), rows.count());
+        output.forwardWhole(attended.whole(), rows.count(), out);
+    }
+
+    /**
+     * Brings interleaved query and key heads into half-split order: value 2i + j moves to j · headDim/2 + i. Values only move, so the
+     * same numbers enter the same sums as with a checkpoint that is half-split to begin with.
+     */
+    private void splitHeads(Matrix projected, int rows, int heads) {
+        float[] values = projected.values();
+        int half = head.length / 2;
+        for (int row = 0; row < rows; row++) {
+            for (int h = 0; h < heads; h++) {
+                int at = projected.offset(row) + h * head.length;
+                System.arraycopy(values, at, head, 0, head.length);
+                for (int i = 0; i < half; i++) {
+                    values[at + i] = head[2 * i];
+                    values[at + half + i] = head[2 * i + 1];
+                }
+            }
+        }
+    }
+}

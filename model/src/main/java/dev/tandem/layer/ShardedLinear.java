@@ -1,0 +1,50 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.Tensor;
+import dev.tandem.parallel.GatherBuffer;
+import dev.tandem.parallel.Shard;
+
+/**
+ * A linear layer of which this rank computes some output rows. The input is always whole, so every dot product is, and the shard is a
+ * contiguous view of the mapped weight.
+ */
+public final class ShardedLinear {
+    private final RankContext context;
+    private final Tensor weight; // [outputs of this rank, in], stored type
+
+    /**
+     * @param whole [out, in] of the model
+     * @param shard output rows of this rank
+     */
+    public ShardedLinear(RankContext context, Tensor whole, Shard shard) {
+        this.context = context;
+        this.weight = whole.slice(shard.from(), shard.to());
+    }
+
+    /** The usual cut: equal consecutive parts of the output rows, one a rank. */
+    public static ShardedLinear byRank(RankContext context, Tensor whole) {
+        return new ShardedLinear(context, whole, context.rank().shard(whole.rows()));
+    }
+
+    /** Output rows of this rank. */
+    public int outputs() {
+        return weight.rows();
+    }
+
+    /** This rank's outputs into columns {@code [outColumn, outColumn + outputs())} of {@code out}. */
+    public void forward(Matrix x, int rows, Matrix out, int outColumn) {
+        context.kernels().linear(x, rows, weight, out, outColumn, context.threads());
+    }
+
+    /** This rank's outputs of chosen rows of {@code x} into rows {@code toRows} of {@code out}. */
+    public void forwardRows(Matrix x, int[] fromRows, Matrix out, int[] toRows, int count) {
+        context.kernels().linearRows(x, fromRows, weight, out, toRows, count, context.threads());
+    }
+
+    /** All ranks' outputs: computes this rank's part and gathers. */
+    public void forwardWhole(Matrix x, int rows, GatherBuffer out) {
+        forward(x, rows, out.part(), 0);
+        out.gather(context.collective(), rows);
+    }
+}

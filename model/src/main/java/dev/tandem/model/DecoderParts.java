@@ -1,0 +1,188 @@
+package dev.tandem.model;
+
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.checkpoint.ModelConfig;
+import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.kernel.Tensor;
+import dev.tandem.layer.AttentionForm;
+import dev.tandem.layer.AttentionScratch;
+import dev.tandem.layer.AttentionWeights;
+import dev.tandem.layer.AttentionWeights.HeadNorms;
+import dev.tandem.layer.DecoderLayer;
+import dev.tandem.layer.Embedding;
+import dev.tandem.layer.ExpertScratch;
+import dev.tandem.layer.FeedForward;
+import dev.tandem.layer.GroupedQueryAttention;
+import dev.tandem.layer.HeadOrder;
+import dev.tandem.layer.HeadShards;
+import dev.tandem.layer.MixtureOfExperts;
+import dev.tandem.layer.Mlp;
+import dev.tandem.layer.RankContext;
+import dev.tandem.layer.RmsNorm;
+import dev.tandem.layer.RotaryEmbedding;
+import dev.tandem.layer.RotaryFrequencies;
+import dev.tandem.layer.ShardedLinear;
+import dev.tandem.layer.SwiGluScratch;
+import dev.tandem.layer.SwiGluWeights;
+import dev.tandem.parallel.Partition;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.IntFunction;
+
+/**
+ * The parts from which a family puts its decoder together: layers over the checkpoint's tensors, cut for one rank. Used once, at load.
+ */
+final class DecoderParts {
+    private static final String ROPE_FACTORS = "rope_freqs.weight";
+
+    private final RankContext context;
+    private final StepLimits limits;
+    private final ModelConfig config;
+    private final Weights weights;
+    private final HeadShards heads;
+    private final HeadOrder headOrder;
+
+    DecoderParts(Checkpoint checkpoint, RankContext context, StepLimits limits) {
+        this.context = context;
+        this.limits = limits;
+        this.config = checkpoint.config();
+        this.weights = new Weights(checkpoint);
+        partition(config).require(context.rank().tpSize());
+        this.heads = HeadShards.of(context.rank(), config.attention());
+        this.headOrder = checkpoint.permutesRotaryRows() ? HeadOrder.INTERLEAVED : HeadOrder.HALF_SPLIT;
+    }
+
+    /** What tensor-parallel ranks cut. */
+    static Partition partition(ModelConfig config) {
+        var sizes = new LinkedHashMap<String, Integer>();
+        sizes.put("query heads", config.attention().heads());
+        sizes.put("hidden size", config.hiddenSize());
+        config.feedForward()
+                .experts()
+                .ifPresentOrElse(
+                        experts -> sizes.put("expert intermediate size", experts.intermediateSize()),
+                        () -> sizes.put(
+                                "intermediate size", config.feedForward().intermediateSize()));
+        sizes.put("vocabulary", config.vocabularySize());
+        return new Partition(sizes, config.attention().kvHeads());
+    }
+
+    /**
+     * The whole decoder.
+     *
+     * @param headNorms norms of a layer's query and key heads, {@link #noHeadNorms} or {@link #headNorms}
+     * @param feedForwards second half of a layer, from {@link #mlps} or {@link #mixturesOfExperts}
+     */
+    Decoder decoder(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
+        Tensor table = weights.tensor("model.embed_tokens.weight");
+        var rotary = new RotaryEmbedding(context, inverseFrequencies(), limits.maxModelLength());
+        AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
+        var layers = new ArrayList<DecoderLayer>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            var attention = new GroupedQueryAttention(
+                    context,
+                    attentionWeights(layer, headNorms.apply(layer)),
+                    new AttentionForm(layer, heads, headOrder),
+                    rotary,
+                    scratch);
+            layers.add(new DecoderLayer(
+                    context,
+                    norm(name(layer, "input_layernorm.weight")),
+                    attention,
+                    norm(name(layer, "post_attention_layernorm.weight")),
+                    feedForwards.apply(layer)));
+        }
+        Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
+        var stack = new DecoderStack(
+                new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
+        weights.requireAllRead();
+        return new Decoder(context, config, limits, stack);
+    }
+
+    /** Heads go into the rotary embedding as projected. */
+    Optional<HeadNorms> noHeadNorms(int layer) {
+        return Optional.empty();
+    }
+
+    /** Every query and key head is normed before the rotary embedding. */
+    Optional<HeadNorms> headNorms(int layer) {
+        return Optional.of(new HeadNorms(
+                norm(name(layer, "self_attn.q_norm.weight")), norm(name(layer, "self_attn.k_norm.weight"))));
+    }
+
+    /** Dense feed-forward layers. */
+    IntFunction<FeedForward> mlps() {
+        int inner = config.feedForward().intermediateSize();
+        SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), inner);
+        return layer -> new Mlp(context, swiGlu(name(layer, "mlp.")), scratch);
+    }
+
+    /** Mixtures of experts in every layer. */
+    IntFunction<FeedForward> mixturesOfExperts() {
+        Experts experts = config.feedForward()
+                .experts()
+                .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
+        var scratch = new ExpertScratch(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
+        return layer -> new MixtureOfExperts(
+                context, weights.tensor(name(layer, "mlp.gate.weight")), experts(layer, experts.count()), scratch);
+    }
+
+    /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */
+    private List<SwiGluWeights> experts(int layer, int count) {
+        String prefix = name(layer, "mlp.experts.");
+        var experts = new ArrayList<SwiGluWeights>();
+        if (weights.find(prefix + "gate_proj.weight").isPresent()) {
+            SwiGluWeights stacks = swiGlu(prefix);
+            for (int expert = 0; expert < count; expert++) {
+                experts.add(stacks.entry(expert));
+            }
+        } else {
+            for (int expert = 0; expert < count; expert++) {
+                experts.add(swiGlu(prefix + expert + "."));
+            }
+        }
+        return experts;
+    }
+
+    private SwiGluWeights swiGlu(String prefix) {
+        return new SwiGluWeights(
+                weights.tensor(prefix + "gate_proj.weight"),
+                weights.tensor(prefix + "up_proj.weight"),
+                weights.tensor(prefix + "down_proj.weight"));
+    }
+
+    private AttentionWeights attentionWeights(int layer, Optional<HeadNorms> headNorms) {
+        return new AttentionWeights(
+                weights.tensor(name(layer, "self_attn.q_proj.weight")),
+                weights.tensor(name(layer, "self_attn.k_proj.weight")),
+                weights.tensor(name(layer, "self_attn.v_proj.weight")),
+                weights.tensor(name(layer, "self_attn.o_proj.weight")),
+                headNorms);
+    }
+
+    private double[] inverseFrequencies() {
+        Attention attention = config.attention();
+        double[] inverse = RotaryFrequencies.plain(attention.ropeTheta(), attention.headDim());
+        if (attention.ropeScaling().isPresent()) {
+            inverse = RotaryFrequencies.llama3(inverse, attention.ropeScaling().get());
+        }
+        Optional<Tensor> factors = weights.find(ROPE_FACTORS);
+        if (factors.isPresent()) {
+            var values = new float[inverse.length];
+            context.kernels().widen(factors.get().dtype(), factors.get().data(), values, values.length);
+            inverse = RotaryFrequencies.divided(inverse, values);
+        }
+        return inverse;
+    }
+
+    private RmsNorm norm(String name) {
+        return new RmsNorm(context, weights.tensor(name), config.normEpsilon());
+    }
+
+    private static String name(int layer, String rest) {
+        return "model.layers." + layer + "." + rest;
+    }
+}

@@ -1,0 +1,23 @@
+package dev.tandem.model;
+
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.layer.RankContext;
+
+/** Builds the graph that a checkpoint's architecture names. */
+public final class ModelLoader {
+    private ModelLoader() {}
+
+    /**
+     * One rank's shard of a model. Weights stay mapped views, so the checkpoint must outlive the model; scratch is taken here.
+     *
+     * @throws IllegalArgumentException when the model's sizes cannot be cut for the rank's group; it names group sizes that fit
+     */
+    public static Model load(Checkpoint checkpoint, RankContext context, StepLimits limits) {
+        var parts = new DecoderParts(checkpoint, context, limits);
+        return switch (checkpoint.config().architecture()) {
+            case LLAMA -> new Llama(parts);
+            case QWEN3 -> new Qwen3(parts);
+            case QWEN3_MOE -> new Qwen3Moe(parts);
+        };
+    }
+}

@@ -1,0 +1,14 @@
+package dev.tandem.parallel;
+
+/**
+ * The part of something countable, such as the output rows of a linear layer, that one rank owns.
+ *
+ * @param from first index, inclusive
+ * @param to last index, exclusive
+ */
+public record Shard(int from, int to) {
+    /** How many indices the rank owns. */
+    public int size() {
+        return to - from;
+    }
+}

@@ -1,0 +1,97 @@
+package dev.tandem.text;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Reads the files of a Hugging Face folder that concern text. */
+final class TokenizerFolder {
+    private static final JsonMapper JSON = JsonMapper.shared();
+
+    private TokenizerFolder() {}
+
+    static TokenizerSource read(Path folder) {
+        Path file = folder.resolve("tokenizer.json");
+        if (!Files.isRegularFile(file)) {
+            throw new TokenizerException(TokenizerException.Kind.UNREADABLE, file + " does not exist");
+        }
+        JsonNode config = readOptional(folder.resolve("tokenizer_config.json"));
+        return new TokenizerSource(
+                file.toString(), readTree(file), specialTokens(folder, config), templates(folder, config));
+    }
+
+    /** {@code tokenizer_config.json} wins over the older {@code special_tokens_map.json}. */
+    private static Map<String, String> specialTokens(Path folder, JsonNode config) {
+        Map<String, String> tokens = new TreeMap<>();
+        collectTokens(readOptional(folder.resolve("special_tokens_map.json")), tokens);
+        collectTokens(config, tokens);
+        return Map.copyOf(tokens);
+    }
+
+    private static void collectTokens(JsonNode object, Map<String, String> tokens) {
+        for (Map.Entry<String, JsonNode> field : object.properties()) {
+            JsonNode value = field.getValue();
+            JsonNode content = value.isObject() ? value.path("content") : value;
+            if (field.getKey().endsWith("_token") && content.isString()) {
+                tokens.put(field.getKey(), content.stringValue());
+            }
+        }
+    }
+
+    /** A file of its own wins over the configuration's entry, as in transformers. */
+    private static Map<String, String> templates(Path folder, JsonNode config) {
+        Map<String, String> templates = new LinkedHashMap<>();
+        collectTemplates(config.path("chat_template"), templates);
+        collectTemplates(readOptional(folder.resolve("chat_template.json")).path("chat_template"), templates);
+        Path jinja = folder.resolve("chat_template.jinja");
+        if (Files.isRegularFile(jinja)) {
+            templates.put(ChatTemplates.DEFAULT, readText(jinja));
+        }
+        Path toolUse = folder.resolve("additional_chat_templates").resolve(ChatTemplates.TOOL_USE + ".jinja");
+        if (Files.isRegularFile(toolUse)) {
+            templates.put(ChatTemplates.TOOL_USE, readText(toolUse));
+        }
+        return templates;
+    }
+
+    /** A template's text, or a list of objects with name and template. */
+    private static void collectTemplates(JsonNode entry, Map<String, String> templates) {
+        if (entry.isString()) {
+            templates.put(ChatTemplates.DEFAULT, entry.stringValue());
+        }
+        if (entry.isArray()) {
+            for (JsonNode named : entry) {
+                templates.put(
+                        named.path("name").asString(""), named.path("template").asString(""));
+            }
+        }
+    }
+
+    private static JsonNode readOptional(Path file) {
+        return Files.isRegularFile(file) ? readTree(file) : JSON.createObjectNode();
+    }
+
+    private static JsonNode readTree(Path file) {
+        try {
+            return JSON.readTree(readText(file));
+        } catch (JacksonException e) {
+            throw new TokenizerException(
+                    TokenizerException.Kind.UNREADABLE, file + " is not JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static String readText(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new TokenizerException(
+                    TokenizerException.Kind.UNREADABLE, file + " cannot be read: " + e.getMessage(), e);
+        }
+    }
+}

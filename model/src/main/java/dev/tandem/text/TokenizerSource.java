@@ -1,0 +1,15 @@
+package dev.tandem.text;
+
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * What a tokenizer is made of.
+ *
+ * @param name where it came from, for messages
+ * @param description the tree of a {@code tokenizer.json}
+ * @param specialTokens {@code bos_token}, {@code eos_token}, … by name
+ * @param templates sources of chat templates by name
+ */
+record TokenizerSource(
+        String name, JsonNode description, Map<String, String> specialTokens, Map<String, String> templates) {}

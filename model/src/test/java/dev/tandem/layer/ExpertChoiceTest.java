@@ -1,0 +1,52 @@
+package dev.tandem.layer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.kernel.Matrix;
+import org.junit.jupiter.api.Test;
+
+class ExpertChoiceTest {
+    private static final Matrix PROBABILITIES = new Matrix(
+            new float[] {0.1f, 0.4f, 0.1f, 0.4f, 0.25f, 0.25f, 0.25f, 0.25f, 0.7f, 0.1f, 0.05f, 0.15f}, 3, 4);
+
+    @Test
+    void shouldTakeLargestAndLowestIndexOfEquals() {
+        var choice = new ExpertChoice(3, 4, 2, false);
+        choice.choose(PROBABILITIES, 3);
+        assertThat(choice.chosenOf(0)).containsExactly(1, 3);
+        assertThat(choice.chosenOf(1)).containsExactly(0, 1);
+        assertThat(choice.chosenOf(2)).containsExactly(0, 3);
+        assertThat(choice.weightsOf(2)).containsExactly(0.7f, 0.15f);
+    }
+
+    @Test
+    void shouldDivideByTheirSumOnlyWhereAsked() {
+        var choice = new ExpertChoice(3, 4, 2, true);
+        choice.choose(PROBABILITIES, 3);
+        assertThat(choice.weightsOf(0)).containsExactly(0.5f, 0.5f);
+        assertThat(choice.weightsOf(2)).containsExactly(0.7f / (0.7f + 0.15f), 0.15f / (0.7f + 0.15f));
+    }
+
+    @Test
+    void shouldListRowsOfAnExpertAscending() {
+        var choice = new ExpertChoice(3, 4, 2, false);
+        choice.choose(PROBABILITIES, 3);
+        assertThat(choice.rowCount(0)).isEqualTo(2);
+        var rows = new int[2];
+        choice.copyRows(0, rows);
+        assertThat(rows).containsExactly(1, 2);
+        assertThat(choice.row(0, 1)).isEqualTo(2);
+        assertThat(choice.weight(0, 1)).isEqualTo(0.7f);
+        assertThat(choice.rowCount(2)).isZero();
+    }
+
+    @Test
+    void shouldForgetTheLastPass() {
+        var choice = new ExpertChoice(3, 4, 2, false);
+        choice.choose(PROBABILITIES, 3);
+        choice.choose(PROBABILITIES, 1);
+        assertThat(choice.rowCount(0)).isZero();
+        assertThat(choice.rowCount(1)).isOne();
+        assertThat(choice.rowCount(3)).isOne();
+    }
+}

@@ -1,0 +1,148 @@
+package dev.tandem.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kv.KvLayout;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPool;
+import dev.tandem.model.TestRank.Setup;
+import dev.tandem.model.TokenBatch.Chunk;
+import dev.tandem.parallel.Rank;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** What a decoder does around its layers: layouts, passes, logits, checks and the warm-up. */
+class DecoderTest {
+    private static final int[] PROMPT = {3, 1, 4, 1, 5, 9, 2, 6, 5, 3};
+
+    private TestRank rank;
+
+    @BeforeEach
+    void open() {
+        rank = new TestRank(
+                TestRank.GOLDEN.resolve("llama"),
+                Setup.plain(KernelSelection.best().kernels()).withMaxRows(4));
+    }
+
+    @AfterEach
+    void close() {
+        rank.close();
+    }
+
+    @Test
+    void shouldListKeysThenValuesOfEachLayer() {
+        KvLayout layout = rank.model.kvLayout(32, DType.BF16);
+        assertThat(layout.planes()).extracting(KvPlane::name).containsExactly("k.0", "v.0", "k.1", "v.1", "k.2", "v.2");
+        assertThat(layout.planes().getFirst()).isEqualTo(new KvPlane("k.0", DType.BF16, 2, 16, 0, 2));
+        assertThat(layout.tokenBytes()).isEqualTo(3 * 2 * 2 * 16 * 2);
+    }
+
+    @Test
+    void shouldReplicateHeadsInLayoutOfManyRanks() {
+        KvLayout layout = KvLayouts.groupedQuery(rank.model.config(), new Rank(5, 8, 0, 1), 16, DType.F32);
+        assertThat(layout.planes().getFirst()).isEqualTo(new KvPlane("k.0", DType.F32, 1, 16, 1, 2));
+    }
+
+    @Test
+    void shouldRefuseCacheTypesThatAreNoFloats() {
+        assertThatThrownBy(() -> rank.model.kvLayout(16, DType.Q8_0)).hasMessageContaining("Q8_0");
+    }
+
+    @Test
+    void shouldGiveLogitsOfAskedRowsInOrder() {
+        int[] blockIds = rank.takeBlocks(PROMPT.length);
+        Matrix all = rank.forward(PROMPT, List.of(new Chunk(PROMPT.length, 0, blockIds, PROMPT.length)));
+        float[][] expected = new float[PROMPT.length][];
+        for (int i = 0; i < PROMPT.length; i++) {
+            expected[i] = TestRank.row(all, i);
+        }
+        int[] other = rank.takeBlocks(3);
+        int[] third = rank.takeBlocks(2);
+        int[] ids = {3, 1, 4, 3, 1, 3, 1, 4, 1, 5};
+        Matrix mixed = rank.forward(
+                ids,
+                List.of(new Chunk(3, 0, other, 2), new Chunk(2, 0, third, 0), new Chunk(5, 0, rank.takeBlocks(5), 1)));
+        assertThat(TestRank.row(mixed, 0)).containsExactly(expected[1]);
+        assertThat(TestRank.row(mixed, 1)).containsExactly(expected[2]);
+        assertThat(TestRank.row(mixed, 2)).containsExactly(expected[4]);
+    }
+
+    @Test
+    void shouldCallBackOncePerLayerWhenAllRowsAreStored() {
+        int[] blockIds = rank.takeBlocks(PROMPT.length);
+        var layers = new ArrayList<Integer>();
+        rank.model.forward(
+                new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, blockIds, 0))), rank.pool, layer -> {
+                    layers.add(layer);
+                    for (int plane = 2 * layer; plane < 2 * layer + 2; plane++) {
+                        long token = rank.pool.layout().blockBytes(plane) / 2 / 16;
+                        long last = blockIds[0] * rank.pool.layout().blockBytes(plane) + (PROMPT.length - 1) * token;
+                        assertThat(rank.pool
+                                        .plane(plane)
+                                        .data()
+                                        .asSlice(last, token)
+                                        .toArray(ValueLayout.JAVA_BYTE))
+                                .as("last token in plane %d", plane)
+                                .isNotEqualTo(new byte[(int) token]);
+                    }
+                });
+        assertThat(layers).containsExactly(0, 1, 2);
+    }
+
+    @Test
+    void shouldRefuseBatchesThatDoNotFit() {
+        int[] one = rank.takeBlocks(1);
+        assertRefused(new int[] {1}, new Chunk(1, 16, one, 1), "17 tokens need 2 blocks, the chunk has 1");
+        assertRefused(new int[] {1}, new Chunk(1, 0, new int[] {5000}, 1), "block id 5000 is outside the pool of 2048");
+        assertRefused(new int[] {1}, new Chunk(1, 512, new int[40], 1), "513 tokens exceeds max model length 512");
+        assertRefused(new int[] {1536}, new Chunk(1, 0, one, 1), "token id 1536 is outside the vocabulary of 1536");
+        assertRefused(new int[] {1, 2}, new Chunk(1, 0, one, 1), "chunks of 1 rows for 2 tokens");
+        assertRefused(new int[] {1}, new Chunk(1, 0, one, 2), "with 2 rows of logits");
+        assertRefused(new int[321], new Chunk(321, 0, rank.takeBlocks(321), 321), "exceed max logit rows 320");
+    }
+
+    private void assertRefused(int[] ids, Chunk chunk, String message) {
+        assertThatThrownBy(() -> rank.forward(ids, List.of(chunk)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(message);
+    }
+
+    @Test
+    void shouldRefusePoolOfAnotherModel() {
+        var layout = new KvLayout(16, List.of(new KvPlane("k.0", DType.F32, 1, 16, 0, 1)));
+        try (var pool = new KvPool(layout, 1)) {
+            var batch = new TokenBatch(new int[] {1}, List.of(new Chunk(1, 0, new int[] {0}, 1)));
+            assertThatThrownBy(() -> rank.model.forward(batch, pool, layer -> {}))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("does not fit the model");
+        }
+    }
+
+    @Test
+    void shouldWarmUpEveryShapeAndLeaveNoTrace() {
+        List<float[]> before = rank.greedy(PROMPT, 3, 5);
+        byte[] pool = rank.pool.memory().toArray(ValueLayout.JAVA_BYTE);
+        int steps = new WarmUp(rank.model, rank.pool.layout(), 32).run(2, Long.MAX_VALUE / 2, new AtomicLong()::get);
+        assertThat(steps).isEqualTo(2 * 10);
+        assertThat(rank.pool.memory().toArray(ValueLayout.JAVA_BYTE)).isEqualTo(pool);
+        assertThat(Arrays.deepEquals(rank.greedy(PROMPT, 3, 5).toArray(), before.toArray()))
+                .isTrue();
+    }
+
+    @Test
+    void shouldStopWarmUpAtItsDeadlineAfterOneStepOfEachShape() {
+        var time = new AtomicLong();
+        int steps = new WarmUp(rank.model, rank.pool.layout(), 32).run(50, 5, () -> time.addAndGet(10));
+        assertThat(steps).isEqualTo(3);
+    }
+}

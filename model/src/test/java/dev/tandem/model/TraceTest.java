@@ -1,0 +1,98 @@
+package dev.tandem.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.model.TestRank.Setup;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** All positions of prompt p4: the residual stream behind every layer, and what lies in the cache. */
+class TraceTest {
+    private static final float HIDDEN_TOLERANCE = 2e-4f;
+    private static final float CACHE_TOLERANCE = 5e-5f;
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe"})
+    void shouldComputeGoldenTrace(String name) {
+        Path folder = TestRank.GOLDEN.resolve(name);
+        var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
+        int[] prompt = promptOfTrace(folder);
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+            int[] blockIds = rank.takeBlocks(prompt.length);
+            Map<String, float[]> hidden = run(rank, prompt, blockIds);
+            for (int layer = 0; layer < rank.model.config().layers(); layer++) {
+                for (int plane = 2 * layer; plane < 2 * layer + 2; plane++) {
+                    KvPlane kind = rank.pool.layout().planes().get(plane);
+                    assertThat(cached(rank, plane, prompt.length, blockIds))
+                            .as("%s %s", name, kind.name())
+                            .containsExactly(trace.floats(kind.name()), within(CACHE_TOLERANCE));
+                }
+                compare(hidden, trace, "hidden.layer." + layer);
+            }
+            compare(hidden, trace, "hidden.embed");
+            compare(hidden, trace, "hidden.norm");
+        }
+    }
+
+    private static void compare(Map<String, float[]> hidden, GoldenTensors trace, String name) {
+        assertThat(hidden.get(name)).as(name).containsExactly(trace.floats(name), within(HIDDEN_TOLERANCE));
+    }
+
+    private static int[] promptOfTrace(Path folder) {
+        return GoldenPrompt.read(folder.resolve("golden/golden.json")).stream()
+                .filter(prompt -> prompt.id().equals("p4"))
+                .findFirst()
+                .orElseThrow()
+                .tokenIds();
+    }
+
+    /** Runs the prompt in one chunk and asks for logits of all rows, so that all of them pass the final norm. */
+    private static Map<String, float[]> run(TestRank rank, int[] prompt, int[] blockIds) {
+        var hidden = new HashMap<String, float[]>();
+        Decoder decoder = rank.decoder();
+        var chunk = new TokenBatch.Chunk(prompt.length, 0, blockIds, prompt.length);
+        rank.model.forward(
+                new TokenBatch(prompt, List.of(chunk)),
+                rank.pool,
+                layer -> hidden.put(
+                        layer == 0 ? "hidden.embed" : "hidden.layer." + (layer - 1),
+                        rows(decoder.residual(), prompt.length)));
+        int layers = rank.model.config().layers();
+        hidden.put("hidden.layer." + (layers - 1), rows(decoder.residual(), prompt.length));
+        hidden.put("hidden.norm", rows(decoder.finalNormed(), prompt.length));
+        return hidden;
+    }
+
+    private static float[] rows(Matrix matrix, int rows) {
+        return Arrays.copyOf(matrix.values(), matrix.offset(rows));
+    }
+
+    /** A plane's values of one sequence as [tokens, heads, headDim], read from blocks laid out as [heads, blockSize, headDim]. */
+    private static float[] cached(TestRank rank, int plane, int tokens, int[] blockIds) {
+        KvPlane kind = rank.pool.layout().planes().get(plane);
+        MemorySegment data = rank.pool.plane(plane).data();
+        int blockSize = rank.pool.layout().blockSize();
+        var values = new float[tokens * kind.heads() * kind.headDim()];
+        int at = 0;
+        for (int token = 0; token < tokens; token++) {
+            for (int head = 0; head < kind.heads(); head++) {
+                long row = ((long) blockIds[token / blockSize] * kind.heads() + head) * blockSize + token % blockSize;
+                for (int i = 0; i < kind.headDim(); i++) {
+                    values[at++] = data.getAtIndex(ValueLayout.JAVA_FLOAT_UNALIGNED, row * kind.headDim() + i);
+                }
+            }
+        }
+        return values;
+    }
+}
