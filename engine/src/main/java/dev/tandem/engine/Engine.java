@@ -1,13 +1,87 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.EngineException.Kind;
+import dev.tandem.engine.Inbox.Decline;
+import dev.tandem.engine.Inbox.Submission;
+import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.execute.ModelExecutor;
+import dev.tandem.engine.execute.RankWorker;
+import dev.tandem.engine.handoff.Handoff;
+import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
+import java.util.List;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Serves requests on the ranks of one data-parallel replica. Thread-safe; all state belongs to its engine loop. */
 public final class Engine implements AutoCloseable {
-    /** Loads nothing itself: takes an opened model and its KV memory, warms kernels up and starts the loop. Returns when healthy. */
+    private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
+
+    /** Begins the exchange with peers; a seam for tests without a network. */
+    interface HandoffStart {
+        HandoffSide start(Runnable wakeLoop);
+    }
+
+    private final RequestChecks checks;
+    private final Inbox inbox;
+    private final EngineLoop loop;
+    private final Thread thread;
+    private final ModelExecutor executor;
+    private final HandoffSide handoff;
+    private final boolean hasHandoff;
+
+    private Engine(EngineConfig config, EngineParts parts, Inbox inbox, ModelExecutor executor, HandoffSide handoff) {
+        var pool = parts.pool();
+        var blocks = new BlockManager(pool.blockCount(), pool.layout().blockSize(), config.cachesPrefixes());
+        LongSupplier clock = System::nanoTime;
+        this.checks = new RequestChecks(config, parts.model().config().vocabularySize(), pool);
+        this.inbox = inbox;
+        this.executor = executor;
+        this.handoff = handoff;
+        this.hasHandoff = config.handoff().isPresent();
+        this.loop = new EngineLoop(
+                config, parts.model().config(), blocks, new EngineLoop.Parts(executor, handoff, inbox, clock));
+        this.thread = Thread.ofPlatform().name("tandem-engine").daemon().unstarted(loop);
+    }
+
+    /**
+     * Loads nothing itself: takes an opened model and its KV memory, warms kernels up and starts the loop. Returns when healthy. The engine
+     * closes model and pool, also when it does not start.
+     *
+     * @throws EngineException INVALID when limits contradict each other
+     */
     public static Engine start(EngineConfig config, EngineParts parts) {
-        throw new IllegalStateException("contract only " + config + parts);
+        return start(
+                config,
+                parts,
+                wake -> config.handoff()
+                        .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(exchange, parts.pool(), wake)))
+                        .orElseGet(NoHandoff::new));
+    }
+
+    static Engine start(EngineConfig config, EngineParts parts, HandoffStart handoffStart) {
+        requireConsistent(config);
+        var inbox = new Inbox(config.limits().waiting());
+        var executor = new ModelExecutor(List.of(new RankWorker(0, parts.model(), parts.pool())));
+        try {
+            int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
+            int steps = executor.warmUp(Math.max(1, longestChunk));
+            LOG.info("warmed up in {} steps", steps);
+            var engine = new Engine(config, parts, inbox, executor, handoffStart.start(inbox::wake));
+            inbox.serve(engine.thread);
+            engine.thread.start();
+            return engine;
+        } catch (InterruptedException interrupted) {
+            executor.close();
+            Thread.currentThread().interrupt();
+            throw new EngineException(Kind.UNAVAILABLE, "interrupted while warming up", interrupted);
+        } catch (RuntimeException failure) {
+            executor.close();
+            throw failure;
+        }
     }
 
     /**
@@ -16,15 +90,94 @@ public final class Engine implements AutoCloseable {
      * @throws EngineException OVERLOADED, UNAVAILABLE, INVALID or TOO_LONG; then nothing was queued
      */
     public TokenStream submit(Request request) {
-        throw new IllegalStateException("contract only " + request);
+        try {
+            requireAlive();
+            checks.require(request);
+        } catch (EngineException refused) {
+            throw reject(request, refused);
+        }
+        if (!inbox.claim(request.id())) {
+            inbox.countRejection(); // its ticket may be the living request's: no decline
+            throw new EngineException(Kind.INVALID, "request id " + request.id() + " is in use");
+        }
+        var stream = new TokenQueue(RequestChecks.outputTokens(request), inbox::abort);
+        var submission = new Submission(request, stream, System.nanoTime());
+        if (!inbox.submit(submission)) {
+            inbox.free(request.id());
+            throw reject(
+                    request,
+                    new EngineException(Kind.OVERLOADED, "as many requests wait as may: " + inbox.maxWaiting()));
+        }
+        if (loop.isDead() && inbox.withdraw(submission)) {
+            inbox.free(request.id());
+            throw unavailable();
+        }
+        return stream;
     }
 
     /** A snapshot for health, load and metrics. */
     public EngineStatus status() {
-        throw new IllegalStateException("contract only");
+        return loop.status();
     }
 
-    /** Ends all requests with UNAVAILABLE and stops the loop. */
+    /** Ends all requests with UNAVAILABLE and stops the loop; then nothing touches model and pool, which are closed too. */
     @Override
-    public void close() {}
+    public void close() {
+        loop.close();
+        boolean wasInterrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException later) {
+                wasInterrupted = true;
+            }
+        }
+        handoff.close();
+        executor.close();
+        if (wasInterrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void requireConsistent(EngineConfig config) {
+        var limits = config.limits();
+        if (limits.sequences() < 1 || limits.waiting() < 1 || config.maxModelLength() < 2) {
+            throw new EngineException(
+                    Kind.INVALID,
+                    "max sequences " + limits.sequences() + ", max waiting " + limits.waiting()
+                            + " and max model length " + config.maxModelLength() + " must be at least 1, 1 and 2");
+        }
+        if (limits.batchedTokens() < limits.sequences()) {
+            throw new EngineException(
+                    Kind.INVALID,
+                    "max batched tokens " + limits.batchedTokens() + " is below max sequences " + limits.sequences());
+        }
+        if (!limits.isPrefillChunked() && limits.batchedTokens() < config.maxModelLength()) {
+            throw new EngineException(
+                    Kind.INVALID,
+                    "without chunked prefill, max batched tokens " + limits.batchedTokens()
+                            + " must reach the model length of " + config.maxModelLength());
+        }
+    }
+
+    private void requireAlive() {
+        if (loop.isDead()) {
+            throw unavailable();
+        }
+    }
+
+    private EngineException unavailable() {
+        return new EngineException(
+                Kind.UNAVAILABLE,
+                "the engine is down: " + loop.status().failure().orElse("closing"));
+    }
+
+    /** Counts a refusal and lets the prefill node free what the request's ticket names. */
+    private EngineException reject(Request request, EngineException refused) {
+        inbox.countRejection();
+        if (hasHandoff && request.handoff() instanceof HandoffRole.Fetch fetch) {
+            inbox.decline(new Decline(request.id(), fetch.ticket()));
+        }
+        return refused;
+    }
 }

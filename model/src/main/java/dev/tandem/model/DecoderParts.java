@@ -1,9 +1,7 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.checkpoint.GgufCheckpoint;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.checkpoint.ModelConfig.Architecture;
 import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.kernel.Tensor;
@@ -54,9 +52,7 @@ final class DecoderParts {
         this.weights = new Weights(checkpoint);
         partition(config).require(context.rank().tpSize());
         this.heads = HeadShards.of(context.rank(), config.attention());
-        this.headOrder = checkpoint instanceof GgufCheckpoint && config.architecture() == Architecture.LLAMA
-                ? HeadOrder.INTERLEAVED
-                : HeadOrder.HALF_SPLIT;
+        this.headOrder = checkpoint.permutesRotaryRows() ? HeadOrder.INTERLEAVED : HeadOrder.HALF_SPLIT;
     }
 
     /** What tensor-parallel ranks cut. */

@@ -8,16 +8,12 @@ import dev.tandem.kernel.Matrix;
  */
 public final class Collective {
     /**
-     * Every rank contributes {@code columns} values a row; afterwards {@code whole} holds all ranks' columns, in rank order. In a
-     * group of one the two may be the same matrix, and then nothing moves.
+     * Every rank contributes {@code columns} values a row; afterwards {@code whole} holds all ranks' columns, in rank order.
      *
      * @param part [rows, columns] of this rank
      * @param whole [rows, columns * tpSize]
      */
     public void allGather(Matrix part, int rows, int columns, Matrix whole) {
-        if (part.values() == whole.values()) {
-            return;
-        }
         for (int row = 0; row < rows; row++) {
             System.arraycopy(part.values(), part.offset(row), whole.values(), whole.offset(row), columns);
         }

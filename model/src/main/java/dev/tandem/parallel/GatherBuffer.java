@@ -18,8 +18,11 @@ public record GatherBuffer(Matrix part, Matrix whole) {
         return new GatherBuffer(part, whole);
     }
 
-    /** Makes the first rows whole on every rank of the group. */
+    /** Makes the first rows whole on every rank of the group; a part as wide as the whole is the whole. */
     public void gather(Collective collective, int rows) {
+        if (part.columns() == whole.columns()) {
+            return;
+        }
         collective.allGather(part, rows, part.columns(), whole);
     }
 }

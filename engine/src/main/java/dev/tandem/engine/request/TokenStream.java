@@ -8,13 +8,23 @@ import java.time.Duration;
  */
 public interface TokenStream extends AutoCloseable {
     /**
-     * The next event; waits for it.
+     * The next event; waits for it. After {@link #close} the tokens not yet read are gone and the next event is the end: {@link
+     * TokenEvent.Finished} with reason ABORT (after {@link #stop}: STOP) and the counts so far (or the end that had already come).
      *
      * @throws dev.tandem.engine.EngineException TIMED_OUT when none comes in time
      */
     TokenEvent next(Duration timeout) throws InterruptedException;
 
-    /** Aborts the request unless it has ended; may be called from any thread, again and again. */
+    /**
+     * Aborts the request unless its end was read; may be called from any thread, again and again. On a prefill node, closing before the
+     * end was read also takes back the lease, since nobody has the ticket.
+     */
     @Override
     void close();
+
+    /** Ends the generation because the reader has all it wants, such as a stop string; as {@link #close}, but not an abort. */
+    void stop();
+
+    /** As {@link #close}, and also after the end was read: takes a lease back whose ticket could not be handed on. */
+    void revoke();
 }

@@ -1,0 +1,37 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.Sequence;
+import java.util.List;
+
+/**
+ * What the engine loop asks of the prefill/decode exchange: {@link PeerHandoff} where the node takes part in one, {@link NoHandoff} where
+ * it does not. No method blocks; only the engine loop calls them.
+ */
+interface HandoffSide extends AutoCloseable {
+    /** P: lends the blocks of a finished prompt. */
+    HandoffTicket lend(Sequence sequence, int lastTokenId, long nowNs);
+
+    /** P: takes a lease back; its blocks come through {@link #poll}. */
+    void cancelLease(String requestId);
+
+    /** D: begins to read a prompt's KV into the sequence's blocks. */
+    void fetch(Sequence sequence, HandoffTicket ticket, long nowNs);
+
+    /** D: gives a fetch up; its memory is at rest when its event comes through {@link #poll}. */
+    void cancelFetch(String requestId);
+
+    /** D: tells P that the KV is not wanted. */
+    void decline(String requestId, HandoffTicket ticket);
+
+    /** What happened since the last call; ends leases and fetches whose time is over. */
+    List<HandoffEvent> poll(long nowNs);
+
+    /** When {@link #poll} is to be called at the latest; {@link Long#MAX_VALUE} when nothing waits. */
+    long nextDeadlineNs();
+
+    /** Returns when nobody touches the pool any more. */
+    @Override
+    void close();
+}

@@ -1,0 +1,123 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.TokenQueue;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What other threads tell the engine loop. Every part has a bound: submissions by the limit of waiting requests, closed streams by
+ * the number of live requests, declines by a constant. Thread-safe: queues and atomics only, each said below.
+ */
+final class Inbox {
+    /** A request that has passed its checks. */
+    record Submission(Request request, TokenQueue stream, long submittedNs) {}
+
+    /** A ticket of a request that was refused. */
+    record Decline(String requestId, HandoffTicket ticket) {}
+
+    private static final int MAX_DECLINES = 1024; // one more is dropped: P's lease then ends by its deadline
+
+    private final int maxWaiting;
+    private final AtomicInteger waiting = new AtomicInteger(); // submitted and not yet started: the bound of the queue
+    private final AtomicLong rejected = new AtomicLong(); // counted by submitters, shown by the loop
+    private final Set<String> liveIds = ConcurrentHashMap.newKeySet(); // submitters add, the loop removes
+    private final Queue<Submission> submissions = new ConcurrentLinkedQueue<>(); // submitters to loop
+    private final Queue<TokenQueue> closedStreams = new ConcurrentLinkedQueue<>(); // readers to loop, once a stream
+    private final Queue<Decline> declines = new ArrayBlockingQueue<>(MAX_DECLINES); // submitters to loop
+    private volatile @Nullable Thread loop; // set once, before the first wake that matters
+
+    /** @param maxWaiting requests that may wait */
+    Inbox(int maxWaiting) {
+        this.maxWaiting = maxWaiting;
+    }
+
+    /** The thread that {@link #wake} wakes. */
+    void serve(Thread loopThread) {
+        loop = loopThread;
+    }
+
+    /** Wakes the loop, or makes its next park return at once. */
+    void wake() {
+        LockSupport.unpark(loop);
+    }
+
+    int maxWaiting() {
+        return maxWaiting;
+    }
+
+    /** Makes an id live; false when it is already. */
+    boolean claim(String requestId) {
+        return liveIds.add(requestId);
+    }
+
+    /** An id may be used again. */
+    void free(String requestId) {
+        liveIds.remove(requestId);
+    }
+
+    /** Queues a submission; false when as many wait as may. */
+    boolean submit(Submission submission) {
+        if (waiting.incrementAndGet() > maxWaiting) {
+            waiting.decrementAndGet();
+            return false;
+        }
+        submissions.add(submission);
+        wake();
+        return true;
+    }
+
+    /** Takes a submission back that the loop has not seen; false when it has. */
+    boolean withdraw(Submission submission) {
+        return submissions.remove(submission);
+    }
+
+    /** A submission waits no more: it started or ended. */
+    void leaveQueue() {
+        waiting.decrementAndGet();
+    }
+
+    /** Asks for the end of the request behind a stream, whatever it still holds. */
+    void abort(TokenQueue stream) {
+        closedStreams.add(stream);
+        wake();
+    }
+
+    void decline(Decline decline) {
+        if (declines.offer(decline)) {
+            wake();
+        }
+    }
+
+    void countRejection() {
+        rejected.incrementAndGet();
+        wake();
+    }
+
+    long rejections() {
+        return rejected.get();
+    }
+
+    @Nullable
+    Submission nextSubmission() {
+        return submissions.poll();
+    }
+
+    @Nullable
+    TokenQueue nextClosedStream() {
+        return closedStreams.poll();
+    }
+
+    @Nullable
+    Decline nextDecline() {
+        return declines.poll();
+    }
+}

@@ -1,0 +1,98 @@
+package dev.tandem.engine.execute;
+
+import dev.tandem.kernel.Matrix;
+import dev.tandem.model.TokenBatch;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
+
+/**
+ * Runs each batch on all ranks of one tensor-parallel group in lockstep: the same batch, the same block ids, every rank its own shard and
+ * pool. The logits of rank 0 count; all ranks have the same. Called by the engine loop.
+ */
+public final class ModelExecutor implements AutoCloseable {
+    /** A step that takes longer hangs; the engine then fails rather than let its clients wait for ever. */
+    private static final Duration STEP_LIMIT = Duration.ofMinutes(10);
+
+    private static final Duration WARM_UP_BUDGET = Duration.ofSeconds(2);
+    private static final int WARM_UP_CHUNK = 64;
+    private static final int WARM_UP_ROUNDS = 50;
+    private static final int WARM_UP_GROUP_ROUNDS = 8;
+
+    private final List<RankWorker> ranks;
+
+    /** @param ranks of one group, by rank index; closed with the executor */
+    public ModelExecutor(List<RankWorker> ranks) {
+        this.ranks = List.copyOf(ranks);
+    }
+
+    /**
+     * Runs one batch.
+     *
+     * @param isUnwanted asked after every layer, on the rank's thread: true when nobody waits for the result any more
+     * @return [batch.logitRows(), vocabulary], valid until the next call
+     * @throws StepAbandonedException when {@code isUnwanted} said so
+     */
+    public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted) throws InterruptedException {
+        IntConsumer afterLayer = layer -> {
+            if (isUnwanted.getAsBoolean()) {
+                throw new StepAbandonedException(layer);
+            }
+        };
+        // Ranks that exchange activations must give up together; with more than one, they run to the end.
+        IntConsumer callback = ranks.size() == 1 ? afterLayer : layer -> {};
+        var results = new ArrayList<Future<Matrix>>(ranks.size());
+        for (RankWorker rank : ranks) {
+            results.add(rank.forward(batch, callback));
+        }
+        for (Future<Matrix> result : results) {
+            await(result);
+        }
+        return results.getFirst().resultNow();
+    }
+
+    /**
+     * Makes the kernels of all ranks hot; returns when they are, or when {@link #WARM_UP_BUDGET} is spent.
+     *
+     * @param maxRows rows of the longest chunk that a step will have
+     * @return steps that ran on rank 0
+     */
+    public int warmUp(int maxRows) throws InterruptedException {
+        // Ranks run in lockstep, so with several of them only the number of rounds may bound the work.
+        boolean isAlone = ranks.size() == 1;
+        int rounds = isAlone ? WARM_UP_ROUNDS : WARM_UP_GROUP_ROUNDS;
+        long budgetNs = isAlone ? WARM_UP_BUDGET.toNanos() : STEP_LIMIT.toNanos();
+        var results = new ArrayList<Future<Integer>>(ranks.size());
+        for (RankWorker rank : ranks) {
+            results.add(rank.warmUp(Math.min(maxRows, WARM_UP_CHUNK), rounds, budgetNs));
+        }
+        for (Future<Integer> result : results) {
+            await(result);
+        }
+        return results.getFirst().resultNow();
+    }
+
+    private static void await(Future<?> result) throws InterruptedException {
+        try {
+            result.get(STEP_LIMIT.toSeconds(), TimeUnit.SECONDS);
+        } catch (ExecutionException failed) {
+            if (failed.getCause() instanceof StepAbandonedException abandoned) {
+                throw abandoned;
+            }
+            throw new IllegalStateException("the model failed in a step", failed.getCause());
+        } catch (TimeoutException hanging) {
+            throw new IllegalStateException("a step takes longer than " + STEP_LIMIT, hanging);
+        }
+    }
+
+    @Override
+    public void close() {
+        ranks.forEach(RankWorker::close);
+    }
+}

@@ -1,0 +1,100 @@
+package dev.tandem.engine.execute;
+
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kv.KvPool;
+import dev.tandem.model.Model;
+import dev.tandem.model.TokenBatch;
+import dev.tandem.model.WarmUp;
+import java.time.Duration;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One rank: a thread that owns a shard of the model and its KV pool, and runs one batch at a time. The queue between the engine loop and
+ * the thread has one place, since the loop posts the next batch only after the last one's result.
+ */
+public final class RankWorker implements AutoCloseable {
+    /** Something to be done on the rank's thread. */
+    private record Job<T>(Supplier<T> work, CompletableFuture<T> result) {
+        static <T> Job<T> of(Supplier<T> work) {
+            return new Job<>(work, new CompletableFuture<>());
+        }
+
+        void run() {
+            try {
+                result.complete(work.get());
+            } catch (Throwable failure) { // the loop gets it and decides; a worker that died silently would hang it
+                result.completeExceptionally(failure);
+            }
+        }
+    }
+
+    private static final Job<?> LAST = Job.of(() -> "last");
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
+    private static final Logger LOG = LoggerFactory.getLogger(RankWorker.class);
+
+    private final Model model;
+    private final KvPool pool;
+    private final BlockingQueue<Job<?>> jobs = new ArrayBlockingQueue<>(1);
+    private final Thread thread;
+
+    /** Starts the thread of rank {@code rankIndex}; takes ownership of model and pool. */
+    public RankWorker(int rankIndex, Model model, KvPool pool) {
+        this.model = model;
+        this.pool = pool;
+        this.thread =
+                Thread.ofPlatform().name("tandem-rank-" + rankIndex).daemon().start(this::work);
+    }
+
+    /** Engine loop: begins a step; the logits are valid until the next one. */
+    Future<Matrix> forward(TokenBatch batch, IntConsumer afterLayer) {
+        return post(Job.of(() -> model.forward(batch, pool, afterLayer)));
+    }
+
+    /** Makes this rank's kernels hot, in memory of its own; gives the number of steps that it took. */
+    Future<Integer> warmUp(int chunkRows, int rounds, long budgetNs) {
+        return post(Job.of(() -> new WarmUp(model, pool.layout(), chunkRows).run(rounds, budgetNs, System::nanoTime)));
+    }
+
+    private <T> Future<T> post(Job<T> job) {
+        if (!jobs.offer(job)) {
+            throw new IllegalStateException(thread.getName() + " has not taken the job before this one");
+        }
+        return job.result;
+    }
+
+    private void work() {
+        try {
+            for (Job<?> job = jobs.take(); job != LAST; job = jobs.take()) {
+                job.run();
+            }
+        } catch (InterruptedException nobodyDoesThis) {
+            Thread.currentThread().interrupt();
+        } finally {
+            model.close();
+        }
+    }
+
+    /** Waits for the step that runs, then closes model and pool; memory that a hanging step may still touch is left alone. */
+    @Override
+    public void close() {
+        boolean isStopped = false;
+        try {
+            isStopped = jobs.offer(LAST, CLOSE_LIMIT.toSeconds(), TimeUnit.SECONDS) && thread.join(CLOSE_LIMIT);
+        } catch (InterruptedException hurry) {
+            Thread.currentThread().interrupt();
+        }
+        if (isStopped) {
+            pool.close();
+        } else {
+            LOG.error("{} does not stop; its KV memory stays mapped", thread.getName());
+        }
+    }
+}

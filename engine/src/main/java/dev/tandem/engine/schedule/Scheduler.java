@@ -1,0 +1,246 @@
+package dev.tandem.engine.schedule;
+
+import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.cache.BlockTable;
+import dev.tandem.engine.request.Sequence;
+import dev.tandem.engine.request.SequenceState;
+import dev.tandem.engine.schedule.Batch.ScheduledChunk;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Continuous batching with chunked prefill. Every step: one row for each decoding sequence; then chunks of the prompts that have begun;
+ * then new sequences, first come, first served, as far as rows, sequences and blocks go. When a decoding sequence needs a block and
+ * none is free, the youngest running sequence gives up its blocks and is computed again later; the oldest never loses its own, so
+ * somebody always gets on. Pure bookkeeping; owned by the engine loop.
+ */
+public final class Scheduler {
+    /**
+     * @param batchedTokens rows of one step
+     * @param sequences sequences running at once
+     * @param isPrefillChunked long prompts may be cut over several steps
+     * @param fetchTimeoutNs how long a sequence may await its KV
+     */
+    public record Rules(int batchedTokens, int sequences, boolean isPrefillChunked, long fetchTimeoutNs) {}
+
+    private final Rules rules;
+    private final BlockManager blocks;
+    private final List<Sequence> waiting = new ArrayList<>(); // by order of arrival
+    private final List<Sequence> running = new ArrayList<>(); // by order of arrival; PREFILLING, DECODING, AWAITING_KV
+    private final List<Sequence> lent = new ArrayList<>();
+
+    public Scheduler(Rules rules, BlockManager blocks) {
+        this.rules = rules;
+        this.blocks = blocks;
+    }
+
+    /** Takes a new sequence into the queue. */
+    public void add(Sequence sequence) {
+        int needed = blocks.blocksFor(sequence.tokenCount());
+        if (needed > blocks.blockCount()) {
+            throw new IllegalStateException("sequence " + sequence.id() + " needs " + needed + " blocks of "
+                    + blocks.blockCount() + "; admission should have refused it");
+        }
+        insert(waiting, sequence);
+    }
+
+    /** Plans the next step: blocks are taken, states changed; an empty batch means that nothing can run now. */
+    public Batch schedule(long nowNs) {
+        var plan = new Plan(new StepBudget(rules.batchedTokens()), nowNs);
+        for (Sequence sequence : List.copyOf(running)) {
+            if (sequence.state() == SequenceState.DECODING && hasRoom(sequence, plan)) {
+                plan.addChunk(sequence, true);
+            }
+        }
+        for (Sequence sequence : running) {
+            if (sequence.state() == SequenceState.PREFILLING) {
+                plan.addChunk(sequence, rules.isPrefillChunked());
+            }
+        }
+        while (plan.preemptions == 0 && !plan.isFull && !waiting.isEmpty() && start(waiting.getFirst(), plan)) {
+            insert(running, waiting.removeFirst());
+        }
+        return new Batch(plan.chunks, plan.fetches, plan.declines, plan.started, plan.preemptions);
+    }
+
+    /** Makes full blocks findable after a sequence has advanced. */
+    public void register(Sequence sequence) {
+        blocks.register(sequence.blocks(), sequence.tokens(), sequence.computedTokens());
+    }
+
+    /** PREFILLING to LENT: it runs no more, but holds its blocks. */
+    public void lend(Sequence sequence, int tokenId, long nowNs, long leaseDeadlineNs) {
+        remove(running, sequence);
+        sequence.lend(tokenId, nowNs, leaseDeadlineNs);
+        lent.add(sequence);
+    }
+
+    /** Ends a sequence in any state and gives its blocks back; no transfer may touch them any more. */
+    public void finish(Sequence sequence) {
+        switch (sequence.state()) {
+            case WAITING -> remove(waiting, sequence);
+            case PREFILLING, DECODING, AWAITING_KV -> remove(running, sequence);
+            case LENT -> remove(lent, sequence);
+            case FINISHED -> throw new IllegalStateException("sequence " + sequence.id() + " has finished already");
+        }
+        blocks.release(sequence.blocks());
+        sequence.finish();
+    }
+
+    /** Sequences in a state. */
+    public int count(SequenceState state) {
+        return switch (state) {
+            case WAITING -> waiting.size();
+            case LENT -> lent.size();
+            case FINISHED -> 0;
+            case PREFILLING, DECODING, AWAITING_KV -> countRunning(state);
+        };
+    }
+
+    /** Blocks of lent sequences. */
+    public int lentBlocks() {
+        int held = 0;
+        for (Sequence sequence : lent) {
+            held += sequence.blocks().size();
+        }
+        return held;
+    }
+
+    /** One sentence for each block whose owners are not as they should be. */
+    public List<String> findDisorder() {
+        var owners = new ArrayList<BlockTable>();
+        for (List<Sequence> group : List.of(waiting, running, lent)) {
+            for (Sequence sequence : group) {
+                owners.add(sequence.blocks());
+            }
+        }
+        return blocks.findDisorder(owners);
+    }
+
+    /** Tries to start the first of the queue; what it computes or fetches is added to the plan. */
+    private boolean start(Sequence sequence, Plan plan) {
+        int pending = sequence.tokenCount();
+        int wanted = blocks.blocksFor(pending);
+        int cached = blocks.countCached(sequence.blocks(), sequence.tokens(), pending);
+        int used = Math.min(cached, (pending - 1) / blocks.blockSize()); // one token at least is always computed
+        boolean isOffered = sequence.mayFetch();
+        boolean isFetched = isOffered && cached * blocks.blockSize() < pending - 1;
+        int reserve = running.size() - countRunning(SequenceState.AWAITING_KV);
+        if (running.size() >= rules.sequences()
+                || !blocks.canAllocate(sequence.blocks(), used, wanted, Math.min(reserve, blocks.blockCount() - wanted))
+                || !(isFetched || plan.fits(pending - used * blocks.blockSize(), rules.isPrefillChunked()))) {
+            return false;
+        }
+        if (!sequence.hasStarted()) {
+            plan.started.add(sequence);
+        }
+        blocks.allocate(sequence.blocks(), used, wanted);
+        int cachedTokens = used * blocks.blockSize();
+        if (isFetched) {
+            sequence.awaitKv(cachedTokens, plan.nowNs, plan.nowNs + rules.fetchTimeoutNs());
+            plan.fetches.add(sequence);
+            return true;
+        }
+        if (isOffered) {
+            sequence.declineTicket();
+            plan.declines.add(sequence);
+        }
+        sequence.startPrefill(cachedTokens, plan.nowNs);
+        plan.addChunk(sequence, rules.isPrefillChunked());
+        return true;
+    }
+
+    /** Whether a decoding sequence has a block for its next row, if need be one taken from a younger sequence. */
+    private boolean hasRoom(Sequence sequence, Plan plan) {
+        if (blocks.blocksFor(sequence.tokenCount()) <= sequence.blocks().size()) {
+            return true;
+        }
+        while (blocks.freeBlocks() == 0) {
+            Sequence victim = youngestPreemptible();
+            if (victim == sequence
+                    && countRunning(SequenceState.PREFILLING) + countRunning(SequenceState.DECODING) == 1) {
+                if (lent.isEmpty() && countRunning(SequenceState.AWAITING_KV) == 0) {
+                    throw new IllegalStateException("sequence " + sequence.id() + " alone holds "
+                            + sequence.blocks().size() + " of " + blocks.blockCount() + " blocks and finds none free");
+                }
+                return false; // it keeps its blocks and waits for a lease or a fetch to end
+            }
+            preempt(victim);
+            plan.preemptions++;
+            if (victim == sequence) {
+                return false;
+            }
+        }
+        blocks.extend(sequence.blocks());
+        return true;
+    }
+
+    private Sequence youngestPreemptible() {
+        for (int i = running.size() - 1; i >= 0; i--) {
+            if (running.get(i).state() != SequenceState.AWAITING_KV) {
+                return running.get(i);
+            }
+        }
+        throw new IllegalStateException("no sequence is running");
+    }
+
+    private void preempt(Sequence victim) {
+        remove(running, victim);
+        blocks.release(victim.blocks());
+        victim.preempt();
+        insert(waiting, victim);
+    }
+
+    private int countRunning(SequenceState state) {
+        int count = 0;
+        for (Sequence sequence : running) {
+            count += sequence.state() == state ? 1 : 0;
+        }
+        return count;
+    }
+
+    private static void insert(List<Sequence> list, Sequence sequence) {
+        int at = list.size();
+        while (at > 0
+                && list.get(at - 1).admission().order() > sequence.admission().order()) {
+            at--;
+        }
+        list.add(at, sequence);
+    }
+
+    private static void remove(List<Sequence> list, Sequence sequence) {
+        if (!list.remove(sequence)) {
+            throw new IllegalStateException("sequence " + sequence.id() + " in state " + sequence.state() + " is lost");
+        }
+    }
+
+    /** A batch in the making. */
+    private static final class Plan {
+        private final StepBudget budget;
+        private final long nowNs;
+        private final List<ScheduledChunk> chunks = new ArrayList<>();
+        private final List<Sequence> fetches = new ArrayList<>();
+        private final List<Sequence> declines = new ArrayList<>();
+        private final List<Sequence> started = new ArrayList<>();
+        private int preemptions;
+        private boolean isFull;
+
+        Plan(StepBudget budget, long nowNs) {
+            this.budget = budget;
+            this.nowNs = nowNs;
+        }
+
+        void addChunk(Sequence sequence, boolean isDivisible) {
+            int rows = budget.take(sequence.pendingTokens(), isDivisible);
+            if (rows > 0) {
+                chunks.add(new ScheduledChunk(sequence, rows));
+            } else {
+                isFull = true; // nobody behind it may overtake it
+            }
+        }
+
+        boolean fits(int pendingTokens, boolean isDivisible) {
+            return budget.fits(pendingTokens, isDivisible);
+        }
+    }
+}

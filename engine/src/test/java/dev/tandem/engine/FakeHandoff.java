@@ -1,0 +1,141 @@
+package dev.tandem.engine;
+
+import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
+import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
+import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.Sequence;
+import dev.tandem.kv.KvPool;
+import dev.tandem.transfer.TransferException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.IntStream;
+
+/** An exchange without a network: the test says when reads arrive, fail and leases end. */
+final class FakeHandoff implements HandoffSide {
+    /** A read that has been asked for. */
+    record Fetch(String id, int[] prompt, int cachedTokens, int[] blockIds) {}
+
+    private final KvPool pool;
+    private final Runnable wakeLoop;
+    private final Queue<HandoffEvent> events = new ConcurrentLinkedQueue<>();
+    private final Map<String, int[]> leases = new ConcurrentHashMap<>();
+    private final Map<String, Fetch> fetches = new ConcurrentHashMap<>();
+    final List<String> declined = new CopyOnWriteArrayList<>();
+    final List<String> cancelledFetches = new CopyOnWriteArrayList<>();
+    final List<String> cancelledLeases = new CopyOnWriteArrayList<>();
+    volatile boolean isClosed;
+
+    FakeHandoff(KvPool pool, Runnable wakeLoop) {
+        this.pool = pool;
+        this.wakeLoop = wakeLoop;
+    }
+
+    static HandoffTicket ticket(int blocks) {
+        return new HandoffTicket(
+                "peer",
+                "127.0.0.2",
+                30000,
+                IntStream.range(500, 500 + blocks).boxed().toList(),
+                7,
+                Map.of());
+    }
+
+    Map<String, Fetch> fetches() {
+        return fetches;
+    }
+
+    Map<String, int[]> leases() {
+        return leases;
+    }
+
+    void endLease(String id, Reason reason) {
+        int[] blockIds = leases.remove(id);
+        post(new LeaseEnded(id, blockIds, reason));
+    }
+
+    /** The read arrives, with the values that a prefill node has. */
+    void arrive(String id) {
+        Fetch fetch = fetches.remove(id);
+        FakeModel.writePrompt(pool, fetch.blockIds(), fetch.prompt(), fetch.cachedTokens());
+        post(new FetchDone(id, 8L * (fetch.prompt().length - fetch.cachedTokens()), 1000));
+    }
+
+    /** The read breaks off after it has spoilt what it was to fill. */
+    void breakOff(String id) {
+        Fetch fetch = fetches.remove(id);
+        int[] rubbish = new int[fetch.prompt().length];
+        Arrays.fill(rubbish, 3);
+        FakeModel.writePrompt(pool, fetch.blockIds(), rubbish, fetch.cachedTokens());
+        post(new FetchFailed(id, new TransferException(TransferException.Kind.REJECTED, "the lease is over")));
+    }
+
+    private void post(HandoffEvent event) {
+        events.add(event);
+        wakeLoop.run();
+    }
+
+    @Override
+    public HandoffTicket lend(Sequence sequence, int lastTokenId, long nowNs) {
+        leases.put(sequence.id(), sequence.blocks().blockIds());
+        return ticket(sequence.blocks().size());
+    }
+
+    @Override
+    public void cancelLease(String requestId) {
+        cancelledLeases.add(requestId);
+        int[] blockIds = leases.remove(requestId);
+        if (blockIds != null) {
+            events.add(new LeaseEnded(requestId, blockIds, Reason.CANCELLED));
+            wakeLoop.run();
+        }
+    }
+
+    @Override
+    public void fetch(Sequence sequence, HandoffTicket ticket, long nowNs) {
+        fetches.put(
+                sequence.id(),
+                new Fetch(
+                        sequence.id(),
+                        sequence.request().promptTokenIds(),
+                        sequence.cachedTokens(),
+                        sequence.blocks().blockIds()));
+    }
+
+    @Override
+    public void cancelFetch(String requestId) {
+        cancelledFetches.add(requestId);
+    }
+
+    @Override
+    public void decline(String requestId, HandoffTicket ticket) {
+        declined.add(requestId);
+    }
+
+    @Override
+    public List<HandoffEvent> poll(long nowNs) {
+        var polled = new ArrayList<HandoffEvent>();
+        for (HandoffEvent event = events.poll(); event != null; event = events.poll()) {
+            polled.add(event);
+        }
+        return polled;
+    }
+
+    @Override
+    public long nextDeadlineNs() {
+        return Long.MAX_VALUE;
+    }
+
+    @Override
+    public void close() {
+        isClosed = true;
+    }
+}
