@@ -135,7 +135,8 @@ public final class Handoff implements AutoCloseable {
     public HandoffTicket lend(String requestId, int[] blockIds, int lastTokenId, long nowNs) {
         if (config.role() == Role.CONSUMER) {
             throw new EngineException(
-                    EngineException.Kind.INVALID, "kv_role kv_consumer lends nothing: do_remote_decode is for prefill nodes");
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_consumer lends nothing: do_remote_decode is for prefill nodes");
         }
         requirePoolBlocks(blockIds);
         BlockLease lease = ledger.lend(requestId, blockIds, nowNs);
@@ -145,8 +146,7 @@ public final class Handoff implements AutoCloseable {
         }
         Map<String, Object> further =
                 Map.of(HandoffTicket.REQUEST_ID, requestId, HandoffTicket.INCARNATION, incarnation);
-        return new HandoffTicket(
-                config.engineId(), config.host(), sideChannelPort, virtualIds, lastTokenId, further);
+        return new HandoffTicket(config.engineId(), config.host(), sideChannelPort, virtualIds, lastTokenId, further);
     }
 
     /** P: ends a lease at once; the blocks come back through {@link #poll}. An unknown id is ignored: the lease may just have ended. */
@@ -170,7 +170,8 @@ public final class Handoff implements AutoCloseable {
             long nowNs) {
         if (config.role() == Role.PRODUCER) {
             throw new EngineException(
-                    EngineException.Kind.INVALID, "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
         }
         requirePoolBlocks(localBlockIds);
         int blockSize = pool.layout().blockSize();

@@ -56,8 +56,11 @@ class HandoffTest {
         KvFixtures.write(prefill.pool, lent, 0, 40, 5);
         HandoffTicket ticket = overTheWire(prefill.handoff.lend("r", lent, 42, 0));
         decode.handoff.fetch("r", ticket, 40, 0, new int[] {4, 5, 0}, 0);
-        assertThat(decode.next()).isInstanceOfSatisfying(FetchDone.class, done -> assertThat(done.bytes())
-                .isEqualTo(40 * prefill.pool.layout().tokenBytes()));
+        assertThat(decode.next())
+                .isInstanceOfSatisfying(
+                        FetchDone.class,
+                        done -> assertThat(done.bytes())
+                                .isEqualTo(40 * prefill.pool.layout().tokenBytes()));
         assertThat(KvFixtures.snapshot(decode.pool)).isEqualTo(written(decode, new int[] {4, 5, 0}, 0, 40, 5));
         prefill.assertEnded("r", Reason.RELEASED, lent);
         assertThat(ticket.lastTokenId()).isEqualTo(42);
@@ -71,8 +74,9 @@ class HandoffTest {
         KvFixtures.write(prefill.pool, new int[] {1, 2, 3}, 0, 20, 5);
         HandoffTicket ticket = prefill.handoff.lend("r", new int[] {1, 2, 3}, 42, 0);
         decode.handoff.fetch("r", ticket, 20, 16, new int[] {6, 7, 8}, 0);
-        assertThat(decode.next()).isInstanceOfSatisfying(FetchDone.class, done -> assertThat(done.bytes())
-                .isEqualTo(4 * layout.tokenBytes()));
+        assertThat(decode.next())
+                .isInstanceOfSatisfying(
+                        FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(4 * layout.tokenBytes()));
         assertThat(KvFixtures.snapshot(decode.pool)).isEqualTo(written(decode, new int[] {6, 7, 8}, 16, 20, 5));
     }
 
@@ -120,8 +124,8 @@ class HandoffTest {
         assertThat(prefill.handoff.nextDeadlineNs()).isEqualTo(1_000 + LEASE.toNanos());
         assertThat(prefill.handoff.poll(1_000 + LEASE.toNanos()))
                 .singleElement()
-                .isInstanceOfSatisfying(LeaseEnded.class, ended -> assertThat(ended.reason())
-                        .isEqualTo(Reason.EXPIRED));
+                .isInstanceOfSatisfying(
+                        LeaseEnded.class, ended -> assertThat(ended.reason()).isEqualTo(Reason.EXPIRED));
         decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
         decode.assertFailed("r", Kind.REJECTED);
     }
@@ -168,8 +172,10 @@ class HandoffTest {
         }
         int freed = 0;
         for (int request = 0; request < 200; request++) {
-            assertThat(prefill.next()).isInstanceOfSatisfying(LeaseEnded.class, ended -> assertThat(ended.reason())
-                    .isEqualTo(Reason.RELEASED));
+            assertThat(prefill.next())
+                    .isInstanceOfSatisfying(
+                            LeaseEnded.class,
+                            ended -> assertThat(ended.reason()).isEqualTo(Reason.RELEASED));
             freed++;
         }
         assertThat(freed).isEqualTo(200);
@@ -230,7 +236,8 @@ class HandoffTest {
                 try {
                     while (true) {
                         try (Socket socket = rubbish.accept()) {
-                            socket.getOutputStream().write(new byte[] {9, 0, 0, 0, 0, 0, 0, 0, 1, 'n', 'o', ' ', 'j', 's', 'o', 'n'});
+                            socket.getOutputStream()
+                                    .write(new byte[] {9, 0, 0, 0, 0, 0, 0, 0, 1, 'n', 'o', ' ', 'j', 's', 'o', 'n'});
                         }
                     }
                 } catch (IOException e) {
@@ -299,16 +306,22 @@ class HandoffTest {
     /** A prefill node whose transfer engine is whatever listens on that port. */
     private int foreignPrefill(Node decode, int transferPort) {
         KvLayout layout = decode.pool.layout();
-        var bases = IntStream.range(1, layout.planes().size() + 1).mapToObj(plane -> (long) plane << 45).toList();
+        var bases = IntStream.range(1, layout.planes().size() + 1)
+                .mapToObj(plane -> (long) plane << 45)
+                .toList();
         var metadata = new PeerMetadata(
                 "0", transferPort, bases, 1 << 30, java.util.Optional.of(new PeerMetadata.Details("life", layout)));
         var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
         nodes.add(new Node(channel));
-        return channel.listen(HOST, 0, port -> payload -> java.util.Optional.of(
-                switch (SideChannelCodec.decodeRequest(payload)) {
-                    case SideChannelMessage.GetMetadata get -> SideChannelCodec.encodeMetadata(metadata, HOST, port);
-                    case SideChannelMessage.DoneReceiving done -> SideChannelCodec.acknowledgement();
-                }));
+        return channel.listen(
+                HOST,
+                0,
+                port -> payload -> java.util.Optional.of(
+                        switch (SideChannelCodec.decodeRequest(payload)) {
+                            case SideChannelMessage.GetMetadata get ->
+                                SideChannelCodec.encodeMetadata(metadata, HOST, port);
+                            case SideChannelMessage.DoneReceiving done -> SideChannelCodec.acknowledgement();
+                        }));
     }
 
     private static HandoffTicket ticketOf(int port, String incarnation) {
@@ -366,7 +379,9 @@ class HandoffTest {
         HandoffEvent next() {
             while (unread.isEmpty()) {
                 try {
-                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS)).as("woken").isTrue();
+                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS))
+                            .as("woken")
+                            .isTrue();
                 } catch (InterruptedException e) {
                     throw new IllegalStateException(e);
                 }
@@ -387,7 +402,9 @@ class HandoffTest {
             assertThat(next()).isInstanceOfSatisfying(FetchFailed.class, failed -> {
                 assertThat(failed.requestId()).isEqualTo(requestId);
                 assertThat(failed.cause()).isInstanceOf(TransferException.class);
-                assertThat(failed.cause().kind()).as(failed.cause().getMessage()).isEqualTo(kind);
+                assertThat(failed.cause().kind())
+                        .as(failed.cause().getMessage())
+                        .isEqualTo(kind);
             });
         }
 
