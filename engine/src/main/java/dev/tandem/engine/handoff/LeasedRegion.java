@@ -66,7 +66,11 @@ final class LeasedRegion implements Region {
         long address = aligned(Math.max(ALIGNMENT, firstAddress));
         for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
             var region = new LeasedRegion(
-                    address, pool.layout().blockBytes(plane), idCount, pool.plane(plane).data(), terms);
+                    address,
+                    pool.layout().blockBytes(plane),
+                    idCount,
+                    pool.plane(plane).data(),
+                    terms);
             regions.add(region);
             address = aligned(Math.addExact(address, region.length()) + ALIGNMENT);
         }
@@ -142,8 +146,8 @@ final class LeasedRegion implements Region {
         terms.counters.increment(HandoffCounter.READS_REFUSED);
         return new TransferException(
                 TransferException.Kind.REJECTED,
-                bytes + " bytes at 0x" + Long.toHexString(from) + " of the plane at 0x" + Long.toHexString(address) + ": "
-                        + why);
+                bytes + " bytes at 0x" + Long.toHexString(from) + " of the plane at 0x" + Long.toHexString(address)
+                        + ": " + why);
     }
 
     /** Physical pieces of one opened range. */
