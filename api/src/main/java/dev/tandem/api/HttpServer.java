@@ -1,4 +1,173 @@
 package dev.tandem.api;
 
-/** To be written. */
-public final class HttpServer {}
+import dev.tandem.api.openai.ApiError;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.Promise;
+import io.vertx.core.http.HttpServerOptions;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.net.SocketAddress;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link Route}), or are
+ * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is no
+ * HTTP, 404, 405, 408, 413, and 503 beyond the configured number of exchanges. A client that closes its connection is noticed at once
+ * while its request is being served; only a client that has already pipelined its next request is noticed when the answer is written.
+ */
+public final class HttpServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
+    private static final int MAX_HEADER_BYTES = 32 << 10;
+    private static final int ACCEPT_BACKLOG = 1024;
+
+    private final EventLoops loops;
+    private final boolean ownsLoops;
+    private final HttpServerConfig config;
+    private final RequestIntake intake;
+    private final List<io.vertx.core.http.HttpServer> listeners = new ArrayList<>();
+    private int port;
+
+    private HttpServer(EventLoops loops, boolean ownsLoops, HttpServerConfig config, RequestIntake intake) {
+        this.loops = loops;
+        this.ownsLoops = ownsLoops;
+        this.config = config;
+        this.intake = intake;
+    }
+
+    /** Starts a server with event loops of its own; throws {@link ApiException} naming host and port when it cannot listen. */
+    public static HttpServer start(HttpServerConfig config, List<Route> routes) {
+        EventLoops loops = EventLoops.start(config.eventLoops());
+        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes, List.of()));
+        try {
+            server.listen();
+        } catch (RuntimeException e) {
+            loops.close();
+            throw e;
+        }
+        return server;
+    }
+
+    /** Starts a server on event loops that it shares and does not close. */
+    public static HttpServer start(
+            EventLoops loops, HttpServerConfig config, List<Route> routes, List<LoopRoute> loopRoutes) {
+        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes, loopRoutes));
+        server.listen();
+        return server;
+    }
+
+    /** The port that the server listens on. */
+    public int port() {
+        return port;
+    }
+
+    /** Requests in flight now. */
+    public int activeExchanges() {
+        return intake.active();
+    }
+
+    /** Stops listening, lets exchanges in flight end within the configured time, then closes all connections. */
+    @Override
+    public void close() {
+        intake.stop();
+        long timeoutMs = config.limits().closeTimeout().toMillis();
+        List<Future<Void>> closing = new ArrayList<>();
+        for (io.vertx.core.http.HttpServer listener : listeners) {
+            closing.add(listener.shutdown(timeoutMs, TimeUnit.MILLISECONDS));
+        }
+        try {
+            Future.join(closing).await(timeoutMs + 1_000, TimeUnit.MILLISECONDS);
+        } catch (java.util.concurrent.TimeoutException e) {
+            LOG.warn("server did not close in time: host={} port={} timeoutMs={}", config.host(), port, timeoutMs);
+        }
+        if (ownsLoops) {
+            loops.close();
+        }
+    }
+
+    private void listen() {
+        InetAddress resolved = resolve();
+        SocketAddress address = config.port() == 0
+                ? SocketAddress.sharedRandomPort(loops.nextServerId(), resolved.getHostAddress())
+                : SocketAddress.inetSocketAddress(new InetSocketAddress(resolved, config.port()));
+        for (Context context : loops.contexts()) {
+            listeners.add(listenOn(context, address));
+        }
+        port = listeners.getFirst().actualPort();
+    }
+
+    private InetAddress resolve() {
+        try {
+            return InetAddress.getByName(config.host());
+        } catch (UnknownHostException e) {
+            throw new ApiException(
+                    ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": unknown host", e);
+        }
+    }
+
+    private io.vertx.core.http.HttpServer listenOn(Context context, SocketAddress address) {
+        Promise<io.vertx.core.http.HttpServer> listening = Promise.promise();
+        context.runOnContext(nothing -> loops.vertx()
+                .createHttpServer(options())
+                .requestHandler(request -> intake.accept(request, context))
+                .invalidRequestHandler(HttpServer::refuseGarbage)
+                .exceptionHandler(cause -> LOG.debug("connection failed: {}", cause.toString()))
+                .listen(address)
+                .onComplete(listening));
+        try {
+            return EventLoops.await(listening.future());
+        } catch (Throwable e) {
+            throw listenFailure(e);
+        }
+    }
+
+    private ApiException listenFailure(Throwable e) {
+        if (e instanceof BindException && String.valueOf(e.getMessage()).contains("in use")) {
+            return new ApiException(
+                    ApiException.Kind.ADDRESS_IN_USE,
+                    "cannot listen on " + where() + ": the port is in use by another process",
+                    e);
+        }
+        return new ApiException(
+                ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": " + e.getMessage(), e);
+    }
+
+    private String where() {
+        return new HttpAddress(config.host(), config.port()).authority();
+    }
+
+    private static HttpServerOptions options() {
+        return new HttpServerOptions()
+                .setTcpNoDelay(true)
+                .setReuseAddress(true)
+                .setReusePort(false)
+                .setAcceptBacklog(ACCEPT_BACKLOG)
+                .setMaxInitialLineLength(8 << 10)
+                .setMaxHeaderSize(MAX_HEADER_BYTES)
+                .setHttp2ClearTextEnabled(false)
+                .setHandle100ContinueAutomatically(false);
+    }
+
+    private static void refuseGarbage(HttpServerRequest request) {
+        Throwable cause = request.decoderResult().cause();
+        ApiError error = ApiError.badRequest("the request is not valid HTTP: " + describe(cause), null);
+        request.response()
+                .setStatusCode(error.status())
+                .putHeader("Content-Type", "application/json")
+                .putHeader("Connection", "close")
+                .end(error.toJson().toString())
+                .onComplete(done -> request.connection().close());
+    }
+
+    private static String describe(@Nullable Throwable cause) {
+        return cause == null ? "unreadable" : String.valueOf(cause.getMessage());
+    }
+}

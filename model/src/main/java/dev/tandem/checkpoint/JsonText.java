@@ -110,10 +110,18 @@ final class JsonText {
             case VALUE_TRUE -> true;
             case VALUE_FALSE -> false;
             case VALUE_NULL -> Settings.NULL;
-            case VALUE_NUMBER_INT -> parser.getLongValue();
+            case VALUE_NUMBER_INT -> integer(parser);
             case VALUE_NUMBER_FLOAT -> parser.getDoubleValue();
             default -> throw new IllegalStateException("token " + parser.currentToken() + " where a value begins");
         };
+    }
+
+    /** An integer beyond 64 bits becomes a Double, which no reader of integers takes, so that the refusal can name the key. */
+    private static Object integer(JsonParser parser) {
+        if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
+            return parser.getDoubleValue();
+        }
+        return parser.getLongValue();
     }
 
     private static List<Object> list(JsonParser parser) {

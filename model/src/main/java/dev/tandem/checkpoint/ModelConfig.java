@@ -15,7 +15,7 @@ import java.util.Optional;
  * @param maxPositions longest context that the checkpoint was made for
  * @param normEpsilon epsilon of RMS norms
  * @param tiesEmbeddings the output head is the embedding
- * @param dtype type of the checkpoint's main weights; what {@code --dtype auto} follows
+ * @param dtype type of the checkpoint's main weights; what {@code --dtype auto} follows; F32, F16 or BF16, also for quantised files
  * @param attention heads and rotary embedding
  * @param feedForward dense or expert layers
  * @param tokens special ids and defaults of generation

@@ -163,8 +163,8 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
             require(subject, JsonToken.START_ARRAY, "a list");
             var integers = new ArrayList<Long>();
             while (parser.nextToken() != JsonToken.END_ARRAY) {
-                if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT || parser.getLongValue() < 0) {
-                    throw CheckpointException.refuse(file, subject, "integers from 0", parser.getString());
+                if (!isInteger() || parser.getLongValue() < 0) {
+                    throw CheckpointException.refuse(file, subject, "integers of 0 to 2^63 - 1", parser.getString());
                 }
                 if (integers.size() == TensorSpan.MAX_EXTENTS) {
                     throw CheckpointException.refuse(file, subject, "at most 4 integers", "more");
@@ -172,6 +172,11 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
                 integers.add(parser.getLongValue());
             }
             return List.copyOf(integers);
+        }
+
+        private boolean isInteger() {
+            return parser.currentToken() == JsonToken.VALUE_NUMBER_INT
+                    && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
         }
 
         private void require(String subject, JsonToken token, String expected) {

@@ -52,6 +52,12 @@ record TensorSpan(String name, DType dtype, List<Integer> shape, long begin, lon
         var sorted = spans.stream()
                 .sorted(Comparator.comparingLong(TensorSpan::begin))
                 .toList();
+        for (TensorSpan span : sorted) {
+            if (span.end > dataBytes) {
+                throw CheckpointException.refuse(
+                        file, "tensor " + span.name, "an end within " + dataBytes + " bytes of data", span.end);
+            }
+        }
         long end = 0;
         String before = "the beginning of the data";
         for (TensorSpan span : sorted) {
@@ -62,10 +68,6 @@ record TensorSpan(String name, DType dtype, List<Integer> shape, long begin, lon
                         "tensor " + span.name,
                         "offset " + due + " (after " + before + ")",
                         "offset " + span.begin + (span.begin < end ? ", an overlap" : ""));
-            }
-            if (span.end > dataBytes) {
-                throw CheckpointException.refuse(
-                        file, "tensor " + span.name, "an end within " + dataBytes + " bytes of data", span.end);
             }
             end = span.end;
             before = span.name;

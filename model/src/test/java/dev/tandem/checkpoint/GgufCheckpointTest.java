@@ -1,6 +1,7 @@
 package dev.tandem.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.checkpoint.ModelConfig.Architecture;
 import dev.tandem.checkpoint.ModelConfig.Attention;
@@ -126,5 +127,46 @@ class GgufCheckpointTest {
                     .hasSize(1536)
                     .startsWith("!", "\"");
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"q_proj, 8", "k_proj, 2"})
+    void shouldOrderRotaryRowsOfLlamaInNeighbouringPairs(String projection, int heads) {
+        String name = "model.layers.1.self_attn." + projection + ".weight";
+        try (GgufCheckpoint gguf = open("llama-q8_0");
+                Checkpoint folder = Checkpoint.open(ROOT.resolve("fixtures/golden/llama"))) {
+            Tensor stored = gguf.tensors().get(name);
+            Tensor original = folder.tensors().get(name);
+            int headDim = 16;
+            for (int head = 0; head < heads; head++) {
+                for (int i = 0; i < headDim; i++) {
+                    int storedRow = head * headDim + i;
+                    int originalRow = head * headDim + i / 2 + (i % 2) * headDim / 2;
+                    assertThat(q8(stored, storedRow))
+                            .as("row " + storedRow)
+                            .containsExactly(bf16(original, originalRow), within(2e-3f));
+                }
+            }
+        }
+    }
+
+    private static float[] bf16(Tensor tensor, int row) {
+        var shorts = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+        float[] values = new float[tensor.columns()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = Float.intBitsToFloat(tensor.data().get(shorts, row * tensor.rowBytes() + 2L * i) << 16);
+        }
+        return values;
+    }
+
+    private static float[] q8(Tensor tensor, int row) {
+        var shorts = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+        float[] values = new float[tensor.columns()];
+        for (int i = 0; i < values.length; i++) {
+            long block = row * tensor.rowBytes() + i / 32 * 34L;
+            float scale = Float.float16ToFloat(tensor.data().get(shorts, block));
+            values[i] = scale * tensor.data().get(ValueLayout.JAVA_BYTE, block + 2 + i % 32);
+        }
+        return values;
     }
 }

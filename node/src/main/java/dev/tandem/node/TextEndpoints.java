@@ -49,7 +49,9 @@ final class TextEndpoints {
     void detokenize(Exchange exchange) {
         var fields = new Fields(exchange.json());
         model.requireName(fields.string("model"));
-        fields.node("tokens").orElseThrow(() -> fields.invalid("tokens", "tokens is missing"));
+        if (fields.node("tokens").isEmpty()) {
+            throw fields.invalid("tokens", "tokens is missing");
+        }
         List<Integer> ids = fields.tokenIds("tokens", MAX_IDS);
         model.requireIds(ids, "tokens");
         String text = model.tokenizer().decode(ids.stream().mapToInt(Integer::intValue).toArray(), false);

@@ -1,5 +1,7 @@
 package dev.tandem.transfer;
 
+import org.jspecify.annotations.Nullable;
+
 /** A transfer that did not happen, with the reason as a kind that says what the caller may do. */
 public final class TransferException extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -27,7 +29,7 @@ public final class TransferException extends RuntimeException {
         this.kind = kind;
     }
 
-    public TransferException(Kind kind, String message, Throwable cause) {
+    public TransferException(Kind kind, String message, @Nullable Throwable cause) {
         super(message, cause);
         this.kind = kind;
     }

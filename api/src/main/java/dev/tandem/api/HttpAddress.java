@@ -1,0 +1,23 @@
+package dev.tandem.api;
+
+/**
+ * Where a server is: a host name, an IPv4 literal or an IPv6 literal without brackets, and a port.
+ */
+public record HttpAddress(String host, int port) {
+    /** Checks that there is a host and that the port can exist; 0 stands for any. */
+    public HttpAddress {
+        if (host.isBlank() || port < 0 || port > 65_535) {
+            throw new IllegalArgumentException("no address: host '" + host + "' port " + port);
+        }
+    }
+
+    /** As in a URL and a {@code Host} header: an IPv6 literal has brackets. */
+    public String authority() {
+        return host.indexOf(':') >= 0 ? "[" + host + "]:" + port : host + ":" + port;
+    }
+
+    @Override
+    public String toString() {
+        return authority();
+    }
+}

@@ -1,0 +1,70 @@
+package dev.tandem.api;
+
+import io.vertx.core.Vertx;
+import io.vertx.core.http.HttpClientAgent;
+import io.vertx.core.http.HttpClientOptions;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpMethod;
+import io.vertx.core.http.PoolOptions;
+import io.vertx.core.http.RequestOptions;
+import io.vertx.core.net.SocketAddress;
+import java.net.InetSocketAddress;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The pool of connections of one event loop. Owned by that loop; made and closed by {@link HttpClient}. */
+final class HttpLoopClient {
+    private static final int MAX_WAITING_CALLS = 65_536;
+
+    private final HttpClientAgent agent;
+    private final HttpClientConfig config;
+    /** Connections that have carried a request; a connection leaves when it closes. */
+    private final Set<HttpConnection> used = ConcurrentHashMap.newKeySet();
+
+    HttpLoopClient(Vertx vertx, HttpClientConfig config) {
+        this.config = config;
+        HttpClientOptions options = new HttpClientOptions()
+                .setTcpNoDelay(true)
+                .setKeepAlive(true)
+                .setKeepAliveTimeout(Math.max(1, (int) config.idleKeepAlive().toSeconds()))
+                .setConnectTimeout((int) config.connectTimeout().toMillis())
+                .setMaxHeaderSize(32 << 10)
+                .setPipelining(false)
+                .setDecompressionSupported(false);
+        PoolOptions pool = new PoolOptions()
+                .setHttp1MaxSize(config.maxConnectionsPerServer())
+                .setMaxWaitQueueSize(MAX_WAITING_CALLS)
+                .setCleanerPeriod(1_000);
+        agent = vertx.httpClientBuilder()
+                .with(options)
+                .with(pool)
+                .withConnectHandler(this::watch)
+                .build();
+    }
+
+    HttpClientAgent agent() {
+        return agent;
+    }
+
+    Set<HttpConnection> usedConnections() {
+        return used;
+    }
+
+    Upstream start(HttpCall call, InetSocketAddress server, ReplyListener listener) {
+        RequestOptions options = new RequestOptions()
+                .setMethod(HttpMethod.valueOf(call.method()))
+                .setServer(SocketAddress.inetSocketAddress(server))
+                .setHost(call.address().host())
+                .setPort(call.address().port())
+                .setURI(call.path())
+                .setConnectTimeout(config.connectTimeout().toMillis())
+                .setIdleTimeout(config.silenceTimeout().toMillis());
+        Upstream upstream = new Upstream(this, options, call, listener);
+        upstream.begin();
+        return upstream;
+    }
+
+    private void watch(HttpConnection connection) {
+        connection.closeHandler(nothing -> used.remove(connection));
+    }
+}

@@ -1,0 +1,225 @@
+package dev.tandem.api;
+
+import dev.tandem.api.openai.ApiError;
+import io.vertx.core.Context;
+import io.vertx.core.Future;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpHeaders;
+import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.http.HttpServerResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One request and its answer, seen from the event loop that owns the connection; every method must be called there, except where said
+ * otherwise. The body has arrived in full. Nothing here blocks: {@link #write} queues, {@link #isWritable} tells when to hold back.
+ */
+public final class LoopExchange {
+    private static final Logger LOG = LoggerFactory.getLogger(LoopExchange.class);
+    private static final String EVENT_STREAM = "text/event-stream";
+
+    private final HttpServerRequest request;
+    private final HttpServerResponse response;
+    private final Context context;
+    private final byte[] body;
+    private final Runnable whenOver;
+    private @Nullable Runnable disconnectHandler;
+    private boolean started;
+    private boolean over;
+    /** Written by the event loop only; read by the virtual thread of the exchange, so that it stops writing. */
+    private volatile boolean gone;
+
+    LoopExchange(HttpServerRequest request, Context context, byte[] body, Runnable whenOver) {
+        this.request = request;
+        this.response = request.response();
+        this.context = context;
+        this.body = body;
+        this.whenOver = whenOver;
+        response.closeHandler(nothing -> clientGone());
+        response.exceptionHandler(cause -> clientGone());
+    }
+
+    /** The request's method, in capitals. */
+    public String method() {
+        return request.method().name();
+    }
+
+    /** The request's path without its query. */
+    public String path() {
+        return request.path();
+    }
+
+    /** The first value of a header, whatever the case of its name. */
+    public Optional<String> header(String name) {
+        return Optional.ofNullable(request.getHeader(name));
+    }
+
+    /** The request's body. */
+    public byte[] body() {
+        return body;
+    }
+
+    /** Whether the client has closed the connection before the answer was complete; any thread. */
+    public boolean isGone() {
+        return gone;
+    }
+
+    /** Whether the head of the answer is on its way. */
+    public boolean isStarted() {
+        return started;
+    }
+
+    /** Whether the answer is complete or has lost its reader. */
+    public boolean isOver() {
+        return over;
+    }
+
+    /** Sets the action for the client's disappearance before the answer is complete; run at once when that has happened already. */
+    public void onDisconnect(Runnable action) {
+        if (gone) {
+            action.run();
+        } else {
+            disconnectHandler = action;
+        }
+    }
+
+    /** Sets a header of the answer. */
+    public void responseHeader(String name, String value) {
+        if (!started) {
+            response.putHeader(name, value);
+        }
+    }
+
+    /** Answers in one piece. */
+    public void respond(int status, String contentType, byte[] bytes) {
+        if (over) {
+            return;
+        }
+        requireNotStarted();
+        started = true;
+        response.setStatusCode(status);
+        if (!contentType.isEmpty()) {
+            response.putHeader(HttpHeaders.CONTENT_TYPE, contentType);
+        }
+        finish(response.end(Buffer.buffer(bytes)));
+    }
+
+    /** Starts an answer of unknown length and sends its head. */
+    public void start(int status, String contentType) {
+        begin(status, contentType);
+        if (!over) {
+            response.writeHead();
+        }
+    }
+
+    /** Starts an answer of unknown length; the head leaves with the first bytes. */
+    public void begin(int status, String contentType) {
+        if (over) {
+            return;
+        }
+        requireNotStarted();
+        started = true;
+        response.setStatusCode(status).setChunked(true).putHeader(HttpHeaders.CONTENT_TYPE, contentType);
+    }
+
+    /** Queues bytes of a started answer; the future completes when the socket has taken them. */
+    Future<Void> write(byte[] bytes) {
+        if (over) {
+            return Future.failedFuture(new ClientGoneException("the exchange is over"));
+        }
+        return response.write(Buffer.buffer(bytes));
+    }
+
+    /** Queues bytes of a started answer. */
+    public void send(byte[] bytes) {
+        if (!over) {
+            response.write(Buffer.buffer(bytes));
+        }
+    }
+
+    /** Whether little enough waits for the client that more may be queued. */
+    public boolean isWritable() {
+        return !response.writeQueueFull();
+    }
+
+    /** Sets the action for the moment at which the client has caught up. */
+    public void onWritable(Runnable action) {
+        response.drainHandler(nothing -> action.run());
+    }
+
+    /** Completes a started answer. */
+    public void end() {
+        if (!over) {
+            finish(response.end());
+        }
+    }
+
+    /** Breaks the connection off, for an answer that began and cannot be completed truthfully. */
+    public void abort() {
+        if (!over) {
+            finish(request.connection().close());
+        }
+    }
+
+    /**
+     * Answers a failure: an {@link ApiError} as it is, anything else as a 500 with a correlation id that is also logged. In a stream of
+     * events it becomes an error event and the end; in any other begun answer the connection is broken off.
+     */
+    public void fail(Throwable failure) {
+        ApiError error = failure instanceof ApiError known ? known : unexpected(failure);
+        if (over) {
+            return;
+        }
+        byte[] json = StrictJson.bytes(error.toJson());
+        if (!started) {
+            error.retryAfterSeconds().ifPresent(seconds -> responseHeader("Retry-After", Integer.toString(seconds)));
+            respond(error.status(), "application/json", json);
+        } else if (String.valueOf(response.headers().get(HttpHeaders.CONTENT_TYPE))
+                .startsWith(EVENT_STREAM)) {
+            send(("data: " + new String(json, StandardCharsets.UTF_8) + "\n\n").getBytes(StandardCharsets.UTF_8));
+            end();
+        } else {
+            abort();
+        }
+    }
+
+    Context context() {
+        return context;
+    }
+
+    private ApiError unexpected(Throwable failure) {
+        String correlationId = UUID.randomUUID().toString();
+        LOG.error("request failed: method={} path={} correlation={}", method(), path(), correlationId, failure);
+        return ApiError.internal("internal error; the log has it under " + correlationId);
+    }
+
+    private void requireNotStarted() {
+        if (started) {
+            throw new IllegalStateException("the answer to " + method() + " " + path() + " has begun already");
+        }
+    }
+
+    private void finish(Future<Void> written) {
+        over = true;
+        disconnectHandler = null;
+        written.onComplete(done -> whenOver.run());
+    }
+
+    private void clientGone() {
+        if (over) {
+            return;
+        }
+        over = true;
+        gone = true;
+        whenOver.run();
+        Runnable action = disconnectHandler;
+        disconnectHandler = null;
+        if (action != null) {
+            action.run();
+        }
+    }
+}

@@ -1,0 +1,224 @@
+package dev.tandem.api;
+
+import dev.tandem.api.openai.ApiError;
+import io.vertx.core.Context;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpServerRequest;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Takes requests from the event loops: finds the route, counts, collects the body within its bounds, and starts the handler. Shared by
+ * all event loops of a server; only the counter is written by more than one.
+ */
+final class RequestIntake {
+    private static final int RETRY_AFTER_SECONDS = 1;
+    private static final long REFUSED_BODY_MS = 2_000;
+
+    private final HttpServerConfig config;
+    /** By path, then by method; never changed after construction. Values are {@link Handler} or {@link LoopHandler}. */
+    private final Map<String, Map<String, Object>> routes = new HashMap<>();
+    /** Exchanges in flight: counted up by event loops, down by whoever ends one. */
+    private final AtomicInteger active = new AtomicInteger();
+    /** Set once by the closing thread; event loops then refuse new requests. */
+    private volatile boolean stopped;
+
+    RequestIntake(HttpServerConfig config, List<Route> blocking, List<LoopRoute> looping) {
+        this.config = config;
+        blocking.forEach(route -> add(route.method(), route.path(), route.handler()));
+        looping.forEach(route -> add(route.method(), route.path(), route.handler()));
+    }
+
+    int active() {
+        return active.get();
+    }
+
+    void stop() {
+        stopped = true;
+    }
+
+    /** Called on the event loop for the head of each request. */
+    void accept(HttpServerRequest request, Context context) {
+        ApiError refusal = refusal(request);
+        if (refusal != null) {
+            refuse(request, context, refusal, false);
+        } else {
+            new Arrival(request, context).begin();
+        }
+    }
+
+    private void add(String method, String path, Object handler) {
+        Object old = routes.computeIfAbsent(path, p -> new HashMap<>()).put(method, handler);
+        if (old != null) {
+            throw new IllegalArgumentException("two handlers for " + method + " " + path);
+        }
+    }
+
+    private @Nullable ApiError refusal(HttpServerRequest request) {
+        Map<String, Object> byMethod = routes.get(request.path());
+        if (byMethod == null) {
+            return ApiError.notFound("no such path: " + request.path(), null);
+        }
+        if (!byMethod.containsKey(request.method().name())) {
+            String allowed = String.join(", ", new TreeSet<>(byMethod.keySet()));
+            request.response().putHeader("Allow", allowed);
+            return new ApiError(
+                    405, "MethodNotAllowedError", request.path() + " answers " + allowed + " only", null, -1);
+        }
+        if (stopped) {
+            return ApiError.unavailable("the server is stopping", RETRY_AFTER_SECONDS);
+        }
+        if (declaredBytes(request) > config.maxBodyBytes()) {
+            return tooLarge();
+        }
+        return null;
+    }
+
+    private ApiError tooLarge() {
+        return new ApiError(
+                413, "RequestTooLargeError", "the request body exceeds " + config.maxBodyBytes() + " bytes", null, -1);
+    }
+
+    private static long declaredBytes(HttpServerRequest request) {
+        String length = request.getHeader("Content-Length");
+        if (length == null) {
+            return 0;
+        }
+        try {
+            return Long.parseLong(length);
+        } catch (NumberFormatException e) {
+            return Long.MAX_VALUE;
+        }
+    }
+
+    /** Answers without the handler. What still comes of the body is dropped; the connection is given up if that takes long. */
+    private void refuse(HttpServerRequest request, Context context, ApiError error, boolean bodyBroken) {
+        boolean unread = bodyBroken || request.getHeader("Transfer-Encoding") != null || declaredBytes(request) > 0;
+        if (unread && !request.isEnded()) {
+            long timer = context.owner()
+                    .setTimer(REFUSED_BODY_MS, id -> request.connection().close());
+            request.handler(dropped -> {});
+            request.endHandler(nothing -> context.owner().cancelTimer(timer));
+            request.exceptionHandler(cause -> context.owner().cancelTimer(timer));
+        }
+        new LoopExchange(request, context, new byte[0], () -> {}).fail(error);
+    }
+
+    private void start(LoopExchange exchange, Object handler) {
+        if (handler instanceof LoopHandler looping) {
+            try {
+                looping.handle(exchange);
+            } catch (RuntimeException e) {
+                exchange.fail(e);
+            }
+        } else if (handler instanceof Handler blocking) {
+            Thread.ofVirtual().name("exchange").start(() -> serve(new Exchange(exchange, config.limits()), blocking));
+        }
+    }
+
+    private void serve(Exchange exchange, Handler handler) {
+        try {
+            handler.handle(exchange);
+            exchange.handlerReturned();
+        } catch (ClientGoneException e) {
+            exchange.handlerReturned();
+        } catch (Throwable e) { // also an Error: the client gets its answer, the log the cause
+            exchange.handlerFailed(e);
+        } finally {
+            active.decrementAndGet();
+        }
+    }
+
+    /** A request whose body is arriving. Owned by the event loop of its connection. */
+    private final class Arrival {
+        private final HttpServerRequest request;
+        private final Context context;
+        private final Object handler;
+        private @Nullable Buffer first;
+        private @Nullable Buffer all;
+        private int bodyBytes;
+        private long timer = -1;
+        private boolean settled;
+
+        Arrival(HttpServerRequest request, Context context) {
+            this.request = request;
+            this.context = context;
+            this.handler = routes.getOrDefault(request.path(), Map.of())
+                    .getOrDefault(request.method().name(), Map.of());
+        }
+
+        void begin() {
+            if (active.incrementAndGet() > config.maxConcurrentExchanges()) {
+                active.decrementAndGet();
+                String message = "more than " + config.maxConcurrentExchanges() + " requests are in flight";
+                refuse(request, context, ApiError.unavailable(message, RETRY_AFTER_SECONDS), false);
+                return;
+            }
+            if ("100-continue".equalsIgnoreCase(request.getHeader("Expect"))) {
+                request.response().writeContinue();
+            }
+            if (declaredBytes(request) > 0 || request.getHeader("Transfer-Encoding") != null) {
+                timer = context.owner().setTimer(config.limits().bodyTimeout().toMillis(), id -> late());
+            }
+            request.handler(this::add);
+            request.endHandler(nothing -> complete());
+            request.exceptionHandler(cause -> drop());
+        }
+
+        private void add(Buffer part) {
+            if (settled) {
+                return;
+            }
+            bodyBytes += part.length();
+            if (bodyBytes > config.maxBodyBytes()) {
+                drop();
+                refuse(request, context, tooLarge(), true);
+                return;
+            }
+            if (first == null) {
+                first = part;
+            } else {
+                Buffer buffer = all == null ? Buffer.buffer(2 * bodyBytes).appendBuffer(first) : all;
+                all = buffer.appendBuffer(part);
+            }
+        }
+
+        private void late() {
+            if (!settled) {
+                drop();
+                String message = "the request body did not arrive within "
+                        + config.limits().bodyTimeout().toSeconds() + " s";
+                refuse(request, context, new ApiError(408, "RequestTimeoutError", message, null, -1), true);
+            }
+        }
+
+        private void drop() {
+            if (!settled) {
+                settle();
+                active.decrementAndGet();
+            }
+        }
+
+        private void settle() {
+            settled = true;
+            if (timer >= 0) {
+                context.owner().cancelTimer(timer);
+            }
+        }
+
+        private void complete() {
+            if (settled) {
+                return;
+            }
+            settle();
+            Buffer body = all != null ? all : first;
+            byte[] bytes = body == null ? new byte[0] : body.getBytes();
+            Runnable whenOver = handler instanceof LoopHandler ? active::decrementAndGet : () -> {};
+            start(new LoopExchange(request, context, bytes, whenOver), handler);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+package dev.tandem.api;
+
+import dev.tandem.api.openai.ApiError;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * JSON as clients send it, read without forgiveness: one object, no key twice, nothing behind it, nesting at most
+ * {@value #MAX_DEPTH}, integers of any size kept exact. Stateless; any thread.
+ */
+public final class StrictJson {
+    /** Deepest nesting of arrays and objects. */
+    public static final int MAX_DEPTH = 128;
+
+    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxNestingDepth(MAX_DEPTH)
+                            .maxStringLength(Integer.MAX_VALUE)
+                            .maxNumberLength(1_000)
+                            .build())
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
+
+    private StrictJson() {}
+
+    /** The object that the bytes hold; an {@link ApiError} with status 400 says what is wrong otherwise. */
+    public static ObjectNode object(byte[] body) {
+        JsonNode node = read(body);
+        if (node instanceof ObjectNode object) {
+            return object;
+        }
+        throw ApiError.badRequest("the request body must be a JSON object", null);
+    }
+
+    /** The bytes of a value. */
+    public static byte[] bytes(JsonNode node) {
+        return MAPPER.writeValueAsBytes(node);
+    }
+
+    private static @Nullable JsonNode read(byte[] body) {
+        if (body.length == 0) {
+            throw ApiError.badRequest("the request body is empty; a JSON object is needed", null);
+        }
+        try {
+            return MAPPER.readTree(body);
+        } catch (JacksonException e) {
+            throw malformed(e);
+        }
+    }
+
+    private static ApiError malformed(JacksonException e) {
+        TokenStreamLocation at = e.getLocation();
+        String where = at == null ? "" : " at line " + at.getLineNr() + " column " + at.getColumnNr();
+        String what = String.valueOf(e.getOriginalMessage());
+        int marker = what.indexOf(" (start marker"); // the parser's own bookkeeping
+        String reason = marker < 0 ? what : what.substring(0, marker);
+        return ApiError.badRequest("the request body is not valid JSON: " + reason + where, null);
+    }
+}

@@ -1,0 +1,202 @@
+package dev.tandem.api;
+
+import io.vertx.core.Context;
+import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpClientAgent;
+import io.vertx.core.http.HttpClientRequest;
+import io.vertx.core.http.HttpClientResponse;
+import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.RequestOptions;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One request to another server, seen from the event loop that started it; every method must be called there.
+ *
+ * <p>A pooled connection may have been closed by the server just when the request was written to it. Such a failure (a connection that
+ * had served before ends without a byte of an answer, within {@value #STALE_WINDOW_MS} ms) is repaired by sending the request once more,
+ * at most {@value #MAX_RESENDS} times. The server may then, rarely, have seen the request twice; a failure that follows is never
+ * reported as {@link ApiException.Kind#CONNECT}.
+ */
+public final class Upstream {
+    private static final int MAX_RESENDS = 2;
+    private static final long STALE_WINDOW_MS = 250;
+
+    private final HttpClientAgent agent;
+    private final RequestOptions options;
+    private final HttpCall call;
+    private final Set<HttpConnection> used;
+    private final ReplyListener listener;
+    private @Nullable HttpClientRequest request;
+    private @Nullable HttpClientResponse response;
+    private boolean onUsedConnection;
+    private boolean everSent;
+    private boolean over;
+    private boolean paused;
+    private int resends;
+    private long sentNs;
+
+    Upstream(HttpLoopClient client, RequestOptions options, HttpCall call, ReplyListener listener) {
+        this.agent = client.agent();
+        this.used = client.usedConnections();
+        this.options = options;
+        this.call = call;
+        this.listener = listener;
+    }
+
+    /** Calls the exchange off: the connection is closed at once, the listener hears nothing more. Doing so again does nothing. */
+    public void cancel() {
+        if (over) {
+            return;
+        }
+        over = true;
+        HttpClientRequest current = request;
+        if (current != null) {
+            current.reset();
+        }
+    }
+
+    /** Asks for no more chunks until {@link #resume}. */
+    public void pause() {
+        paused = true;
+        HttpClientResponse current = response;
+        if (current != null && !over) {
+            current.pause();
+        }
+    }
+
+    /** Lets chunks come again. */
+    public void resume() {
+        paused = false;
+        HttpClientResponse current = response;
+        if (current != null && !over) {
+            current.resume();
+        }
+    }
+
+    /** Whether the last word has been heard. */
+    public boolean isOver() {
+        return over;
+    }
+
+    void begin() {
+        agent.request(options).onComplete(done -> {
+            if (done.succeeded()) {
+                connected(done.result());
+            } else {
+                notConnected(done.cause());
+            }
+        });
+    }
+
+    private void notConnected(Throwable cause) {
+        ApiException.Kind kind = everSent ? ApiException.Kind.CLOSED : ApiException.Kind.CONNECT;
+        fail(kind, "cannot connect to " + call.address() + ": " + cause.getMessage(), cause);
+    }
+
+    private void connected(HttpClientRequest ready) {
+        if (over) {
+            ready.reset();
+            return;
+        }
+        request = ready;
+        HttpConnection connection = ready.connection();
+        onUsedConnection = !used.add(connection);
+        call.headers().forEach(ready::putHeader);
+        int attempt = resends;
+        ready.exceptionHandler(cause -> broken(attempt, cause));
+        everSent = true;
+        sentNs = System.nanoTime();
+        ready.response().onComplete(done -> {
+            if (done.succeeded()) {
+                answered(done.result());
+            } else {
+                broken(attempt, done.cause());
+            }
+        });
+        if (call.body().length == 0) {
+            ready.end();
+        } else {
+            ready.end(Buffer.buffer(call.body()));
+        }
+    }
+
+    private void answered(HttpClientResponse reply) {
+        if (over) {
+            return;
+        }
+        response = reply;
+        reply.handler(bytes -> {
+            if (!over) {
+                listener.chunk(bytes.getBytes());
+            }
+        });
+        reply.endHandler(nothing -> {
+            if (!over) {
+                over = true;
+                listener.end();
+            }
+        });
+        reply.exceptionHandler(cause -> fail(kindOf(cause), describe(cause), cause));
+        if (paused) {
+            reply.pause();
+        }
+        listener.head(new ReplyHead(reply.statusCode(), reply.headers()));
+    }
+
+    /** The attempt with this number has failed before its answer began; an attempt's failure may be told twice. */
+    private void broken(int attempt, Throwable cause) {
+        if (over || attempt != resends || response != null) {
+            return;
+        }
+        boolean early = System.nanoTime() - sentNs < TimeUnit.MILLISECONDS.toNanos(STALE_WINDOW_MS);
+        if (onUsedConnection && early && resends < MAX_RESENDS && kindOf(cause) == ApiException.Kind.CLOSED) {
+            resends++;
+            request = null;
+            begin();
+        } else {
+            fail(kindOf(cause), describe(cause), cause);
+        }
+    }
+
+    private void fail(ApiException.Kind kind, String message, Throwable cause) {
+        if (over) {
+            return;
+        }
+        over = true;
+        HttpClientRequest current = request;
+        if (current != null) {
+            current.reset();
+        }
+        listener.failed(new ApiException(kind, message, cause));
+    }
+
+    private String describe(Throwable cause) {
+        return switch (kindOf(cause)) {
+            case TIMEOUT -> call.address() + " sent nothing for " + options.getIdleTimeout() + " ms";
+            case PROTOCOL -> call.address() + " sent what is no HTTP answer: " + cause.getMessage();
+            default -> call.address() + " closed the connection: " + cause.getMessage();
+        };
+    }
+
+    private static ApiException.Kind kindOf(Throwable cause) {
+        if (cause instanceof TimeoutException) {
+            return ApiException.Kind.TIMEOUT;
+        }
+        if (cause instanceof java.io.IOException || cause instanceof io.vertx.core.VertxException) {
+            return ApiException.Kind.CLOSED;
+        }
+        return ApiException.Kind.PROTOCOL;
+    }
+
+    /** The context of the event loop that calls, for whoever needs to come back to it. */
+    static Context current() {
+        Context context = io.vertx.core.Vertx.currentContext();
+        if (context == null) {
+            throw new IllegalStateException("not on an event loop: " + Thread.currentThread());
+        }
+        return context;
+    }
+}

@@ -1,0 +1,89 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.kernel.DType;
+import dev.tandem.kv.KvLayout;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPool;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Pools whose every value says which plane, head, token and byte it is, so that a misplaced byte shows. */
+final class KvFixtures {
+    private KvFixtures() {}
+
+    /** Layers of K and V planes, all heads on one rank. */
+    static KvLayout layout(int blockSize, int layers, int heads, int headDim) {
+        return rank(blockSize, layers, headDim, 0, heads, heads);
+    }
+
+    /** The same for a rank that holds heads {@code [firstHead, firstHead + heads)}. */
+    static KvLayout rank(int blockSize, int layers, int headDim, int firstHead, int heads, int modelHeads) {
+        var planes = new ArrayList<KvPlane>();
+        for (int layer = 0; layer < layers; layer++) {
+            for (String kind : List.of("k.", "v.")) {
+                planes.add(new KvPlane(kind + layer, DType.BF16, heads, headDim, firstHead, modelHeads));
+            }
+        }
+        return new KvLayout(blockSize, planes);
+    }
+
+    /** The byte that plane, head of the model, token and place in the head's row have in a prompt of this seed. */
+    static byte expected(long seed, KvPlane plane, int head, int token, int index) {
+        long mixed = seed * 1_000_003L + plane.name().hashCode();
+        mixed = (mixed ^ head) * 0x9E3779B97F4A7C15L;
+        mixed = (mixed ^ token) * 0xC2B2AE3D27D4EB4FL;
+        mixed = (mixed ^ index) * 0x165667B19E3779F9L;
+        byte value = (byte) (mixed >>> 56);
+        return value == 0 ? 1 : value; // 0 is "never written"
+    }
+
+    /** Where a byte lies in one plane of a pool: [blocks, heads, blockSize, headDim]. */
+    static long offset(KvLayout layout, int planeIndex, int blockId, int rankHead, int slot) {
+        KvPlane plane = layout.planes().get(planeIndex);
+        long row = ((long) blockId * plane.heads() + rankHead) * layout.blockSize() + slot;
+        return row * headBytes(plane);
+    }
+
+    static int headBytes(KvPlane plane) {
+        return Math.toIntExact(plane.dtype().bytes(plane.headDim()));
+    }
+
+    /** Writes tokens {@code [from, to)} of a prompt into a pool. */
+    static void write(KvPool pool, int[] blockIds, int from, int to, long seed) {
+        for (int index = 0; index < pool.layout().planes().size(); index++) {
+            KvPlane plane = pool.layout().planes().get(index);
+            MemorySegment data = pool.plane(index).data();
+            for (int token = from; token < to; token++) {
+                int block = blockIds[token / pool.layout().blockSize()];
+                for (int head = 0; head < plane.heads(); head++) {
+                    long at = offset(pool.layout(), index, block, head, token % pool.layout().blockSize());
+                    for (int place = 0; place < headBytes(plane); place++) {
+                        data.set(
+                                ValueLayout.JAVA_BYTE,
+                                at + place,
+                                expected(seed, plane, plane.firstHead() + head, token, place));
+                    }
+                }
+            }
+        }
+    }
+
+    /** A copy of all bytes of a pool. */
+    static byte[] snapshot(KvPool pool) {
+        return pool.memory().toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /** Blocks in an order in which some follow each other and some do not. */
+    static int[] scattered(int count, int poolBlocks, java.util.random.RandomGenerator random) {
+        var ids = new ArrayList<Integer>();
+        for (int id = 0; id < poolBlocks; id++) {
+            ids.add(id);
+        }
+        for (int swap = 0; swap < poolBlocks / 2; swap++) {
+            java.util.Collections.swap(ids, random.nextInt(poolBlocks), random.nextInt(poolBlocks));
+        }
+        return ids.subList(0, count).stream().mapToInt(Integer::intValue).toArray();
+    }
+}

@@ -1,0 +1,201 @@
+package dev.tandem.checkpoint;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
+
+/** Writes a small Hugging Face folder, sound or damaged as a test asks. */
+final class FolderBuilder {
+    static final String Q_PROJ = "model.layers.0.self_attn.q_proj.weight";
+    static final String NORM = "model.norm.weight";
+
+    private final Map<String, String> config = new LinkedHashMap<>();
+    private final Map<String, String> generation = new LinkedHashMap<>();
+    private final Map<String, Stored> tensors = new LinkedHashMap<>();
+    private final Map<String, String> entries = new LinkedHashMap<>();
+    private UnaryOperator<String> headerEdit = header -> header;
+    private UnaryOperator<byte[]> fileEdit = file -> file;
+
+    private record Stored(String dtype, List<Integer> shape, byte fill) {
+        int bytes() {
+            return shape.stream().reduce(dtype.equals("F32") ? 4 : 2, (a, b) -> a * b);
+        }
+    }
+
+    private FolderBuilder() {}
+
+    /** One layer of width 8, 2 heads over 1, inner width 12, vocabulary 16, untied. */
+    static FolderBuilder aLlama() {
+        return new FolderBuilder()
+                .config("architectures", "[\"LlamaForCausalLM\"]")
+                .config("model_type", "\"llama\"")
+                .dense();
+    }
+
+    static FolderBuilder aQwen3() {
+        return new FolderBuilder()
+                .config("architectures", "[\"Qwen3ForCausalLM\"]")
+                .config("model_type", "\"qwen3\"")
+                .config("head_dim", "4")
+                .dense()
+                .tensor("model.layers.0.self_attn.q_norm.weight", "BF16", 4)
+                .tensor("model.layers.0.self_attn.k_norm.weight", "BF16", 4);
+    }
+
+    private FolderBuilder dense() {
+        return config("hidden_size", "8")
+                .config("num_hidden_layers", "1")
+                .config("num_attention_heads", "2")
+                .config("num_key_value_heads", "1")
+                .config("intermediate_size", "12")
+                .config("vocab_size", "16")
+                .config("max_position_embeddings", "64")
+                .config("rms_norm_eps", "1e-05")
+                .tensor("model.embed_tokens.weight", "BF16", 16, 8)
+                .tensor("model.layers.0.input_layernorm.weight", "BF16", 8)
+                .tensor(Q_PROJ, "BF16", 8, 8)
+                .tensor("model.layers.0.self_attn.k_proj.weight", "BF16", 4, 8)
+                .tensor("model.layers.0.self_attn.v_proj.weight", "BF16", 4, 8)
+                .tensor("model.layers.0.self_attn.o_proj.weight", "BF16", 8, 8)
+                .tensor("model.layers.0.post_attention_layernorm.weight", "BF16", 8)
+                .tensor("model.layers.0.mlp.gate_proj.weight", "BF16", 12, 8)
+                .tensor("model.layers.0.mlp.up_proj.weight", "BF16", 12, 8)
+                .tensor("model.layers.0.mlp.down_proj.weight", "BF16", 8, 12)
+                .tensor(NORM, "BF16", 8)
+                .tensor("lm_head.weight", "BF16", 16, 8);
+    }
+
+    FolderBuilder config(String key, String json) {
+        config.put(key, json);
+        return this;
+    }
+
+    FolderBuilder withoutConfig(String key) {
+        config.remove(key);
+        return this;
+    }
+
+    FolderBuilder generation(String key, String json) {
+        generation.put(key, json);
+        return this;
+    }
+
+    FolderBuilder tensor(String name, String dtype, Integer... shape) {
+        tensors.put(name, new Stored(dtype, List.of(shape), (byte) 0));
+        return this;
+    }
+
+    FolderBuilder filled(String name, int fill) {
+        tensors.computeIfPresent(name, (key, stored) -> new Stored(stored.dtype, stored.shape, (byte) fill));
+        return this;
+    }
+
+    FolderBuilder withoutTensor(String name) {
+        tensors.remove(name);
+        return this;
+    }
+
+    /** What the header says of a tensor, in place of the truth; the data stays. */
+    FolderBuilder entry(String name, String json) {
+        entries.put(name, json);
+        return this;
+    }
+
+    FolderBuilder header(UnaryOperator<String> edit) {
+        headerEdit = edit;
+        return this;
+    }
+
+    FolderBuilder file(UnaryOperator<byte[]> edit) {
+        fileEdit = edit;
+        return this;
+    }
+
+    Path write(Path folder) {
+        writeConfig(folder);
+        write(folder.resolve("model.safetensors"), fileEdit.apply(file(tensors)));
+        return folder;
+    }
+
+    /** Embedding and head in the second file, all others in the first. */
+    Path writeSharded(Path folder, UnaryOperator<String> indexEdit) {
+        writeConfig(folder);
+        String first = "model-00001-of-00002.safetensors";
+        String second = "model-00002-of-00002.safetensors";
+        var shards = new LinkedHashMap<String, Map<String, Stored>>();
+        tensors.forEach((name, stored) -> shards.computeIfAbsent(
+                        name.contains("layers") ? first : second, key -> new LinkedHashMap<>())
+                .put(name, stored));
+        var places = new ArrayList<String>();
+        shards.forEach((file, held) -> {
+            write(folder.resolve(file), fileEdit.apply(file(held)));
+            new TreeSet<>(held.keySet()).forEach(name -> places.add("\"" + name + "\": \"" + file + "\""));
+        });
+        String index = "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {" + String.join(", ", places) + "}}";
+        write(folder.resolve("model.safetensors.index.json"), bytes(indexEdit.apply(index)));
+        return folder;
+    }
+
+    private void writeConfig(Path folder) {
+        write(folder.resolve("config.json"), bytes(object(config)));
+        if (!generation.isEmpty()) {
+            write(folder.resolve("generation_config.json"), bytes(object(generation)));
+        }
+    }
+
+    private static String object(Map<String, String> values) {
+        return values.entrySet().stream()
+                .map(entry -> "\"" + entry.getKey() + "\": " + entry.getValue())
+                .collect(Collectors.joining(", ", "{", "}"));
+    }
+
+    private byte[] file(Map<String, Stored> held) {
+        var header = new LinkedHashMap<String, String>();
+        header.put("__metadata__", "{\"format\": \"pt\"}");
+        int end = 0;
+        for (var entry : held.entrySet()) {
+            Stored stored = entry.getValue();
+            int begin = end;
+            end += stored.bytes();
+            header.put(
+                    entry.getKey(),
+                    entries.getOrDefault(
+                            entry.getKey(),
+                            "{\"dtype\": \"%s\", \"shape\": %s, \"data_offsets\": [%d, %d]}"
+                                    .formatted(stored.dtype, stored.shape, begin, end)));
+        }
+        byte[] json = bytes(headerEdit.apply(object(header)));
+        int padded = (json.length + 7) / 8 * 8;
+        ByteBuffer file = ByteBuffer.allocate(8 + padded + end).order(ByteOrder.LITTLE_ENDIAN);
+        file.putLong(padded).put(json).put(" ".repeat(padded - json.length).getBytes(StandardCharsets.US_ASCII));
+        for (Stored stored : held.values()) {
+            for (int i = 0; i < stored.bytes(); i++) {
+                file.put(stored.fill);
+            }
+        }
+        return file.array();
+    }
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    static void write(Path path, byte[] bytes) {
+        try {
+            Files.write(path, bytes);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package dev.tandem.node;
+
+import dev.tandem.api.Exchange;
+import dev.tandem.api.openai.Fields;
+import dev.tandem.engine.Engine;
+import java.util.Optional;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
+final class StateEndpoints {
+    /** What {@code /version} shows. */
+    static final String VERSION = "0.1.0";
+
+    private final Engine engine;
+    private final ServedModel model;
+    private final GenerationEndpoints endpoints;
+    private final long startedSeconds = System.currentTimeMillis() / 1000;
+
+    StateEndpoints(Engine engine, ServedModel model, GenerationEndpoints endpoints) {
+        this.engine = engine;
+        this.model = model;
+        this.endpoints = endpoints;
+    }
+
+    /** 200 and empty while the engine lives, as in vLLM; 503 with the reason when it is dead. */
+    void health(Exchange exchange) {
+        Optional<String> failure = engine.status().failure();
+        if (failure.isEmpty()) {
+            exchange.respondEmpty(200);
+        } else {
+            exchange.respondJson(503, JsonNodeFactory.instance.objectNode().put("error", failure.get()));
+        }
+    }
+
+    void version(Exchange exchange) {
+        exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("version", VERSION));
+    }
+
+    void load(Exchange exchange) {
+        exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("server_load", endpoints.served()));
+    }
+
+    void models(Exchange exchange) {
+        ObjectNode reply = JsonNodeFactory.instance.objectNode();
+        reply.put("object", "list");
+        ArrayNode list = reply.putArray("data");
+        for (String name : model.names()) {
+            ObjectNode card = list.addObject();
+            card.put("id", name);
+            card.put("object", "model");
+            card.put("created", startedSeconds);
+            card.put("owned_by", "tandem");
+            card.put("root", model.name());
+            card.putNull("parent");
+            card.put("max_model_len", model.limits().maxModelLength());
+        }
+        exchange.respondJson(200, reply);
+    }
+
+    /** The gateway says that no decode node will fetch the blocks of a request. */
+    void cancelHandoff(Exchange exchange) {
+        var fields = new Fields(exchange.json());
+        String id = fields.string("request_id")
+                .orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
+        engine.cancelHandoff("cmpl-" + id + "-0");
+        engine.cancelHandoff("chatcmpl-" + id);
+        exchange.respondEmpty(200);
+    }
+
+    void metrics(Exchange exchange) {
+        exchange.respondEmpty(200);
+    }
+}

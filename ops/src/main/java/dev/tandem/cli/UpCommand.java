@@ -1,0 +1,161 @@
+package dev.tandem.cli;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.launch.Cluster;
+import dev.tandem.ops.launch.JavaRuntime;
+import dev.tandem.ops.launch.LaunchPlan;
+import dev.tandem.ops.topology.Topology;
+import dev.tandem.ops.verify.Verification;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.slf4j.LoggerFactory;
+
+/** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
+final class UpCommand implements Main.Verb {
+    private static final Duration START_LIMIT = Duration.ofSeconds(180);
+    private static final long POLL_PERIOD_MS = 100;
+    private static final int TAIL_LINES = 15;
+
+    private static final String USAGE =
+            """
+            usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--json] [--once]
+
+              TOPOLOGY             a topology file (default: topologies/local-1p1d.yaml)
+              --model              serve another checkpoint than the file names
+              --served-model-name  the name that requests use (default: the checkpoint's)
+              --json               one JSON object a line instead of text
+              --once               stop after the verification; its status is the exit status
+            """;
+
+    @Override
+    public String summary() {
+        return "start gateway, prefill and decode nodes, verify them, stay in the foreground";
+    }
+
+    /** What was asked for. */
+    private record Options(Optional<Path> topology, Optional<Path> model, Optional<String> name, boolean isJson, boolean isOnce) {
+        static Options of(List<String> words) {
+            var positional = new ArrayList<String>();
+            var values = new java.util.HashMap<String, String>();
+            Set<String> switches = Set.of("--json", "--once");
+            for (int i = 0; i < words.size(); i++) {
+                String word = words.get(i);
+                if (switches.contains(word)) {
+                    values.put(word, "");
+                } else if (Set.of("--model", "--served-model-name").contains(word) && i + 1 < words.size()) {
+                    values.put(word, words.get(++i));
+                } else if (word.startsWith("-")) {
+                    throw new FlagException("unknown flag " + word + "\n" + USAGE);
+                } else {
+                    positional.add(word);
+                }
+            }
+            if (positional.size() > 1) {
+                throw new FlagException("give one topology file, not " + positional);
+            }
+            return new Options(
+                    positional.stream().findFirst().map(Path::of),
+                    Optional.ofNullable(values.get("--model")).map(Path::of),
+                    Optional.ofNullable(values.get("--served-model-name")),
+                    values.containsKey("--json"),
+                    values.containsKey("--once"));
+        }
+    }
+
+    @Override
+    public int run(List<String> all) throws IOException, InterruptedException {
+        if (all.contains("--help") || all.contains("-h")) {
+            System.out.print(USAGE);
+            return Exit.WELL;
+        }
+        ProcessOptions process = ProcessOptions.of(all);
+        process.watchParent();
+        Options options = Options.of(process.words());
+        ((Logger) LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
+        Path home = Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
+        Topology topology = topology(options, home);
+        Path folder = Files.createTempDirectory("tandem-up-");
+        var display = UpDisplay.of(options.isJson(), System.console() != null && System.console().isTerminal());
+        Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
+        Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "cluster-close"));
+        if (!awaitReady(cluster, display)) {
+            cluster.close();
+            return Exit.FAILED;
+        }
+        display.table(cluster.children());
+        boolean isWell = verify(topology, display);
+        process.ready(Map.of("gateway", topology.gateway().toString(), "verified", isWell));
+        if (options.isOnce()) {
+            cluster.close();
+            return isWell ? Exit.WELL : Exit.FAILED;
+        }
+        display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
+        return watch(cluster, display);
+    }
+
+    private static Topology topology(Options options, Path home) {
+        Path file = options.topology().orElse(home.resolve("topologies/local-1p1d.yaml"));
+        Topology read = Topology.read(file);
+        Path model = options.model().orElseGet(() -> home.resolve(read.model()));
+        String name = options.name()
+                .orElse(options.model().isPresent() ? String.valueOf(model.getFileName()) : read.servedName());
+        return read.withModel(model, name);
+    }
+
+    private static JavaRuntime runtime(Path home) {
+        String java = ProcessHandle.current().info().command().orElse(System.getProperty("java.home") + "/bin/java");
+        return new JavaRuntime(Path.of(java), home.resolve("jvm.options"), System.getProperty("java.class.path"));
+    }
+
+    private static boolean awaitReady(Cluster cluster, UpDisplay display) throws InterruptedException {
+        long deadlineNs = System.nanoTime() + START_LIMIT.toNanos();
+        while (!cluster.isReady()) {
+            Optional<Child> dead = cluster.dead();
+            if (dead.isPresent()) {
+                display.died(dead.get(), TAIL_LINES);
+                return false;
+            }
+            if (System.nanoTime() > deadlineNs) {
+                display.line("failed", "not ready after " + START_LIMIT.toSeconds() + " s");
+                return false;
+            }
+            display.waiting(cluster.children());
+            Thread.sleep(POLL_PERIOD_MS);
+        }
+        display.ready(cluster.children());
+        return true;
+    }
+
+    private static boolean verify(Topology topology, UpDisplay display) throws InterruptedException {
+        var verification = new Verification(topology.gateway(), topology.servedName());
+        Verification.Answer answer = verification.ask();
+        display.answer(answer, verification);
+        return answer.isWell();
+    }
+
+    /** Reports a process that dies, once each; ends when none is left. */
+    private static int watch(Cluster cluster, UpDisplay display) throws InterruptedException {
+        var reported = new ArrayList<Child>();
+        while (reported.size() < cluster.children().size()) {
+            for (Child child : cluster.children()) {
+                if (!child.isAlive() && !reported.contains(child)) {
+                    reported.add(child);
+                    display.died(child, TAIL_LINES);
+                }
+            }
+            Thread.sleep(POLL_PERIOD_MS);
+        }
+        display.line("failed", "all processes have ended");
+        return Exit.FAILED;
+    }
+}

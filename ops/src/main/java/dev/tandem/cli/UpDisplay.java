@@ -1,0 +1,121 @@
+package dev.tandem.cli;
+
+import dev.tandem.api.openai.PlainJson;
+import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.verify.Verification;
+import java.io.PrintStream;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import tools.jackson.databind.JsonNode;
+
+/** What {@code up} shows: a live line on a terminal, plain lines elsewhere, JSON lines on request. Used by one thread. */
+final class UpDisplay {
+    private final PrintStream out;
+    private final boolean isJson;
+    private final boolean isLive;
+    private String lastStages = "";
+
+    private UpDisplay(PrintStream out, boolean isJson, boolean isLive) {
+        this.out = out;
+        this.isJson = isJson;
+        this.isLive = isLive;
+    }
+
+    static UpDisplay of(boolean isJson, boolean isTerminal) {
+        return new UpDisplay(System.out, isJson, isTerminal && !isJson);
+    }
+
+    /** What is waited for, and how long. */
+    void waiting(List<Child> children) {
+        var stages = new StringBuilder();
+        for (Child child : children) {
+            if (child.report().isEmpty()) {
+                stages.append(stages.isEmpty() ? "" : ", ").append(child.plan().name()).append(" (").append(child.stage());
+                stages.append(isLive ? String.format(Locale.ROOT, ", %.1f s)", child.ageNs() / 1e9) : ")");
+            }
+        }
+        if (isLive) {
+            out.print("\r\033[Kwaiting for " + stages);
+            out.flush();
+        } else if (!stages.toString().equals(lastStages) && !stages.isEmpty()) {
+            lastStages = stages.toString();
+            line("waiting", "waiting for " + stages);
+        }
+    }
+
+    void ready(List<Child> children) {
+        if (isLive) {
+            out.print("\r\033[K");
+        }
+        long longest = children.stream().mapToLong(Child::ageNs).max().orElse(0);
+        line("ready", String.format(Locale.ROOT, "%d processes ready in %.1f s", children.size(), longest / 1e9));
+    }
+
+    /** Nodes with role, address, model and KV blocks. */
+    void table(List<Child> children) {
+        if (!isJson) {
+            out.printf("%n%-12s %-9s %-18s %-26s %-24s %s%n", "NAME", "ROLE", "ADDRESS", "MODEL", "KV BLOCKS", "PID");
+        }
+        for (Child child : children) {
+            JsonNode report = child.report().orElseThrow();
+            if (isJson) {
+                var map = new LinkedHashMap<String, Object>();
+                map.put("event", "node");
+                map.put("name", child.plan().name());
+                map.put("pid", child.pid());
+                report.properties().forEach(entry -> map.put(entry.getKey(), dev.tandem.api.openai.Fields.plain(entry.getValue())));
+                out.println(PlainJson.tree(map));
+            } else {
+                String blocks = report.has("kv_blocks")
+                        ? report.path("kv_blocks").asInt() + " x " + report.path("block_size").asInt() + " tokens, "
+                                + report.path("kv_dtype").asString("")
+                        : "-";
+                out.printf("%-12s %-9s %-18s %-26s %-24s %d%n", child.plan().name(), child.plan().role(), child.plan().http(),
+                        report.path("model").asString("-"), blocks, child.pid());
+            }
+        }
+        if (!isJson) {
+            out.println();
+        }
+    }
+
+    void died(Child child, int tailLines) {
+        if (isLive) {
+            out.print("\r\033[K");
+        }
+        String what = child.plan().name() + " (pid " + child.pid() + ") ended with status " + child.exitStatus();
+        List<String> tail = child.logTail(tailLines);
+        if (isJson) {
+            out.println(PlainJson.tree(Map.of("event", "died", "message", what, "log", tail)));
+            return;
+        }
+        out.println(what + "; the last lines of its log:");
+        tail.forEach(line -> out.println("    " + line));
+    }
+
+    /** The answer, its timeline and the command that repeats the request. */
+    void answer(Verification.Answer answer, Verification verification) {
+        if (isJson) {
+            out.println(PlainJson.tree(answer.toMap()));
+            return;
+        }
+        Optional<String> problem = answer.problem();
+        if (problem.isPresent()) {
+            out.println("The verification request failed: " + problem.get());
+        } else {
+            out.println("> " + Verification.PROMPT);
+            out.println(answer.text().strip());
+            out.println();
+            out.println(answer.timeline());
+        }
+        out.println("Again: " + verification.curl());
+        out.println();
+    }
+
+    void line(String event, String text) {
+        out.println(isJson ? PlainJson.tree(Map.of("event", event, "message", text)).toString() : text);
+    }
+}

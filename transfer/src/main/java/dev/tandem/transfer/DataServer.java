@@ -1,0 +1,88 @@
+package dev.tandem.transfer;
+
+import dev.tandem.transfer.tcp.Poller;
+import java.io.IOException;
+import java.nio.channels.SocketChannel;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** All sessions of peers on the data port, at most {@link #MAX_SESSIONS}. Owned by the poller. */
+final class DataServer {
+    private static final Logger LOG = LoggerFactory.getLogger(DataServer.class);
+    static final int MAX_SESSIONS = 1024;
+
+    private final Poller poller;
+    private final RegionTable regions;
+    private final Counters counters;
+    private final long progressNs;
+    private final Set<ServerSession> sessions = new LinkedHashSet<>(); // oldest first
+
+    DataServer(Poller poller, RegionTable regions, Counters counters, long progressNs) {
+        this.poller = poller;
+        this.regions = regions;
+        this.counters = counters;
+        this.progressNs = progressNs;
+    }
+
+    /** Takes a new connection, in place of the oldest idle one if there are too many. */
+    void accept(SocketChannel channel) {
+        try {
+            if (sessions.size() >= MAX_SESSIONS && !closeOldestIdle()) {
+                counters.increment(TransferCounter.CONNECTIONS_REFUSED);
+                channel.close();
+                return;
+            }
+            sessions.add(new ServerSession(this, channel));
+            counters.increment(TransferCounter.CONNECTIONS_ACCEPTED);
+        } catch (IOException e) {
+            LOG.warn("data connection not taken: {}", e.toString());
+        }
+    }
+
+    long sweep(long nowNs) {
+        long next = Long.MAX_VALUE;
+        for (ServerSession session : new ArrayList<>(sessions)) {
+            next = Math.min(next, session.sweep(nowNs));
+        }
+        return next;
+    }
+
+    void close() {
+        for (ServerSession session : new ArrayList<>(sessions)) {
+            session.close();
+        }
+    }
+
+    void forget(ServerSession session) {
+        sessions.remove(session);
+    }
+
+    Poller poller() {
+        return poller;
+    }
+
+    RegionTable regions() {
+        return regions;
+    }
+
+    Counters counters() {
+        return counters;
+    }
+
+    long progressNs() {
+        return progressNs;
+    }
+
+    private boolean closeOldestIdle() {
+        for (ServerSession session : sessions) {
+            if (session.isIdle()) {
+                session.close();
+                return true;
+            }
+        }
+        return false;
+    }
+}

@@ -1,0 +1,53 @@
+package dev.tandem.transfer;
+
+import java.lang.foreign.MemorySegment;
+
+/** Real memory that peers may touch under its own address. Any thread. */
+public final class DirectRegion implements Region {
+    private final MemorySegment memory;
+
+    DirectRegion(MemorySegment memory) {
+        this.memory = memory;
+    }
+
+    @Override
+    public long address() {
+        return memory.address();
+    }
+
+    @Override
+    public long length() {
+        return memory.byteSize();
+    }
+
+    @Override
+    public Access open(long address, long length, Operation operation) {
+        if (operation == Operation.WRITE && memory.isReadOnly()) {
+            throw new TransferException(TransferException.Kind.REJECTED, "region is read-only");
+        }
+        long offset = address - memory.address();
+        if (offset < 0 || length <= 0 || length > memory.byteSize() - offset) {
+            throw new TransferException(
+                    TransferException.Kind.REJECTED,
+                    "range " + Long.toUnsignedString(address) + "+" + Long.toUnsignedString(length)
+                            + " is not inside the region");
+        }
+        return new Whole(memory.asSlice(offset, length));
+    }
+
+    /** One piece; whoever frees the memory waits at the engine's table, so there is nothing to close. */
+    private record Whole(MemorySegment piece) implements Access {
+        @Override
+        public int pieces() {
+            return 1;
+        }
+
+        @Override
+        public MemorySegment piece(int index) {
+            return piece;
+        }
+
+        @Override
+        public void close() {}
+    }
+}

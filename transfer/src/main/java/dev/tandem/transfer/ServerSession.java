@@ -1,0 +1,319 @@
+package dev.tandem.transfer;
+
+import dev.tandem.transfer.tcp.Outbox;
+import dev.tandem.transfer.tcp.Poller;
+import dev.tandem.transfer.wire.Opcode;
+import dev.tandem.transfer.wire.RequestHeader;
+import dev.tandem.transfer.wire.StatusFrame;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.SocketChannel;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Serves one data connection of a peer: requests one behind the other, answered in order, v1 and v2 as each header says. Payload goes
+ * between the socket and the regions without a copy, except for what arrives in the same read as a header. Owned by the poller.
+ *
+ * <p>A request for addresses that may not be touched is answered with the refusal (v2) or nothing (v1), and then the connection is closed;
+ * its body is not read. The close waits {@link #LINGER_NS}, because closing a socket that holds unread bytes resets the connection, and a
+ * reset may overtake the answers before it.
+ */
+final class ServerSession implements Poller.Handler {
+    private static final Logger LOG = LoggerFactory.getLogger(ServerSession.class);
+    private static final int INPUT_BYTES = 64 << 10;
+    private static final int MAX_WAITING_BUFFERS = 1024;
+    private static final long MAX_WAITING_BYTES = 1 << 20;
+    private static final int TRAILERS = 1024;
+    private static final long READ_BYTES_PER_TURN = 8 << 20;
+    private static final long LINGER_NS = 100_000_000;
+    // Behind a body this long the next read takes no more than the next header, so that the next body is not copied.
+    private static final int LARGE_BODY_BYTES = 16 << 10;
+    private static final int NEXT_HEADER_BYTES = RequestHeader.BYTES;
+
+    private enum State {
+        SERVING,
+        REFUSED, // the answers before the refusal are still leaving
+        LINGERING, // half-closed, waiting for the peer to close
+        CLOSED
+    }
+
+    /** A reply's access, open until the socket has taken the stream up to here. */
+    private record Lent(Region.Access access, long endPosition) {}
+
+    private final DataServer owner;
+    private final SocketChannel channel;
+    private final SelectionKey key;
+    private final Arena arena = Arena.ofConfined();
+    private final ByteBuffer input = arena.allocate(INPUT_BYTES).asByteBuffer();
+    private final ByteBuffer frames = arena.allocate(3L * StatusFrame.BYTES).asByteBuffer(); // one of each code
+    private final ByteBuffer trailers = arena.allocate((long) TRAILERS * Opcode.CHECKSUM_BYTES)
+            .asByteBuffer()
+            .order(ByteOrder.LITTLE_ENDIAN);
+    private final Outbox outbox = new Outbox();
+    private final ArrayDeque<Lent> lent = new ArrayDeque<>();
+    private int inputStart;
+    private int inputEnd;
+    private int nextTrailer;
+    private boolean isBodyLarge;
+    private @Nullable IncomingWrite incoming;
+    private State state = State.SERVING;
+    private long lastProgressNs = System.nanoTime();
+
+    ServerSession(DataServer owner, SocketChannel channel) throws IOException {
+        this.owner = owner;
+        this.channel = channel;
+        for (int code = 0; code <= StatusFrame.CHECKSUM_MISMATCH; code++) {
+            StatusFrame.encode(frames, code * StatusFrame.BYTES, code);
+        }
+        this.key = owner.poller().watch(channel, SelectionKey.OP_READ, this);
+    }
+
+    @Override
+    public void ready(SelectionKey readyKey) throws IOException {
+        if (state == State.SERVING) {
+            work(!readyKey.isReadable());
+        } else {
+            flush();
+        }
+        if (state != State.CLOSED) {
+            settleInterest();
+        }
+    }
+
+    @Override
+    public void failed(Exception cause) {
+        if (state != State.CLOSED) {
+            LOG.debug("data session peer={} ended: {}", channel.socket().getRemoteSocketAddress(), cause.toString());
+            close();
+        }
+    }
+
+    /** Whether nothing is owed in either direction, so that closing hurts nobody. */
+    boolean isIdle() {
+        return state == State.SERVING && !isOwing();
+    }
+
+    /** Closes when a deadline has passed, else gives the next one. */
+    long sweep(long nowNs) {
+        long deadlineNs = deadlineNs();
+        if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
+            return deadlineNs;
+        }
+        if (state == State.SERVING || state == State.REFUSED) {
+            LOG.warn("data session peer={} stalled, closed", channel.socket().getRemoteSocketAddress());
+            owner.counters().increment(TransferCounter.SESSIONS_STALLED);
+        }
+        close();
+        return Long.MAX_VALUE;
+    }
+
+    /** Closes the socket first: after that nothing touches the memory that the accesses hold. */
+    void close() {
+        if (state == State.CLOSED) {
+            return;
+        }
+        state = State.CLOSED;
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.debug("data session did not close cleanly: {}", e.toString());
+        }
+        if (incoming != null) {
+            incoming.access().close();
+            incoming = null;
+        }
+        for (Lent reply = lent.poll(); reply != null; reply = lent.poll()) {
+            reply.access().close();
+        }
+        arena.close();
+        owner.forget(this);
+    }
+
+    private void work(boolean isInputDrained) throws IOException {
+        long budget = READ_BYTES_PER_TURN;
+        boolean isDrained = isInputDrained;
+        while (true) {
+            serveInput();
+            flush();
+            if (state != State.SERVING || isFull()) {
+                return;
+            }
+            if (incoming == null && inputEnd - inputStart >= RequestHeader.BYTES) {
+                continue; // the flush has made room for requests that are here already
+            }
+            if (isDrained || budget <= 0) {
+                return;
+            }
+            long asked = prepareRead();
+            long n = incoming == null ? channel.read(input) : incoming.read(channel, input);
+            if (n < 0) {
+                close(); // at a header: the peer is done; inside a body: it is gone and nobody waits
+                return;
+            }
+            inputEnd = input.position();
+            if (n > 0) {
+                lastProgressNs = System.nanoTime();
+            }
+            budget -= n;
+            isDrained = n < asked;
+        }
+    }
+
+    /** Sets the input up for appending; gives the bytes that the next read may bring. */
+    private long prepareRead() {
+        if (inputStart > 0) {
+            input.limit(inputEnd).position(inputStart);
+            input.compact();
+            inputEnd -= inputStart;
+            inputStart = 0;
+        }
+        int limit = isBodyLarge ? Math.max(NEXT_HEADER_BYTES, inputEnd) : INPUT_BYTES;
+        input.limit(limit).position(inputEnd);
+        return limit - inputEnd + (incoming == null ? 0 : incoming.missingBytes());
+    }
+
+    private void serveInput() {
+        while (state == State.SERVING && !isFull()) {
+            if (incoming != null) {
+                inputStart += incoming.take(input, inputStart, inputEnd);
+                if (incoming.missingBytes() > 0) {
+                    return;
+                }
+                finishWrite(incoming);
+            } else if (inputEnd - inputStart >= RequestHeader.BYTES) {
+                int at = inputStart;
+                inputStart += RequestHeader.BYTES;
+                begin(RequestHeader.opcode(input, at), RequestHeader.address(input, at), RequestHeader.size(input, at));
+            } else {
+                return;
+            }
+        }
+    }
+
+    private void begin(Opcode opcode, long address, long size) {
+        Region.Operation operation = opcode.isWrite() ? Region.Operation.WRITE : Region.Operation.READ;
+        Region.Access access;
+        try {
+            access = owner.regions().open(address, size, operation);
+        } catch (TransferException e) {
+            refuse(opcode, e);
+            return;
+        }
+        owner.counters().increment(TransferCounter.SERVED_REQUESTS);
+        isBodyLarge = opcode.isWrite() && size >= LARGE_BODY_BYTES;
+        try {
+            if (opcode.isWrite()) {
+                incoming = IncomingWrite.of(opcode, access, size);
+            } else {
+                reply(opcode, access, size);
+            }
+        } catch (RuntimeException e) {
+            access.close();
+            throw e;
+        }
+    }
+
+    private void reply(Opcode opcode, Region.Access access, long size) {
+        List<ByteBuffer> payload = Views.of(access);
+        CRC32C sum = new CRC32C();
+        if (opcode.hasStatus()) {
+            outbox.add(frame(StatusFrame.OK));
+        }
+        for (ByteBuffer view : payload) {
+            if (opcode.hasChecksum()) {
+                sum.update(view.duplicate());
+            }
+            outbox.add(view);
+        }
+        if (opcode.hasChecksum()) {
+            outbox.add(trailer((int) sum.getValue()));
+        }
+        lent.add(new Lent(access, outbox.queuedBytes()));
+        owner.counters().add(TransferCounter.SERVED_READ_BYTES, size);
+    }
+
+    private void finishWrite(IncomingWrite write) {
+        incoming = null;
+        write.access().close();
+        boolean isIntact = write.isIntact();
+        if (isIntact) {
+            owner.counters().add(TransferCounter.SERVED_WRITE_BYTES, write.payloadBytes());
+        } else {
+            owner.counters().increment(TransferCounter.SERVED_CHECKSUM_ERRORS);
+        }
+        if (write.opcode().hasStatus()) {
+            outbox.add(frame(isIntact ? StatusFrame.OK : StatusFrame.CHECKSUM_MISMATCH));
+        }
+    }
+
+    private void refuse(Opcode opcode, TransferException cause) {
+        owner.counters().increment(TransferCounter.REFUSED_REQUESTS);
+        LOG.info(
+                "refused peer={} opcode={}: {}", channel.socket().getRemoteSocketAddress(), opcode, cause.getMessage());
+        if (opcode.hasStatus()) {
+            outbox.add(frame(StatusFrame.REJECTED));
+        }
+        state = State.REFUSED;
+    }
+
+    private void flush() throws IOException {
+        if (outbox.writeTo(channel) > 0) {
+            lastProgressNs = System.nanoTime();
+        }
+        while (!lent.isEmpty() && lent.peek().endPosition() <= outbox.writtenBytes()) {
+            lent.remove().access().close();
+        }
+        if (state == State.REFUSED && outbox.isEmpty()) {
+            channel.shutdownOutput();
+            state = State.LINGERING;
+            lastProgressNs = System.nanoTime();
+        }
+    }
+
+    private void settleInterest() {
+        int reading = state == State.SERVING && !isFull() ? SelectionKey.OP_READ : 0;
+        int writing = outbox.isEmpty() ? 0 : SelectionKey.OP_WRITE;
+        if (key.interestOps() != (reading | writing)) {
+            key.interestOps(reading | writing);
+        }
+        long deadlineNs = deadlineNs();
+        if (deadlineNs != Long.MAX_VALUE) {
+            owner.poller().sweepBy(deadlineNs);
+        }
+    }
+
+    private long deadlineNs() {
+        return switch (state) {
+            case SERVING, REFUSED -> isOwing() ? lastProgressNs + owner.progressNs() : Long.MAX_VALUE;
+            case LINGERING -> lastProgressNs + LINGER_NS;
+            case CLOSED -> Long.MAX_VALUE;
+        };
+    }
+
+    private boolean isOwing() {
+        return incoming != null || inputEnd > inputStart || !outbox.isEmpty();
+    }
+
+    private boolean isFull() {
+        return outbox.waitingBytes() >= MAX_WAITING_BYTES || outbox.waitingBuffers() >= MAX_WAITING_BUFFERS;
+    }
+
+    private ByteBuffer frame(int code) {
+        return frames.slice(code * StatusFrame.BYTES, StatusFrame.BYTES);
+    }
+
+    /** A slot is used again long after the outbox, which holds fewer buffers than there are slots, has let it go. */
+    private ByteBuffer trailer(int sum) {
+        int offset = (nextTrailer++ & TRAILERS - 1) * Opcode.CHECKSUM_BYTES;
+        trailers.putInt(offset, sum);
+        return trailers.slice(offset, Opcode.CHECKSUM_BYTES);
+    }
+}

@@ -1,0 +1,75 @@
+package dev.tandem.transfer.tcp;
+
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The listening data port: bound once, kept for the life of the engine. Accepts on the poller. */
+public final class DataListener implements Poller.Handler, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DataListener.class);
+    private static final int BACKLOG = 512;
+    private static final int ACCEPTS_PER_TURN = 32;
+
+    private final ServerSocketChannel listening;
+    private final Consumer<SocketChannel> taker;
+
+    private DataListener(ServerSocketChannel listening, Consumer<SocketChannel> taker) {
+        this.listening = listening;
+        this.taker = taker;
+    }
+
+    /**
+     * Binds now, accepts after {@link #watch}.
+     *
+     * @param address never a wildcard; port 0 for any
+     * @param taker is given each new connection, without Nagle, on the poller's thread
+     */
+    public static DataListener bind(InetSocketAddress address, Consumer<SocketChannel> taker) throws IOException {
+        ServerSocketChannel listening = ServerSocketChannel.open();
+        try {
+            listening.bind(address, BACKLOG);
+        } catch (IOException e) {
+            listening.close();
+            throw new IOException("cannot listen at " + address + ": " + e.getMessage(), e);
+        }
+        return new DataListener(listening, taker);
+    }
+
+    public int port() {
+        return listening.socket().getLocalPort();
+    }
+
+    /** Starts accepting. Poller's thread only. */
+    public void watch(Poller poller) throws IOException {
+        poller.watch(listening, SelectionKey.OP_ACCEPT, this);
+    }
+
+    @Override
+    public void ready(SelectionKey key) throws IOException {
+        for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+            SocketChannel accepted = listening.accept();
+            if (accepted == null) {
+                return;
+            }
+            accepted.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            taker.accept(accepted);
+        }
+    }
+
+    /** One connection that could not be accepted does not end the port. */
+    @Override
+    public void failed(Exception cause) {
+        LOG.warn("data port={} could not accept: {}", port(), cause.toString());
+    }
+
+    @Override
+    public void close() throws IOException {
+        listening.close();
+    }
+}

@@ -1,0 +1,136 @@
+package dev.tandem.transfer.tcp;
+
+import dev.tandem.transfer.wire.HandshakeFrame;
+import dev.tandem.transfer.wire.WireException;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The handshake port. Each connection has a virtual thread and a short deadline; when too many are open, the oldest is closed for the
+ * newest, so that idle probes block nobody.
+ */
+public final class HandshakeServer implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HandshakeServer.class);
+    private static final int BACKLOG = 512;
+
+    /**
+     * @param readDeadline for the whole request; the same again for the client to close after the reply
+     * @param maxConnections open at a time
+     * @param maxFrameBytes longest request
+     */
+    public record Limits(Duration readDeadline, int maxConnections, int maxFrameBytes) {
+        /** What the engine uses. */
+        public static final Limits DEFAULT = new Limits(Duration.ofSeconds(2), 128, HandshakeFrame.DEFAULT_MAX_BYTES);
+    }
+
+    /** Gives the answer to a request; empty closes the connection without one. Any thread, several at a time. */
+    public interface Responder extends Function<HandshakeFrame, Optional<HandshakeFrame>> {}
+
+    private final ServerSocket listening;
+    private final Limits limits;
+    private final Responder responder;
+    // Open connections, oldest first. Added by the accepting thread, removed by each connection's own or to make room.
+    private final ConcurrentLinkedQueue<Socket> open = new ConcurrentLinkedQueue<>();
+    private final AtomicInteger openCount = new AtomicInteger();
+
+    private HandshakeServer(ServerSocket listening, Limits limits, Responder responder) {
+        this.listening = listening;
+        this.limits = limits;
+        this.responder = responder;
+    }
+
+    /** Binds now, accepts after {@link #start}. */
+    public static HandshakeServer bind(InetSocketAddress address, Limits limits, Responder responder)
+            throws IOException {
+        ServerSocket listening = new ServerSocket();
+        try {
+            listening.bind(address, BACKLOG);
+        } catch (IOException e) {
+            listening.close();
+            throw new IOException("cannot listen at " + address + ": " + e.getMessage(), e);
+        }
+        return new HandshakeServer(listening, limits, responder);
+    }
+
+    public int port() {
+        return listening.getLocalPort();
+    }
+
+    public void start() {
+        Thread.ofVirtual().name("handshake-accept-" + port()).start(this::accept);
+    }
+
+    @Override
+    public void close() throws IOException {
+        listening.close();
+        for (Socket socket = open.poll(); socket != null; socket = open.poll()) {
+            socket.close();
+        }
+    }
+
+    private void accept() {
+        while (!listening.isClosed()) {
+            try {
+                Socket socket = listening.accept();
+                open.add(socket);
+                if (openCount.incrementAndGet() > limits.maxConnections()) {
+                    closeOldest();
+                }
+                Thread.ofVirtual().name("handshake-" + port()).start(() -> serve(socket));
+            } catch (IOException e) {
+                if (!listening.isClosed()) {
+                    LOG.warn("handshake port={} could not accept: {}", port(), e.toString());
+                    pause();
+                }
+            }
+        }
+    }
+
+    private void closeOldest() throws IOException {
+        Socket oldest = open.poll();
+        if (oldest != null) {
+            openCount.decrementAndGet();
+            oldest.close(); // its thread ends with that
+        }
+    }
+
+    private void serve(Socket socket) {
+        try (socket) {
+            socket.setTcpNoDelay(true);
+            HandshakeFrame request = FrameSocket.read(socket, limits.readDeadline(), limits.maxFrameBytes());
+            Optional<HandshakeFrame> reply = responder.apply(request);
+            if (reply.isPresent()) {
+                FrameSocket.write(socket, reply.get());
+                FrameSocket.awaitClose(socket, limits.readDeadline());
+            }
+        } catch (WireException e) {
+            LOG.info("handshake refused peer={}: {}", socket.getRemoteSocketAddress(), e.getMessage());
+        } catch (IOException e) {
+            LOG.debug("handshake ended peer={}: {}", socket.getRemoteSocketAddress(), e.toString());
+        } catch (RuntimeException e) {
+            LOG.error("handshake failed by a fault of ours peer={}", socket.getRemoteSocketAddress(), e);
+        } finally {
+            if (open.remove(socket)) {
+                openCount.decrementAndGet();
+            }
+        }
+    }
+
+    /** Out of descriptors: give them time to come back instead of asking again at once. */
+    private static void pause() {
+        try {
+            Thread.sleep(Duration.ofMillis(20));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

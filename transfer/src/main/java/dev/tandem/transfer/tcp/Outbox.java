@@ -1,0 +1,103 @@
+package dev.tandem.transfer.tcp;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.GatheringByteChannel;
+import java.util.Arrays;
+
+/**
+ * Buffers on their way into one socket, written together: many small spans leave in one system call. Positions in the stream are counted
+ * from the first byte of the connection, so that an owner knows which of its frames have gone. Owned by the poller.
+ */
+public final class Outbox {
+    // Linux takes 1024 buffers a call.
+    private static final int MAX_GATHERED = 1024;
+
+    private ByteBuffer[] buffers = new ByteBuffer[64]; // [head, tail) wait
+    private int head;
+    private int tail;
+    private long queuedBytes;
+    private long writtenBytes;
+
+    /** Appends; the buffer's contents must not change until it is written. */
+    public void add(ByteBuffer buffer) {
+        if (tail == buffers.length) {
+            makeRoom();
+        }
+        buffers[tail++] = buffer;
+        queuedBytes += buffer.remaining();
+    }
+
+    /** Stream position behind the last byte that was ever added. */
+    public long queuedBytes() {
+        return queuedBytes;
+    }
+
+    /** Stream position behind the last byte that the socket took. */
+    public long writtenBytes() {
+        return writtenBytes;
+    }
+
+    public long waitingBytes() {
+        return queuedBytes - writtenBytes;
+    }
+
+    public int waitingBuffers() {
+        return tail - head;
+    }
+
+    public boolean isEmpty() {
+        return head == tail;
+    }
+
+    /** Writes until all is written or the socket is full; gives the bytes taken. */
+    public long writeTo(GatheringByteChannel channel) throws IOException {
+        long total = 0;
+        while (head < tail) {
+            long n = channel.write(buffers, head, Math.min(tail - head, MAX_GATHERED));
+            total += n;
+            writtenBytes += n;
+            dropWritten();
+            if (n == 0 || head < tail && buffers[head].position() > 0) {
+                break; // a buffer that went only in part means that the socket is full
+            }
+        }
+        return total;
+    }
+
+    /**
+     * Forgets what was added at and behind a stream position that no written byte lies behind; it must be the start of a buffer, or the
+     * written position itself.
+     */
+    public void truncate(long position) {
+        long end = queuedBytes;
+        while (head < tail && end > position) {
+            ByteBuffer last = buffers[--tail];
+            end -= last.remaining();
+            buffers[tail] = null;
+        }
+        queuedBytes = end;
+    }
+
+    private void dropWritten() {
+        while (head < tail && !buffers[head].hasRemaining()) {
+            buffers[head++] = null;
+        }
+        if (head == tail) {
+            head = 0;
+            tail = 0;
+        }
+    }
+
+    private void makeRoom() {
+        int waiting = tail - head;
+        ByteBuffer[] target = waiting > buffers.length / 2 ? new ByteBuffer[buffers.length * 2] : buffers;
+        System.arraycopy(buffers, head, target, 0, waiting);
+        if (target == buffers) {
+            Arrays.fill(buffers, waiting, tail, null);
+        }
+        buffers = target;
+        head = 0;
+        tail = waiting;
+    }
+}
