@@ -111,7 +111,7 @@ final class EngineLoop implements Runnable {
         return status;
     }
 
-    /** Ends what came in while the loop ended; any thread, once {@link #status} shows a failure. */
+    /** Any thread: nothing will be served any more; what was submitted before has ended or is about to. */
     boolean isDead() {
         return status.failure().isPresent();
     }
@@ -120,7 +120,7 @@ final class EngineLoop implements Runnable {
     boolean step() throws InterruptedException {
         long nowNs = parts.nanoClock().getAsLong();
         boolean isNews = readInbox(nowNs);
-        desk.poll(nowNs);
+        isNews |= desk.poll(nowNs);
         isNews |= expireWaits(nowNs);
         Batch batch = scheduler.schedule(nowNs);
         begin(batch, nowNs);

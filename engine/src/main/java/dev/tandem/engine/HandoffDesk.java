@@ -15,6 +15,7 @@ import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.schedule.Scheduler;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.slf4j.Logger;
@@ -85,9 +86,10 @@ final class HandoffDesk {
         handoff.cancelFetch(sequence.id());
     }
 
-    /** Lets sequences go on whose lease or fetch has ended. */
-    void poll(long nowNs) {
-        for (HandoffEvent event : handoff.poll(nowNs)) {
+    /** Lets sequences go on whose lease or fetch has ended; false when none has. */
+    boolean poll(long nowNs) {
+        List<HandoffEvent> events = handoff.poll(nowNs);
+        for (HandoffEvent event : events) {
             Sequence sequence = roster.find(event.requestId());
             if (sequence == null) {
                 throw new IllegalStateException("no request is known for " + event);
@@ -98,6 +100,7 @@ final class HandoffDesk {
                 case FetchFailed failed -> endFetch(sequence, failed);
             }
         }
+        return !events.isEmpty();
     }
 
     private void endLease(Sequence sequence, LeaseEnded ended) {

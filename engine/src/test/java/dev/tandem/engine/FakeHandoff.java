@@ -59,7 +59,9 @@ final class FakeHandoff implements HandoffSide {
 
     void endLease(String id, Reason reason) {
         int[] blockIds = leases.remove(id);
-        post(new LeaseEnded(id, blockIds, reason));
+        if (blockIds != null) { // else the loop has just cancelled it
+            post(new LeaseEnded(id, blockIds, reason));
+        }
     }
 
     /** The read arrives, with the values that a prefill node has. */
