@@ -43,7 +43,7 @@ public final class Handoff implements AutoCloseable {
         this.config = config;
         this.pool = pool;
         RandomGenerator random = new SecureRandom();
-        int idCount = LeasedRegion.idCount(pool);
+        int idCount = LeasedRegion.idCount(pool.layout());
         var directory = new LeaseDirectory();
         long leaseNs = config.leaseTimeout().toNanos();
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), 2 * leaseNs, directory);

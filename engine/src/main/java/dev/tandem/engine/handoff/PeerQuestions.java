@@ -20,6 +20,7 @@ import org.zeromq.ZMQException;
  */
 final class PeerQuestions {
     /** One question and who wants to know. */
+    @SuppressWarnings("ArrayRecordComponent") // sent as it is, never compared
     private record Question(byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {}
 
     /** One peer. */
@@ -155,7 +156,7 @@ final class PeerQuestions {
             socket.setMaxMsgSize(SideChannelCodec.MAX_METADATA_BYTES);
             socket.connect(endpoint);
         } catch (RuntimeException e) {
-            context.destroySocket(socket);
+            socket.close();
             throw e;
         }
         poller.register(socket, ZMQ.Poller.POLLIN);
@@ -212,7 +213,7 @@ final class PeerQuestions {
         line.socket = null;
         if (socket != null) {
             poller.unregister(socket);
-            context.destroySocket(socket);
+            socket.close();
         }
     }
 

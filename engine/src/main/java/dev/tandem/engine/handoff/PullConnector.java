@@ -249,6 +249,7 @@ final class PullConnector {
         return waiting == null ? List.of() : waiting;
     }
 
+    @SuppressWarnings("FutureReturnValueIgnored") // what the callback posts is the result
     private void read(Fetch fetch, PeerMetadata metadata) {
         if (fetch.readFailure != null && metadata.equals(fetch.readBy)) {
             fail(fetch, fetch.readFailure);
@@ -267,7 +268,7 @@ final class PullConnector {
         }
         fetch.readBy = metadata;
         fetch.moving = transfer;
-        var unused = transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
+        transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
     }
 
     private SpanBatch plan(Fetch fetch, PeerMetadata metadata) {

@@ -124,7 +124,7 @@ final class SideChannel implements AutoCloseable {
             socket.setSendTimeOut(0);
             socket.bind(endpoint(host, port == 0 ? "*" : Integer.toString(port)));
         } catch (RuntimeException e) {
-            context.destroySocket(socket);
+            socket.close();
             throw e;
         }
         String last = socket.getLastEndpoint();

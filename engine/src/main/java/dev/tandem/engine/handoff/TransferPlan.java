@@ -215,7 +215,7 @@ final class TransferPlan {
         int targetSize = target.layout().blockSize();
         boolean isWhole = count == sourceSize && count == targetSize;
         int headsAtOnce = isWhole ? run.heads() : 1;
-        long bytes = headsAtOnce * count * plane.headBytes();
+        long bytes = (long) headsAtOnce * count * plane.headBytes();
         long sourceBlock = Math.multiplyExact(
                 source.blockIds().get(token / sourceSize), plane.sourceHeads() * plane.headBytes() * sourceSize);
         long targetBlock =

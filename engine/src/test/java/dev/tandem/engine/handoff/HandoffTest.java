@@ -230,7 +230,7 @@ class HandoffTest {
     }
 
     @Test
-    void shouldEndTheFetchWhenTheTransferEngineTalksRubbish() throws Exception {
+    void shouldEndTheFetchWhenTheTransferEngineTalksRubbish() throws IOException {
         try (var rubbish = new ServerSocket(0, 50, InetAddress.getByName(HOST))) {
             Thread talker = Thread.ofVirtual().start(() -> {
                 try {
@@ -248,8 +248,7 @@ class HandoffTest {
             HandoffTicket ticket = ticketOf(foreignPrefill(decode, rubbish.getLocalPort()), "life");
             decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
             assertThat(decode.next()).isInstanceOf(FetchFailed.class);
-            rubbish.close();
-            talker.join();
+            assertThat(talker.isAlive()).isTrue();
         }
     }
 

@@ -47,13 +47,13 @@ class LeasedRegionTest {
     @Test
     void shouldKeepAddressesPositiveForAHugeModel() {
         KvLayout huge = KvFixtures.layout(128, 128, 128, 512);
-        try (var lazily = new KvPool(huge, 1)) {
-            int ids = LeasedRegion.idCount(lazily);
-            var planes = LeasedRegion.over(
-                    lazily, ids, 1L << 60, new LeasedRegion.LeaseTerms(directory, counters, rested::add));
-            assertThat(planes.getLast().address() + planes.getLast().length()).isPositive();
-            assertThat(ids).isGreaterThan(1 << 20);
-        }
+        int ids = LeasedRegion.idCount(huge);
+        List<Long> addresses = LeasedRegion.addresses(huge, ids, 1L << 60);
+        assertThat(addresses)
+                .isSorted()
+                .allSatisfy(address -> assertThat(address).isPositive());
+        assertThat(addresses.getLast() + ids * huge.blockBytes(0)).isPositive();
+        assertThat(ids).isGreaterThan(1 << 20);
     }
 
     @Test
