@@ -5,6 +5,7 @@ import ctypes
 import random
 import sys
 import threading
+import time
 
 from mooncake.engine import TransferEngine
 
@@ -15,6 +16,15 @@ def check(name, passed):
     print(("ok      " if passed else "FAILED  ") + name, flush=True)
     if not passed:
         failures.append(name)
+
+
+def eventually(attempt):
+    """The wheel does not connect again to a peer that has closed a connection for a second; its own rule, not ours."""
+    for _ in range(50):
+        if attempt():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 class Memory:
@@ -68,7 +78,7 @@ def refusals(engine, target, base, size, memory):
     ):
         check("read %s is refused" % name, engine.transfer_sync_read(target, memory.address, address, length) != 0)
         check("write %s is refused" % name, engine.transfer_sync_write(target, memory.address, address, length) != 0)
-    check("reads go on after refusals", engine.transfer_sync_read(target, memory.address, base, 64) == 0)
+    check("reads go on after refusals", eventually(lambda: engine.transfer_sync_read(target, memory.address, base, 64) == 0))
 
 
 def threads(engine, target, base, memory):
