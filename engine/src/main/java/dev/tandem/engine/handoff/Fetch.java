@@ -20,19 +20,23 @@ final class Fetch {
     private final long startedNs = System.nanoTime(); // on this machine's own
 
     /** Why it shall end early; the first reason stays. */
-    @Nullable TransferException giveUp;
+    @Nullable
+    TransferException giveUp;
 
     /** Bytes are moving: its memory is not at rest. */
-    @Nullable Transfer moving;
+    @Nullable
+    Transfer moving;
 
     /** Bytes that the plan asks for. */
     long plannedBytes;
 
     /** What was read by; null until metadata is here. */
-    @Nullable PeerMetadata readBy;
+    @Nullable
+    PeerMetadata readBy;
 
     /** Why the read by cached metadata failed; what is reported unless newer metadata differs. */
-    @Nullable TransferException readFailure;
+    @Nullable
+    TransferException readFailure;
 
     /** The metadata was taken from the cache and not asked for because of this fetch. */
     boolean isCached;

@@ -5,6 +5,7 @@ import dev.tandem.engine.EngineConfig.Role;
 import dev.tandem.engine.EngineException;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferEngine;
+import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -42,12 +43,12 @@ public final class Handoff implements AutoCloseable {
         this.config = config;
         this.pool = pool;
         RandomGenerator random = new SecureRandom();
-        int idCount = LeasedRegion.idCount(pool);
+        int idCount = LeasedRegion.idCount(pool.layout());
         var directory = new LeaseDirectory();
         long leaseNs = config.leaseTimeout().toNanos();
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), 2 * leaseNs, directory);
         this.ledger = new HandoffLedger(leaseNs, virtualIds, directory, counters, wakeLoop);
-        this.transfers = TransferEngine.start(limits.transferConfig(config.host()));
+        this.transfers = startTransfers(config.host(), limits);
         this.channel = SideChannel.start(limits, counters);
         this.connector = new PullConnector(
                 new PullConnector.Node(config.engineId(), config.fetchTimeout(), pool, transfers::read, wakeLoop),
@@ -65,7 +66,7 @@ public final class Handoff implements AutoCloseable {
      * Binds the side channel (unless the role is CONSUMER) and the transfer engine.
      *
      * @param wakeLoop called from any thread when {@link #poll} has something; must not block
-     * @throws EngineException UNAVAILABLE naming host and port when the side channel's port cannot be had
+     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
      */
     public static Handoff start(HandoffConfig config, KvPool pool, Runnable wakeLoop) {
         return start(config, pool, wakeLoop, HandoffLimits.standard());
@@ -82,6 +83,15 @@ public final class Handoff implements AutoCloseable {
                 handoff.transfers.segmentName(),
                 handoff.incarnation);
         return handoff;
+    }
+
+    private static TransferEngine startTransfers(String host, HandoffLimits limits) {
+        try {
+            return TransferEngine.start(limits.transferConfig(host));
+        } catch (UncheckedIOException | IllegalArgumentException e) {
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
+        }
     }
 
     /** Registers the planes and answers questions for them; returns the port. */
@@ -125,7 +135,8 @@ public final class Handoff implements AutoCloseable {
     public HandoffTicket lend(String requestId, int[] blockIds, int lastTokenId, long nowNs) {
         if (config.role() == Role.CONSUMER) {
             throw new EngineException(
-                    EngineException.Kind.INVALID, "kv_role kv_consumer lends nothing: do_remote_decode is for prefill nodes");
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_consumer lends nothing: do_remote_decode is for prefill nodes");
         }
         requirePoolBlocks(blockIds);
         BlockLease lease = ledger.lend(requestId, blockIds, nowNs);
@@ -135,8 +146,7 @@ public final class Handoff implements AutoCloseable {
         }
         Map<String, Object> further =
                 Map.of(HandoffTicket.REQUEST_ID, requestId, HandoffTicket.INCARNATION, incarnation);
-        return new HandoffTicket(
-                config.engineId(), config.host(), sideChannelPort, virtualIds, lastTokenId, further);
+        return new HandoffTicket(config.engineId(), config.host(), sideChannelPort, virtualIds, lastTokenId, further);
     }
 
     /** P: ends a lease at once; the blocks come back through {@link #poll}. An unknown id is ignored: the lease may just have ended. */
@@ -160,7 +170,8 @@ public final class Handoff implements AutoCloseable {
             long nowNs) {
         if (config.role() == Role.PRODUCER) {
             throw new EngineException(
-                    EngineException.Kind.INVALID, "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
         }
         requirePoolBlocks(localBlockIds);
         int blockSize = pool.layout().blockSize();
@@ -200,12 +211,15 @@ public final class Handoff implements AutoCloseable {
     /**
      * What happened since the last call; expires leases and fetches whose deadline is at or before {@code nowNs}.
      *
-     * @throws EngineException INTERNAL when the side channel is dead: no event will ever come
+     * @throws EngineException INTERNAL when the side channel or the transfer engine is dead: no event will ever come
      */
     public List<HandoffEvent> poll(long nowNs) {
         Optional<Throwable> failure = channel.failure();
         if (failure.isPresent()) {
             throw new EngineException(EngineException.Kind.INTERNAL, "the side channel is dead", failure.get());
+        }
+        if (!transfers.isRunning()) {
+            throw new EngineException(EngineException.Kind.INTERNAL, "the transfer engine is dead");
         }
         var events = new ArrayList<HandoffEvent>();
         ledger.poll(nowNs, events);

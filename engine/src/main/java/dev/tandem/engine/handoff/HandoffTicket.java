@@ -125,15 +125,14 @@ public record HandoffTicket(
     }
 
     private static int integer(String key, @Nullable Object value, int least, int most) {
-        long found =
-                switch (value) {
-                    case Integer number -> number;
-                    case Long number -> number;
-                    case Short number -> number;
-                    case Byte number -> number;
-                    case BigInteger number when number.bitLength() < 64 -> number.longValue();
-                    case null, default -> throw wrong(key, value, "an integer from " + least + " to " + most);
-                };
+        long found = switch (value) {
+            case Integer number -> number;
+            case Long number -> number;
+            case Short number -> number;
+            case Byte number -> number;
+            case BigInteger number when number.bitLength() < 64 -> number.longValue();
+            case null, default -> throw wrong(key, value, "an integer from " + least + " to " + most);
+        };
         if (found < least || found > most) {
             throw wrong(key, value, "an integer from " + least + " to " + most);
         }
@@ -164,8 +163,7 @@ public record HandoffTicket(
         return ids;
     }
 
-    private static IllegalArgumentException wrong(
-            String key, @Nullable Object value, String allowed) {
+    private static IllegalArgumentException wrong(String key, @Nullable Object value, String allowed) {
         if (value == null) {
             return new IllegalArgumentException("kv_transfer_params." + key + " is missing; it must be " + allowed);
         }

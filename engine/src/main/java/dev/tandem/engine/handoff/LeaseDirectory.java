@@ -24,18 +24,21 @@ final class LeaseDirectory {
         byRequest.remove(lease.requestId());
     }
 
-    @Nullable BlockLease ofRequest(String requestId) {
+    @Nullable
+    BlockLease ofRequest(String requestId) {
         return byRequest.get(requestId);
     }
 
     /** The lease that holds every id in {@code [first, last]}, or null. */
-    @Nullable BlockLease holding(int first, int last) {
+    @Nullable
+    BlockLease holding(int first, int last) {
         var entry = byFirstVirtualId.floorEntry(first);
         return entry != null && last < entry.getValue().endVirtualId() ? entry.getValue() : null;
     }
 
     /** The last lease that holds any id in {@code [first, last]}, or null. */
-    @Nullable BlockLease touching(int first, int last) {
+    @Nullable
+    BlockLease touching(int first, int last) {
         var entry = byFirstVirtualId.floorEntry(last);
         return entry != null && entry.getValue().endVirtualId() > first ? entry.getValue() : null;
     }

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region;
 import dev.tandem.transfer.TransferException;
@@ -49,26 +50,38 @@ final class LeasedRegion implements Region {
     }
 
     /** The most virtual ids whose addresses in all planes stay positive signed longs; 2^30 for all but absurd layouts. */
-    static int idCount(KvPool pool) {
-        long perId = pool.layout().blockBytes();
-        long gaps = 4 * ALIGNMENT * (pool.layout().planes().size() + 1L);
-        long fitting = (ADDRESS_LIMIT / 2 - gaps) / perId;
+    static int idCount(KvLayout layout) {
+        long gaps = 4 * ALIGNMENT * (layout.planes().size() + 1L);
+        long fitting = (ADDRESS_LIMIT / 2 - gaps) / layout.blockBytes();
         return (int) Math.min(MAX_IDS, Long.highestOneBit(fitting));
     }
 
     /**
-     * A region for each plane, in plane order, one behind the other.
+     * Where each plane's virtual block 0 lies, one plane behind the other with a gap.
      *
-     * @param firstAddress of the first plane; rounded up to the alignment; below 2^61
+     * @param leastAddress of the first plane; below 2^61
      */
-    static List<LeasedRegion> over(KvPool pool, int idCount, long firstAddress, LeaseTerms terms) {
+    static List<Long> addresses(KvLayout layout, int idCount, long leastAddress) {
+        var addresses = new ArrayList<Long>();
+        long address = aligned(Math.max(ALIGNMENT, leastAddress));
+        for (int plane = 0; plane < layout.planes().size(); plane++) {
+            addresses.add(address);
+            address = aligned(Math.addExact(address, layout.blockBytes(plane) * idCount) + ALIGNMENT);
+        }
+        return addresses;
+    }
+
+    /** A region for each plane, in plane order, at {@link #addresses}. */
+    static List<LeasedRegion> over(KvPool pool, int idCount, long leastAddress, LeaseTerms terms) {
+        List<Long> addresses = addresses(pool.layout(), idCount, leastAddress);
         var regions = new ArrayList<LeasedRegion>();
-        long address = aligned(Math.max(ALIGNMENT, firstAddress));
-        for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
-            var region = new LeasedRegion(
-                    address, pool.layout().blockBytes(plane), idCount, pool.plane(plane).data(), terms);
-            regions.add(region);
-            address = aligned(Math.addExact(address, region.length()) + ALIGNMENT);
+        for (int plane = 0; plane < addresses.size(); plane++) {
+            regions.add(new LeasedRegion(
+                    addresses.get(plane),
+                    pool.layout().blockBytes(plane),
+                    idCount,
+                    pool.plane(plane).data(),
+                    terms));
         }
         return regions;
     }
@@ -142,8 +155,8 @@ final class LeasedRegion implements Region {
         terms.counters.increment(HandoffCounter.READS_REFUSED);
         return new TransferException(
                 TransferException.Kind.REJECTED,
-                bytes + " bytes at 0x" + Long.toHexString(from) + " of the plane at 0x" + Long.toHexString(address) + ": "
-                        + why);
+                bytes + " bytes at 0x" + Long.toHexString(from) + " of the plane at 0x" + Long.toHexString(address)
+                        + ": " + why);
     }
 
     /** Physical pieces of one opened range. */

@@ -20,6 +20,7 @@ import org.zeromq.ZMQException;
  */
 final class PeerQuestions {
     /** One question and who wants to know. */
+    @SuppressWarnings("ArrayRecordComponent") // sent as it is, never compared
     private record Question(byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {}
 
     /** One peer. */
@@ -27,7 +28,10 @@ final class PeerQuestions {
         final String endpoint;
         final ArrayDeque<Question> waiting = new ArrayDeque<>();
         ZMQ.@Nullable Socket socket;
-        @Nullable Question asked;
+
+        @Nullable
+        Question asked;
+
         int tries;
         long deadlineNs;
 
@@ -56,8 +60,7 @@ final class PeerQuestions {
      *
      * @param onFailure gets PEER_GONE when nobody answered, OVERLOADED when too much waits for this peer, CANCELLED on close
      */
-    void ask(
-            String endpoint, byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {
+    void ask(String endpoint, byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {
         Line line = lines.remove(endpoint);
         if (line == null) {
             if (!makeRoom()) {
@@ -136,8 +139,12 @@ final class PeerQuestions {
             }
             line.socket.send(question.payload(), ZMQ.DONTWAIT);
         } catch (ZMQException | IllegalArgumentException e) {
-            fail(line, new TransferException(
-                    TransferException.Kind.PEER_GONE, "cannot reach " + line.endpoint + ": " + e.getMessage(), e));
+            fail(
+                    line,
+                    new TransferException(
+                            TransferException.Kind.PEER_GONE,
+                            "cannot reach " + line.endpoint + ": " + e.getMessage(),
+                            e));
         }
     }
 
@@ -149,7 +156,7 @@ final class PeerQuestions {
             socket.setMaxMsgSize(SideChannelCodec.MAX_METADATA_BYTES);
             socket.connect(endpoint);
         } catch (RuntimeException e) {
-            context.destroySocket(socket);
+            socket.close();
             throw e;
         }
         poller.register(socket, ZMQ.Poller.POLLIN);
@@ -164,8 +171,9 @@ final class PeerQuestions {
         }
         if (hasMore) {
             hangUp(line); // whatever follows is not an answer to the next question
-            question.onFailure().accept(new TransferException(
-                    TransferException.Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
+            question.onFailure()
+                    .accept(new TransferException(
+                            TransferException.Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
         } else {
             question.onAnswer().accept(answer);
         }
@@ -179,10 +187,12 @@ final class PeerQuestions {
             send(line, question);
             return;
         }
-        fail(line, new TransferException(
-                TransferException.Kind.PEER_GONE,
-                "no answer from " + line.endpoint + " in " + limits.tries() + " tries of "
-                        + limits.answerTimeout().toMillis() + " ms"));
+        fail(
+                line,
+                new TransferException(
+                        TransferException.Kind.PEER_GONE,
+                        "no answer from " + line.endpoint + " in " + limits.tries() + " tries of "
+                                + limits.answerTimeout().toMillis() + " ms"));
     }
 
     private void fail(Line line, TransferException cause) {
@@ -203,7 +213,7 @@ final class PeerQuestions {
         line.socket = null;
         if (socket != null) {
             poller.unregister(socket);
-            context.destroySocket(socket);
+            socket.close();
         }
     }
 

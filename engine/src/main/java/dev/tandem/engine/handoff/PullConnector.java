@@ -75,7 +75,8 @@ final class PullConnector {
         this.counters = counters;
     }
 
-    // ---- engine loop -----------------------------------------------------------------------------------------------------
+    // ---- engine loop
+    // -----------------------------------------------------------------------------------------------------
 
     /** @throws EngineException INVALID when a request of this id is being fetched */
     void fetch(Fetch.Order order, long nowNs) {
@@ -89,8 +90,8 @@ final class PullConnector {
         fetching.put(order.requestId(), fetch);
         due.put(order.requestId(), fetch);
         if (isTooMany) {
-            channel.execute(() -> fail(
-                    fetch, new TransferException(Kind.OVERLOADED, limits.fetches() + " fetches are under way")));
+            channel.execute(() ->
+                    fail(fetch, new TransferException(Kind.OVERLOADED, limits.fetches() + " fetches are under way")));
         } else {
             channel.execute(() -> begin(fetch));
         }
@@ -99,8 +100,7 @@ final class PullConnector {
     void cancel(String requestId) {
         Fetch fetch = fetching.get(requestId);
         if (fetch != null) {
-            channel.execute(
-                    () -> giveUp(fetch, new TransferException(Kind.CANCELLED, "the fetch was cancelled")));
+            channel.execute(() -> giveUp(fetch, new TransferException(Kind.CANCELLED, "the fetch was cancelled")));
         }
     }
 
@@ -139,7 +139,8 @@ final class PullConnector {
         return fetching.size();
     }
 
-    // ---- side-channel poller ---------------------------------------------------------------------------------------------
+    // ---- side-channel poller
+    // ---------------------------------------------------------------------------------------------
 
     private void begin(Fetch fetch) {
         if (fetch.isOver) {
@@ -147,9 +148,12 @@ final class PullConnector {
         }
         HandoffTicket ticket = fetch.ticket();
         if (ticket.engineId().equals(node.engineId())) {
-            fail(fetch, new TransferException(
-                    Kind.REJECTED,
-                    "engine_id \"" + node.engineId() + "\" is this node's own and the prefill node's; each node needs its own"));
+            fail(
+                    fetch,
+                    new TransferException(
+                            Kind.REJECTED,
+                            "engine_id \"" + node.engineId()
+                                    + "\" is this node's own and the prefill node's; each node needs its own"));
             return;
         }
         if (fetch.tokens().from() >= fetch.tokens().to()) {
@@ -245,6 +249,7 @@ final class PullConnector {
         return waiting == null ? List.of() : waiting;
     }
 
+    @SuppressWarnings("FutureReturnValueIgnored") // what the callback posts is the result
     private void read(Fetch fetch, PeerMetadata metadata) {
         if (fetch.readFailure != null && metadata.equals(fetch.readBy)) {
             fail(fetch, fetch.readFailure);
@@ -263,14 +268,15 @@ final class PullConnector {
         }
         fetch.readBy = metadata;
         fetch.moving = transfer;
-        var unused = transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
+        transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
     }
 
     private SpanBatch plan(Fetch fetch, PeerMetadata metadata) {
         PeerMetadata.Details details = metadata.details()
                 .orElseThrow(() -> new TransferException(
                         Kind.REJECTED,
-                        "engine " + metadata.engineId() + " does not tell the layout of its blocks, so they cannot be read"));
+                        "engine " + metadata.engineId()
+                                + " does not tell the layout of its blocks, so they cannot be read"));
         if (isOtherLife(fetch.ticket(), metadata)) {
             throw new TransferException(
                     Kind.REJECTED, "engine " + metadata.engineId() + " was restarted since it wrote the ticket");
@@ -299,10 +305,17 @@ final class PullConnector {
         } else if (moved == null) {
             readFailed(fetch, asTransferException(cause));
         } else if (moved.bytes() != fetch.plannedBytes) {
-            fail(fetch, new TransferException(
-                    Kind.CORRUPT, moved.bytes() + " bytes came where " + fetch.plannedBytes + " were asked for"));
+            fail(
+                    fetch,
+                    new TransferException(
+                            Kind.CORRUPT,
+                            moved.bytes() + " bytes came where " + fetch.plannedBytes + " were asked for"));
         } else {
-            log.debug("request={} bytes={} fetched from engine={}", fetch.requestId(), moved.bytes(), fetch.ticket().engineId());
+            log.debug(
+                    "request={} bytes={} fetched from engine={}",
+                    fetch.requestId(),
+                    moved.bytes(),
+                    fetch.ticket().engineId());
             end(fetch, new FetchDone(fetch.requestId(), moved.bytes(), fetch.elapsedNanos()));
         }
     }

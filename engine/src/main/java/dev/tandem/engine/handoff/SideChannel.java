@@ -52,7 +52,8 @@ final class SideChannel implements AutoCloseable {
     private final ZContext context = new ZContext(1);
     private final Pipe wake; // one byte says: look into the tasks
     private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe
-    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
+    private final Queue<Runnable> tasks =
+            new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
     private final List<Listener> listeners = new ArrayList<>();
     private final PeerQuestions questions;
     private final ZMQ.Poller poller;
@@ -123,7 +124,7 @@ final class SideChannel implements AutoCloseable {
             socket.setSendTimeOut(0);
             socket.bind(endpoint(host, port == 0 ? "*" : Integer.toString(port)));
         } catch (RuntimeException e) {
-            context.destroySocket(socket);
+            socket.close();
             throw e;
         }
         String last = socket.getLastEndpoint();

@@ -140,7 +140,8 @@ final class SideChannelCodec {
             packer.packMapHeader(metadata.details().isPresent() ? 9 : 6);
             packer.packString("engine_id").packString(metadata.engineId());
             packer.packString("te_rpc_port").packInt(metadata.transferPort());
-            packer.packString("kv_caches_base_addr").packArrayHeader(metadata.planeAddresses().size());
+            packer.packString("kv_caches_base_addr")
+                    .packArrayHeader(metadata.planeAddresses().size());
             for (long address : metadata.planeAddresses()) {
                 packer.packLong(address);
             }
@@ -214,11 +215,14 @@ final class SideChannelCodec {
                 throw corrupt("metadata without "
                         + (engine == null
                                 ? "engine_id"
-                                : transferPort == 0 ? "te_rpc_port" : bases == null ? "kv_caches_base_addr" : "num_blocks"));
+                                : transferPort == 0
+                                        ? "te_rpc_port"
+                                        : bases == null ? "kv_caches_base_addr" : "num_blocks"));
             }
             PeerMetadata.Details tandem = details;
             if (tandem != null && tandem.layout().planes().size() != bases.size()) {
-                throw corrupt(bases.size() + " addresses for " + tandem.layout().planes().size() + " planes");
+                throw corrupt(bases.size() + " addresses for "
+                        + tandem.layout().planes().size() + " planes");
             }
             return new PeerMetadata(engine, transferPort, bases, blockCount, Optional.ofNullable(tandem));
         }
@@ -296,7 +300,8 @@ final class SideChannelCodec {
             }
         }
         if (name.isEmpty() || dtype == null || heads == 0 || headDim == 0 || firstHead + heads > modelHeads) {
-            throw corrupt("plane \"" + name + "\" with heads " + firstHead + ".." + (firstHead + heads) + " of " + modelHeads);
+            throw corrupt("plane \"" + name + "\" with heads " + firstHead + ".." + (firstHead + heads) + " of "
+                    + modelHeads);
         }
         if (headDim % dtype.blockValues() != 0) {
             throw corrupt("plane \"" + name + "\" with head_dim " + headDim + " of " + dtype);
@@ -370,7 +375,8 @@ final class SideChannelCodec {
             }
             return value;
         } catch (IOException | MessagePackException e) {
-            throw new TransferException(TransferException.Kind.CORRUPT, "side channel: not a message: " + e.getMessage(), e);
+            throw new TransferException(
+                    TransferException.Kind.CORRUPT, "side channel: not a message: " + e.getMessage(), e);
         }
     }
 }

@@ -110,8 +110,9 @@ final class TransferPlan {
     private static void requireBlocks(Source source, Tokens tokens) {
         int needed = source.layout().blocksFor(tokens.to());
         if (source.blockIds().size() != needed) {
-            throw rejected("the ticket names " + source.blockIds().size() + " blocks of " + source.layout().blockSize()
-                    + " tokens, but a prompt of " + tokens.to() + " tokens has " + needed);
+            throw rejected("the ticket names " + source.blockIds().size() + " blocks of "
+                    + source.layout().blockSize() + " tokens, but a prompt of " + tokens.to() + " tokens has "
+                    + needed);
         }
         if (source.planeAddresses().size() != source.layout().planes().size()) {
             throw rejected("the peer gives " + source.planeAddresses().size() + " plane addresses for "
@@ -214,7 +215,7 @@ final class TransferPlan {
         int targetSize = target.layout().blockSize();
         boolean isWhole = count == sourceSize && count == targetSize;
         int headsAtOnce = isWhole ? run.heads() : 1;
-        long bytes = headsAtOnce * count * plane.headBytes();
+        long bytes = (long) headsAtOnce * count * plane.headBytes();
         long sourceBlock = Math.multiplyExact(
                 source.blockIds().get(token / sourceSize), plane.sourceHeads() * plane.headBytes() * sourceSize);
         long targetBlock =
@@ -222,8 +223,8 @@ final class TransferPlan {
         for (int head = 0; head < run.heads(); head += headsAtOnce) {
             long sourceRow = (long) (run.sourceHead() + head) * sourceSize + token % sourceSize;
             long targetRow = (long) (run.targetHead() + head) * targetSize + token % targetSize;
-            long address = Math.addExact(
-                    plane.sourceAddress(), Math.addExact(sourceBlock, sourceRow * plane.headBytes()));
+            long address =
+                    Math.addExact(plane.sourceAddress(), Math.addExact(sourceBlock, sourceRow * plane.headBytes()));
             Math.addExact(address, bytes);
             add(plane.targetOffset() + targetBlock + targetRow * plane.headBytes(), address, bytes);
         }

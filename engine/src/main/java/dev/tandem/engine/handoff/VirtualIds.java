@@ -47,8 +47,9 @@ final class VirtualIds {
             if (quarter != currentQuarter && leftNs[quarter] != NEVER && nowNs - leftNs[quarter] < quietNs) {
                 throw new EngineException(
                         EngineException.Kind.OVERLOADED,
-                        "virtual block ids run out: " + blocks + " blocks would reuse ids of leases that ended less than "
-                                + quietNs / 1_000_000 + " ms ago");
+                        "virtual block ids run out: " + blocks
+                                + " blocks would reuse ids of leases that ended less than " + quietNs / 1_000_000
+                                + " ms ago");
             }
             leftNs[quarter] = nowNs;
         }
@@ -75,7 +76,8 @@ final class VirtualIds {
             candidate = obstacle.endVirtualId() + 1;
         }
         throw new EngineException(
-                EngineException.Kind.OVERLOADED, "no " + blocks + " consecutive virtual block ids of " + count + " are free");
+                EngineException.Kind.OVERLOADED,
+                "no " + blocks + " consecutive virtual block ids of " + count + " are free");
     }
 
     private int quarter(int id) {

@@ -18,11 +18,7 @@ class HandoffLedgerTest {
     private final HandoffCounters counters = new HandoffCounters();
     private final AtomicInteger wakes = new AtomicInteger();
     private final HandoffLedger ledger = new HandoffLedger(
-            TIMEOUT_NS,
-            new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory),
-            directory,
-            counters,
-            wakes::incrementAndGet);
+            TIMEOUT_NS, new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory), directory, counters, wakes::incrementAndGet);
 
     @Test
     void shouldReleaseByTheDoneMessage() {
@@ -31,7 +27,8 @@ class HandoffLedgerTest {
         assertThat(wakes).hasValue(1);
         assertEnded(poll(10), "r", Reason.RELEASED, 4, 2);
         assertThat(lease.tryOpen()).isFalse();
-        assertThat(directory.holding(lease.firstVirtualId(), lease.firstVirtualId())).isNull();
+        assertThat(directory.holding(lease.firstVirtualId(), lease.firstVirtualId()))
+                .isNull();
         assertThat(ledger.leases()).isZero();
     }
 

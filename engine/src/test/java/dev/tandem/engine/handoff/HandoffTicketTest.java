@@ -44,8 +44,10 @@ class HandoffTicketTest {
 
     @Test
     void shouldReadIntegersOfAnyWidth() {
-        assertThat(HandoffTicket.fromParams(with("remote_port", 30_001L)).port()).isEqualTo(30_001);
-        assertThat(HandoffTicket.fromParams(with("remote_port", BigInteger.valueOf(5))).port())
+        assertThat(HandoffTicket.fromParams(with("remote_port", 30_001L)).port())
+                .isEqualTo(30_001);
+        assertThat(HandoffTicket.fromParams(with("remote_port", BigInteger.valueOf(5)))
+                        .port())
                 .isEqualTo(5);
     }
 
@@ -92,7 +94,9 @@ class HandoffTicketTest {
         assertWrong("remote_block_ids", List.of(1, "2"), "remote_block_ids[1] is 2");
         assertWrong("remote_block_ids", Collections.singletonList(null), "remote_block_ids[0] is missing");
         assertWrong(
-                "remote_block_ids", new ArrayList<>(Collections.nCopies(HandoffTicket.MAX_BLOCKS + 1, 1)), "1048577 blocks");
+                "remote_block_ids",
+                new ArrayList<>(Collections.nCopies(HandoffTicket.MAX_BLOCKS + 1, 1)),
+                "1048577 blocks");
         assertWrong("last_token_id", -1, "last_token_id is -1");
         assertWrong("remote_request_id", 7, "remote_request_id is 7");
         assertWrong("tandem_incarnation", List.of(), "tandem_incarnation is a list");

@@ -58,7 +58,12 @@ final class KvFixtures {
             for (int token = from; token < to; token++) {
                 int block = blockIds[token / pool.layout().blockSize()];
                 for (int head = 0; head < plane.heads(); head++) {
-                    long at = offset(pool.layout(), index, block, head, token % pool.layout().blockSize());
+                    long at = offset(
+                            pool.layout(),
+                            index,
+                            block,
+                            head,
+                            token % pool.layout().blockSize());
                     for (int place = 0; place < headBytes(plane); place++) {
                         data.set(
                                 ValueLayout.JAVA_BYTE,

@@ -24,8 +24,8 @@ class LeasedRegionTest {
     private final LeaseDirectory directory = new LeaseDirectory();
     private final HandoffCounters counters = new HandoffCounters();
     private final List<BlockLease> rested = new ArrayList<>();
-    private final List<LeasedRegion> regions = LeasedRegion.over(
-            pool, IDS, 12_345, new LeasedRegion.LeaseTerms(directory, counters, rested::add));
+    private final List<LeasedRegion> regions =
+            LeasedRegion.over(pool, IDS, 12_345, new LeasedRegion.LeaseTerms(directory, counters, rested::add));
 
     @AfterEach
     void close() {
@@ -47,13 +47,13 @@ class LeasedRegionTest {
     @Test
     void shouldKeepAddressesPositiveForAHugeModel() {
         KvLayout huge = KvFixtures.layout(128, 128, 128, 512);
-        try (var lazily = new KvPool(huge, 1)) {
-            int ids = LeasedRegion.idCount(lazily);
-            var planes = LeasedRegion.over(
-                    lazily, ids, 1L << 60, new LeasedRegion.LeaseTerms(directory, counters, rested::add));
-            assertThat(planes.getLast().address() + planes.getLast().length()).isPositive();
-            assertThat(ids).isGreaterThan(1 << 20);
-        }
+        int ids = LeasedRegion.idCount(huge);
+        List<Long> addresses = LeasedRegion.addresses(huge, ids, 1L << 60);
+        assertThat(addresses)
+                .isSorted()
+                .allSatisfy(address -> assertThat(address).isPositive());
+        assertThat(addresses.getLast() + ids * huge.blockBytes(0)).isPositive();
+        assertThat(ids).isGreaterThan(1 << 20);
     }
 
     @Test
@@ -108,8 +108,8 @@ class LeasedRegionTest {
     @Test
     void shouldRefuseWrites() {
         lease("r", 100, new int[] {1, 2});
-        assertThatThrownBy(() ->
-                        regions.getFirst().open(regions.getFirst().address() + 100 * layout.blockBytes(0), 8, Operation.WRITE))
+        assertThatThrownBy(() -> regions.getFirst()
+                        .open(regions.getFirst().address() + 100 * layout.blockBytes(0), 8, Operation.WRITE))
                 .isInstanceOf(TransferException.class)
                 .hasMessageContaining("read only");
     }
@@ -151,7 +151,7 @@ class LeasedRegionTest {
 
     private void assertRefused(long offset, long bytes) {
         assertThatThrownBy(() -> open(0, offset, bytes))
-                .isInstanceOfSatisfying(TransferException.class, e -> assertThat(e.kind())
-                        .isEqualTo(TransferException.Kind.REJECTED));
+                .isInstanceOfSatisfying(
+                        TransferException.class, e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.REJECTED));
     }
 }

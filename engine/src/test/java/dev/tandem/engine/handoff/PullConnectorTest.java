@@ -80,8 +80,9 @@ class PullConnectorTest {
     @Test
     void shouldReadNothingWhenAllIsCached() throws Exception {
         fetch("r", ticket("r"), 20);
-        assertThat(nextEvent()).isInstanceOfSatisfying(FetchDone.class, done -> assertThat(done.bytes())
-                .isZero());
+        assertThat(nextEvent())
+                .isInstanceOfSatisfying(
+                        FetchDone.class, done -> assertThat(done.bytes()).isZero());
         assertThat(prefill.done.take()).isEqualTo("r");
         assertThat(reader.posted).isEmpty();
     }
@@ -290,14 +291,18 @@ class PullConnectorTest {
         final SideChannel channel = SideChannel.start(limits, new HandoffCounters());
         final BlockingQueue<String> done = new LinkedBlockingQueue<>();
         volatile PeerMetadata metadata = metadata("0", 1L << 40, "life1");
-        final int port = channel.listen(HOST, 0, taken -> payload -> Optional.of(
-                switch (SideChannelCodec.decodeRequest(payload)) {
-                    case SideChannelMessage.GetMetadata get -> SideChannelCodec.encodeMetadata(metadata, HOST, taken);
-                    case SideChannelMessage.DoneReceiving message -> {
-                        done.add(message.requestId());
-                        yield SideChannelCodec.acknowledgement();
-                    }
-                }));
+        final int port = channel.listen(
+                HOST,
+                0,
+                taken -> payload -> Optional.of(
+                        switch (SideChannelCodec.decodeRequest(payload)) {
+                            case SideChannelMessage.GetMetadata get ->
+                                SideChannelCodec.encodeMetadata(metadata, HOST, taken);
+                            case SideChannelMessage.DoneReceiving message -> {
+                                done.add(message.requestId());
+                                yield SideChannelCodec.acknowledgement();
+                            }
+                        }));
     }
 
     /** Leaves reads to the test. */

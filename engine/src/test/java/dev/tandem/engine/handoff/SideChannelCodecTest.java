@@ -35,7 +35,8 @@ class SideChannelCodecTest {
     void shouldWriteRequestsAsVllmAscendDoes() {
         assertThat(hex(SideChannelCodec.encodeGetMetadata())).isEqualTo(GET_META);
         assertThat(hex(SideChannelCodec.encodeDoneReceiving("cmpl-7-0"))).isEqualTo(DONE);
-        assertThat(new String(SideChannelCodec.acknowledgement(), StandardCharsets.US_ASCII)).isEqualTo("ACK");
+        assertThat(new String(SideChannelCodec.acknowledgement(), StandardCharsets.US_ASCII))
+                .isEqualTo("ACK");
     }
 
     @Test
@@ -57,7 +58,8 @@ class SideChannelCodecTest {
         assertThat(request("93" + verb + "80")).isEqualTo(new DoneReceiving("r", Map.of()));
         assertThat(request("93" + verb + "c0")).isEqualTo(new DoneReceiving("r", Map.of()));
         // {30000: {"num": 2, "host": "h"}}
-        var announced = (DoneReceiving) request("93" + verb + "81cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168");
+        var announced =
+                (DoneReceiving) request("93" + verb + "81cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168");
         assertThat(announced.expectedAt(30_000)).isEqualTo(2);
         assertThat(announced.expectedAt(30_001)).isEqualTo(1);
     }
@@ -97,8 +99,9 @@ class SideChannelCodecTest {
                 "474554202f20485454502f312e310d0a" // GET / HTTP/1.1
             })
     void shouldRefuseWhatIsNoRequest(String hex) {
-        assertThatThrownBy(() -> request(hex)).isInstanceOfSatisfying(TransferException.class, e -> assertThat(e.kind())
-                .isEqualTo(TransferException.Kind.CORRUPT));
+        assertThatThrownBy(() -> request(hex))
+                .isInstanceOfSatisfying(
+                        TransferException.class, e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.CORRUPT));
     }
 
     @Test
@@ -144,7 +147,8 @@ class SideChannelCodecTest {
     }
 
     private static byte[] damage(byte[] payload, SplittableRandom random) {
-        byte[] damaged = random.nextInt(4) == 0 ? Arrays.copyOf(payload, random.nextInt(payload.length + 1)) : payload.clone();
+        byte[] damaged =
+                random.nextInt(4) == 0 ? Arrays.copyOf(payload, random.nextInt(payload.length + 1)) : payload.clone();
         for (int flip = random.nextInt(1, 4); flip > 0 && damaged.length > 0; flip--) {
             damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);
         }

@@ -29,15 +29,17 @@ import org.zeromq.ZMQ;
 class SideChannelTest {
     private static final String HOST = "127.0.0.1";
     private static final byte[] GET_META = HexFormat.of().parseHex("92c40c6765745f6d6574615f6d7367a0");
-    private static final byte[] DONE = HexFormat.of().parseHex("92c410646f6e655f72656376696e675f6d7367a8636d706c2d372d30");
-    private static final HandoffLimits QUICK = new HandoffLimits(
-            Duration.ofMillis(200), 3, 100, 4, 64, Duration.ofSeconds(1));
+    private static final byte[] DONE =
+            HexFormat.of().parseHex("92c410646f6e655f72656376696e675f6d7367a8636d706c2d372d30");
+    private static final HandoffLimits QUICK =
+            new HandoffLimits(Duration.ofMillis(200), 3, 100, 4, 64, Duration.ofSeconds(1));
 
     private final HandoffCounters counters = new HandoffCounters();
     private final LeaseDirectory directory = new LeaseDirectory();
     private final HandoffLedger ledger = new HandoffLedger(
             Duration.ofMinutes(1).toNanos(), new VirtualIds(1 << 20, 0, 1, directory), directory, counters, () -> {});
-    private final PeerMetadata metadata = new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
+    private final PeerMetadata metadata =
+            new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
     private final SideChannel channel = SideChannel.start(QUICK, counters);
     private final ZContext context = new ZContext();
     private final int port =
@@ -87,7 +89,8 @@ class SideChannelTest {
     @Test
     void shouldAnswerAReqSocketThatSentRubbishAndGoOn() {
         ZMQ.Socket req = connect(SocketType.REQ);
-        for (byte[] rubbish : List.of(new byte[0], new byte[] {1}, "GET / HTTP/1.1".getBytes(StandardCharsets.US_ASCII))) {
+        for (byte[] rubbish :
+                List.of(new byte[0], new byte[] {1}, "GET / HTTP/1.1".getBytes(StandardCharsets.US_ASCII))) {
             req.send(rubbish);
             assertThat(req.recv()).asString().isEqualTo("NAK");
         }
@@ -217,14 +220,16 @@ class SideChannelTest {
         try (var other = SideChannel.start(QUICK, counters)) {
             answer = ask(other, endpoint(port), DONE);
         }
-        assertThat(SideChannelCodec.isAcknowledgement(answer.get(1, TimeUnit.SECONDS))).isTrue();
+        assertThat(SideChannelCodec.isAcknowledgement(answer.get(1, TimeUnit.SECONDS)))
+                .isTrue();
     }
 
     private static void assertFails(CompletableFuture<byte[]> answer, TransferException.Kind kind, String message) {
         assertThatThrownBy(answer::get)
                 .isInstanceOf(ExecutionException.class)
                 .cause()
-                .isInstanceOfSatisfying(TransferException.class, e -> assertThat(e.kind()).isEqualTo(kind))
+                .isInstanceOfSatisfying(
+                        TransferException.class, e -> assertThat(e.kind()).isEqualTo(kind))
                 .hasMessageContaining(message);
     }
 

@@ -47,8 +47,7 @@ class TransferPlanTest {
         int heads = random.nextInt(1, modelHeads - firstHead + 1);
         KvLayout targetLayout = KvFixtures.rank(targetSize, layers, headDim, firstHead, heads, modelHeads);
         try (var target = new KvPool(targetLayout, targetLayout.blocksFor(prompt) + 3)) {
-            int[] targetBlocks =
-                    KvFixtures.scattered(targetLayout.blocksFor(prompt), target.blockCount(), random);
+            int[] targetBlocks = KvFixtures.scattered(targetLayout.blocksFor(prompt), target.blockCount(), random);
             var ranks = new ArrayList<SourceRank>();
             try {
                 for (int rankHeads[] : splits(modelHeads, random)) {
@@ -57,8 +56,8 @@ class TransferPlanTest {
                             KvFixtures.rank(sourceSize, layers, headDim, rankHeads[0], rankHeads[1], modelHeads);
                     ranks.add(SourceRank.holding(layout, prompt, random));
                 }
-                List<SpanBatch> batches =
-                        TransferPlan.plan(sources(ranks), targetOf(target, targetBlocks), new TransferPlan.Tokens(cached, prompt));
+                List<SpanBatch> batches = TransferPlan.plan(
+                        sources(ranks), targetOf(target, targetBlocks), new TransferPlan.Tokens(cached, prompt));
                 for (int rank = 0; rank < ranks.size(); rank++) {
                     ranks.get(rank).copyTo(batches.get(rank));
                 }
@@ -99,7 +98,11 @@ class TransferPlanTest {
         for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
             offsets.add(pool.planeOffset(plane));
         }
-        return new TransferPlan.Target(pool.layout(), pool.memory(), offsets, Arrays.stream(blocks).boxed().toList());
+        return new TransferPlan.Target(
+                pool.layout(),
+                pool.memory(),
+                offsets,
+                Arrays.stream(blocks).boxed().toList());
     }
 
     private static byte[] expectation(KvLayout layout, int blockCount, int[] blocks, int cached, int prompt) {
@@ -135,8 +138,12 @@ class TransferPlanTest {
         }
 
         TransferPlan.Source source() {
-            var bases = IntStream.range(0, pool.layout().planes().size()).mapToObj(this::base).toList();
-            var ids = IntStream.range(0, pool.blockCount()).mapToObj(block -> firstVirtualId + block).toList();
+            var bases = IntStream.range(0, pool.layout().planes().size())
+                    .mapToObj(this::base)
+                    .toList();
+            var ids = IntStream.range(0, pool.blockCount())
+                    .mapToObj(block -> firstVirtualId + block)
+                    .toList();
             return new TransferPlan.Source(pool.layout(), bases, ids);
         }
 
@@ -172,9 +179,11 @@ class TransferPlanTest {
     void shouldCutSpansWhereOneSideIsNotContiguous() {
         KvLayout layout = KvFixtures.layout(16, 1, 3, 8);
         try (var pool = new KvPool(layout, 8)) {
-            assertThat(planFrom(layout, pool, List.of(5, 6, 7), List.of(2, 4, 5), 0, 48).spans())
+            assertThat(planFrom(layout, pool, List.of(5, 6, 7), List.of(2, 4, 5), 0, 48)
+                            .spans())
                     .isEqualTo(4);
-            assertThat(planFrom(layout, pool, List.of(7, 6, 5), List.of(2, 3, 4), 0, 48).spans())
+            assertThat(planFrom(layout, pool, List.of(7, 6, 5), List.of(2, 3, 4), 0, 48)
+                            .spans())
                     .isEqualTo(6);
         }
     }
@@ -185,7 +194,9 @@ class TransferPlanTest {
         try (var pool = new KvPool(layout, 8)) {
             SpanBatch batch = planFrom(layout, pool, List.of(5, 6), List.of(2, 3), 0, 20);
             assertThat(batch.totalBytes()).isEqualTo(20 * layout.tokenBytes());
-            assertThat(batch.spans()).as("a whole block joined with head 0 of the next, then two heads").isEqualTo(2 * 3);
+            assertThat(batch.spans())
+                    .as("a whole block joined with head 0 of the next, then two heads")
+                    .isEqualTo(2 * 3);
         }
     }
 
@@ -202,7 +213,8 @@ class TransferPlanTest {
     void shouldNameTheFieldThatDiffers() {
         KvLayout here = KvFixtures.layout(16, 1, 4, 8);
         try (var pool = new KvPool(here, 8)) {
-            assertRejected(pool, KvFixtures.layout(16, 1, 2, 8), "model_heads of plane k.0 is 2 at the peer and 4 here");
+            assertRejected(
+                    pool, KvFixtures.layout(16, 1, 2, 8), "model_heads of plane k.0 is 2 at the peer and 4 here");
             assertRejected(pool, KvFixtures.layout(16, 1, 4, 16), "head_dim of plane k.0 is 16 at the peer and 8 here");
             assertRejected(pool, KvFixtures.layout(16, 2, 4, 8), "the peer has a plane k.1");
             assertRejected(pool, KvFixtures.rank(16, 1, 8, 0, 3, 4), "no peer holds head 3 of plane k.0");
@@ -219,8 +231,8 @@ class TransferPlanTest {
 
     private static void assertRejected(KvPool pool, KvLayout peer, String message) {
         assertThatThrownBy(() -> planFrom(peer, pool, List.of(1), List.of(2), 0, 16))
-                .isInstanceOfSatisfying(TransferException.class, e -> assertThat(e.kind())
-                        .isEqualTo(TransferException.Kind.REJECTED))
+                .isInstanceOfSatisfying(
+                        TransferException.class, e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.REJECTED))
                 .hasMessageContaining(message);
     }
 
@@ -262,7 +274,8 @@ class TransferPlanTest {
             }
             var target = new TransferPlan.Target(here, memory, offsets, List.of(0));
             var ids = IntStream.range(0, 4096).boxed().toList();
-            var bases = IntStream.range(1, 81).mapToObj(plane -> plane * 1_000_000L).toList();
+            var bases =
+                    IntStream.range(1, 81).mapToObj(plane -> plane * 1_000_000L).toList();
             assertThatThrownBy(() -> TransferPlan.plan(
                             List.of(new TransferPlan.Source(peer, bases, ids)),
                             target,

@@ -56,6 +56,8 @@ class VirtualIdsTest {
         for (int lease = 0; lease < 4; lease++) {
             directory.add(new BlockLease("r" + lease, lease * 10, new int[8], 1));
         }
-        assertThatThrownBy(() -> ids.take(4, 100)).isInstanceOf(EngineException.class).hasMessageContaining("no 4");
+        assertThatThrownBy(() -> ids.take(4, 100))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining("no 4");
     }
 }

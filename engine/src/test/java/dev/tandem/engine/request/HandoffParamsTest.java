@@ -24,21 +24,28 @@ class HandoffParamsTest {
     @Test
     void shouldTakeATicketForAFetch() {
         assertThat(HandoffParams.parse(Map.of(
-                        "do_remote_prefill", true,
-                        "do_remote_decode", false,
-                        "remote_block_ids", List.of(1),
-                        "remote_engine_id", "0",
-                        "remote_host", "h",
-                        "remote_port", 1)))
-                .isInstanceOfSatisfying(HandoffRole.Fetch.class, fetch -> assertThat(
-                                fetch.ticket().blockIds())
-                        .containsExactly(1));
+                        "do_remote_prefill",
+                        true,
+                        "do_remote_decode",
+                        false,
+                        "remote_block_ids",
+                        List.of(1),
+                        "remote_engine_id",
+                        "0",
+                        "remote_host",
+                        "h",
+                        "remote_port",
+                        1)))
+                .isInstanceOfSatisfying(
+                        HandoffRole.Fetch.class,
+                        fetch -> assertThat(fetch.ticket().blockIds()).containsExactly(1));
     }
 
     @Test
     void shouldTakeNeitherForBothHere() {
         assertThat(HandoffParams.parse(Map.of())).isEqualTo(new HandoffRole.None());
-        assertThat(HandoffParams.parse(Map.of("do_remote_decode", false, "x", 1))).isEqualTo(new HandoffRole.None());
+        assertThat(HandoffParams.parse(Map.of("do_remote_decode", false, "x", 1)))
+                .isEqualTo(new HandoffRole.None());
     }
 
     @Test
