@@ -121,6 +121,11 @@ public final class Engine implements AutoCloseable {
         return stream;
     }
 
+    /** On a prefill node: the blocks lent for this request will not be fetched. Without such a lease nothing happens; returns at once. */
+    public void cancelLease(String requestId) {
+        inbox.cancelLease(requestId);
+    }
+
     /** A snapshot for health, load and metrics. */
     public EngineStatus status() {
         return loop.status();

@@ -181,6 +181,9 @@ final class EngineLoop implements Runnable {
         for (Decline decline = inbox.nextDecline(); decline != null; decline = inbox.nextDecline()) {
             parts.handoff().decline(decline.requestId(), decline.ticket());
         }
+        for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
+            desk.cancelLease(id);
+        }
         counters.set(EngineCounter.REQUESTS_REJECTED, inbox.rejections());
         return isNews;
     }

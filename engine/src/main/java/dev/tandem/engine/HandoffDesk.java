@@ -58,6 +58,14 @@ final class HandoffDesk {
                 new Finished(FinishReason.LENGTH, OptionalInt.empty(), sequence.usage(nowNs), Optional.of(ticket)));
     }
 
+    /** P: nobody will fetch the blocks of this request; without such a lease nothing happens. */
+    void cancelLease(String requestId) {
+        Sequence sequence = roster.find(requestId);
+        if (sequence != null && sequence.state() == SequenceState.LENT) {
+            handoff.cancelLease(requestId);
+        }
+    }
+
     /** D: the sequence has its blocks and awaits their content. */
     void fetch(Sequence sequence, long nowNs) {
         counters.add(

@@ -26,6 +26,8 @@ final class Inbox {
 
     private static final int MAX_DECLINES = 1024; // one more is dropped: P's lease then ends by its deadline
 
+    private static final int MAX_LEASE_CANCELS = 1024; // one more is dropped: the lease then ends by its deadline
+
     private final int maxWaiting;
     private final AtomicInteger waiting = new AtomicInteger(); // submitted and not yet started: the bound of the queue
     private final AtomicLong rejected = new AtomicLong(); // counted by submitters, shown by the loop
@@ -33,6 +35,7 @@ final class Inbox {
     private final Queue<Submission> submissions = new ConcurrentLinkedQueue<>(); // submitters to loop
     private final Queue<TokenQueue> closedStreams = new ConcurrentLinkedQueue<>(); // readers to loop, once a stream
     private final Queue<Decline> declines = new ArrayBlockingQueue<>(MAX_DECLINES); // submitters to loop
+    private final Queue<String> leaseCancels = new ArrayBlockingQueue<>(MAX_LEASE_CANCELS); // any thread to loop
     private volatile @Nullable Thread loop; // set once, before the first wake that matters
 
     /** @param maxWaiting requests that may wait */
@@ -97,6 +100,12 @@ final class Inbox {
         }
     }
 
+    void cancelLease(String requestId) {
+        if (leaseCancels.offer(requestId)) {
+            wake();
+        }
+    }
+
     void countRejection() {
         rejected.incrementAndGet();
         wake();
@@ -114,6 +123,11 @@ final class Inbox {
     @Nullable
     TokenQueue nextClosedStream() {
         return closedStreams.poll();
+    }
+
+    @Nullable
+    String nextLeaseCancel() {
+        return leaseCancels.poll();
     }
 
     @Nullable

@@ -60,10 +60,10 @@ public final class GroupedQueryAttention {
         if (form.order() == HeadOrder.INTERLEAVED) {
             splitHeads(projected, count, shape.queryHeads() + shape.kvHeads());
         }
-        headNorms.ifPresent(norms -> {
-            norms.query().forwardHeads(projected, count, 0, shape.queryHeads());
-            norms.key().forwardHeads(projected, count, keyColumn, shape.kvHeads());
-        });
+        if (headNorms.isPresent()) {
+            headNorms.get().query().forwardHeads(projected, count, 0, shape.queryHeads());
+            headNorms.get().key().forwardHeads(projected, count, keyColumn, shape.kvHeads());
+        }
         rotary.forward(projected, rows, 0, shape.queryHeads());
         rotary.forward(projected, rows, keyColumn, shape.kvHeads());
         int plane = 2 * form.layer();

@@ -7,7 +7,7 @@ import dev.tandem.api.openai.CompletionRequest;
 import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
-import dev.tandem.engine.handoff.HandoffParams;
+import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.ArrayList;

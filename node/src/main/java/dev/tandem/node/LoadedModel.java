@@ -19,6 +19,7 @@ import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.parallel.Collective;
 import dev.tandem.parallel.Rank;
 import dev.tandem.text.ChatTemplate;
+import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -64,7 +65,7 @@ final class LoadedModel implements AutoCloseable {
                 flags.model().names(),
                 checkpoint.config(),
                 tokenizer,
-                chatTemplate(flags, tokenizer),
+                conversations(flags, tokenizer),
                 new ServedModel.Limits(
                         length,
                         flags.model().generation().maxLogprobs(),
@@ -93,7 +94,23 @@ final class LoadedModel implements AutoCloseable {
         };
     }
 
-    private static Optional<ChatTemplate> chatTemplate(ServeFlags flags, Tokenizer tokenizer) {
+    /** A checkpoint's template that cannot be used costs chats only; one that was asked for must be good. */
+    private static ServedModel.Conversations conversations(ServeFlags flags, Tokenizer tokenizer) {
+        Optional<ChatTemplate> asked = askedTemplate(flags, tokenizer);
+        if (asked.isPresent()) {
+            return new ServedModel.Conversations(asked, "");
+        }
+        try {
+            return new ServedModel.Conversations(
+                    tokenizer.chatTemplate(), "this model has no chat template; start the node with --chat-template");
+        } catch (TemplateException e) {
+            LOG.warn("chats are refused: {}", e.getMessage());
+            return new ServedModel.Conversations(
+                    Optional.empty(), e.getMessage() + "; start the node with --chat-template");
+        }
+    }
+
+    private static Optional<ChatTemplate> askedTemplate(ServeFlags flags, Tokenizer tokenizer) {
         return flags.model()
                 .generation()
                 .chatTemplate()
@@ -102,9 +119,10 @@ final class LoadedModel implements AutoCloseable {
                         return ChatTemplate.parse(Files.readString(file), tokenizer.specialTokens());
                     } catch (IOException e) {
                         throw new NodeException("--chat-template " + file + " cannot be read: " + e.getMessage(), e);
+                    } catch (TemplateException e) {
+                        throw new NodeException("--chat-template " + file + ": " + e.getMessage(), e);
                     }
-                })
-                .or(tokenizer::chatTemplate);
+                });
     }
 
     /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */

@@ -16,11 +16,11 @@ import java.util.Optional;
  * @param names served names, the first is shown
  * @param config the checkpoint's configuration
  * @param tokenizer text to ids and back
- * @param chatTemplate for conversations
+ * @param conversations how messages become text
  * @param limits of requests
  */
 public record ServedModel(
-        List<String> names, ModelConfig config, Tokenizer tokenizer, Optional<ChatTemplate> chatTemplate, Limits limits) {
+        List<String> names, ModelConfig config, Tokenizer tokenizer, Conversations conversations, Limits limits) {
 
     /**
      * Limits of requests.
@@ -31,6 +31,14 @@ public record ServedModel(
      * @param seed base of drawn seeds
      */
     public record Limits(int maxModelLength, int maxLogprobs, boolean usesCheckpointDefaults, long seed) {}
+
+    /**
+     * How messages become text.
+     *
+     * @param template empty where there is none that can be used
+     * @param refusal what to answer then
+     */
+    public record Conversations(Optional<ChatTemplate> template, String refusal) {}
 
     public ServedModel {
         names = List.copyOf(names);
@@ -74,8 +82,8 @@ public record ServedModel(
      * @throws ApiError 400 when the template refuses or there is none
      */
     String render(Map<String, Object> templateVariables) {
-        ChatTemplate template = chatTemplate.orElseThrow(() -> ApiError.badRequest(
-                "this model has no chat template; start the node with --chat-template", "messages"));
+        ChatTemplate template =
+                conversations.template().orElseThrow(() -> ApiError.badRequest(conversations.refusal(), "messages"));
         try {
             return template.render(templateVariables, LocalDateTime.now());
         } catch (TemplateException e) {

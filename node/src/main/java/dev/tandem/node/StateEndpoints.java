@@ -64,8 +64,8 @@ final class StateEndpoints {
         var fields = new Fields(exchange.json());
         String id = fields.string("request_id")
                 .orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        engine.cancelHandoff("cmpl-" + id + "-0");
-        engine.cancelHandoff("chatcmpl-" + id);
+        engine.cancelLease("cmpl-" + id + "-0");
+        engine.cancelLease("chatcmpl-" + id);
         exchange.respondEmpty(200);
     }
 
