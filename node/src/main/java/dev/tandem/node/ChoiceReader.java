@@ -27,22 +27,33 @@ final class ChoiceReader implements AutoCloseable {
     private final TokenStream stream;
     private final ServedModel model;
     private final GenerationFields fields;
+    private final NodeMetrics metrics;
     private final Detokenizer detokenizer;
     private final StopStrings stops;
     private final Set<Integer> endIds;
+    private final long submittedNs = System.nanoTime();
     private final long deadlineNs;
+    private long lastTokenNs;
 
     private final List<Integer> pendingIds = new ArrayList<>();
     private final List<TokenLogprob> pendingLogprobs = new ArrayList<>();
     private int textLength;
     private Optional<TokenEvent.Finished> finished = Optional.empty();
 
-    ChoiceReader(int index, TokenStream stream, ServedModel model, GenerationFields fields, long deadlineNs) {
+    /**
+     * What all choices of a request share.
+     *
+     * @param timeout for the whole request
+     */
+    record Context(ServedModel model, GenerationFields fields, NodeMetrics metrics, Duration timeout) {}
+
+    ChoiceReader(int index, TokenStream stream, Context context) {
         this.index = index;
         this.stream = stream;
-        this.model = model;
-        this.fields = fields;
-        this.deadlineNs = deadlineNs;
+        this.model = context.model();
+        this.fields = context.fields();
+        this.metrics = context.metrics();
+        this.deadlineNs = submittedNs + context.timeout().toNanos();
         this.detokenizer =
                 new Detokenizer(model.tokenizer(), fields.output().text().skipsSpecialTokens());
         this.stops = new StopStrings(
@@ -88,6 +99,7 @@ final class ChoiceReader implements AutoCloseable {
     }
 
     private String accept(TokenEvent.Token token) {
+        observe();
         boolean isEnd = endIds.contains(token.id());
         boolean isShown = !isEnd || fields.output().text().includesStopString();
         String piece = isShown ? detokenizer.add(token.id()) : "";
@@ -95,6 +107,21 @@ final class ChoiceReader implements AutoCloseable {
         token.logprobs().ifPresent(logprobs -> pendingLogprobs.add(shown(logprobs)));
         textLength += piece.length();
         return stops.add(piece);
+    }
+
+    private void observe() {
+        long nowNs = System.nanoTime();
+        if (lastTokenNs == 0) {
+            metrics.firstTokenCame(nowNs - submittedNs);
+        } else {
+            metrics.tokenCame(nowNs - lastTokenNs);
+        }
+        lastTokenNs = nowNs;
+    }
+
+    private void end(TokenEvent.Finished end) {
+        finished = Optional.of(end);
+        metrics.requestEnded(end.usage());
     }
 
     /** A stop string was found: the engine need not go on; its counts come with the abort. */
@@ -107,12 +134,12 @@ final class ChoiceReader implements AutoCloseable {
         if (event instanceof TokenEvent.Failed failed) {
             throw failed.cause();
         }
-        finished = Optional.of((TokenEvent.Finished) event);
+        end((TokenEvent.Finished) event);
         return piece(text, Optional.of(new Ending("stop", stops.found().map(stop -> stop))));
     }
 
     private ReplyPiece last(TokenEvent.Finished end) {
-        finished = Optional.of(end);
+        end(end);
         String text = stops.add(detokenizer.finish());
         if (stops.found().isPresent()) {
             return piece(text, Optional.of(new Ending("stop", stops.found().map(stop -> stop))));

@@ -35,11 +35,13 @@ import tools.jackson.databind.node.ObjectNode;
 final class Generation {
     private final Engine engine;
     private final ServedModel model;
+    private final NodeMetrics metrics;
     private final Duration requestTimeout;
 
-    Generation(Engine engine, ServedModel model, Duration requestTimeout) {
+    Generation(Engine engine, ServedModel model, NodeMetrics metrics, Duration requestTimeout) {
         this.engine = engine;
         this.model = model;
+        this.metrics = metrics;
         this.requestTimeout = requestTimeout;
     }
 
@@ -94,7 +96,6 @@ final class Generation {
     }
 
     private List<ChoiceReader> submit(Job job) {
-        long deadlineNs = System.nanoTime() + requestTimeout.toNanos();
         var readers = new ArrayList<ChoiceReader>();
         try {
             for (int prompt = 0; prompt < job.prompts().size(); prompt++) {
@@ -107,7 +108,8 @@ final class Generation {
                             job.handoff(),
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
-                    readers.add(new ChoiceReader(index, engine.submit(request), model, job.fields(), deadlineNs));
+                    var shared = new ChoiceReader.Context(model, job.fields(), metrics, requestTimeout);
+                    readers.add(new ChoiceReader(index, engine.submit(request), shared));
                 }
             }
             return readers;
@@ -206,7 +208,7 @@ final class Generation {
         void run() throws InterruptedException;
     }
 
-    private final class EventWriter {
+    private static final class EventWriter {
         private final EventStream events;
         private final Job job;
         private final ReplyBuilder builder;

@@ -95,12 +95,13 @@ public final class Node implements AutoCloseable {
 
     private static HttpServer listen(NodeConfig config, LoadedModel loaded, Engine engine) {
         ServeFlags.Server server = config.flags().server();
-        var generation =
-                new Generation(engine, loaded.served(), Duration.ofSeconds(server.requestTimeoutSeconds()));
+        var metrics = new NodeMetrics(engine, loaded.served());
+        var generation = new Generation(
+                engine, loaded.served(), metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
                 loaded.served(), generation, config.flags().kvTransfer().map(KvTransferConfig::role));
         var text = new TextEndpoints(loaded.served());
-        var state = new StateEndpoints(engine, loaded.served(), endpoints);
+        var state = new StateEndpoints(engine, loaded.served(), endpoints, metrics);
         var routes = new ArrayList<Route>(List.of(
                 new Route("POST", "/v1/completions", endpoints::completions),
                 new Route("POST", "/v1/chat/completions", endpoints::chat),

@@ -32,7 +32,7 @@ public record NodeEnvironment(
      */
     public record Timeouts(Duration lease, Duration fetch) {}
 
-    private static final Duration DEFAULT_LEASE = Duration.ofSeconds(120);
+    private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
 
     /**

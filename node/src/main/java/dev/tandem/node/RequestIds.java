@@ -17,6 +17,6 @@ final class RequestIds {
     private static boolean isSafe(String id) {
         return !id.isEmpty()
                 && id.length() <= MAX_LENGTH
-                && id.chars().allMatch(c -> Character.isLetterOrDigit(c) && c < 128 || "-_.:".indexOf(c) >= 0);
+                && id.chars().allMatch(c -> (Character.isLetterOrDigit(c) && c < 128) || "-_.:".indexOf(c) >= 0);
     }
 }

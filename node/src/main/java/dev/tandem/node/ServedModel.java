@@ -6,6 +6,7 @@ import dev.tandem.text.ChatTemplate;
 import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -85,7 +86,7 @@ public record ServedModel(
         ChatTemplate template =
                 conversations.template().orElseThrow(() -> ApiError.badRequest(conversations.refusal(), "messages"));
         try {
-            return template.render(templateVariables, LocalDateTime.now());
+            return template.render(templateVariables, LocalDateTime.now(ZoneId.systemDefault()));
         } catch (TemplateException e) {
             throw ApiError.badRequest("the chat template refuses: " + e.getMessage(), "messages");
         }

@@ -1,6 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.Exchange;
+import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.engine.Engine;
 import java.util.Optional;
@@ -16,12 +17,14 @@ final class StateEndpoints {
     private final Engine engine;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
+    private final NodeMetrics metrics;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    StateEndpoints(Engine engine, ServedModel model, GenerationEndpoints endpoints) {
+    StateEndpoints(Engine engine, ServedModel model, GenerationEndpoints endpoints, NodeMetrics metrics) {
         this.engine = engine;
         this.model = model;
         this.endpoints = endpoints;
+        this.metrics = metrics;
     }
 
     /** 200 and empty while the engine lives, as in vLLM; 503 with the reason when it is dead. */
@@ -70,6 +73,6 @@ final class StateEndpoints {
     }
 
     void metrics(Exchange exchange) {
-        exchange.respondEmpty(200);
+        exchange.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape());
     }
 }

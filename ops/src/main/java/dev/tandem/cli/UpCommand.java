@@ -22,7 +22,7 @@ import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Main.Verb {
-    private static final Duration START_LIMIT = Duration.ofSeconds(180);
+    private static final Duration START_LIMIT = Duration.ofMinutes(3);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
@@ -85,7 +85,7 @@ final class UpCommand implements Main.Verb {
         Path home = Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
         Topology topology = topology(options, home);
         Path folder = Files.createTempDirectory("tandem-up-");
-        var display = UpDisplay.of(options.isJson(), System.console() != null && System.console().isTerminal());
+        var display = UpDisplay.of(options.isJson(), System.console().isTerminal());
         Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "cluster-close"));
         if (!awaitReady(cluster, display)) {

@@ -32,7 +32,7 @@ public record Verification(Endpoint gateway, String model) {
     public static final String PROMPT = "Who are you?";
 
     private static final int MAX_TOKENS = 100;
-    private static final Duration TIMEOUT = Duration.ofSeconds(120);
+    private static final Duration TIMEOUT = Duration.ofMinutes(2);
 
     /**
      * What came back.
