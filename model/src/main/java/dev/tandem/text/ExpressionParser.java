@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 final class ExpressionParser {
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
     /** Names that cannot begin the argument of a test written without parentheses. */
-    private static final Set<String> AFTER_TEST = Set.of("else", "or", "and", "if", "in", "is", "not");
+    private static final Set<String> AFTER_TEST = Set.of("else", "or", "and");
 
     private final TokenStream tokens;
 
@@ -343,6 +343,9 @@ final class ExpressionParser {
         if (tokens.current().isOperator("(")) {
             arguments = parseArguments();
         } else if (beginsBareArgument(tokens.current())) {
+            if (tokens.current().isName("is")) {
+                throw tokens.failure("tests cannot be chained with 'is'");
+            }
             arguments = new CallArguments(List.of(parsePostfix(parsePrimary())), List.of());
         }
         return new Expression.Tested(value, name, arguments, isNegated, line);

@@ -7,6 +7,7 @@ import java.math.BigInteger;
 import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** Python's arithmetic operators, on integers of 64 bits: what does not fit is refused, not wrapped. */
 final class PythonArithmetic {
@@ -20,7 +21,8 @@ final class PythonArithmetic {
         }
         if (operator.equals("%") && left instanceof String format) {
             List<?> values = right instanceof Tuple tuple ? tuple : List.of(right);
-            return PythonFormat.percent(format, values, budget);
+            boolean mayHaveMore = right instanceof Map || (right instanceof List && !(right instanceof Tuple));
+            return PythonFormat.percent(format, values, mayHaveMore, budget);
         }
         if (PythonValues.isNumber(left) && PythonValues.isNumber(right)) {
             return ofNumbers(operator, left, right);

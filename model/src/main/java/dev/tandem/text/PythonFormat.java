@@ -12,7 +12,8 @@ final class PythonFormat {
 
     private PythonFormat() {}
 
-    static String percent(String format, List<?> values, TemplateBudget budget) {
+    /** @param mayHaveMore whether values that the format does not take are no error, as Python has it for dicts and lists */
+    static String percent(String format, List<?> values, boolean mayHaveMore, TemplateBudget budget) {
         BoundedText text = new BoundedText(budget);
         Matcher directive = DIRECTIVE.matcher(format);
         int at = 0;
@@ -32,7 +33,7 @@ final class PythonFormat {
             }
             text.append(padded(directive, converted(directive, values.get(used++), budget)));
         }
-        if (used < values.size()) {
+        if (used < values.size() && !mayHaveMore) {
             throw new TemplateException("more values than the format takes");
         }
         return text.append(format.substring(at)).toString();

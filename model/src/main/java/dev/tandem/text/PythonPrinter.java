@@ -6,6 +6,7 @@ import dev.tandem.text.TemplateValues.Range;
 import dev.tandem.text.TemplateValues.Tuple;
 import dev.tandem.text.TemplateValues.Undefined;
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.List;
 import java.util.Map;
 
@@ -115,6 +116,13 @@ final class PythonPrinter {
                 };
     }
 
+    /** The JDK gives at least two digits, also where one reads back. */
+    private static BigDecimal shortest(double value) {
+        BigDecimal digits = new BigDecimal(Double.toString(value)).stripTrailingZeros();
+        BigDecimal single = digits.round(new MathContext(1)).stripTrailingZeros();
+        return single.doubleValue() == value ? single : digits;
+    }
+
     /** {@code repr} of a float: the shortest digits that read back, with an exponent below 1e-4 and from 1e16 on. */
     static String floating(double value) {
         if (Double.isNaN(value)) {
@@ -126,7 +134,7 @@ final class PythonPrinter {
         if (value == 0) {
             return 1 / value < 0 ? "-0.0" : "0.0";
         }
-        BigDecimal digits = new BigDecimal(Double.toString(Math.abs(value))).stripTrailingZeros();
+        BigDecimal digits = shortest(Math.abs(value));
         int exponent = digits.precision() - digits.scale() - 1;
         String sign = value < 0 ? "-" : "";
         if (exponent >= -4 && exponent < 16) {

@@ -93,7 +93,7 @@ final class PythonText {
         int start = skipSpaces(text, 0);
         while (start < text.length()) {
             if (limit >= 0 && parts.size() >= limit) {
-                addPart(parts, strip(text.substring(start), "", false, true), budget);
+                addPart(parts, text.substring(start), budget);
                 break;
             }
             int end = start;
@@ -168,7 +168,7 @@ final class PythonText {
             return text;
         }
         int first = text.offsetByCodePoints(0, 1);
-        return upper(text.substring(0, first)) + lower(text.substring(first));
+        return titleCase(text.codePointAt(0)) + lower(text.substring(first));
     }
 
     /** {@code str.title}: a letter behind anything but a letter is upper case. */
@@ -177,14 +177,23 @@ final class PythonText {
         boolean isBehindLetter = false;
         for (int i = 0; i < text.length(); ) {
             int codePoint = text.codePointAt(i);
-            int changed = isBehindLetter ? Character.toLowerCase(codePoint) : Character.toTitleCase(codePoint);
-            title.appendCodePoint(changed);
+            title.append(isBehindLetter ? lower(Character.toString(codePoint)) : titleCase(codePoint));
             isBehindLetter = Character.isUpperCase(codePoint)
                     || Character.isLowerCase(codePoint)
                     || Character.isTitleCase(codePoint);
             i += Character.charCount(codePoint);
         }
         return title.toString();
+    }
+
+    /** A letter as words begin with it; one such as the German sharp s becomes two. */
+    private static String titleCase(int codePoint) {
+        String upper = upper(Character.toString(codePoint));
+        if (Character.toTitleCase(codePoint) != codePoint || upper.codePointCount(0, upper.length()) == 1) {
+            return Character.toString(Character.toTitleCase(codePoint));
+        }
+        int first = upper.offsetByCodePoints(0, 1);
+        return upper.substring(0, first) + lower(upper.substring(first));
     }
 
     /** The {@code title} filter: words begin behind white space, hyphens and opening brackets. */

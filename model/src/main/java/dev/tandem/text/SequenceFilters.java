@@ -142,6 +142,11 @@ final class SequenceFilters {
         return copy(value, run).reversed();
     }
 
+    /** No items for whatever is false: these filters do not look at it, so that {@code none} passes. */
+    private static List<?> itemsIfTrue(Object value, TemplateRun run) {
+        return PythonValues.isTrue(value) ? PythonValues.iterate(value, run.budget()) : List.of();
+    }
+
     private static Object map(Object value, Arguments arguments, TemplateRun run) {
         Function<Object, Object> function;
         if (arguments.positional().isEmpty()) {
@@ -157,7 +162,7 @@ final class SequenceFilters {
             function = item -> TemplateFilters.apply(name, item, rest, run);
         }
         List<Object> result = new ArrayList<>();
-        for (Object item : PythonValues.iterate(value, run.budget())) {
+        for (Object item : itemsIfTrue(value, run)) {
             run.budget().elements(1);
             result.add(function.apply(item));
         }
@@ -179,7 +184,7 @@ final class SequenceFilters {
 
     private static List<Object> matching(Object value, Predicate<Object> test, boolean keepsMatches, TemplateRun run) {
         List<Object> result = new ArrayList<>();
-        for (Object item : PythonValues.iterate(value, run.budget())) {
+        for (Object item : itemsIfTrue(value, run)) {
             run.budget().elements(1);
             if (test.test(item) == keepsMatches) {
                 result.add(item);

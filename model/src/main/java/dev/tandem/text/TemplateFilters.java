@@ -88,6 +88,9 @@ final class TemplateFilters {
 
     private static Object parsedInteger(String text, int base, Object absent) {
         String digits = PythonText.strip(text, "", true, true).replace("_", "");
+        if (base == 16 && digits.startsWith("0x")) {
+            digits = digits.substring(2);
+        }
         try {
             return Long.parseLong(digits, base);
         } catch (NumberFormatException notAnInteger) {

@@ -12,8 +12,8 @@ import java.util.regex.Pattern;
  * behind a block tag goes, and so does the space between a line's start and a block tag or comment. (jinja2/lexer.py)
  */
 final class TemplateLexer {
-    private static final Pattern RAW_BEGIN = Pattern.compile("\\{%([-+]?)\\s*raw\\s*(?:-%}\\s*|%})");
-    private static final Pattern RAW_END = Pattern.compile("\\{%([-+]?)\\s*endraw\\s*(?:\\+%}|-%}\\s*|%}\\n?)");
+    private static final Pattern RAW_BEGIN = Pattern.compile("(?U)\\{%[-+]?\\s*raw\\s*(-?)%}");
+    private static final Pattern RAW_END = Pattern.compile("(?U)\\{%([-+]?)\\s*endraw\\s*([-+]?)%}");
 
     private static final Set<String> TWO_CHARACTERS = Set.of("//", "**", "==", "!=", ">=", "<=");
 
@@ -52,7 +52,7 @@ final class TemplateLexer {
         addText(open, isSigned ? sign : ' ', kind != '{');
         Matcher raw = RAW_BEGIN.matcher(source).region(open, source.length());
         if (kind == '%' && raw.lookingAt()) {
-            readRaw(raw.end());
+            readRaw(raw);
             return;
         }
         at = open + (isSigned ? 3 : 2);
@@ -109,17 +109,23 @@ final class TemplateLexer {
         endBlock(sign);
     }
 
-    private void readRaw(int textStart) {
-        at = textStart;
+    private void readRaw(Matcher begin) {
+        at = begin.end();
+        if (!begin.group(1).isEmpty()) {
+            skipSpace();
+        }
         Matcher end = RAW_END.matcher(source);
-        if (!end.find(textStart)) {
+        if (!end.find(at)) {
             throw failure("a raw block is not closed");
         }
-        isAtLineStart = source.charAt(textStart - 1) == '\n';
-        String sign = end.group(1);
-        addText(end.start(), sign.isEmpty() ? ' ' : sign.charAt(0), true);
-        at = end.end();
         isAtLineStart = source.charAt(at - 1) == '\n';
+        addText(end.start(), sign(end.group(1)), true);
+        at = end.end();
+        endBlock(sign(end.group(2)));
+    }
+
+    private static char sign(String group) {
+        return group.isEmpty() ? ' ' : group.charAt(0);
     }
 
     /** What follows the end of a block: a minus takes all white space, nothing takes one line break. */
@@ -227,6 +233,9 @@ final class TemplateLexer {
             skipDigits();
             isFloat |= at > digits;
             at = at > digits ? at : exponent;
+        }
+        if (!isFloat && source.charAt(start) == '0' && !source.substring(start, at).matches("[0_]+")) {
+            throw failure("a number begins with 0");
         }
         add(isFloat ? Kind.FLOAT : Kind.INTEGER, source.substring(start, at).replace("_", ""));
     }

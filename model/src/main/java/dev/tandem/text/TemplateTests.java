@@ -27,12 +27,12 @@ final class TemplateTests {
             Map.entry("mapping", (value, arguments, run) -> value instanceof Map),
             Map.entry("sequence", (value, arguments, run) -> isIterable(value)),
             Map.entry("iterable", (value, arguments, run) -> isIterable(value)),
-            Map.entry("callable", (value, arguments, run) -> value instanceof Callable),
+            Map.entry("callable", (value, arguments, run) -> value instanceof Callable || value instanceof Undefined),
             Map.entry("escaped", (value, arguments, run) -> false),
             Map.entry("lower", (value, arguments, run) -> isCased(run.text(value), false)),
             Map.entry("upper", (value, arguments, run) -> isCased(run.text(value), true)),
-            Map.entry("odd", (value, arguments, run) -> Math.floorMod(integer(value), 2L) == 1),
-            Map.entry("even", (value, arguments, run) -> Math.floorMod(integer(value), 2L) == 0),
+            Map.entry("odd", (value, arguments, run) -> hasRemainder(value, 1L, run)),
+            Map.entry("even", (value, arguments, run) -> hasRemainder(value, 0L, run)),
             Map.entry("divisibleby", TemplateTests::isDivisible),
             Map.entry("in", (value, arguments, run) -> PythonValues.contains(other(arguments), value, run.budget())),
             Map.entry("sameas", TemplateTests::isSame),
@@ -92,8 +92,9 @@ final class TemplateTests {
         return arguments.bind("the test", "other").required(0);
     }
 
-    private static long integer(Object value) {
-        return PythonValues.integer(value, "the tested value");
+    private static boolean hasRemainder(Object value, Object remainder, TemplateRun run) {
+        Object actual = PythonArithmetic.apply("%", value, 2L, run.budget());
+        return PythonValues.areEqual(actual, remainder, run.budget());
     }
 
     /** Python asks for length and indexing, which strings, dicts and even undefined values have. */
@@ -102,11 +103,8 @@ final class TemplateTests {
     }
 
     private static boolean isDivisible(Object value, Arguments arguments, TemplateRun run) {
-        long divisor = PythonValues.integer(other(arguments), "the divisor");
-        if (divisor == 0) {
-            throw new TemplateException("division by zero");
-        }
-        return integer(value) % divisor == 0;
+        Object remainder = PythonArithmetic.apply("%", value, other(arguments), run.budget());
+        return PythonValues.areEqual(remainder, 0L, run.budget());
     }
 
     @SuppressWarnings("ReferenceEquality") // identity is what sameas asks for

@@ -49,17 +49,20 @@ final class TextFilters {
 
     private static Object indent(Object value, Arguments arguments, TemplateRun run) {
         Arguments.Bound bound = arguments.bind("indent", "width", "first", "blank");
-        String indention = bound.value(0, 4L) instanceof String text
-                ? text
+        String indention = bound.value(0, 4L) instanceof String unit
+                ? unit
                 : PythonText.repeat(" ", bound.integer(0, 4), run.budget());
+        if (!(value instanceof String text)) {
+            throw new TemplateException("indent takes str, not " + PythonValues.typeName(value));
+        }
         boolean indentsBlank = bound.flag(2, false);
-        List<String> lines = PythonText.splitLines(run.text(value) + "\n", run.budget());
-        BoundedText text = new BoundedText(run.budget()).append(bound.flag(1, false) ? indention : "");
+        List<String> lines = PythonText.splitLines(text + "\n", run.budget());
+        BoundedText result = new BoundedText(run.budget()).append(bound.flag(1, false) ? indention : "");
         for (int i = 0; i < lines.size(); i++) {
             boolean isIndented = i > 0 && (indentsBlank || !lines.get(i).isEmpty());
-            text.append(i > 0 ? "\n" : "").append(isIndented ? indention : "").append(lines.get(i));
+            result.append(i > 0 ? "\n" : "").append(isIndented ? indention : "").append(lines.get(i));
         }
-        return text.toString();
+        return result.toString();
     }
 
     private static Object escape(Object value, Arguments arguments, TemplateRun run) {
@@ -91,7 +94,7 @@ final class TextFilters {
         if (!arguments.named().isEmpty()) {
             throw new TemplateException("format with named values is not supported");
         }
-        return PythonFormat.percent(run.text(value), arguments.positional(), run.budget());
+        return PythonFormat.percent(run.text(value), arguments.positional(), false, run.budget());
     }
 
     private static Object center(Object value, Arguments arguments, TemplateRun run) {

@@ -9,6 +9,7 @@ import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.Verification;
+import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -85,7 +86,7 @@ final class UpCommand implements Main.Verb {
         Path home = Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
         Topology topology = topology(options, home);
         Path folder = Files.createTempDirectory("tandem-up-");
-        var display = UpDisplay.of(options.isJson(), System.console().isTerminal());
+        var display = UpDisplay.of(options.isJson(), isTerminal());
         Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "cluster-close"));
         if (!awaitReady(cluster, display)) {
@@ -101,6 +102,12 @@ final class UpCommand implements Main.Verb {
         }
         display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
         return watch(cluster, display);
+    }
+
+    @SuppressWarnings("SystemConsoleNull") // null when the JDK is told to use its old console
+    private static boolean isTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
     }
 
     private static Topology topology(Options options, Path home) {
