@@ -73,7 +73,7 @@ public final class Engine implements AutoCloseable {
         var executor = new ModelExecutor(List.of(new RankWorker(0, parts.model(), parts.pool())));
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
-            int steps = executor.warmUp(longestChunk, launch.warmUp());
+            int steps = executor.warmUp(longestChunk, config.limits().sequences(), launch.warmUp());
             LOG.info("warmed up in {} steps", steps);
             var engine =
                     new Engine(config, parts, inbox, executor, launch.handoff().apply(inbox::wake));

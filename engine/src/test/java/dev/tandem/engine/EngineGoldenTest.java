@@ -90,7 +90,7 @@ class EngineGoldenTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"7", "64", "2048"})
+    @CsvSource({"1", "7", "64", "2048"})
     void shouldTellTheGoldenFables(int batchedTokens) throws InterruptedException {
         var cut = new Cut(batchedTokens, Math.min(8, batchedTokens), ROOMY, 16, batchedTokens > 64);
         compare(GoldenFile.ROOT.resolve("models/tandem-fable"), GoldenFile.FOLDER.resolve("tandem-fable"), cut, 1);
@@ -127,7 +127,7 @@ class EngineGoldenTest {
     private static Engine start(Checkpoint checkpoint, KernelThreads threads, Cut cut) {
         var context = new RankContext(
                 Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
-        var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
+        var model = ModelLoader.load(checkpoint, context, new StepLimits(64, cut.sequences(), MODEL_LENGTH));
         var pool = new KvPool(model.kvLayout(cut.blockSize(), DType.F32), cut.blocks());
         var config = new EngineConfig(
                 MODEL_LENGTH,

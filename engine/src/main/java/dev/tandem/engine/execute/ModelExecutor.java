@@ -60,17 +60,19 @@ public final class ModelExecutor implements AutoCloseable {
      * Makes the kernels of all ranks hot; returns when they are, or when the budget is spent.
      *
      * @param maxRows rows of the longest chunk that a step will have
+     * @param maxSequences most sequences of a step
      * @param budget no step begins after this time; a group of several ranks, which must stay in lockstep, runs a few rounds instead
      * @return steps that ran on rank 0
      */
-    public int warmUp(int maxRows, Duration budget) throws InterruptedException {
+    public int warmUp(int maxRows, int maxSequences, Duration budget) throws InterruptedException {
         // Ranks run in lockstep, so with several of them only the number of rounds may bound the work.
         boolean isAlone = ranks.size() == 1;
         int rounds = isAlone ? WARM_UP_ROUNDS : WARM_UP_GROUP_ROUNDS;
         long budgetNs = isAlone ? budget.toNanos() : STEP_LIMIT.toNanos();
+        var shape = new RankWorker.WarmUpShape(Math.min(maxRows, WARM_UP_CHUNK), maxSequences);
         var results = new ArrayList<Future<Integer>>(ranks.size());
         for (RankWorker rank : ranks) {
-            results.add(rank.warmUp(Math.min(maxRows, WARM_UP_CHUNK), rounds, budgetNs));
+            results.add(rank.warmUp(shape, rounds, budgetNs));
         }
         for (Future<Integer> result : results) {
             await(result);
