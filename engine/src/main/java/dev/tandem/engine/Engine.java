@@ -11,7 +11,9 @@ import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
+import java.time.Duration;
 import java.util.List;
+import java.util.function.Function;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,10 +22,15 @@ import org.slf4j.LoggerFactory;
 public final class Engine implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
-    /** Begins the exchange with peers; a seam for tests without a network. */
-    interface HandoffStart {
-        HandoffSide start(Runnable wakeLoop);
-    }
+    /**
+     * How an engine comes to life; tests do it without a network and without long warming up.
+     *
+     * @param handoff begins the exchange with peers, given what wakes the loop
+     * @param warmUp most time to spend on making kernels hot
+     */
+    record Launch(Function<Runnable, HandoffSide> handoff, Duration warmUp) {}
+
+    private static final Duration WARM_UP = Duration.ofSeconds(2);
 
     private final RequestChecks checks;
     private final Inbox inbox;
@@ -54,23 +61,22 @@ public final class Engine implements AutoCloseable {
      * @throws EngineException INVALID when limits contradict each other
      */
     public static Engine start(EngineConfig config, EngineParts parts) {
-        return start(
-                config,
-                parts,
-                wake -> config.handoff()
-                        .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(exchange, parts.pool(), wake)))
-                        .orElseGet(NoHandoff::new));
+        Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
+                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(exchange, parts.pool(), wake)))
+                .orElseGet(NoHandoff::new);
+        return start(config, parts, new Launch(handoff, WARM_UP));
     }
 
-    static Engine start(EngineConfig config, EngineParts parts, HandoffStart handoffStart) {
+    static Engine start(EngineConfig config, EngineParts parts, Launch launch) {
         requireConsistent(config);
         var inbox = new Inbox(config.limits().waiting());
         var executor = new ModelExecutor(List.of(new RankWorker(0, parts.model(), parts.pool())));
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
-            int steps = executor.warmUp(Math.max(1, longestChunk));
+            int steps = executor.warmUp(longestChunk, config.limits().sequences(), launch.warmUp());
             LOG.info("warmed up in {} steps", steps);
-            var engine = new Engine(config, parts, inbox, executor, handoffStart.start(inbox::wake));
+            var engine =
+                    new Engine(config, parts, inbox, executor, launch.handoff().apply(inbox::wake));
             inbox.serve(engine.thread);
             engine.thread.start();
             return engine;

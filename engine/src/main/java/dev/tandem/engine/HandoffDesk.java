@@ -48,7 +48,13 @@ final class HandoffDesk {
 
     /** P: the prompt is computed and its one token sampled; the blocks are lent and the client gets the ticket. */
     void lend(Sequence sequence, Token token, long nowNs) {
-        HandoffTicket ticket = handoff.lend(sequence, token.id(), nowNs);
+        HandoffTicket ticket;
+        try {
+            ticket = handoff.lend(sequence, token.id(), nowNs);
+        } catch (EngineException refused) {
+            roster.fail(sequence, refused);
+            return;
+        }
         scheduler.lend(sequence, token.id(), nowNs, nowNs + rules.leaseTimeoutNs());
         counters.increment(EngineCounter.LEASES_GRANTED);
         counters.increment(EngineCounter.REQUESTS_FINISHED_LENGTH);
@@ -70,7 +76,12 @@ final class HandoffDesk {
     void fetch(Sequence sequence, long nowNs) {
         counters.add(
                 EngineCounter.EXTERNAL_PREFIX_CACHE_QUERIES, sequence.promptTokens() - (long) sequence.cachedTokens());
-        handoff.fetch(sequence, ticket(sequence), nowNs);
+        try {
+            handoff.fetch(sequence, ticket(sequence), nowNs);
+        } catch (EngineException refused) { // nothing was begun, so nothing will write to the blocks
+            sequence.kvLost(refused.toString());
+            roster.fail(sequence, refused);
+        }
     }
 
     /** D: everything that the ticket offers is cached here. */

@@ -10,13 +10,13 @@ import java.util.List;
  * it does not. No method blocks; only the engine loop calls them.
  */
 interface HandoffSide extends AutoCloseable {
-    /** P: lends the blocks of a finished prompt. */
+    /** P: lends the blocks of a finished prompt. @throws EngineException when it cannot; then nothing was lent */
     HandoffTicket lend(Sequence sequence, int lastTokenId, long nowNs);
 
     /** P: takes a lease back; its blocks come through {@link #poll}. */
     void cancelLease(String requestId);
 
-    /** D: begins to read a prompt's KV into the sequence's blocks. */
+    /** D: begins to read a prompt's KV into the sequence's blocks. @throws EngineException when it cannot; then nothing was begun */
     void fetch(Sequence sequence, HandoffTicket ticket, long nowNs);
 
     /** D: gives a fetch up; its memory is at rest when its event comes through {@link #poll}. */

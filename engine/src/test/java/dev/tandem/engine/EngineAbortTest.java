@@ -94,14 +94,14 @@ class EngineAbortTest {
     }
 
     @Test
-    void shouldKeepTheLeaseWhenTheTicketWasReadUnlessItIsRevoked() throws InterruptedException {
+    void shouldKeepTheLeaseWhenTheTicketWasReadUntilItIsCancelled() throws InterruptedException {
         TokenStream stream = fixture.lend("r", prompt(40, 1));
         read(stream);
         stream.close();
         assertThat(read(fixture.submit("next", prompt(5, 1), 3)).tokens()).hasSize(3);
         assertThat(fixture.engine.status().load().lent()).isOne();
 
-        stream.revoke();
+        fixture.engine.cancelLease("r");
 
         fixture.awaitAllFree();
         assertThat(fixture.handoff.cancelledLeases).containsExactly("r");

@@ -18,7 +18,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
+import java.util.function.Function;
 
 /** An engine over a {@link FakeModel} and a {@link FakeHandoff}, and the words in which tests speak of it. */
 final class EngineFixture implements AutoCloseable {
@@ -84,16 +86,18 @@ final class EngineFixture implements AutoCloseable {
                 1,
                 Optional.of(exchange));
         var made = new FakeHandoff[1];
-        this.engine = Engine.start(config, new EngineParts(model, pool), wake -> {
+        Function<Runnable, HandoffSide> start = wake -> {
             made[0] = new FakeHandoff(pool, wake);
             return made[0];
-        });
+        };
+        this.engine =
+                Engine.start(config, new EngineParts(model, pool), new Engine.Launch(start, Duration.ofMillis(20)));
         this.handoff = made[0];
     }
 
     /** Pseudo-random token ids without the end token. */
     static int[] prompt(int length, int seed) {
-        var random = new java.util.SplittableRandom(seed);
+        var random = new SplittableRandom(seed);
         var ids = new int[length];
         for (int i = 0; i < length; i++) {
             ids[i] = random.nextInt(FakeModel.END_TOKEN);

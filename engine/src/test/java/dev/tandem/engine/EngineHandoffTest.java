@@ -17,6 +17,7 @@ import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenStream;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -101,7 +102,7 @@ class EngineHandoffTest {
     void shouldNotReadWhatItsOwnPrefixCacheHas() throws InterruptedException {
         try (var fixture = new EngineFixture(Setup.usual())) {
             int[] prompt = prompt(60, 1);
-            read(fixture.submit("before", java.util.Arrays.copyOf(prompt, 21), 1));
+            read(fixture.submit("before", Arrays.copyOf(prompt, 21), 1));
 
             TokenStream stream = fixture.fetch("r", prompt, 20);
             await(() -> fixture.handoff.fetches().containsKey("r"));
@@ -135,7 +136,7 @@ class EngineHandoffTest {
     void shouldRecomputeWhatCouldNotBeReadAndSaySo() throws InterruptedException {
         try (var fixture = new EngineFixture(Setup.usual())) {
             int[] prompt = prompt(60, 1);
-            read(fixture.submit("before", java.util.Arrays.copyOf(prompt, 21), 1));
+            read(fixture.submit("before", Arrays.copyOf(prompt, 21), 1));
             TokenStream stream = fixture.fetch("r", prompt, 20);
             await(() -> fixture.handoff.fetches().containsKey("r"));
 
@@ -218,6 +219,18 @@ class EngineHandoffTest {
 
             assertThat(read(local).tokens()).isEqualTo(FakeModel.greedy(prompt(5, 3), 40));
             assertThat(fixture.count(EngineCounter.PREEMPTIONS)).isZero();
+        }
+    }
+
+    @Test
+    void shouldFailOnlyTheRequestThatTheHandoffRefuses() throws InterruptedException {
+        try (var fixture = new EngineFixture(Setup.usual())) {
+            fixture.handoff.refuses = true;
+
+            assertThat(read(fixture.lend("p", prompt(9, 1))).failure().kind()).isEqualTo(Kind.OVERLOADED);
+            assertThat(read(fixture.fetch("d", prompt(40, 2), 5)).failure().kind())
+                    .isEqualTo(Kind.OVERLOADED);
+            fixture.awaitAllFree();
         }
     }
 

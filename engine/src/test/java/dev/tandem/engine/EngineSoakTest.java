@@ -111,7 +111,8 @@ class EngineSoakTest {
     private void check(Open one, Outcome outcome) {
         List<Integer> expected = FakeModel.greedy(one.prompt(), one.maxTokens());
         if (closed.contains(one.stream())) { // unread tokens are gone, whether the end had come or not
-            assertThat(outcome.tokens()).isEqualTo(expected.subList(0, outcome.tokens().size()));
+            assertThat(outcome.tokens())
+                    .isEqualTo(expected.subList(0, outcome.tokens().size()));
         } else {
             assertThat(outcome.tokens()).isEqualTo(expected);
             assertThat(outcome.finished().ticket().isPresent()).isEqualTo(one.isLender());

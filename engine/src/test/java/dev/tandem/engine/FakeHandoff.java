@@ -33,6 +33,7 @@ final class FakeHandoff implements HandoffSide {
     final List<String> cancelledFetches = new CopyOnWriteArrayList<>();
     final List<String> cancelledLeases = new CopyOnWriteArrayList<>();
     volatile boolean isClosed;
+    volatile boolean refuses;
 
     FakeHandoff(KvPool pool, Runnable wakeLoop) {
         this.pool = pool;
@@ -87,8 +88,15 @@ final class FakeHandoff implements HandoffSide {
 
     @Override
     public HandoffTicket lend(Sequence sequence, int lastTokenId, long nowNs) {
+        requireWilling();
         leases.put(sequence.id(), sequence.blocks().blockIds());
         return ticket(sequence.blocks().size());
+    }
+
+    private void requireWilling() {
+        if (refuses) {
+            throw new EngineException(EngineException.Kind.OVERLOADED, "no more of this");
+        }
     }
 
     @Override
@@ -103,6 +111,7 @@ final class FakeHandoff implements HandoffSide {
 
     @Override
     public void fetch(Sequence sequence, HandoffTicket ticket, long nowNs) {
+        requireWilling();
         fetches.put(
                 sequence.id(),
                 new Fetch(

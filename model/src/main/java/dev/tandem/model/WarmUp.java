@@ -13,12 +13,15 @@ import java.util.function.LongSupplier;
  * no sequence sees it.
  */
 public final class WarmUp {
-    private static final int SEQUENCES = 4;
+    /** Sequences that decode together, where the model's limits allow as many. */
+    private static final int USUAL_SEQUENCES = 4;
+
     private static final int SINGLE_STEPS = 8;
 
     private final Model model;
     private final KvLayout layout;
     private final int chunkRows;
+    private final int sequences;
     private int steps;
 
     /**
@@ -26,9 +29,15 @@ public final class WarmUp {
      * @param chunkRows rows of the chunk, also the context of the single rows; some dozens are enough to reach every kernel
      */
     public WarmUp(Model model, KvLayout layout, int chunkRows) {
+        this(model, layout, chunkRows, USUAL_SEQUENCES);
+    }
+
+    /** @param maxSequences most sequences of one step, for models that give fewer rows of logits than is usual */
+    public WarmUp(Model model, KvLayout layout, int chunkRows, int maxSequences) {
         this.model = model;
         this.layout = layout;
         this.chunkRows = chunkRows;
+        this.sequences = Math.min(maxSequences, USUAL_SEQUENCES);
     }
 
     /**
@@ -42,7 +51,7 @@ public final class WarmUp {
     public int run(int rounds, long budgetNs, LongSupplier nanoClock) {
         long deadlineNs = nanoClock.getAsLong() + budgetNs;
         int blocksEach = layout.blocksFor(chunkRows + 1);
-        try (var pool = new KvPool(layout, SEQUENCES * blocksEach)) {
+        try (var pool = new KvPool(layout, sequences * blocksEach)) {
             List<int[]> tables = blockTables(blocksEach);
             for (int round = 0; round < rounds && (round == 0 || nanoClock.getAsLong() < deadlineNs); round++) {
                 step(chunk(tables.getFirst()), pool);
@@ -61,9 +70,9 @@ public final class WarmUp {
         steps++;
     }
 
-    private static List<int[]> blockTables(int blocksEach) {
+    private List<int[]> blockTables(int blocksEach) {
         var tables = new ArrayList<int[]>();
-        for (int sequence = 0; sequence < SEQUENCES; sequence++) {
+        for (int sequence = 0; sequence < sequences; sequence++) {
             var blockIds = new int[blocksEach];
             for (int i = 0; i < blocksEach; i++) {
                 blockIds[i] = sequence * blocksEach + i;

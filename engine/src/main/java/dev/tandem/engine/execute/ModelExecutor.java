@@ -20,7 +20,6 @@ public final class ModelExecutor implements AutoCloseable {
     /** A step that takes longer hangs; the engine then fails rather than let its clients wait for ever. */
     private static final Duration STEP_LIMIT = Duration.ofMinutes(10);
 
-    private static final Duration WARM_UP_BUDGET = Duration.ofSeconds(2);
     private static final int WARM_UP_CHUNK = 64;
     private static final int WARM_UP_ROUNDS = 50;
     private static final int WARM_UP_GROUP_ROUNDS = 8;
@@ -58,19 +57,22 @@ public final class ModelExecutor implements AutoCloseable {
     }
 
     /**
-     * Makes the kernels of all ranks hot; returns when they are, or when {@link #WARM_UP_BUDGET} is spent.
+     * Makes the kernels of all ranks hot; returns when they are, or when the budget is spent.
      *
      * @param maxRows rows of the longest chunk that a step will have
+     * @param maxSequences most sequences of a step
+     * @param budget no step begins after this time; a group of several ranks, which must stay in lockstep, runs a few rounds instead
      * @return steps that ran on rank 0
      */
-    public int warmUp(int maxRows) throws InterruptedException {
+    public int warmUp(int maxRows, int maxSequences, Duration budget) throws InterruptedException {
         // Ranks run in lockstep, so with several of them only the number of rounds may bound the work.
         boolean isAlone = ranks.size() == 1;
         int rounds = isAlone ? WARM_UP_ROUNDS : WARM_UP_GROUP_ROUNDS;
-        long budgetNs = isAlone ? WARM_UP_BUDGET.toNanos() : STEP_LIMIT.toNanos();
+        long budgetNs = isAlone ? budget.toNanos() : STEP_LIMIT.toNanos();
+        var shape = new RankWorker.WarmUpShape(Math.min(maxRows, WARM_UP_CHUNK), maxSequences);
         var results = new ArrayList<Future<Integer>>(ranks.size());
         for (RankWorker rank : ranks) {
-            results.add(rank.warmUp(Math.min(maxRows, WARM_UP_CHUNK), rounds, budgetNs));
+            results.add(rank.warmUp(shape, rounds, budgetNs));
         }
         for (Future<Integer> result : results) {
             await(result);

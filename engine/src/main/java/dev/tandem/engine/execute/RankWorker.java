@@ -36,6 +36,9 @@ public final class RankWorker implements AutoCloseable {
         }
     }
 
+    /** Batches to warm up with. @param chunkRows of a prompt; sequences that decode together */
+    record WarmUpShape(int chunkRows, int sequences) {}
+
     private static final Job<?> LAST = Job.of(() -> "last");
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
     private static final Logger LOG = LoggerFactory.getLogger(RankWorker.class);
@@ -59,8 +62,9 @@ public final class RankWorker implements AutoCloseable {
     }
 
     /** Makes this rank's kernels hot, in memory of its own; gives the number of steps that it took. */
-    Future<Integer> warmUp(int chunkRows, int rounds, long budgetNs) {
-        return post(Job.of(() -> new WarmUp(model, pool.layout(), chunkRows).run(rounds, budgetNs, System::nanoTime)));
+    Future<Integer> warmUp(WarmUpShape shape, int rounds, long budgetNs) {
+        return post(Job.of(() -> new WarmUp(model, pool.layout(), shape.chunkRows(), shape.sequences())
+                .run(rounds, budgetNs, System::nanoTime)));
     }
 
     private <T> Future<T> post(Job<T> job) {

@@ -28,7 +28,7 @@ public final class TokenQueue implements TokenStream {
 
     /**
      * @param maxTokens most tokens that will be added
-     * @param abort called at most once, by the thread that closes the stream before its end was read, or revokes it
+     * @param abort called at most once, by the thread that closes the stream before its end was read
      */
     public TokenQueue(int maxTokens, Consumer<TokenQueue> abort) {
         this.maxTokens = maxTokens;
@@ -105,23 +105,18 @@ public final class TokenQueue implements TokenStream {
 
     @Override
     public void close() {
-        close(FinishReason.ABORT, false);
+        close(FinishReason.ABORT);
     }
 
     @Override
     public void stop() {
-        close(FinishReason.STOP, false);
+        close(FinishReason.STOP);
     }
 
-    @Override
-    public void revoke() {
-        close(FinishReason.ABORT, true);
-    }
-
-    private void close(FinishReason reason, boolean isRevoked) {
+    private void close(FinishReason reason) {
         lock.lock();
         try {
-            if (isClosed || isEndRead && !isRevoked) {
+            if (isClosed || isEndRead) {
                 return;
             }
             closeReason = reason;

@@ -17,14 +17,11 @@ public interface TokenStream extends AutoCloseable {
 
     /**
      * Aborts the request unless its end was read; may be called from any thread, again and again. On a prefill node, closing before the
-     * end was read also takes back the lease, since nobody has the ticket.
+     * end was read also takes back the lease, since nobody has the ticket; later only {@link dev.tandem.engine.Engine#cancelLease} does.
      */
     @Override
     void close();
 
     /** Ends the generation because the reader has all it wants, such as a stop string; as {@link #close}, but not an abort. */
     void stop();
-
-    /** As {@link #close}, and also after the end was read: takes a lease back whose ticket could not be handed on. */
-    void revoke();
 }

@@ -119,35 +119,47 @@ public final class Scheduler {
 
     /** Tries to start the first of the queue; what it computes or fetches is added to the plan. */
     private boolean start(Sequence sequence, Plan plan) {
-        int pending = sequence.tokenCount();
-        int wanted = blocks.blocksFor(pending);
-        int cached = blocks.countCached(sequence.blocks(), sequence.tokens(), pending);
-        int used = Math.min(cached, (pending - 1) / blocks.blockSize()); // one token at least is always computed
-        boolean isOffered = sequence.mayFetch();
-        boolean isFetched = isOffered && cached * blocks.blockSize() < pending - 1;
-        int reserve = running.size() - countRunning(SequenceState.AWAITING_KV);
-        if (running.size() >= rules.sequences()
-                || !blocks.canAllocate(sequence.blocks(), used, wanted, Math.min(reserve, blocks.blockCount() - wanted))
-                || !(isFetched || plan.fits(pending - used * blocks.blockSize(), rules.isPrefillChunked()))) {
+        if (running.size() >= rules.sequences()) {
             return false;
         }
+        Intake intake = intake(sequence);
+        boolean fitsStep = intake.isFetched() || plan.fits(intake.pendingTokens(), rules.isPrefillChunked());
+        if (!fitsStep || !fitsMemory(sequence, intake)) {
+            return false;
+        }
+        blocks.allocate(sequence.blocks(), intake.cachedBlocks(), intake.blocks());
         if (!sequence.hasStarted()) {
             plan.started.add(sequence);
         }
-        blocks.allocate(sequence.blocks(), used, wanted);
-        int cachedTokens = used * blocks.blockSize();
-        if (isFetched) {
+        int cachedTokens = sequence.tokenCount() - intake.pendingTokens();
+        if (intake.isFetched()) {
             sequence.awaitKv(cachedTokens, plan.nowNs, plan.nowNs + rules.fetchTimeoutNs());
             plan.fetches.add(sequence);
             return true;
         }
-        if (isOffered) {
+        if (sequence.mayFetch()) {
             sequence.declineTicket();
             plan.declines.add(sequence);
         }
         sequence.startPrefill(cachedTokens, plan.nowNs);
         plan.addChunk(sequence, rules.isPrefillChunked());
         return true;
+    }
+
+    /** What a sequence would take and compute if it started now. */
+    private Intake intake(Sequence sequence) {
+        int tokens = sequence.tokenCount();
+        int found = blocks.countCached(sequence.blocks(), sequence.tokens(), tokens);
+        int used = Math.min(found, (tokens - 1) / blocks.blockSize()); // one token at least is always computed
+        boolean isFetched = sequence.mayFetch() && found * blocks.blockSize() < tokens - 1;
+        return new Intake(blocks.blocksFor(tokens), used, tokens - used * blocks.blockSize(), isFetched);
+    }
+
+    /** Whether the blocks are there, and one more for each sequence that may soon ask for its next. */
+    private boolean fitsMemory(Sequence sequence, Intake intake) {
+        int growing = running.size() - countRunning(SequenceState.AWAITING_KV);
+        int reserve = Math.min(growing, blocks.blockCount() - intake.blocks());
+        return blocks.canAllocate(sequence.blocks(), intake.cachedBlocks(), intake.blocks(), reserve);
     }
 
     /** Whether a decoding sequence has a block for its next row, if need be one taken from a younger sequence. */
@@ -213,6 +225,9 @@ public final class Scheduler {
             throw new IllegalStateException("sequence " + sequence.id() + " in state " + sequence.state() + " is lost");
         }
     }
+
+    /** @param blocks in all; cachedBlocks of them come from the prefix cache */
+    private record Intake(int blocks, int cachedBlocks, int pendingTokens, boolean isFetched) {}
 
     /** A batch in the making. */
     private static final class Plan {
