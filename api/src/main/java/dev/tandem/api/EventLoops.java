@@ -20,6 +20,9 @@ public final class EventLoops implements AutoCloseable {
 
     private final Vertx vertx;
     private final List<Context> contexts = new CopyOnWriteArrayList<>();
+    /** One thread a context, in the same order. */
+    private final List<Thread> threads = new CopyOnWriteArrayList<>();
+
     /** Counts from any thread, to spread new work; which loop gets what matters to nobody. */
     private final AtomicInteger turn = new AtomicInteger();
 
@@ -43,6 +46,7 @@ public final class EventLoops implements AutoCloseable {
         for (int i = 0; i < count; i++) {
             await(vertx.deployVerticle(context -> {
                 loops.contexts.add(context);
+                loops.threads.add(Thread.currentThread());
                 return Future.succeededFuture();
             }));
         }
@@ -55,6 +59,10 @@ public final class EventLoops implements AutoCloseable {
 
     List<Context> contexts() {
         return contexts;
+    }
+
+    List<Thread> threads() {
+        return threads;
     }
 
     Context next() {

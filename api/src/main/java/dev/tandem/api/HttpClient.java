@@ -13,13 +13,13 @@ import java.util.concurrent.ConcurrentHashMap;
  * An HTTP/1.1 client with a pool of kept connections per event loop. {@link #start(HttpCall)} and {@link #send} serve threads that may
  * block; {@link #startOnLoop} serves the event loops themselves and never leaves the calling one. Thread-safe.
  *
- * <p>Names are resolved when an address is first used and again after a failed connection.
+ * <p>Blocking calls resolve names each time (the JVM remembers them for a while); calls on the event loops use what was resolved last.
  */
 public final class HttpClient implements AutoCloseable {
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpClientConfig config;
-    private final Map<Context, HttpLoopClient> byLoop = new LinkedHashMap<>();
+    private final Map<Thread, HttpLoopClient> byLoop = new LinkedHashMap<>();
     /** Shared by all loops; one entry a server. */
     private final Map<HttpAddress, InetSocketAddress> resolved = new ConcurrentHashMap<>();
 
@@ -27,8 +27,8 @@ public final class HttpClient implements AutoCloseable {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
-        for (Context context : loops.contexts()) {
-            byLoop.put(context, new HttpLoopClient(loops.vertx(), config));
+        for (Thread thread : loops.threads()) {
+            byLoop.put(thread, new HttpLoopClient(loops.vertx(), config));
         }
     }
 
@@ -47,8 +47,7 @@ public final class HttpClient implements AutoCloseable {
         Context context = loops.next();
         ClientExchange exchange = new ClientExchange(context, config);
         InetSocketAddress server = resolve(call.address());
-        context.runOnContext(nothing ->
-                exchange.begin(listener -> client(context).start(call, server, forgetting(call.address(), listener))));
+        context.runOnContext(nothing -> exchange.begin(listener -> client().start(call, server, listener)));
         return exchange;
     }
 
@@ -62,19 +61,17 @@ public final class HttpClient implements AutoCloseable {
         }
     }
 
-    /** Starts a call on the event loop that calls this method; the listener is called there. Names must have been resolved before. */
+    /**
+     * Starts a call on the event loop that calls this method; the listener is called there. The name was resolved by an earlier
+     * {@link #resolve} or {@link #start(HttpCall)}, so that the event loop need not wait for it.
+     */
     public Upstream startOnLoop(HttpCall call, ReplyListener listener) {
-        Context context = Upstream.current();
-        InetSocketAddress server = resolve(call.address());
-        return client(context).start(call, server, forgetting(call.address(), listener));
+        InetSocketAddress known = resolved.get(call.address());
+        return client().start(call, known == null ? resolve(call.address()) : known, listener);
     }
 
-    /** Resolves a name so that {@link #startOnLoop} need not wait for it; throws {@link ApiException} where it is unknown. */
+    /** Resolves a name anew; throws {@link ApiException} of the kind CONNECT where it is unknown. */
     public InetSocketAddress resolve(HttpAddress address) {
-        InetSocketAddress known = resolved.get(address);
-        if (known != null) {
-            return known;
-        }
         try {
             InetSocketAddress fresh = new InetSocketAddress(InetAddress.getByName(address.host()), address.port());
             resolved.put(address, fresh);
@@ -92,39 +89,11 @@ public final class HttpClient implements AutoCloseable {
         }
     }
 
-    private HttpLoopClient client(Context context) {
-        HttpLoopClient client = byLoop.get(context);
+    private HttpLoopClient client() {
+        HttpLoopClient client = byLoop.get(Thread.currentThread());
         if (client == null) {
-            throw new IllegalStateException("called on an event loop that is not this client's");
+            throw new IllegalStateException("not on an event loop of this client: " + Thread.currentThread());
         }
         return client;
-    }
-
-    /** After a failed connection the name may mean another machine by now. */
-    private ReplyListener forgetting(HttpAddress address, ReplyListener listener) {
-        return new ReplyListener() {
-            @Override
-            public void head(ReplyHead head) {
-                listener.head(head);
-            }
-
-            @Override
-            public void chunk(byte[] bytes) {
-                listener.chunk(bytes);
-            }
-
-            @Override
-            public void end() {
-                listener.end();
-            }
-
-            @Override
-            public void failed(ApiException failure) {
-                if (failure.kind() == ApiException.Kind.CONNECT) {
-                    resolved.remove(address);
-                }
-                listener.failed(failure);
-            }
-        };
     }
 }

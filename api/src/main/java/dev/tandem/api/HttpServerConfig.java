@@ -10,7 +10,7 @@ import java.util.List;
  * @param port 0 takes any free port
  * @param eventLoops threads that do the network's work
  * @param maxBodyBytes largest request body; more is a 413
- * @param maxConcurrentExchanges requests in flight; more get a 503 with {@code Retry-After}
+ * @param maxConcurrentExchanges requests in flight; more get a 503 with {@code Retry-After}; 64 more GETs are admitted, for status
  * @param limits bounds on single clients
  */
 public record HttpServerConfig(

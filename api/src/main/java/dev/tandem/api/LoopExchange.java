@@ -8,6 +8,7 @@ import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.http.HttpServerResponse;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -185,6 +186,11 @@ public final class LoopExchange {
         } else {
             abort();
         }
+    }
+
+    /** Runs an action on this event loop after a delay. */
+    public void later(Duration delay, Runnable action) {
+        context.owner().setTimer(Math.max(1, delay.toMillis()), id -> action.run());
     }
 
     Context context() {

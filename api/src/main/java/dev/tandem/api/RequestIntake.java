@@ -17,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class RequestIntake {
     private static final int RETRY_AFTER_SECONDS = 1;
+    /** Requests for status (GET) that are still admitted when the bound is reached, so that an overloaded server is seen as alive. */
+    private static final int STATUS_RESERVE = 64;
+
     private static final long REFUSED_BODY_MS = 2_000;
 
     private final HttpServerConfig config;
@@ -152,7 +155,9 @@ final class RequestIntake {
         }
 
         void begin() {
-            if (active.incrementAndGet() > config.maxConcurrentExchanges()) {
+            int bound = config.maxConcurrentExchanges()
+                    + (request.method().name().equals("GET") ? STATUS_RESERVE : 0);
+            if (active.incrementAndGet() > bound) {
                 active.decrementAndGet();
                 String message = "more than " + config.maxConcurrentExchanges() + " requests are in flight";
                 refuse(request, context, ApiError.unavailable(message, RETRY_AFTER_SECONDS), false);

@@ -1,6 +1,5 @@
 package dev.tandem.api;
 
-import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientAgent;
 import io.vertx.core.http.HttpClientRequest;
@@ -189,14 +188,5 @@ public final class Upstream {
             return ApiException.Kind.CLOSED;
         }
         return ApiException.Kind.PROTOCOL;
-    }
-
-    /** The context of the event loop that calls, for whoever needs to come back to it. */
-    static Context current() {
-        Context context = io.vertx.core.Vertx.currentContext();
-        if (context == null) {
-            throw new IllegalStateException("not on an event loop: " + Thread.currentThread());
-        }
-        return context;
     }
 }

@@ -352,12 +352,12 @@ class HttpServerTest {
             release.await(WAIT_S, TimeUnit.SECONDS);
             exchange.respondEmpty(204);
         };
-        try (HttpServer server = serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 1, QUICK), "GET", handler);
+        try (HttpServer server = serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 1, QUICK), "POST", handler);
                 RawClient first = new RawClient(server.port());
                 RawClient second = new RawClient(server.port())) {
-            first.get("/x");
+            first.post("/x", "{}");
             assertThat(begun.await(WAIT_S, TimeUnit.SECONDS)).isTrue();
-            assertThat(second.get("/x").readAnswer())
+            assertThat(second.post("/x", "{}").readAnswer())
                     .startsWith("HTTP/1.1 503 ")
                     .contains("Retry-After: 1")
                     .contains("\"code\":503");

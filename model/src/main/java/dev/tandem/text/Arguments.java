@@ -95,8 +95,8 @@ record Arguments(List<Object> positional, Map<String, Object> named) {
             if (value instanceof String text) {
                 return text;
             }
-            throw new TemplateException(callee + "'s '" + parameters[index] + "' is "
-                    + PythonValues.typeName(value) + ", not str");
+            throw new TemplateException(
+                    callee + "'s '" + parameters[index] + "' is " + PythonValues.typeName(value) + ", not str");
         }
 
         String requiredString(int index) {

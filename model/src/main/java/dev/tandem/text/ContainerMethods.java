@@ -20,15 +20,17 @@ final class ContainerMethods {
                     case "items" -> (arguments, run) -> items(map, run);
                     case "keys" -> (arguments, run) -> copy(new ArrayList<>(map.keySet()), run);
                     case "values" -> (arguments, run) -> copy(new ArrayList<>(map.values()), run);
-                    case "copy" -> (arguments, run) -> {
-                        run.budget().elements(map.size());
-                        return new LinkedHashMap<Object, Object>(map);
-                    };
-                    case "get" -> (arguments, run) -> {
-                        Arguments.Bound bound = arguments.bind("get", "key", "default");
-                        Object value = map.get(PythonValues.key(bound.required(0)));
-                        return value == null ? bound.value(1, None.NONE) : value;
-                    };
+                    case "copy" ->
+                        (arguments, run) -> {
+                            run.budget().elements(map.size());
+                            return new LinkedHashMap<Object, Object>(map);
+                        };
+                    case "get" ->
+                        (arguments, run) -> {
+                            Arguments.Bound bound = arguments.bind("get", "key", "default");
+                            Object value = map.get(PythonValues.key(bound.required(0)));
+                            return value == null ? bound.value(1, None.NONE) : value;
+                        };
                     default -> null;
                 });
     }
@@ -36,12 +38,13 @@ final class ContainerMethods {
     static Optional<Object> find(List<?> list, String name) {
         return callable(
                 switch (name) {
-                    case "count" -> (arguments, run) -> {
-                        Object wanted = arguments.bind("count", "value").required(0);
-                        return list.stream()
-                                .filter(item -> PythonValues.areEqual(item, wanted, run.budget()))
-                                .count();
-                    };
+                    case "count" ->
+                        (arguments, run) -> {
+                            Object wanted = arguments.bind("count", "value").required(0);
+                            return list.stream()
+                                    .filter(item -> PythonValues.areEqual(item, wanted, run.budget()))
+                                    .count();
+                        };
                     case "index" -> (arguments, run) -> index(list, arguments, run);
                     case "copy" -> (arguments, run) -> copy(new ArrayList<>(list), run);
                     default -> null;

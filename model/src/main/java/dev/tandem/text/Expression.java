@@ -56,8 +56,8 @@ sealed interface Expression {
     record Concatenation(List<Expression> parts, int line) implements Expression {}
 
     /** {@code then if condition else otherwise} */
-    record Conditional(Expression condition, Expression then, @Nullable Expression otherwise, int line)
-            implements Expression {}
+    record Conditional(
+            Expression condition, Expression then, @Nullable Expression otherwise, int line) implements Expression {}
 
     record Comparand(String operator, Expression operand) {}
 

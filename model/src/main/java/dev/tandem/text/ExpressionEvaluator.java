@@ -48,8 +48,7 @@ final class ExpressionEvaluator {
             case Expression.Slice slice -> slice(slice, scope);
             case Expression.Call call ->
                 call(evaluate(call.callee(), scope), evaluateArguments(call.arguments(), scope));
-            case Expression.Filtered filtered ->
-                filter(filtered.filter(), evaluate(filtered.value(), scope), scope);
+            case Expression.Filtered filtered -> filter(filtered.filter(), evaluate(filtered.value(), scope), scope);
             case Expression.Tested tested -> tested(tested, scope);
             case Expression.Unary unary -> unary(unary, scope);
             case Expression.Binary binary ->
@@ -168,7 +167,8 @@ final class ExpressionEvaluator {
     /** Assigns to an attribute of a namespace. */
     static void assignMember(Object owner, String name, Object value) {
         if (!(owner instanceof Namespace namespace)) {
-            throw new TemplateException("attributes can be set of a namespace only, not of " + PythonValues.typeName(owner));
+            throw new TemplateException(
+                    "attributes can be set of a namespace only, not of " + PythonValues.typeName(owner));
         }
         namespace.set(name, value);
     }

@@ -58,7 +58,9 @@ final class ExpressionParser {
 
     private boolean isEndOfTuple() {
         Kind kind = tokens.current().kind();
-        return kind == Kind.TAG_END || kind == Kind.PRINT_END || tokens.current().isOperator(")");
+        return kind == Kind.TAG_END
+                || kind == Kind.PRINT_END
+                || tokens.current().isOperator(")");
     }
 
     private Expression parseOr() {
@@ -380,7 +382,8 @@ final class ExpressionParser {
                 }
             }
             if (tokens.current().isOperator("*") || tokens.current().isOperator("**")) {
-                throw tokens.failure("unpacking arguments with " + tokens.current().text() + " is not supported");
+                throw tokens.failure(
+                        "unpacking arguments with " + tokens.current().text() + " is not supported");
             }
             if (tokens.current().kind() == Kind.NAME && tokens.ahead().isOperator("=")) {
                 String name = tokens.next().text();

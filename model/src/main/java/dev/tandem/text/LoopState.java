@@ -68,8 +68,8 @@ final class LoopState implements Callable {
     }
 
     private Object isChanged(Arguments arguments, TemplateRun run) {
-        boolean isSame = lastChanged != null
-                && PythonValues.areEqual(lastChanged, arguments.positional(), run.budget());
+        boolean isSame =
+                lastChanged != null && PythonValues.areEqual(lastChanged, arguments.positional(), run.budget());
         lastChanged = arguments.positional();
         return !isSame;
     }

@@ -16,8 +16,19 @@ import org.jspecify.annotations.Nullable;
  */
 final class Members {
     private static final Set<String> MUTATORS = Set.of(
-            "append", "add", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse", "setdefault",
-            "sort", "update");
+            "append",
+            "add",
+            "clear",
+            "discard",
+            "extend",
+            "insert",
+            "pop",
+            "popitem",
+            "remove",
+            "reverse",
+            "setdefault",
+            "sort",
+            "update");
 
     private Members() {}
 
@@ -31,14 +42,14 @@ final class Members {
             return value;
         }
         if (name.startsWith("__")) {
-            throw new TemplateException("the attribute '" + name + "' of " + PythonValues.typeName(object) + " is unsafe");
+            throw new TemplateException(
+                    "the attribute '" + name + "' of " + PythonValues.typeName(object) + " is unsafe");
         }
         return switch (object) {
             case Undefined undefined -> throw undefined.failure();
             case Namespace namespace -> namespace.get(name);
             case LoopState loop -> loop.attribute(name);
-            default ->
-                new Undefined("'" + PythonValues.typeName(object) + " object' has no attribute '" + name + "'");
+            default -> new Undefined("'" + PythonValues.typeName(object) + " object' has no attribute '" + name + "'");
         };
     }
 
@@ -56,12 +67,14 @@ final class Members {
     }
 
     static Object item(Object object, Object key, TemplateRun run) {
+        run.budget().reading(object);
         Object found = null;
         switch (object) {
             case Undefined undefined -> throw undefined.failure();
             case Map<?, ?> map -> found = key instanceof List ? null : map.get(PythonValues.key(key));
             case List<?> list -> found = key instanceof Long || key instanceof Boolean ? element(list, key) : null;
-            case String text -> found = key instanceof Long || key instanceof Boolean ? character(text, key, run) : null;
+            case String text ->
+                found = key instanceof Long || key instanceof Boolean ? character(text, key, run) : null;
             default -> {}
         }
         if (found != null) {
@@ -91,10 +104,12 @@ final class Members {
 
     static Object slice(
             Object object, @Nullable Long start, @Nullable Long stop, @Nullable Long step, TemplateRun run) {
+        run.budget().reading(object);
         return switch (object) {
             case Undefined undefined -> throw undefined.failure();
             case String text -> sliceText(text, start, stop, step, run);
-            case Tuple tuple -> new Tuple(sliceList(tuple, start, stop, step, run).toArray());
+            case Tuple tuple ->
+                new Tuple(sliceList(tuple, start, stop, step, run).toArray());
             case List<?> list -> sliceList(list, start, stop, step, run);
             default -> throw new TemplateException(PythonValues.typeName(object) + " cannot be sliced");
         };

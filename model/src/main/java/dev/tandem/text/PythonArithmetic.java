@@ -169,7 +169,9 @@ final class PythonArithmetic {
         }
         boolean isCommon = method.equals("common");
         if (isCommon && !(value instanceof Double)) {
-            return digits >= 0 ? numeric(value) : rounded(new BigDecimal(value.toString()), digits).longValue();
+            return digits >= 0
+                    ? numeric(value)
+                    : rounded(new BigDecimal(value.toString()), digits).longValue();
         }
         double number = PythonValues.floating(value);
         if (Double.isNaN(number) || Double.isInfinite(number)) {

@@ -44,11 +44,15 @@ final class PythonFormat {
         return switch (directive.group(4)) {
             case "s" -> {
                 String text = PythonPrinter.text(value, budget);
-                yield precision == null ? text : text.substring(0, Math.min(text.length(), Integer.parseInt(precision)));
+                yield precision == null
+                        ? text
+                        : text.substring(0, Math.min(text.length(), Integer.parseInt(precision)));
             }
             case "f" -> {
                 int digits = precision == null ? 6 : Integer.parseInt(precision);
-                yield decimal(PythonValues.floating(value)).setScale(digits, RoundingMode.HALF_EVEN).toPlainString();
+                yield decimal(PythonValues.floating(value))
+                        .setScale(digits, RoundingMode.HALF_EVEN)
+                        .toPlainString();
             }
             case "x" -> Long.toString(PythonValues.integer(value, "%x's value"), 16);
             default ->

@@ -33,8 +33,7 @@ final class PythonJson {
 
     /** The {@code tojson} filter. */
     static Object filter(Object value, Arguments arguments, TemplateRun run) {
-        Arguments.Bound bound =
-                arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys");
+        Arguments.Bound bound = arguments.bind("tojson", "ensure_ascii", "indent", "separators", "sort_keys");
         String indent = indent(bound.value(1, None.NONE));
         String itemSeparator = indent.equals(ONE_LINE) ? ", " : ",";
         String keySeparator = ": ";

@@ -110,8 +110,7 @@ final class PythonPrinter {
                             Character.UNASSIGNED,
                             Character.LINE_SEPARATOR,
                             Character.PARAGRAPH_SEPARATOR,
-                            Character.SPACE_SEPARATOR ->
-                        false;
+                            Character.SPACE_SEPARATOR -> false;
                     default -> true;
                 };
     }

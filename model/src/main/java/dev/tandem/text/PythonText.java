@@ -70,9 +70,7 @@ final class PythonText {
 
     /** {@code str.split(separator, limit)}; an empty separator stands for runs of white space, a negative limit for none. */
     static List<Object> split(String text, String separator, long limit, TemplateBudget budget) {
-        return separator.isEmpty()
-                ? splitAtSpaces(text, limit, budget)
-                : splitAt(text, separator, limit, budget);
+        return separator.isEmpty() ? splitAtSpaces(text, limit, budget) : splitAt(text, separator, limit, budget);
     }
 
     private static List<Object> splitAt(String text, String separator, long limit, TemplateBudget budget) {

@@ -47,7 +47,8 @@ final class PythonTime {
             case 'f' -> digits(6, now.getNano() / 1000);
             case 'j' -> digits(3, now.getDayOfYear());
             case 'p' -> now.getHour() < 12 ? "AM" : "PM";
-            case 'b', 'h' -> now.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH).substring(0, 3);
+            case 'b', 'h' ->
+                now.getMonth().getDisplayName(TextStyle.SHORT, Locale.ENGLISH).substring(0, 3);
             case 'B' -> now.getMonth().getDisplayName(TextStyle.FULL, Locale.ENGLISH);
             case 'a' -> now.getDayOfWeek().getDisplayName(TextStyle.SHORT, Locale.ENGLISH);
             case 'A' -> now.getDayOfWeek().getDisplayName(TextStyle.FULL, Locale.ENGLISH);

@@ -47,7 +47,9 @@ final class PythonValues {
                 items.forEach(item -> copy.add(fromOutside(item, depth + 1)));
                 yield copy;
             }
-            default -> throw new TemplateException("a variable holds a " + value.getClass().getSimpleName());
+            default ->
+                throw new TemplateException(
+                        "a variable holds a " + value.getClass().getSimpleName());
         };
     }
 
@@ -55,7 +57,8 @@ final class PythonValues {
     static long countCharacters(Object value) {
         return switch (value) {
             case String text -> text.length();
-            case List<?> list -> list.stream().mapToLong(PythonValues::countCharacters).sum();
+            case List<?> list ->
+                list.stream().mapToLong(PythonValues::countCharacters).sum();
             case Map<?, ?> map ->
                 map.entrySet().stream()
                         .mapToLong(e -> countCharacters(e.getKey()) + countCharacters(e.getValue()))
@@ -123,6 +126,7 @@ final class PythonValues {
     /** {@code left == right}. */
     static boolean areEqual(Object left, Object right, TemplateBudget budget) {
         budget.enter();
+        budget.reading(left);
         try {
             if (isNumber(left) && isNumber(right)) {
                 return compareNumbers(left, right) == 0;
@@ -170,6 +174,7 @@ final class PythonValues {
     /** Order of two values as {@code <} and {@code sort} see it. */
     static int compare(Object left, Object right, TemplateBudget budget) {
         budget.enter();
+        budget.reading(left);
         try {
             if (isNumber(left) && isNumber(right)) {
                 return compareNumbers(left, right);
@@ -236,7 +241,7 @@ final class PythonValues {
             if (!(item instanceof String part)) {
                 throw new TemplateException("'in <string>' needs a str on its left, not " + typeName(item));
             }
-            budget.elements(text.length() / 64);
+            budget.reading(text);
             return text.contains(part);
         }
         if (container instanceof Map<?, ?> map) {
@@ -272,10 +277,11 @@ final class PythonValues {
         return switch (value) {
             case String text -> text;
             case Boolean truth -> truth;
-            case Double number when number == Math.rint(number) && Math.abs(number) < 1L << 53 -> (long) (double) number;
+            case Double number
+            when number == Math.rint(number) && Math.abs(number) < 1L << 53 -> (long) (double) number;
             case Number number -> number;
             case None none -> none;
-            case Undefined undefined -> throw undefined.failure();
+            case Undefined undefined -> undefined;
             default -> throw new TemplateException(typeName(value) + " cannot be a key");
         };
     }

@@ -248,7 +248,8 @@ final class SequenceFilters {
         for (Object item : PythonValues.iterate(value, run.budget())) {
             Object key = folded(attribute.apply(item), isCaseSensitive);
             boolean isBetter = best instanceof Undefined
-                    || sign * PythonValues.compare(key, folded(attribute.apply(best), isCaseSensitive), run.budget()) > 0;
+                    || sign * PythonValues.compare(key, folded(attribute.apply(best), isCaseSensitive), run.budget())
+                            > 0;
             best = isBetter ? item : best;
         }
         return best;
@@ -266,7 +267,8 @@ final class SequenceFilters {
         return item -> {
             Object part = item;
             for (String name : names) {
-                boolean isIndex = !name.isEmpty() && name.length() < 10 && name.chars().allMatch(c -> c >= '0' && c <= '9');
+                boolean isIndex =
+                        !name.isEmpty() && name.length() < 10 && name.chars().allMatch(c -> c >= '0' && c <= '9');
                 part = Members.item(part, isIndex ? (Object) Long.parseLong(name) : name, run);
             }
             return part;

@@ -128,6 +128,7 @@ final class StatementRunner {
         };
         LoopState state = new LoopState(items, depth, loop.isRecursive() ? recursion : null);
         for (int i = 0; i < items.size(); i++) {
+            run.budget().elements(1);
             state.moveTo(i);
             Scope inner = new Scope(scope);
             inner.set("loop", state);
@@ -184,8 +185,8 @@ final class StatementRunner {
             case Target.Unpacked unpacked -> {
                 List<?> values = PythonValues.iterate(value, run.budget());
                 if (values.size() != unpacked.targets().size()) {
-                    throw new TemplateException(
-                            values.size() + " values cannot be assigned to " + unpacked.targets().size() + " targets");
+                    throw new TemplateException(values.size() + " values cannot be assigned to "
+                            + unpacked.targets().size() + " targets");
                 }
                 for (int i = 0; i < values.size(); i++) {
                     assign(unpacked.targets().get(i), values.get(i), scope);

@@ -6,7 +6,10 @@ package dev.tandem.text;
  */
 final class TemplateBudget {
     private static final long MAX_STEPS = 10_000_000;
+
+    private static final int STEPS_PER_CHARACTER_OF_INPUT = 8;
     private static final int STEPS_PER_ELEMENT = 4;
+    private static final int CHARACTERS_READ_PER_STEP = 16;
     /** Characters in all strings together; a template may copy its input several times over. */
     private static final long MAX_CHARACTERS = 32L << 20;
 
@@ -16,12 +19,14 @@ final class TemplateBudget {
 
     static final int MAX_RANGE = 100_000;
 
+    private final long maxSteps;
     private final long maxCharacters;
     private long steps;
     private long characters;
     private int depth;
 
     TemplateBudget(long inputCharacters) {
+        maxSteps = MAX_STEPS + STEPS_PER_CHARACTER_OF_INPUT * inputCharacters;
         maxCharacters = MAX_CHARACTERS + COPIES_OF_INPUT * inputCharacters;
     }
 
@@ -33,10 +38,17 @@ final class TemplateBudget {
         work(STEPS_PER_ELEMENT * count);
     }
 
+    /** Reading through a value: free but for strings, of which a stretch takes as long as a step. */
+    void reading(Object value) {
+        if (value instanceof String text) {
+            work(text.length() / CHARACTERS_READ_PER_STEP);
+        }
+    }
+
     private void work(long count) {
         steps += count;
-        if (steps > MAX_STEPS) {
-            throw new TemplateException("the template takes more than " + MAX_STEPS + " steps");
+        if (steps > maxSteps) {
+            throw new TemplateException("the template takes more than " + maxSteps + " steps");
         }
     }
 

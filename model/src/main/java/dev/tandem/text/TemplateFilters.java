@@ -25,6 +25,7 @@ final class TemplateFilters {
             throw new TemplateException("the filter '" + name + "' is not known");
         }
         run.budget().step();
+        run.budget().reading(value);
         return filter.apply(value, arguments, run);
     }
 
@@ -52,7 +53,9 @@ final class TemplateFilters {
 
     private static Object attribute(Object value, Arguments arguments, TemplateRun run) {
         String name = arguments.bind("attr", "name").requiredString(0);
-        return value instanceof Map ? new Undefined("dict has no attribute '" + name + "'") : Members.attribute(value, name, run);
+        return value instanceof Map
+                ? new Undefined("dict has no attribute '" + name + "'")
+                : Members.attribute(value, name, run);
     }
 
     private static Object absolute(Object value) {

@@ -17,14 +17,18 @@ final class TemplateFunctions {
                 "range", (arguments, run) -> range(arguments),
                 "namespace", TemplateFunctions::namespace,
                 "dict", TemplateFunctions::dict,
-                "raise_exception", (arguments, run) -> {
-                    Object message = arguments.bind("raise_exception", "message").required(0);
-                    throw TemplateException.raised(run.text(message));
-                },
-                "strftime_now", (arguments, run) -> {
-                    String format = arguments.bind("strftime_now", "format").requiredString(0);
-                    return run.budget().text(PythonTime.format(format, run.now()));
-                });
+                "raise_exception",
+                        (arguments, run) -> {
+                            Object message =
+                                    arguments.bind("raise_exception", "message").required(0);
+                            throw TemplateException.raised(run.text(message));
+                        },
+                "strftime_now",
+                        (arguments, run) -> {
+                            String format =
+                                    arguments.bind("strftime_now", "format").requiredString(0);
+                            return run.budget().text(PythonTime.format(format, run.now()));
+                        });
     }
 
     private static Object range(Arguments arguments) {
@@ -50,7 +54,9 @@ final class TemplateFunctions {
 
     /** A dict or pairs as the only positional argument, then the named ones. */
     private static Map<Object, Object> merged(String callee, Arguments arguments, TemplateRun run) {
-        Object base = new Arguments(arguments.positional(), Map.of()).bind(callee, "mapping").value(0, None.NONE);
+        Object base = new Arguments(arguments.positional(), Map.of())
+                .bind(callee, "mapping")
+                .value(0, None.NONE);
         Map<Object, Object> merged = new LinkedHashMap<>();
         if (base instanceof Map<?, ?> map) {
             run.budget().elements(map.size());

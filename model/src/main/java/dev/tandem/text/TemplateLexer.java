@@ -31,7 +31,8 @@ final class TemplateLexer {
 
     static List<TemplateToken> tokens(String text) {
         String source = text.replace("\r\n", "\n").replace('\r', '\n');
-        TemplateLexer lexer = new TemplateLexer(source.endsWith("\n") ? source.substring(0, source.length() - 1) : source);
+        TemplateLexer lexer =
+                new TemplateLexer(source.endsWith("\n") ? source.substring(0, source.length() - 1) : source);
         while (lexer.at < lexer.source.length()) {
             lexer.readText();
         }
@@ -214,7 +215,10 @@ final class TemplateLexer {
     private void readNumber() {
         int start = at;
         skipDigits();
-        if (at == start + 1 && source.charAt(start) == '0' && at < source.length() && "xXoObB".indexOf(source.charAt(at)) >= 0) {
+        if (at == start + 1
+                && source.charAt(start) == '0'
+                && at < source.length()
+                && "xXoObB".indexOf(source.charAt(at)) >= 0) {
             throw failure("number literals other than decimal are not supported");
         }
         boolean isFloat = false;
@@ -234,7 +238,9 @@ final class TemplateLexer {
             isFloat |= at > digits;
             at = at > digits ? at : exponent;
         }
-        if (!isFloat && source.charAt(start) == '0' && !source.substring(start, at).matches("[0_]+")) {
+        if (!isFloat
+                && source.charAt(start) == '0'
+                && !source.substring(start, at).matches("[0_]+")) {
             throw failure("a number begins with 0");
         }
         add(isFloat ? Kind.FLOAT : Kind.INTEGER, source.substring(start, at).replace("_", ""));

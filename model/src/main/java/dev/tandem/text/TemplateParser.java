@@ -28,7 +28,8 @@ final class TemplateParser {
         TemplateParser parser = new TemplateParser(source);
         List<Statement> statements = parser.parseUntil(Set.of());
         if (parser.tokens.current().kind() != Kind.END) {
-            throw parser.tokens.failure("unexpected tag '" + parser.tokens.ahead().text() + "'");
+            throw parser.tokens.failure(
+                    "unexpected tag '" + parser.tokens.ahead().text() + "'");
         }
         return statements;
     }
@@ -57,7 +58,8 @@ final class TemplateParser {
                 }
                 default -> {
                     if (!ends.isEmpty()) {
-                        throw tokens.failure("the template ends where one of " + ends.stream().sorted().toList() + " is due");
+                        throw tokens.failure("the template ends where one of "
+                                + ends.stream().sorted().toList() + " is due");
                     }
                     tokens.leave();
                     return statements;
@@ -249,7 +251,9 @@ final class TemplateParser {
         }
         List<Target> targets = new ArrayList<>(List.of(first));
         while (tokens.skipOperator(",")) {
-            if (tokens.current().isName("in") || tokens.current().isOperator("=") || tokens.current().isOperator(")")) {
+            if (tokens.current().isName("in")
+                    || tokens.current().isOperator("=")
+                    || tokens.current().isOperator(")")) {
                 break;
             }
             targets.add(parseSingleTarget(mayBeMember));

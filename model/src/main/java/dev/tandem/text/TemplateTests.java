@@ -65,6 +65,7 @@ final class TemplateTests {
         if (test == null) {
             throw new TemplateException("the test '" + name + "' is not known");
         }
+        run.budget().reading(value);
         return test.holds(value, arguments, run);
     }
 
@@ -84,8 +85,7 @@ final class TemplateTests {
     }
 
     private static Map.Entry<String, Test> comparison(String name, String operator) {
-        return Map.entry(
-                name, (value, arguments, run) -> compares(operator, value, other(arguments), run.budget()));
+        return Map.entry(name, (value, arguments, run) -> compares(operator, value, other(arguments), run.budget()));
     }
 
     private static Object other(Arguments arguments) {
@@ -111,7 +111,8 @@ final class TemplateTests {
     private static boolean isSame(Object value, Arguments arguments, TemplateRun run) {
         Object other = other(arguments);
         return value == other
-                || ((value instanceof Boolean || value instanceof Long || value instanceof String) && value.equals(other));
+                || ((value instanceof Boolean || value instanceof Long || value instanceof String)
+                        && value.equals(other));
     }
 
     private static boolean isCased(String text, boolean isUpper) {

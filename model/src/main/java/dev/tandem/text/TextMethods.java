@@ -56,7 +56,10 @@ final class TextMethods {
         Method method = METHODS.get(name);
         return method == null
                 ? Optional.empty()
-                : Optional.of((Callable) (arguments, run) -> method.call(text, arguments, run));
+                : Optional.of((Callable) (arguments, run) -> {
+                    run.budget().reading(text);
+                    return method.call(text, arguments, run);
+                });
     }
 
     private static Object strip(String text, Arguments arguments, boolean atStart, boolean atEnd, TemplateRun run) {
@@ -160,7 +163,9 @@ final class TextMethods {
     }
 
     private static Object withoutEnd(String text, Arguments arguments, TemplateRun run, boolean atStart) {
-        String end = arguments.bind(atStart ? "removeprefix" : "removesuffix", "part").requiredString(0);
+        String end = arguments
+                .bind(atStart ? "removeprefix" : "removesuffix", "part")
+                .requiredString(0);
         if (atStart) {
             return run.budget().text(text.startsWith(end) ? text.substring(end.length()) : text);
         }
@@ -179,8 +184,8 @@ final class TextMethods {
     private static Object justify(String text, Arguments arguments, TemplateRun run, boolean toRight) {
         Arguments.Bound bound = arguments.bind("just", "width", "fillchar");
         bound.required(0);
-        String padding = PythonText.repeat(
-                bound.string(1, " "), bound.integer(0, 0) - PythonValues.length(text), run.budget());
+        String padding =
+                PythonText.repeat(bound.string(1, " "), bound.integer(0, 0) - PythonValues.length(text), run.budget());
         return run.budget().text(toRight ? padding + text : text + padding);
     }
 
@@ -213,7 +218,8 @@ final class TextMethods {
         if (value != null) {
             return value;
         }
-        boolean isIndex = !field.isEmpty() && field.length() < 4 && field.chars().allMatch(c -> c >= '0' && c <= '9');
+        boolean isIndex =
+                !field.isEmpty() && field.length() < 4 && field.chars().allMatch(c -> c >= '0' && c <= '9');
         if (isIndex && Integer.parseInt(field) < arguments.positional().size()) {
             return arguments.positional().get(Integer.parseInt(field));
         }

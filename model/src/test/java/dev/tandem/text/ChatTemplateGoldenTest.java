@@ -55,8 +55,9 @@ class ChatTemplateGoldenTest {
                     .orElseThrow()
                     .render(Map.of("messages", messages, "add_generation_prompt", true), NOW);
             assertThat(prompt)
-                    .isEqualTo("<|im_start|>user\nTell me a story.<|im_end|>\n<|im_start|>assistant\nOnce.\n<|im_end|>\n"
-                            + "<|im_start|>user\nMore!<|im_end|>\n<|im_start|>assistant\n");
+                    .isEqualTo(
+                            "<|im_start|>user\nTell me a story.<|im_end|>\n<|im_start|>assistant\nOnce.\n<|im_end|>\n"
+                                    + "<|im_start|>user\nMore!<|im_end|>\n<|im_start|>assistant\n");
             assertThat(tokenizer.encode(prompt, false)[0]).isEqualTo(4094);
         }
     }

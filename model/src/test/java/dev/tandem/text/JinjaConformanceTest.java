@@ -26,19 +26,21 @@ class JinjaConformanceTest {
     void shouldRenderAndRefuseAsJinja2() throws IOException {
         Map<String, Object> variables = JsonMapper.shared()
                 .readValue(resource("jinja-variables.json"), new TypeReference<Map<String, Object>>() {});
-        List<JsonNode> rows =
-                resource("jinja.jsonl").lines().map(JsonMapper.shared()::readTree).toList();
+        List<JsonNode> rows = resource("jinja.jsonl")
+                .lines()
+                .map(JsonMapper.shared()::readTree)
+                .toList();
         assertThat(rows).hasSizeGreaterThan(700);
         List<String> differences = new ArrayList<>();
         for (JsonNode row : rows) {
             String template = row.path("template").stringValue();
-            String expected = row.path("rendered").isString()
-                    ? row.path("rendered").stringValue()
-                    : "refused";
+            String expected =
+                    row.path("rendered").isString() ? row.path("rendered").stringValue() : "refused";
             String actual = render(template, variables);
             boolean isSame = row.path("rendered").isString() ? actual.equals(expected) : actual.startsWith("refused: ");
             if (!isSame) {
-                differences.add(template + "\n  expected: " + expected + row.path("error").asString("") + "\n  actual:   " + actual);
+                differences.add(template + "\n  expected: " + expected
+                        + row.path("error").asString("") + "\n  actual:   " + actual);
             }
         }
         assertThat(differences).isEmpty();

@@ -37,7 +37,7 @@ final class Peer {
     private Handshakes.@Nullable Described described;
     private boolean isHandshaking;
     private boolean isReached; // by a connection, with this descriptor
-    private boolean isOneShot;
+    private boolean isOneShot; // a connection serves one exchange
     private boolean isPumping;
     private boolean isPumpAsked;
     private long inFlightBytes;
@@ -68,7 +68,7 @@ final class Peer {
             do {
                 isPumpAsked = false;
                 closeSpent();
-                assign();
+                isPumpAsked |= assign(); // what the sockets take at once makes room for more
                 for (ClientConnection connection : new ArrayList<>(connections)) {
                     connection.flush();
                 }
@@ -78,7 +78,9 @@ final class Peer {
         }
     }
 
-    private void assign() {
+    /** Gives requests to connections while there is room; true if any went. */
+    private boolean assign() {
+        boolean isAnySent = false;
         while (!waiting.isEmpty()) {
             if (!waiting.peek().hasUnsent()) {
                 waiting.remove();
@@ -87,7 +89,12 @@ final class Peer {
             Handshakes.Described known = described;
             if (known == null) {
                 handshake();
-                return;
+                return isAnySent;
+            }
+            boolean isUnanswered = known.descriptor().tcp().version() < 2 && waiting.peek().isWrite();
+            if (isUnanswered && !isOneShot) {
+                isOneShot = true; // what a kept connection swallows while the peer closes it would be lost unseen
+                closeSpent();
             }
             ClientConnection best = leastLoaded();
             if ((best == null || best.inFlightBytes() >= BUSY_BYTES)
@@ -95,10 +102,12 @@ final class Peer {
                 connect(known);
             }
             if (best == null || !hasBudget()) {
-                return;
+                return isAnySent;
             }
+            isAnySent = true;
             turn(best, waiting.remove());
         }
+        return isAnySent;
     }
 
     private void turn(ClientConnection connection, PostedTransfer transfer) {

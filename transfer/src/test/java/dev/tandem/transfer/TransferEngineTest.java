@@ -1,6 +1,7 @@
 package dev.tandem.transfer;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -10,7 +11,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -118,6 +123,180 @@ class TransferEngineTest {
         assertThat(count(target, TransferCounter.REFUSED_REQUESTS)).isEqualTo(1);
     }
 
+    @Test
+    void shouldStripeALargeSpanOverConnections() {
+        MemorySegment theirs = random(48 << 20, 4);
+        MemorySegment ours = arena.allocate(48 << 20);
+        TransferEngine target = engine(false);
+        target.register(theirs);
+        TransferEngine engine = engine(false);
+
+        for (int i = 0; i < 3; i++) {
+            read(engine, target, new SpanBatch(ours, new long[] {0, theirs.address(), 48 << 20}));
+        }
+
+        assertThat(ours.mismatch(theirs)).isEqualTo(-1);
+        assertThat(count(engine, TransferCounter.CONNECTIONS_OPENED)).isEqualTo(4);
+        assertThat(count(target, TransferCounter.CONNECTIONS_ACCEPTED)).isEqualTo(4);
+        assertThat(count(engine, TransferCounter.HANDSHAKES)).isEqualTo(1);
+        assertThat(count(engine, TransferCounter.READ_BYTES)).isEqualTo(3 * (48L << 20));
+    }
+
+    @Test
+    void shouldMoveManyTransfersAtATime() throws Exception {
+        int threads = 8;
+        int each = 1 << 20;
+        MemorySegment theirs = arena.allocate((long) threads * each);
+        TransferEngine target = engine(true);
+        target.register(theirs);
+        TransferEngine engine = engine(true);
+        try (ExecutorService callers = Executors.newFixedThreadPool(threads)) {
+            List<Future<Long>> mismatches = new ArrayList<>();
+            for (int t = 0; t < threads; t++) {
+                int thread = t;
+                mismatches.add(callers.submit(() -> {
+                    MemorySegment source = random(each, 100 + thread);
+                    MemorySegment back = arena.allocate(each);
+                    for (int round = 0; round < 10; round++) {
+                        write(engine, target, scattered(source, theirs.address() + (long) thread * each, round));
+                        read(engine, target, scattered(back, theirs.address() + (long) thread * each, round));
+                    }
+                    return back.mismatch(source);
+                }));
+            }
+            for (Future<Long> mismatch : mismatches) {
+                assertThat(mismatch.get()).isEqualTo(-1);
+            }
+        }
+    }
+
+    /** A completed write is visible to the next read, whichever connection takes it. */
+    @Test
+    void shouldReadWhatACompletedWriteHasWritten() {
+        MemorySegment theirs = arena.allocate(64 << 10);
+        MemorySegment out = arena.allocate(64 << 10);
+        MemorySegment in = arena.allocate(64 << 10);
+        TransferEngine target = engine(false);
+        target.register(theirs);
+        TransferEngine writer = engine(false);
+        TransferEngine reader = engine(false);
+        long[] whole = {0, theirs.address(), 64 << 10};
+
+        for (int round = 0; round < 200; round++) {
+            out.fill((byte) round);
+            write(writer, target, new SpanBatch(out, whole));
+            read(reader, target, new SpanBatch(in, whole));
+            assertThat(in.mismatch(out)).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void shouldServeARegionOfManyPieces() {
+        MemorySegment memory = random(1 << 20, 5);
+        ReversedBlocks region = new ReversedBlocks(memory, 1_000);
+        TransferEngine target = engine(true);
+        target.register(region);
+        TransferEngine engine = engine(true);
+        MemorySegment ours = arena.allocate(1 << 20);
+        SpanBatch spans = new SpanBatch(ours, new long[] {0, region.address() + 500, 1_000_000});
+
+        read(engine, target, spans);
+
+        for (int i = 0; i < 1_000_000; i += 997) {
+            assertThat(ours.get(ValueLayout.JAVA_BYTE, i)).isEqualTo(region.at(500 + i));
+        }
+        ours.fill((byte) 3);
+        write(engine, target, spans);
+        for (int i = 0; i < 1_000_000; i += 997) {
+            assertThat(region.at(500 + i)).isEqualTo((byte) 3);
+        }
+        assertThat(region.open.get()).isZero();
+    }
+
+    @Test
+    void shouldRefuseWhatARegionRefuses() {
+        ReversedBlocks region = new ReversedBlocks(arena.allocate(1 << 20), 1_000);
+        TransferEngine target = engine(true);
+        target.register(region);
+        region.isOver = true;
+
+        Transfer transfer = engine(true)
+                .read(
+                        target.segmentName(),
+                        new SpanBatch(arena.allocate(10), new long[] {0, region.address(), 10}),
+                        DEADLINE);
+
+        assertThat(kindOf(transfer)).isEqualTo(TransferException.Kind.REJECTED);
+    }
+
+    @Test
+    void shouldRefuseAfterUnregistration() {
+        MemorySegment theirs = arena.allocate(4096);
+        TransferEngine target = engine(true);
+        Region region = target.register(theirs);
+        TransferEngine engine = engine(true);
+        SpanBatch spans = new SpanBatch(arena.allocate(4096), new long[] {0, theirs.address(), 4096});
+        read(engine, target, spans);
+
+        target.unregister(region);
+
+        assertThat(kindOf(engine.read(target.segmentName(), spans, DEADLINE)))
+                .isEqualTo(TransferException.Kind.REJECTED);
+        target.register(theirs);
+        assertThat(read(engine, target, spans).bytes()).isEqualTo(4096);
+    }
+
+    @Test
+    void shouldOnlyReadReadOnlyMemory() {
+        MemorySegment theirs = random(4096, 6).asReadOnly();
+        TransferEngine target = engine(true);
+        target.register(theirs);
+        TransferEngine engine = engine(true);
+        SpanBatch spans = new SpanBatch(arena.allocate(4096), new long[] {0, theirs.address(), 4096});
+
+        assertThat(read(engine, target, spans).bytes()).isEqualTo(4096);
+        assertThat(kindOf(engine.write(target.segmentName(), spans, DEADLINE)))
+                .isEqualTo(TransferException.Kind.REJECTED);
+    }
+
+    @Test
+    void shouldRejectACallersMistakesAtOnce() {
+        TransferEngine engine = engine(true);
+        MemorySegment local = arena.allocate(100);
+
+        assertThatThrownBy(() -> engine.read("p:1", new SpanBatch(local, new long[] {90, 1, 11}), DEADLINE))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("span 0");
+        assertThatThrownBy(() -> engine.read("p:1", new SpanBatch(local, new long[] {-1, 1, 11}), DEADLINE))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> engine.write("p:1", new SpanBatch(local, new long[] {0, 1, -1}), DEADLINE))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> engine.read(
+                        "p:1", new SpanBatch(local.asReadOnly(), new long[] {0, 1, 1}), DEADLINE))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() ->
+                        engine.read("p:1", new SpanBatch(MemorySegment.ofArray(new byte[8]), new long[] {0, 1, 1}), DEADLINE))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> engine.register(Arena.ofConfined().allocate(8)))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> TransferEngine.start(TransferConfig.of("0.0.0.0")))
+                .hasMessageContaining("wildcard");
+        assertThatThrownBy(() -> new TransferConfig(
+                        " ", -1, 0, 1, true, new TransferConfig.Timeouts(Duration.ZERO, Duration.ofSeconds(1))))
+                .hasMessageContainingAll("host", "rpcPort", "connectionsPerPeer", "inFlightBytesPerPeer", "timeouts");
+    }
+
+    @Test
+    void shouldNameThePortThatIsInUse() {
+        int port = engine(true).rpcPort();
+        TransferConfig defaults = TransferConfig.of("127.0.0.1");
+
+        assertThatThrownBy(() -> TransferEngine.start(new TransferConfig(
+                        "127.0.0.1", port, 4, defaults.inFlightBytesPerPeer(), true, defaults.timeouts())))
+                .isInstanceOf(java.io.UncheckedIOException.class)
+                .hasMessageContaining(":" + port);
+    }
+
     private TransferEngine engine(boolean checksums) {
         TransferConfig defaults = TransferConfig.of("127.0.0.1");
         TransferEngine engine = TransferEngine.start(new TransferConfig(
@@ -152,6 +331,19 @@ class TransferEngineTest {
         return engine.counters().get(counter.ordinal()).value();
     }
 
+    /** 1,024 spans of 1 KiB in an order of their own. */
+    private static SpanBatch scattered(MemorySegment local, long remote, int seed) {
+        int count = (int) (local.byteSize() >> 10);
+        long[] packed = new long[3 * count];
+        for (int i = 0; i < count; i++) {
+            long at = (long) (i * 389 + seed) % count << 10;
+            packed[3 * i] = at;
+            packed[3 * i + 1] = remote + at;
+            packed[3 * i + 2] = 1 << 10;
+        }
+        return new SpanBatch(local, packed);
+    }
+
     private static SpanBatch awkwardSpans(long remote, MemorySegment local) {
         SpanBatch.Builder spans = new SpanBatch.Builder();
         long offset = 0;
@@ -178,5 +370,66 @@ class TransferEngineTest {
             memory.set(ValueLayout.JAVA_LONG, at, random.nextLong());
         }
         return memory;
+    }
+
+    /** Virtual addresses over blocks that lie in memory in reverse order, as a leased region's may. */
+    private static final class ReversedBlocks implements Region {
+        private final MemorySegment memory;
+        private final int blockBytes;
+        private final AtomicInteger open = new AtomicInteger();
+        private volatile boolean isOver;
+
+        private ReversedBlocks(MemorySegment memory, int blockBytes) {
+            this.memory = memory;
+            this.blockBytes = blockBytes;
+        }
+
+        @Override
+        public long address() {
+            return 0x4000_0000_0000L;
+        }
+
+        @Override
+        public long length() {
+            return memory.byteSize() / blockBytes * blockBytes;
+        }
+
+        byte at(long offset) {
+            return memory.get(ValueLayout.JAVA_BYTE, blockStart(offset) + offset % blockBytes);
+        }
+
+        private long blockStart(long offset) {
+            return (length() / blockBytes - 1 - offset / blockBytes) * blockBytes;
+        }
+
+        @Override
+        public Access open(long from, long length, Operation operation) {
+            if (isOver) {
+                throw new TransferException(TransferException.Kind.REJECTED, "lease is over");
+            }
+            open.incrementAndGet();
+            List<MemorySegment> pieces = new ArrayList<>();
+            for (long offset = from - address(), end = offset + length; offset < end; ) {
+                long bytes = Math.min(end - offset, blockBytes - offset % blockBytes);
+                pieces.add(memory.asSlice(blockStart(offset) + offset % blockBytes, bytes));
+                offset += bytes;
+            }
+            return new Access() {
+                @Override
+                public int pieces() {
+                    return pieces.size();
+                }
+
+                @Override
+                public MemorySegment piece(int index) {
+                    return pieces.get(index);
+                }
+
+                @Override
+                public void close() {
+                    open.decrementAndGet();
+                }
+            };
+        }
     }
 }

@@ -21,6 +21,7 @@ import org.slf4j.LoggerFactory;
 public final class HandshakeServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HandshakeServer.class);
     private static final int BACKLOG = 512;
+    private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(5);
 
     /**
      * @param readDeadline for the whole request; the same again for the client to close after the reply
@@ -38,6 +39,7 @@ public final class HandshakeServer implements AutoCloseable {
     private final ServerSocket listening;
     private final Limits limits;
     private final Responder responder;
+    private final Thread accepting;
     // Open connections, oldest first. Added by the accepting thread, removed by each connection's own or to make room.
     private final ConcurrentLinkedQueue<Socket> open = new ConcurrentLinkedQueue<>();
     private final AtomicInteger openCount = new AtomicInteger();
@@ -46,6 +48,9 @@ public final class HandshakeServer implements AutoCloseable {
         this.listening = listening;
         this.limits = limits;
         this.responder = responder;
+        this.accepting = Thread.ofVirtual()
+                .name("handshake-accept-" + listening.getLocalPort())
+                .unstarted(this::accept);
     }
 
     /** Binds now, accepts after {@link #start}. */
@@ -66,12 +71,18 @@ public final class HandshakeServer implements AutoCloseable {
     }
 
     public void start() {
-        Thread.ofVirtual().name("handshake-accept-" + port()).start(this::accept);
+        accepting.start();
     }
 
+    /** When it returns, the port is free: the thread that waits on it holds it until it has noticed. */
     @Override
     public void close() throws IOException {
         listening.close();
+        try {
+            accepting.join(CLOSE_DEADLINE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         for (Socket socket = open.poll(); socket != null; socket = open.poll()) {
             socket.close();
         }

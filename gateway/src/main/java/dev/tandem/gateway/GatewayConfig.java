@@ -1,0 +1,59 @@
+package dev.tandem.gateway;
+
+import dev.tandem.api.HttpAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Everything that a gateway is told, checked as a whole: one {@link IllegalArgumentException} names every problem.
+ *
+ * @param listen {@code --host} and {@code --port}; port 0 takes any
+ * @param nodes the nodes
+ * @param retry how often legs are tried
+ * @param policies what the operator decides
+ * @param limits bounds
+ */
+public record GatewayConfig(
+        HttpAddress listen, NodeLists nodes, RetrySettings retry, GatewayPolicies policies, GatewayLimits limits) {
+    private static final Duration SLOWEST_RETURN = Duration.ofMillis(500);
+
+    /** Checks the values. */
+    public GatewayConfig {
+        List<String> problems = new ArrayList<>(nodes.problems());
+        require(retry.maxRetries() >= 1, "--max-retries " + retry.maxRetries() + " is below 1", problems);
+        require(!retry.retryDelay().isNegative(), "--retry-delay is negative", problems);
+        require(limits.eventLoops() >= 1, "eventLoops " + limits.eventLoops() + " is below 1", problems);
+        require(limits.maxBodyBytes() >= 1, "maxBodyBytes " + limits.maxBodyBytes() + " is below 1", problems);
+        require(
+                limits.maxConcurrentRequests() >= 1,
+                "maxConcurrentRequests " + limits.maxConcurrentRequests() + " is below 1",
+                problems);
+        require(limits.silenceTimeout().isPositive(), "silenceTimeout is not positive", problems);
+        require(
+                policies.probes().whileDown().compareTo(SLOWEST_RETURN) <= 0,
+                "probes of nodes that are down must come at least every " + SLOWEST_RETURN.toMillis() + " ms",
+                problems);
+        if (problems.isEmpty()) {
+            require(
+                    !nodes.prefill().contains(listen) && !nodes.decode().contains(listen),
+                    "the gateway's own address " + listen + " is listed as a node",
+                    problems);
+        }
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("\n", problems));
+        }
+    }
+
+    /** A gateway with defaults for everything but the addresses. */
+    public static GatewayConfig of(HttpAddress listen, NodeLists nodes) {
+        return new GatewayConfig(
+                listen, nodes, RetrySettings.DEFAULT, GatewayPolicies.DEFAULT, GatewayLimits.DEFAULT);
+    }
+
+    private static void require(boolean holds, String problem, List<String> problems) {
+        if (!holds) {
+            problems.add(problem);
+        }
+    }
+}

@@ -1,0 +1,18 @@
+package dev.tandem.gateway;
+
+import dev.tandem.gateway.fleet.ProbeSchedule;
+import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+
+/**
+ * What the operator decides.
+ *
+ * @param localPrefill what happens to a request whose disaggregation fails
+ * @param clientKvParamsAllowed whether clients may send {@code kv_transfer_params}; dropped otherwise
+ * @param probes how often nodes are asked for their health
+ */
+public record GatewayPolicies(
+        LocalPrefillPolicy localPrefill, boolean clientKvParamsAllowed, ProbeSchedule probes) {
+    /** Local prefill is allowed, clients' parameters are not. */
+    public static final GatewayPolicies DEFAULT =
+            new GatewayPolicies(LocalPrefillPolicy.ALLOW, false, ProbeSchedule.DEFAULT);
+}

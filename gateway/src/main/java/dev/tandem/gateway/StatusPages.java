@@ -1,0 +1,113 @@
+package dev.tandem.gateway;
+
+import dev.tandem.api.ApiException;
+import dev.tandem.api.Exchange;
+import dev.tandem.api.HttpCall;
+import dev.tandem.api.HttpClient;
+import dev.tandem.api.HttpReply;
+import dev.tandem.api.Route;
+import dev.tandem.api.metrics.MetricsPage;
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.gateway.fleet.Fleet;
+import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** What the gateway says of itself and its nodes. Each page runs on a virtual thread. */
+final class StatusPages {
+    private static final Logger LOG = LoggerFactory.getLogger(StatusPages.class);
+    private static final String VERSION = "0.1.0";
+    private static final Duration MODELS_WITHIN = Duration.ofSeconds(3);
+    private static final int RETRY_AFTER_SECONDS = 1;
+
+    private final Fleet fleet;
+    private final HttpClient http;
+    private final GatewayMetrics metrics;
+    private final LocalPrefillPolicy localPrefill;
+
+    StatusPages(Fleet fleet, HttpClient http, GatewayMetrics metrics, LocalPrefillPolicy localPrefill) {
+        this.fleet = fleet;
+        this.http = http;
+        this.metrics = metrics;
+        this.localPrefill = localPrefill;
+    }
+
+    List<Route> routes() {
+        return List.of(
+                new Route("GET", "/health", this::health),
+                new Route("GET", "/healthcheck", this::healthcheck),
+                new Route("GET", "/v1/models", this::models),
+                new Route("GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
+                new Route("GET", "/version", page -> page.respondJson(200, object().put("version", VERSION))));
+    }
+
+    /** 200 without a body while requests can be served, as vLLM; else a 503 that names the missing role. */
+    private void health(Exchange exchange) {
+        List<String> missing = new ArrayList<>();
+        if (fleet.healthy(NodeRole.PREFILL) == 0 && localPrefill == LocalPrefillPolicy.REFUSE) {
+            missing.add("prefill");
+        }
+        if (fleet.healthy(NodeRole.DECODE) == 0) {
+            missing.add("decode");
+        }
+        if (!missing.isEmpty()) {
+            throw ApiError.unavailable(
+                    "no healthy node of the role " + String.join(" and ", missing), RETRY_AFTER_SECONDS);
+        }
+        exchange.respondEmpty(200);
+    }
+
+    /** The example proxy's page: how many nodes are configured; and how many of them are healthy. */
+    private void healthcheck(Exchange exchange) {
+        exchange.respondJson(
+                200,
+                object().put("status", "ok")
+                        .put("prefill_instances", fleet.nodes(NodeRole.PREFILL).size())
+                        .put("decode_instances", fleet.nodes(NodeRole.DECODE).size())
+                        .put("prefill_healthy", fleet.healthy(NodeRole.PREFILL))
+                        .put("decode_healthy", fleet.healthy(NodeRole.DECODE)));
+    }
+
+    /** What the first healthy node says, prefill nodes first, as the example proxy. */
+    private void models(Exchange exchange) {
+        for (NodeRole role : NodeRole.values()) {
+            for (FleetNode node : fleet.nodes(role)) {
+                if (node.isHealthy() && answeredModels(exchange, node)) {
+                    return;
+                }
+            }
+        }
+        throw ApiError.unavailable("no node tells its models", RETRY_AFTER_SECONDS);
+    }
+
+    private boolean answeredModels(Exchange exchange, FleetNode node) {
+        HttpCall call = HttpCall.get(node.address(), "/v1/models");
+        HttpCall authorized = exchange.header("Authorization")
+                .map(value -> call.withHeader("Authorization", value))
+                .orElse(call);
+        try {
+            HttpReply reply = http.send(authorized, MODELS_WITHIN);
+            if (reply.status() >= 500) {
+                return false;
+            }
+            exchange.respond(
+                    reply.status(), reply.header("Content-Type").orElse("application/json"), reply.body());
+            return true;
+        } catch (ApiException e) {
+            LOG.warn("models not told: node={} cause={}", node.address(), e.getMessage());
+            node.suspect();
+            return false;
+        }
+    }
+
+    private static ObjectNode object() {
+        return JsonNodeFactory.instance.objectNode();
+    }
+}

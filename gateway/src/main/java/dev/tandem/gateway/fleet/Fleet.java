@@ -1,0 +1,80 @@
+package dev.tandem.gateway.fleet;
+
+import dev.tandem.api.HttpAddress;
+import dev.tandem.api.HttpClient;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+
+/** All nodes of the gateway and the threads that judge their health. The lists never change; any thread. */
+public final class Fleet implements AutoCloseable {
+    private final List<FleetNode> prefill;
+    private final List<FleetNode> decode;
+    private final List<NodeProber> probers = new ArrayList<>();
+
+    /** Nodes in the order in which they are configured; none is healthy before {@link #startProbing}. */
+    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode) {
+        this.prefill = prefill.stream()
+                .map(address -> new FleetNode(NodeRole.PREFILL, address))
+                .toList();
+        this.decode = decode.stream()
+                .map(address -> new FleetNode(NodeRole.DECODE, address))
+                .toList();
+    }
+
+    /** Starts judging; waits until every node has been judged once, no longer than the patience. */
+    public void startProbing(HttpClient http, ProbeSchedule schedule, Duration patience) {
+        CountDownLatch judged = new CountDownLatch(prefill.size() + decode.size());
+        for (NodeRole role : NodeRole.values()) {
+            for (FleetNode node : nodes(role)) {
+                probers.add(NodeProber.start(node, http, schedule, judged::countDown));
+            }
+        }
+        try {
+            boolean complete = judged.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+            if (!complete) {
+                nodes(NodeRole.PREFILL).forEach(FleetNode::suspect);
+                nodes(NodeRole.DECODE).forEach(FleetNode::suspect);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The nodes of a role. */
+    public List<FleetNode> nodes(NodeRole role) {
+        return switch (role) {
+            case PREFILL -> prefill;
+            case DECODE -> decode;
+        };
+    }
+
+    /** The healthy nodes of a role that have not been tried, with their loads now. */
+    public List<NodeLoad> candidates(NodeRole role, Collection<FleetNode> tried) {
+        List<FleetNode> all = nodes(role);
+        List<NodeLoad> candidates = new ArrayList<>(all.size());
+        for (FleetNode node : all) {
+            if (node.isHealthy() && !tried.contains(node)) {
+                candidates.add(node.load());
+            }
+        }
+        return candidates;
+    }
+
+    /** How many nodes of a role are healthy. */
+    public int healthy(NodeRole role) {
+        int count = 0;
+        for (FleetNode node : nodes(role)) {
+            count += node.isHealthy() ? 1 : 0;
+        }
+        return count;
+    }
+
+    @Override
+    public void close() {
+        probers.forEach(NodeProber::stop);
+    }
+}

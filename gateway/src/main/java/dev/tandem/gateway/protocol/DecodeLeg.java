@@ -1,0 +1,64 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.ApiException;
+import dev.tandem.api.LoopExchange;
+import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.relay.StreamRelay;
+
+/** The call of a decode node: events are relayed, anything else is collected. Owned by the event loop of the request. */
+final class DecodeLeg extends Leg {
+    private final StreamRelay relay;
+
+    DecodeLeg(PdExchange exchange, LoopExchange client, FleetNode node, int maxReplyBytes) {
+        super(exchange, node, maxReplyBytes);
+        this.relay = new StreamRelay(client);
+    }
+
+    @Override
+    public void chunk(byte[] bytes) {
+        if (isStream()) {
+            relay.relay(bytes, upstream(), exchange::answering);
+        } else {
+            collect(bytes);
+        }
+    }
+
+    @Override
+    public void end() {
+        if (!isStream()) {
+            answered();
+        } else if (relay.isComplete()) {
+            exchange.streamed();
+        } else {
+            broke(new ApiException(ApiException.Kind.CLOSED, "the stream ended without [DONE]"));
+        }
+    }
+
+    @Override
+    void broke(ApiException failure) {
+        if (relay.isComplete()) {
+            exchange.streamed();
+        } else if (relay.hasBegun()) {
+            exchange.streamBroke(node, String.valueOf(failure.getMessage()));
+        } else {
+            exchange.decodeFailed(node, failure);
+        }
+    }
+
+    private void answered() {
+        byte[] body = collector.bytes();
+        if (head().status() < 300 && body.length == 0) {
+            exchange.decodeFailed(
+                    node, new ApiException(ApiException.Kind.PROTOCOL, "a " + head().status() + " without a body"));
+        } else {
+            exchange.decoded(node, head(), body);
+        }
+    }
+
+    private boolean isStream() {
+        return head().status() < 300
+                && head().header("Content-Type")
+                        .filter(type -> type.startsWith("text/event-stream"))
+                        .isPresent();
+    }
+}

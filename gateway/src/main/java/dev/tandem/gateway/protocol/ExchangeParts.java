@@ -1,0 +1,8 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.HttpClient;
+import dev.tandem.gateway.fleet.Fleet;
+
+/** What all exchanges of a gateway share. */
+public record ExchangeParts(
+        Fleet fleet, HttpClient http, RequestIds ids, ExchangeSettings settings, ExchangeMeters meters) {}

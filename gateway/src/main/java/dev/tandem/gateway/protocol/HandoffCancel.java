@@ -1,0 +1,71 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.ApiException;
+import dev.tandem.api.HttpCall;
+import dev.tandem.api.HttpClient;
+import dev.tandem.api.ReplyHead;
+import dev.tandem.api.ReplyListener;
+import dev.tandem.gateway.fleet.FleetNode;
+import java.nio.charset.StandardCharsets;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells a prefill node to free the blocks that it lends, or is about to lend, to a request that will not be decoded: {@code POST
+ * /v1/handoff/cancel {"request_id": X}} where X is the {@code X-Request-Id} of both hops. A node that does not know the path (404, 405) is
+ * not asked again; its blocks come free by its own timer. Nobody waits for the answer. Owned by the event loop of the request.
+ */
+final class HandoffCancel implements ReplyListener {
+    private static final Logger LOG = LoggerFactory.getLogger(HandoffCancel.class);
+
+    private final FleetNode node;
+    private final String requestId;
+    private final GatewayCounters counters;
+
+    private HandoffCancel(FleetNode node, String requestId, GatewayCounters counters) {
+        this.node = node;
+        this.requestId = requestId;
+        this.counters = counters;
+    }
+
+    /** Sends the cancel on the calling event loop. */
+    static void send(HttpClient http, FleetNode node, String requestId, GatewayCounters counters) {
+        if (!node.cancelsHandoffs()) {
+            return;
+        }
+        counters.add(GatewayCounter.HANDOFFS_CANCELLED);
+        byte[] body = ("{\"request_id\":\"" + requestId + "\"}").getBytes(StandardCharsets.UTF_8);
+        http.startOnLoop(
+                HttpCall.postJson(node.address(), "/v1/handoff/cancel", body),
+                new HandoffCancel(node, requestId, counters));
+    }
+
+    @Override
+    public void head(ReplyHead head) {
+        if (head.status() == 404 || head.status() == 405) {
+            node.knowsNoCancel();
+        } else if (head.status() >= 300) {
+            missed("status " + head.status());
+        }
+    }
+
+    @Override
+    public void chunk(byte[] bytes) {
+        // what the node says about it interests nobody
+    }
+
+    @Override
+    public void end() {
+        LOG.debug("handoff cancelled: request={} node={}", requestId, node.address());
+    }
+
+    @Override
+    public void failed(ApiException failure) {
+        missed(String.valueOf(failure.getMessage()));
+    }
+
+    private void missed(String cause) {
+        counters.add(GatewayCounter.HANDOFF_CANCELS_FAILED);
+        LOG.warn("handoff not cancelled: request={} node={} cause={}", requestId, node.address(), cause);
+    }
+}

@@ -1,0 +1,70 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.ApiException;
+import dev.tandem.api.ReplyHead;
+import dev.tandem.api.ReplyListener;
+import dev.tandem.api.Upstream;
+import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.relay.ReplyCollector;
+import org.jspecify.annotations.Nullable;
+
+/** What the calls of both kinds of nodes have in common. Owned by the event loop of the request. */
+abstract sealed class Leg implements ReplyListener permits PrefillLeg, DecodeLeg {
+    final PdExchange exchange;
+    final FleetNode node;
+    final ReplyCollector collector;
+    private @Nullable Upstream upstream;
+    private @Nullable ReplyHead head;
+
+    Leg(PdExchange exchange, FleetNode node, int maxReplyBytes) {
+        this.exchange = exchange;
+        this.node = node;
+        this.collector = new ReplyCollector(maxReplyBytes);
+    }
+
+    final void attach(Upstream started) {
+        upstream = started;
+    }
+
+    @Override
+    public final void head(ReplyHead arrived) {
+        head = arrived;
+    }
+
+    @Override
+    public final void failed(ApiException failure) {
+        if (failure.kind() == ApiException.Kind.CONNECT) {
+            node.refusedConnection(String.valueOf(failure.getMessage()));
+        } else {
+            node.suspect();
+        }
+        broke(failure);
+    }
+
+    /** The node gave no complete answer. */
+    abstract void broke(ApiException failure);
+
+    final ReplyHead head() {
+        ReplyHead known = head;
+        if (known == null) {
+            throw new IllegalStateException("bytes before the head from " + node);
+        }
+        return known;
+    }
+
+    final Upstream upstream() {
+        Upstream known = upstream;
+        if (known == null) {
+            throw new IllegalStateException("an answer before the call to " + node);
+        }
+        return known;
+    }
+
+    /** Collects; an answer above the bound is called off and counts as broken. */
+    final void collect(byte[] chunk) {
+        if (!collector.add(chunk)) {
+            upstream().cancel();
+            broke(new ApiException(ApiException.Kind.PROTOCOL, "the answer is larger than allowed"));
+        }
+    }
+}

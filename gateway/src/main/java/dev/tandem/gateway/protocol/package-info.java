@@ -1,0 +1,8 @@
+/**
+ * The exchange with a prefill and a decode node. Entry: {@link dev.tandem.gateway.protocol.PdExchange}, one object a request, owned by the
+ * event loop of the client's connection. What is sent is made by pure functions: {@link dev.tandem.gateway.protocol.PdProtocol}.
+ */
+@NullMarked
+package dev.tandem.gateway.protocol;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,8 @@
+/**
+ * Bringing a node's answer to the client: {@link dev.tandem.gateway.relay.StreamRelay} for events, {@link
+ * dev.tandem.gateway.relay.ReplyCollector} for answers in one piece. Owned by the event loop of the client's connection.
+ */
+@NullMarked
+package dev.tandem.gateway.relay;
+
+import org.jspecify.annotations.NullMarked;
