@@ -6,12 +6,18 @@ import java.util.Map;
 
 /** The counters of one engine. Owned by the engine loop; others see copies. */
 final class EngineCounters {
-    private static final EngineCounter[] ALL = EngineCounter.values();
+    private final EnumMap<EngineCounter, Long> values = new EnumMap<>(EngineCounter.class);
 
-    private final long[] values = new long[ALL.length];
+    EngineCounters() {
+        for (EngineCounter counter : EngineCounter.values()) {
+            values.put(counter, 0L);
+        }
+    }
 
     void add(EngineCounter counter, long amount) {
-        values[counter.ordinal()] += amount;
+        if (amount != 0) {
+            values.merge(counter, amount, Long::sum);
+        }
     }
 
     void increment(EngineCounter counter) {
@@ -19,15 +25,11 @@ final class EngineCounters {
     }
 
     void set(EngineCounter counter, long value) {
-        values[counter.ordinal()] = value;
+        values.put(counter, value);
     }
 
     /** All of them, also those at 0. */
     Map<EngineCounter, Long> copy() {
-        var copy = new EnumMap<EngineCounter, Long>(EngineCounter.class);
-        for (EngineCounter counter : ALL) {
-            copy.put(counter, values[counter.ordinal()]);
-        }
-        return Collections.unmodifiableMap(copy);
+        return Collections.unmodifiableMap(new EnumMap<>(values));
     }
 }

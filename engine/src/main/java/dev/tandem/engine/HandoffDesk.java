@@ -27,7 +27,11 @@ import org.slf4j.LoggerFactory;
  * the engine loop.
  */
 final class HandoffDesk {
-    /** How this node behaves. @param leaseTimeoutNs how long P keeps lent blocks */
+    /**
+     * How this node behaves.
+     *
+     * @param leaseTimeoutNs how long P keeps lent blocks
+     */
     record Rules(FailurePolicy failurePolicy, long leaseTimeoutNs) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(HandoffDesk.class);

@@ -36,7 +36,12 @@ public final class RankWorker implements AutoCloseable {
         }
     }
 
-    /** Batches to warm up with. @param chunkRows of a prompt; sequences that decode together */
+    /**
+     * Batches to warm up with.
+     *
+     * @param chunkRows rows of a prompt
+     * @param sequences most sequences that decode together
+     */
     record WarmUpShape(int chunkRows, int sequences) {}
 
     private static final Job<?> LAST = Job.of(() -> "last");
@@ -76,7 +81,7 @@ public final class RankWorker implements AutoCloseable {
 
     private void work() {
         try {
-            for (Job<?> job = jobs.take(); job != LAST; job = jobs.take()) {
+            for (Job<?> job = jobs.take(); !job.equals(LAST); job = jobs.take()) {
                 job.run();
             }
         } catch (InterruptedException nobodyDoesThis) {

@@ -10,7 +10,11 @@ public final class PositionRandom {
 
     private PositionRandom() {}
 
-    /** Uniform in [0, 1), 53 bits. @param position index of the token among the output tokens */
+    /**
+     * Uniform in [0, 1), 53 bits.
+     *
+     * @param position index of the token among the output tokens
+     */
     public static double uniform(long seed, int position) {
         long bits = mix(mix(seed) + GOLDEN_GAMMA * (position + 1L));
         return (bits >>> 11) * 0x1p-53;

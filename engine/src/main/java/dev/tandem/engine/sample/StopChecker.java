@@ -13,7 +13,11 @@ import java.util.Set;
  * are not its business: whoever turns tokens into text finds them.
  */
 public final class StopChecker {
-    /** An end. @param stopTokenId the stop id of the request that was met */
+    /**
+     * An end.
+     *
+     * @param stopTokenId the stop id of the request that was met
+     */
     public record Stop(FinishReason reason, OptionalInt stopTokenId) {}
 
     private final Set<Integer> endTokenIds;

@@ -121,7 +121,7 @@ final class TokenFilter {
     }
 
     private boolean isBefore(int id, int other) {
-        return weights[id] > weights[other] || weights[id] == weights[other] && id < other;
+        return weights[id] > weights[other] || (weights[id] == weights[other] && id < other);
     }
 
     /** The k-th largest value, by a heap of the k largest seen so far. */
