@@ -19,24 +19,50 @@ public record KernelSelection(Kernels kernels, String reason) {
 
     /** The fastest kernels that work here; the choice is logged. */
     public static KernelSelection best() {
-        var selection =
-                new KernelSelection(new ScalarKernels(), obstacle().orElse("the specification is all there is"));
+        KernelSelection selection = obstacle()
+                .map(obstacle -> new KernelSelection(new ScalarKernels(), obstacle))
+                .orElseGet(KernelSelection::widest);
         LOG.info("kernels={} reason=\"{}\"", selection.kernels.name(), selection.reason);
         return selection;
     }
 
     /**
-     * The kernels of that name.
+     * The kernels of that name. The JVM fixes the width of its vectors when it starts, so a narrower one than the machine's needs a JVM
+     * started with {@code -XX:MaxVectorSize=16} (vector-128) or {@code 32} (vector-256).
      *
-     * @param name {@code auto} or {@code scalar}
-     * @throws IllegalArgumentException if there is no such name
+     * @param name {@code auto}, {@code scalar}, {@code vector-128}, {@code vector-256} or {@code vector-512}
+     * @throws IllegalArgumentException if there is no such name, or these kernels cannot run in this JVM; says why
      */
     public static KernelSelection named(String name) {
         return switch (name) {
             case "auto" -> best();
             case "scalar" -> new KernelSelection(new ScalarKernels(), "asked for");
-            default -> throw new IllegalArgumentException("unknown kernels '" + name + "', expected auto or scalar");
+            case "vector-128", "vector-256", "vector-512" -> forced(name);
+            default ->
+                throw new IllegalArgumentException(
+                        "unknown kernels '" + name + "', expected auto, scalar, vector-128, vector-256 or vector-512");
         };
+    }
+
+    private static KernelSelection forced(String name) {
+        obstacle().ifPresent(obstacle -> {
+            throw new IllegalArgumentException("kernels " + name + " cannot run here: " + obstacle);
+        });
+        KernelSelection widest = widest();
+        if (!widest.kernels.name().equals(name)) {
+            int bytes = Integer.parseInt(name.substring("vector-".length())) / Byte.SIZE;
+            throw new IllegalArgumentException("kernels " + name + " cannot run here: this JVM has "
+                    + widest.kernels.name() + "; its vector width is chosen at start with -XX:MaxVectorSize=" + bytes);
+        }
+        return new KernelSelection(widest.kernels, "asked for");
+    }
+
+    private static KernelSelection widest() {
+        var kernels = new VectorKernels();
+        if (VectorKernels.isSupported()) {
+            return new KernelSelection(kernels, "widest vectors of this machine");
+        }
+        return new KernelSelection(new ScalarKernels(), "vectors of this machine are narrower than 128 bits");
     }
 
     private static Optional<String> obstacle() {

@@ -23,8 +23,9 @@ public final class KernelThreads implements AutoCloseable {
     private final int count;
     private final int spins;
     private final Worker[] workers;
-    private final float[][] lanes;
-    private final float[][] scratch;
+    private final SliceScratch[] scratch;
+    private final LinearTask linearTask = new LinearTask(this);
+    private final AttentionTask attentionTask = new AttentionTask(this);
 
     /** Written by the owner before {@link #epoch} moves on, read by workers after they saw it move. */
     private @Nullable Slice current;
@@ -65,8 +66,10 @@ public final class KernelThreads implements AutoCloseable {
         }
         this.count = count;
         this.spins = count > cores ? 0 : SPINS;
-        this.lanes = new float[count][Lanes.COUNT];
-        this.scratch = new float[count][];
+        this.scratch = new SliceScratch[count];
+        for (int i = 0; i < count; i++) {
+            scratch[i] = new SliceScratch();
+        }
         this.workers = new Worker[count - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -156,19 +159,19 @@ public final class KernelThreads implements AutoCloseable {
         }
     }
 
-    /** Sixteen values for {@link Lanes}; for the slice that asks only. */
-    float[] lanes(int slice) {
-        return lanes[slice];
+    /** For the thread that runs that slice. */
+    SliceScratch scratch(int slice) {
+        return scratch[slice];
     }
 
-    /** At least {@code floats} values that keep their contents until the slice asks for more; grows to the largest size asked for. */
-    float[] scratch(int slice, int floats) {
-        float[] held = scratch[slice];
-        if (held == null || held.length < floats) {
-            held = new float[floats];
-            scratch[slice] = held;
-        }
-        return held;
+    /** The one matrix product that can run at a time. */
+    LinearTask linearTask() {
+        return linearTask;
+    }
+
+    /** The one attention that can run at a time. */
+    AttentionTask attentionTask() {
+        return attentionTask;
     }
 
     /** Ends the threads and waits for them. */

@@ -19,8 +19,8 @@ public final class ScalarKernels implements Kernels {
         int inputs = weight.columns();
         int outputs = weight.rows();
         threads.run((slice, slices) -> {
-            float[] lanes = threads.lanes(slice);
-            float[] widened = threads.scratch(slice, inputs);
+            float[] lanes = threads.scratch(slice).lanes;
+            float[] widened = threads.scratch(slice).widened(inputs);
             for (int o = from(outputs, slice, slices); o < from(outputs, slice + 1, slices); o++) {
                 StoredValues.widen(weight.dtype(), weight.data(), o * weight.rowBytes(), widened, 0, inputs);
                 for (int r = 0; r < rows; r++) {
@@ -38,8 +38,8 @@ public final class ScalarKernels implements Kernels {
         int inputs = weight.columns();
         int outputs = weight.rows();
         threads.run((slice, slices) -> {
-            float[] lanes = threads.lanes(slice);
-            float[] widened = threads.scratch(slice, inputs);
+            float[] lanes = threads.scratch(slice).lanes;
+            float[] widened = threads.scratch(slice).widened(inputs);
             for (int o = from(outputs, slice, slices); o < from(outputs, slice + 1, slices); o++) {
                 StoredValues.widen(weight.dtype(), weight.data(), o * weight.rowBytes(), widened, 0, inputs);
                 for (int i = 0; i < count; i++) {
@@ -65,7 +65,7 @@ public final class ScalarKernels implements Kernels {
         Operands.columns("x", columns, x);
         Operands.columns("out", columns, out);
         threads.run((slice, slices) -> {
-            float[] widened = threads.scratch(slice, columns);
+            float[] widened = threads.scratch(slice).widened(columns);
             StoredValues.widen(weight.dtype(), weight.data(), 0, widened, 0, columns);
             for (int r = from(rows, slice, slices); r < from(rows, slice + 1, slices); r++) {
                 norm(
@@ -76,7 +76,7 @@ public final class ScalarKernels implements Kernels {
                         epsilon,
                         out.values(),
                         out.offset(r),
-                        threads.lanes(slice));
+                        threads.scratch(slice).lanes);
             }
         });
     }
@@ -87,12 +87,12 @@ public final class ScalarKernels implements Kernels {
         int headDim = weight.columns();
         Operands.columns("x", column + heads * headDim, x);
         threads.run((slice, slices) -> {
-            float[] widened = threads.scratch(slice, headDim);
+            float[] widened = threads.scratch(slice).widened(headDim);
             StoredValues.widen(weight.dtype(), weight.data(), 0, widened, 0, headDim);
             for (int r = from(rows, slice, slices); r < from(rows, slice + 1, slices); r++) {
                 for (int h = 0; h < heads; h++) {
                     int at = x.offset(r) + column + h * headDim;
-                    norm(x.values(), at, widened, headDim, epsilon, x.values(), at, threads.lanes(slice));
+                    norm(x.values(), at, widened, headDim, epsilon, x.values(), at, threads.scratch(slice).lanes);
                 }
             }
         });
@@ -135,19 +135,20 @@ public final class ScalarKernels implements Kernels {
             for (int r = from(rows, slice, slices); r < from(rows, slice + 1, slices); r++) {
                 int tableAt = positions[r] * table.pairs();
                 for (int h = 0; h < heads; h++) {
-                    rotateHead(x.values(), x.offset(r) + column + h * headDim, table, tableAt);
+                    int at = x.offset(r) + column + h * headDim;
+                    rotatePairs(x.values(), at, table.cosines(), table.sines(), tableAt, table.pairs(), 0);
                 }
             }
         });
     }
 
-    private static void rotateHead(float[] x, int at, RotaryTable table, int tableAt) {
-        int pairs = table.pairs();
-        for (int i = 0; i < pairs; i++) {
+    /** Pairs from..pairs-1 of the head at {@code at}. */
+    static void rotatePairs(float[] x, int at, float[] cosines, float[] sines, int tableAt, int pairs, int from) {
+        for (int i = from; i < pairs; i++) {
             float first = x[at + i];
             float second = x[at + i + pairs];
-            float cosine = table.cosines()[tableAt + i];
-            float sine = table.sines()[tableAt + i];
+            float cosine = cosines[tableAt + i];
+            float sine = sines[tableAt + i];
             x[at + i] = Math.fma(first, cosine, -(second * sine));
             x[at + i + pairs] = Math.fma(second, cosine, first * sine);
         }
@@ -198,7 +199,7 @@ public final class ScalarKernels implements Kernels {
         Operands.columns("x", columns, x);
         threads.run((slice, slices) -> {
             for (int r = from(rows, slice, slices); r < from(rows, slice + 1, slices); r++) {
-                softmax(x.values(), x.offset(r), columns, threads.lanes(slice));
+                softmax(x.values(), x.offset(r), columns, threads.scratch(slice).lanes);
             }
         });
     }
@@ -265,7 +266,7 @@ public final class ScalarKernels implements Kernels {
                         shape.scale(),
                         out.values(),
                         out.offset(r) + h * headDim,
-                        threads.lanes(slice));
+                        threads.scratch(slice).lanes);
             }
         });
     }

@@ -37,11 +37,7 @@ final class StoredValues {
                     out[outOffset + i] = data.get(FLOAT, rowOffset + 4L * i);
                 }
             }
-            case F16 -> {
-                for (int i = 0; i < count; i++) {
-                    out[outOffset + i] = halfAt(data, rowOffset + 2L * i);
-                }
-            }
+            case F16 -> widenHalves(data, rowOffset, out, outOffset, count);
             case BF16 -> {
                 for (int i = 0; i < count; i++) {
                     out[outOffset + i] = fromBfloat16(data.get(SHORT, rowOffset + 2L * i));
@@ -58,6 +54,13 @@ final class StoredValues {
                 }
             }
             case Q8_0, Q4_0, Q4_1 -> widenBlocks(dtype, data, rowOffset, out, outOffset, count);
+        }
+    }
+
+    /** A loop of its own, because the compiler turns it into vector conversions, which the Vector API does not have. */
+    static void widenHalves(MemorySegment data, long rowOffset, float[] out, int outOffset, int count) {
+        for (int i = 0; i < count; i++) {
+            out[outOffset + i] = Float.float16ToFloat(data.get(SHORT, rowOffset + 2L * i));
         }
     }
 

@@ -1,0 +1,244 @@
+package dev.tandem.bench;
+
+import dev.tandem.kernel.AttentionRows;
+import dev.tandem.kernel.AttentionShape;
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.Tensor;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPlaneView;
+import java.io.PrintStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * Speed of the kernels at the shapes of SmolLM2-135M (30 layers, hidden 576, intermediate 1536, 9 query and 3 KV heads of 64, vocabulary
+ * 49152): all matrix products of one step over weights that do not fit the cache, and attention. Prints one line a case with the
+ * median of several runs after a warm-up; {@code tok/s} counts only what the line measures.
+ *
+ * <p>Arguments, all optional: {@code threads=1,2 types=Q4_1,Q8_0 kernels=auto runs=7 rows=1,8,512
+ * attention=true clock=wall}. With {@code clock=cpu} and one thread the time is the thread's own, which a busy machine disturbs less.
+ */
+public final class KernelBench {
+    private static final int LAYERS = 30;
+    private static final int HIDDEN = 576;
+    private static final int INTERMEDIATE = 1536;
+    private static final int VOCABULARY = 49152;
+    private static final int KV_WIDTH = 192;
+    private static final int BLOCK_SIZE = 16;
+    private static final AttentionShape HEADS = new AttentionShape(9, 3, 64, 0.125f);
+    private static final int MOST_HEAD_ROWS = 32;
+    private static final double WARM_UP_SECONDS = 1;
+    private static final int STEADY_RUNS = 5;
+
+    private final PrintStream out;
+    private final Kernels kernels;
+    private final int runs;
+    private final boolean cpuClock;
+    private final Random random = new Random(1);
+
+    private KernelBench(PrintStream out, Kernels kernels, int runs, boolean cpuClock) {
+        this.out = out;
+        this.kernels = kernels;
+        this.runs = runs;
+        this.cpuClock = cpuClock;
+    }
+
+    public static void main(String[] args) {
+        var kernels = KernelSelection.named(argument(args, "kernels", "auto")).kernels();
+        int runs = Integer.parseInt(argument(args, "runs", "7"));
+        boolean cpuClock = argument(args, "clock", "wall").equals("cpu");
+        var bench = new KernelBench(System.out, kernels, runs, cpuClock);
+        int[] threadCounts = numbers(argument(args, "threads", "1,2"));
+        int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
+        for (String type : argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
+            bench.linear(DType.valueOf(type), rowCounts, threadCounts);
+        }
+        if (Boolean.parseBoolean(argument(args, "attention", "true"))) {
+            bench.attention(threadCounts);
+        }
+    }
+
+    private static String argument(String[] args, String name, String fallback) {
+        return Arrays.stream(args)
+                .filter(arg -> arg.startsWith(name + "="))
+                .map(arg -> arg.substring(name.length() + 1))
+                .findFirst()
+                .orElse(fallback);
+    }
+
+    private static int[] numbers(String list) {
+        return Arrays.stream(list.split(",")).mapToInt(Integer::parseInt).toArray();
+    }
+
+    /** All matrix products of one step; the output layer only up to the rows that a decode batch has. */
+    private void linear(DType dtype, int[] rowCounts, int[] threadCounts) {
+        try (Arena arena = Arena.ofShared()) {
+            var weights = new ArrayList<Tensor>();
+            for (int layer = 0; layer < LAYERS; layer++) {
+                weights.add(weight(arena, dtype, HIDDEN, HIDDEN));
+                weights.add(weight(arena, dtype, KV_WIDTH, HIDDEN));
+                weights.add(weight(arena, dtype, KV_WIDTH, HIDDEN));
+                weights.add(weight(arena, dtype, HIDDEN, HIDDEN));
+                weights.add(weight(arena, dtype, INTERMEDIATE, HIDDEN));
+                weights.add(weight(arena, dtype, INTERMEDIATE, HIDDEN));
+                weights.add(weight(arena, dtype, HIDDEN, INTERMEDIATE));
+            }
+            Tensor head = weight(arena, dtype, VOCABULARY, HIDDEN);
+            for (int rows : rowCounts) {
+                for (int count : threadCounts) {
+                    linear(dtype, weights, head, rows, count);
+                }
+            }
+        }
+    }
+
+    private void linear(DType dtype, List<Tensor> weights, Tensor head, int rows, int threadCount) {
+        Matrix narrow = matrix(rows, HIDDEN);
+        Matrix wide = matrix(rows, INTERMEDIATE);
+        Matrix result = Matrix.of(rows, INTERMEDIATE);
+        boolean withHead = rows <= MOST_HEAD_ROWS;
+        Matrix logits = Matrix.of(withHead ? rows : 1, VOCABULARY);
+        long bytes = withHead ? head.data().byteSize() : 0;
+        double products = withHead ? (double) VOCABULARY * HIDDEN : 0;
+        for (Tensor weight : weights) {
+            bytes += weight.data().byteSize();
+            products += (double) weight.rows() * weight.columns();
+        }
+        double seconds;
+        try (var threads = new KernelThreads(threadCount)) {
+            seconds = median(() -> {
+                for (Tensor weight : weights) {
+                    Matrix x = weight.columns() == HIDDEN ? narrow : wide;
+                    kernels.linear(x, rows, weight, result, 0, threads);
+                }
+                if (withHead) {
+                    kernels.linear(narrow, rows, head, logits, 0, threads);
+                }
+            });
+        }
+        out.printf(
+                "%s linear %-4s rows=%-3d threads=%d  %8.2f ms  %7.1f tok/s  %6.1f GB/s  %6.1f Gflop/s%n",
+                kernels.name(),
+                dtype,
+                rows,
+                threadCount,
+                seconds * 1e3,
+                rows / seconds,
+                bytes / seconds / 1e9,
+                2 * products * rows / seconds / 1e9);
+    }
+
+    private void attention(int[] threadCounts) {
+        for (int count : threadCounts) {
+            attention("prefill", 512, 1, 512, count);
+            attention("prefill", 512, 1, 2048, count);
+            attention("decode", 1, 1, 512, count);
+            attention("decode", 1, 8, 512, count);
+        }
+    }
+
+    /** Thirty layers of attention: the last {@code rowsEach} positions of {@code sequences} sequences that are {@code length} long. */
+    private void attention(String what, int rowsEach, int sequences, int length, int threadCount) {
+        int blocks = (length + BLOCK_SIZE - 1) / BLOCK_SIZE;
+        int rows = rowsEach * sequences;
+        var positions = new int[rows];
+        var tables = new int[rows][];
+        for (int sequence = 0; sequence < sequences; sequence++) {
+            var table = new int[blocks];
+            Arrays.setAll(table, i -> i);
+            for (int i = 0; i < blocks; i++) {
+                table[i] += sequence * blocks;
+            }
+            for (int r = 0; r < rowsEach; r++) {
+                positions[sequence * rowsEach + r] = length - rowsEach + r;
+                tables[sequence * rowsEach + r] = table;
+            }
+        }
+        double seconds;
+        try (Arena arena = Arena.ofShared();
+                var threads = new KernelThreads(threadCount)) {
+            KvPlaneView keys = plane(arena, "k", sequences * blocks);
+            KvPlaneView values = plane(arena, "v", sequences * blocks);
+            Matrix q = matrix(rows, HIDDEN);
+            Matrix mixed = Matrix.of(rows, HIDDEN);
+            var batch = new AttentionRows(rows, positions, tables, BLOCK_SIZE);
+            seconds = median(() -> {
+                for (int layer = 0; layer < LAYERS; layer++) {
+                    kernels.attention(q, 0, mixed, keys, values, batch, HEADS, threads);
+                }
+            });
+        }
+        double pairs = 0;
+        for (int position : positions) {
+            pairs += position + 1;
+        }
+        double flops = 4 * pairs * HIDDEN * LAYERS;
+        out.printf(
+                "%s attention %-7s rows=%-3d context=%-4d threads=%d  %8.2f ms  %7.1f tok/s  %6.1f Gflop/s%n",
+                kernels.name(), what, rows, length, threadCount, seconds * 1e3, rows / seconds, flops / seconds / 1e9);
+    }
+
+    private KvPlaneView plane(Arena arena, String name, int blocks) {
+        var plane = new KvPlane(name, DType.BF16, HEADS.kvHeads(), HEADS.headDim(), 0, HEADS.kvHeads());
+        MemorySegment memory = arena.allocate(plane.tokenBytes() * BLOCK_SIZE * blocks, 64);
+        for (long at = 0; at < memory.byteSize(); at += 2) {
+            memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, (short) (0x3C00 + random.nextInt(0x400)));
+        }
+        return new KvPlaneView(plane, BLOCK_SIZE, memory);
+    }
+
+    /** Bytes that give moderate finite values in every stored type. */
+    private Tensor weight(Arena arena, DType dtype, int rows, int columns) {
+        MemorySegment memory = arena.allocate(dtype.bytes((long) rows * columns), 64);
+        for (long at = 0; at + 4 <= memory.byteSize(); at += 4) {
+            memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, random.nextInt() & 0xBBFF_BBFF);
+        }
+        return new Tensor(dtype, List.of(rows, columns), memory);
+    }
+
+    private Matrix matrix(int rows, int columns) {
+        Matrix matrix = Matrix.of(rows, columns);
+        for (int i = 0; i < matrix.values().length; i++) {
+            matrix.values()[i] = (float) random.nextGaussian();
+        }
+        return matrix;
+    }
+
+    /** Warm-up ends when runs have stopped getting faster for a while: the compiler works in the background. */
+    private double median(Runnable work) {
+        long begin = clockNs();
+        double best = Double.MAX_VALUE;
+        int sinceBest = 0;
+        while (sinceBest < STEADY_RUNS || clockNs() - begin < WARM_UP_SECONDS * 1e9) {
+            double took = once(work);
+            sinceBest = took < best * 0.97 ? 0 : sinceBest + 1;
+            best = Math.min(best, took);
+        }
+        var seconds = new double[runs];
+        for (int run = 0; run < runs; run++) {
+            seconds[run] = once(work);
+        }
+        Arrays.sort(seconds);
+        return seconds[runs / 2];
+    }
+
+    private double once(Runnable work) {
+        long start = clockNs();
+        work.run();
+        return (clockNs() - start) / 1e9;
+    }
+
+    private long clockNs() {
+        return cpuClock ? ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() : System.nanoTime();
+    }
+}

@@ -1,0 +1,249 @@
+package dev.tandem.kernel;
+
+import dev.tandem.kv.KvPlaneView;
+import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One attention as a loop for {@link KernelThreads}: a command object that is filled before each run and used again. A claim is a few
+ * rows of one sequence with query heads of one KV head: these queries share every key and value that is widened. Each row's sums
+ * are its own and in the one order, whichever rows it is taken with.
+ */
+final class AttentionTask implements KernelThreads.Slice {
+    /** Queries (rows times heads) that a claim may take together. */
+    private static final int MOST_QUERIES = 32;
+
+    /** Tokens of the cache that are widened at a time; a multiple of the tile. */
+    private static final int CHUNK_TOKENS = 32;
+
+    /** Claims that each thread should find, before the heads of a group are split among threads. */
+    private static final int CLAIMS_PER_THREAD = 2;
+
+    private final KernelThreads threads;
+    private final AtomicInteger nextClaim = new AtomicInteger();
+
+    private Matrix q;
+    private int column;
+    private Matrix out;
+    private KvPlaneView keys;
+    private KvPlaneView values;
+    private AttentionRows rows;
+    private AttentionShape shape;
+    private int headDim;
+
+    /** First row of every block of rows, and one more entry at the end. */
+    private int[] blockStarts = new int[2];
+
+    private int blocks;
+    private int claimHeads;
+    private int claimsPerBlock;
+    private int claims;
+
+    @SuppressWarnings("NullAway.Init") // operands are set before every run
+    AttentionTask(KernelThreads threads) {
+        this.threads = threads;
+    }
+
+    /** As {@link Kernels#attention}. */
+    void run(
+            Matrix q,
+            int column,
+            Matrix out,
+            KvPlaneView keys,
+            KvPlaneView values,
+            AttentionRows rows,
+            AttentionShape shape) {
+        this.q = q;
+        this.column = column;
+        this.out = out;
+        this.keys = keys;
+        this.values = values;
+        this.rows = rows;
+        this.shape = shape;
+        this.headDim = shape.headDim();
+        cut();
+        nextClaim.set(0);
+        threads.run(this);
+    }
+
+    private void cut() {
+        int groupHeads = shape.queryHeads() / shape.kvHeads();
+        cutRows(Math.max(1, MOST_QUERIES / groupHeads));
+        boolean hasEnough = blocks * shape.kvHeads() >= CLAIMS_PER_THREAD * threads.count();
+        claimHeads = hasEnough || threads.count() == 1 ? Math.min(groupHeads, MOST_QUERIES) : 1;
+        while (groupHeads % claimHeads != 0) {
+            claimHeads--;
+        }
+        claimsPerBlock = shape.queryHeads() / claimHeads;
+        claims = blocks * claimsPerBlock;
+    }
+
+    /** Blocks of neighbouring rows that belong to one sequence: those share the block table object. */
+    @SuppressWarnings("ReferenceEquality")
+    private void cutRows(int mostRows) {
+        if (blockStarts.length < rows.count() + 1) {
+            blockStarts = new int[rows.count() + 1];
+        }
+        blocks = 0;
+        int start = 0;
+        for (int r = 1; r <= rows.count(); r++) {
+            boolean isEnd = r == rows.count() || r - start == mostRows;
+            if (isEnd || rows.blockTables()[r] != rows.blockTables()[start]) {
+                blockStarts[blocks++] = start;
+                start = r;
+            }
+        }
+        blockStarts[blocks] = rows.count();
+    }
+
+    @Override
+    public void run(int slice, int slices) {
+        SliceScratch scratch = threads.scratch(slice);
+        for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
+            int fromEnd = claims - 1 - claim; // later rows of a prompt read more: they go first
+            scratch.queries.set(this, fromEnd / claimsPerBlock, fromEnd % claimsPerBlock * claimHeads);
+            attend(scratch.queries, scratch);
+        }
+    }
+
+    /** The queries of one claim: rows fromRow..toRow-1 times heads fromHead..fromHead+heads-1. Owned by one slice. */
+    static final class Queries {
+        private int fromRow;
+        private int fromHead;
+        private int heads;
+        private int count;
+        private int longest;
+
+        void set(AttentionTask task, int block, int firstHead) {
+            fromRow = task.blockStarts[block];
+            int toRow = task.blockStarts[block + 1];
+            fromHead = firstHead;
+            heads = task.claimHeads;
+            count = (toRow - fromRow) * heads;
+            longest = 0;
+            for (int r = fromRow; r < toRow; r++) {
+                longest = Math.max(longest, task.rows.positions()[r] + 1);
+            }
+        }
+
+        /** Row of query i; beyond the last query the last one is repeated. */
+        int row(int i) {
+            return fromRow + Math.min(i, count - 1) / heads;
+        }
+
+        int head(int i) {
+            return fromHead + Math.min(i, count - 1) % heads;
+        }
+    }
+
+    private int length(Queries queries, int i) {
+        return rows.positions()[queries.row(i)] + 1;
+    }
+
+    private int queryOffset(Queries queries, int i) {
+        return q.offset(queries.row(i)) + column + queries.head(i) * headDim;
+    }
+
+    private void attend(Queries queries, SliceScratch scratch) {
+        int stride = tiled(queries.longest);
+        int tiledQueries = tiled(queries.count);
+        float[] scores = scratch.scores(tiledQueries * stride);
+        float[] chunk = scratch.widened(CHUNK_TOKENS * headDim);
+        for (int s = 0; s < queries.longest; s += CHUNK_TOKENS) {
+            int tokens = Math.min(CHUNK_TOKENS, queries.longest - s);
+            widen(keys, queries, s, tokens, chunk);
+            score(queries, s, tokens, stride, scores, scratch);
+        }
+        for (int i = 0; i < queries.count; i++) {
+            VectorRows.softmax(scores, i * stride, length(queries, i), scratch.lanes);
+        }
+        float[] mixed = scratch.mixed(tiledQueries * headDim);
+        Arrays.fill(mixed, 0, tiledQueries * headDim, 0f);
+        for (int s = 0; s < queries.longest; s += CHUNK_TOKENS) {
+            int tokens = Math.min(CHUNK_TOKENS, queries.longest - s);
+            widen(values, queries, s, tokens, chunk);
+            mix(queries, s, tokens, stride, scores, chunk, mixed);
+        }
+        for (int i = 0; i < queries.count; i++) {
+            int to = out.offset(queries.row(i)) + queries.head(i) * headDim;
+            System.arraycopy(mixed, i * headDim, out.values(), to, headDim);
+        }
+    }
+
+    private static int tiled(int count) {
+        return (count + VectorTile.SIDE - 1) / VectorTile.SIDE * VectorTile.SIDE;
+    }
+
+    /** Widens tokens from..from+count-1 of one KV head, block after block. */
+    private void widen(KvPlaneView view, Queries queries, int from, int count, float[] chunk) {
+        int[] blockTable = rows.blockTables()[queries.fromRow];
+        int kvHead = queries.fromHead / (shape.queryHeads() / shape.kvHeads());
+        DType dtype = view.plane().dtype();
+        for (int done = 0; done < count; ) {
+            int position = from + done;
+            int offsetInBlock = position % view.blockSize();
+            int run = Math.min(count - done, view.blockSize() - offsetInBlock);
+            long at = KvAddress.of(view, blockTable[position / view.blockSize()], kvHead, offsetInBlock);
+            VectorWidening.widen(dtype, view.data(), at, chunk, done * headDim, run * headDim);
+            done += run;
+        }
+    }
+
+    /**
+     * Scaled scores of all queries for one chunk of keys. A tile may run past a query's last token or past the chunk: what it writes there
+     * is overwritten by the next chunk or never read.
+     */
+    private void score(Queries queries, int from, int tokens, int stride, float[] scores, SliceScratch scratch) {
+        float[] x = q.values();
+        float[] chunk = scratch.widened(CHUNK_TOKENS * headDim);
+        for (int i = 0; i < queries.count; i += VectorTile.SIDE) {
+            int x0 = queryOffset(queries, i);
+            int x1 = queryOffset(queries, i + 1);
+            int x2 = queryOffset(queries, i + 2);
+            int x3 = queryOffset(queries, i + 3);
+            int visible = Math.min(tokens, longest4(queries, i) - from);
+            for (int t = 0; t < visible; t += VectorTile.SIDE) {
+                VectorTile.dots(x, x0, x1, x2, x3, chunk, t * headDim, headDim, headDim, scratch.lanes, scratch.sums);
+                writeScores(scratch.sums, scores, i * stride + from + t, stride);
+            }
+        }
+    }
+
+    private void writeScores(float[] sums, float[] scores, int at, int stride) {
+        float scale = shape.scale();
+        for (int i = 0; i < VectorTile.SIDE; i++) {
+            for (int j = 0; j < VectorTile.SIDE; j++) {
+                scores[at + i * stride + j] = scale * sums[i * VectorTile.SIDE + j];
+            }
+        }
+    }
+
+    private int longest4(Queries queries, int i) {
+        return Math.max(
+                Math.max(length(queries, i), length(queries, i + 1)),
+                Math.max(length(queries, i + 2), length(queries, i + 3)));
+    }
+
+    private int shortest4(Queries queries, int i) {
+        return Math.min(
+                Math.min(length(queries, i), length(queries, i + 1)),
+                Math.min(length(queries, i + 2), length(queries, i + 3)));
+    }
+
+    /**
+     * Adds one chunk of values to the results: the tokens that four queries all see together, the rest query by query. Rows
+     * beyond the last query mix leftovers that nobody reads.
+     */
+    private void mix(Queries queries, int from, int tokens, int stride, float[] scores, float[] chunk, float[] mixed) {
+        for (int i = 0; i < queries.count; i += VectorMix.QUERIES) {
+            int common = Math.clamp(shortest4(queries, i) - from, 0, tokens);
+            int p = i * stride + from;
+            VectorMix.mix4(
+                    scores, p, p + stride, p + 2 * stride, p + 3 * stride, chunk, common, headDim, mixed, i * headDim);
+            for (int j = i; j < Math.min(queries.count, i + VectorMix.QUERIES); j++) {
+                int visible = Math.clamp(length(queries, j) - from, 0, tokens);
+                VectorMix.mix(scores, j * stride + from, chunk, common, visible, headDim, mixed, j * headDim);
+            }
+        }
+    }
+}

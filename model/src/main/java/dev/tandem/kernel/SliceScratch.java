@@ -1,0 +1,46 @@
+package dev.tandem.kernel;
+
+/**
+ * Scratch memory of one slice of a kernel loop: taken on first use, kept, and grown only when a larger call comes. Owned by the thread
+ * that runs the slice. Contents do not outlive a call.
+ */
+final class SliceScratch {
+    private static final float[] NOTHING = {};
+
+    /** Unreduced lanes: [16 sums, 16]. */
+    final float[] lanes = new float[Lanes.COUNT * Lanes.COUNT];
+
+    /** Finished sums of one tile: [16]. */
+    final float[] sums = new float[Lanes.COUNT];
+
+    /** The queries that an attention takes together. */
+    final AttentionTask.Queries queries = new AttentionTask.Queries();
+
+    private float[] widened = NOTHING;
+    private float[] scores = NOTHING;
+    private float[] mixed = NOTHING;
+
+    /** Weights, keys or values widened to float32. */
+    float[] widened(int floats) {
+        if (widened.length < floats) {
+            widened = new float[floats];
+        }
+        return widened;
+    }
+
+    /** Attention scores of a few queries. */
+    float[] scores(int floats) {
+        if (scores.length < floats) {
+            scores = new float[Math.max(floats, 2 * scores.length)];
+        }
+        return scores;
+    }
+
+    /** Attention results of a few queries. */
+    float[] mixed(int floats) {
+        if (mixed.length < floats) {
+            mixed = new float[floats];
+        }
+        return mixed;
+    }
+}

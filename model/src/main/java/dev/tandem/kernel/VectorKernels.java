@@ -1,0 +1,254 @@
+package dev.tandem.kernel;
+
+import dev.tandem.kv.KvPlaneView;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * {@link Kernels} with the Vector API, bit for bit equal to {@link ScalarKernels}; only the payload and sign of NaN may differ. Needs the
+ * module {@code jdk.incubator.vector} and the C2 compiler: take it from {@link KernelSelection}. The width is the widest of this JVM, at
+ * most 512 bits.
+ *
+ * <p>Stateless: scratch and command objects belong to the {@link KernelThreads} of the call, so a repeated call allocates nothing once
+ * the compiler has seen it. Weights and caches should be native memory; heap segments work, slowly.
+ */
+public final class VectorKernels implements Kernels {
+    /** Values below which a loop over rows is not worth waking other threads. */
+    private static final int PARALLEL_VALUES = 32 << 10;
+
+    private static final int NARROWEST_BITS = 128;
+
+    private final String name = "vector-" + VectorWidth.BITS;
+
+    /** False where the machine's vectors are narrower than 128 bits. */
+    static boolean isSupported() {
+        return VectorWidth.BITS >= NARROWEST_BITS;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads) {
+        Operands.linear(x, weight, out, outColumn);
+        LinearTask task = threads.linearTask();
+        int[] identity = task.identity(rows);
+        task.run(x, identity, weight, out, identity, outColumn, rows);
+    }
+
+    @Override
+    public void linearRows(
+            Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int count, KernelThreads threads) {
+        Operands.linear(x, weight, out, 0);
+        threads.linearTask().run(x, fromRows, weight, out, toRows, 0, count);
+    }
+
+    @Override
+    public void embed(int[] ids, int rows, Tensor table, Matrix out) {
+        Operands.columns("out", table.columns(), out);
+        for (int r = 0; r < rows; r++) {
+            long rowOffset = ids[r] * table.rowBytes();
+            VectorWidening.widen(table.dtype(), table.data(), rowOffset, out.values(), out.offset(r), table.columns());
+        }
+    }
+
+    @Override
+    public void rmsNorm(Matrix x, int rows, Tensor weight, float epsilon, Matrix out, KernelThreads threads) {
+        int columns = weight.columns();
+        Operands.columns("x", columns, x);
+        Operands.columns("out", columns, out);
+        if (isSmall(rows, columns, threads)) {
+            normRows(x, 0, rows, weight, epsilon, out, threads.scratch(0));
+            return;
+        }
+        threads.run((slice, slices) -> normRows(
+                x,
+                ScalarKernels.from(rows, slice, slices),
+                ScalarKernels.from(rows, slice + 1, slices),
+                weight,
+                epsilon,
+                out,
+                threads.scratch(slice)));
+    }
+
+    private static boolean isSmall(int rows, int columns, KernelThreads threads) {
+        return threads.count() == 1 || (long) rows * columns < PARALLEL_VALUES;
+    }
+
+    private static void normRows(
+            Matrix x, int from, int to, Tensor weight, float epsilon, Matrix out, SliceScratch scratch) {
+        int columns = weight.columns();
+        float[] widened = widenVector(weight, scratch);
+        for (int r = from; r < to; r++) {
+            VectorRows.norm(
+                    x.values(), x.offset(r), widened, columns, epsilon, out.values(), out.offset(r), scratch.lanes);
+        }
+    }
+
+    private static float[] widenVector(Tensor weight, SliceScratch scratch) {
+        int columns = weight.columns();
+        float[] widened = scratch.widened(columns);
+        VectorWidening.widen(weight.dtype(), weight.data(), 0, widened, 0, columns);
+        return widened;
+    }
+
+    @Override
+    public void headNorm(
+            Matrix x, int rows, int column, int heads, Tensor weight, float epsilon, KernelThreads threads) {
+        Operands.columns("x", column + heads * weight.columns(), x);
+        if (isSmall(rows, heads * weight.columns(), threads)) {
+            normHeads(x, 0, rows, column, heads, weight, epsilon, threads.scratch(0));
+            return;
+        }
+        threads.run((slice, slices) -> normHeads(
+                x,
+                ScalarKernels.from(rows, slice, slices),
+                ScalarKernels.from(rows, slice + 1, slices),
+                column,
+                heads,
+                weight,
+                epsilon,
+                threads.scratch(slice)));
+    }
+
+    private static void normHeads(
+            Matrix x, int from, int to, int column, int heads, Tensor weight, float epsilon, SliceScratch scratch) {
+        int headDim = weight.columns();
+        float[] widened = widenVector(weight, scratch);
+        for (int r = from; r < to; r++) {
+            for (int h = 0; h < heads; h++) {
+                int at = x.offset(r) + column + h * headDim;
+                VectorRows.norm(x.values(), at, widened, headDim, epsilon, x.values(), at, scratch.lanes);
+            }
+        }
+    }
+
+    @Override
+    public void rotate(
+            Matrix x,
+            int rows,
+            int column,
+            int heads,
+            int headDim,
+            int[] positions,
+            RotaryTable table,
+            KernelThreads threads) {
+        Operands.columns("x", column + heads * headDim, x);
+        Operands.rotation(headDim, table);
+        if (isSmall(rows, heads * headDim, threads)) {
+            rotateRows(x, 0, rows, column, heads, headDim, positions, table);
+            return;
+        }
+        threads.run((slice, slices) -> rotateRows(
+                x,
+                ScalarKernels.from(rows, slice, slices),
+                ScalarKernels.from(rows, slice + 1, slices),
+                column,
+                heads,
+                headDim,
+                positions,
+                table));
+    }
+
+    private static void rotateRows(
+            Matrix x, int from, int to, int column, int heads, int headDim, int[] positions, RotaryTable table) {
+        for (int r = from; r < to; r++) {
+            int tableAt = positions[r] * table.pairs();
+            for (int h = 0; h < heads; h++) {
+                int at = x.offset(r) + column + h * headDim;
+                VectorRows.rotate(x.values(), at, table.cosines(), table.sines(), tableAt, table.pairs());
+            }
+        }
+    }
+
+    @Override
+    public void add(Matrix x, Matrix y, int rows, KernelThreads threads) {
+        Operands.columns("y", x.columns(), y);
+        if (isSmall(rows, x.columns(), threads)) {
+            addRows(x, y, 0, rows);
+            return;
+        }
+        threads.run((slice, slices) ->
+                addRows(x, y, ScalarKernels.from(rows, slice, slices), ScalarKernels.from(rows, slice + 1, slices)));
+    }
+
+    private static void addRows(Matrix x, Matrix y, int from, int to) {
+        for (int r = from; r < to; r++) {
+            VectorRows.add(x.values(), x.offset(r), y.values(), y.offset(r), x.columns());
+        }
+    }
+
+    @Override
+    public void addScaledRow(Matrix x, int toRow, float scale, Matrix y, int fromRow) {
+        Operands.columns("y", x.columns(), y);
+        VectorRows.addScaled(x.values(), x.offset(toRow), scale, y.values(), y.offset(fromRow), x.columns());
+    }
+
+    @Override
+    public void siluMultiply(Matrix gate, Matrix up, int rows, int columns, KernelThreads threads) {
+        Operands.columns("gate", columns, gate);
+        Operands.columns("up", columns, up);
+        if (isSmall(rows, columns, threads)) {
+            siluRows(gate, up, 0, rows, columns);
+            return;
+        }
+        threads.run((slice, slices) -> siluRows(
+                gate,
+                up,
+                ScalarKernels.from(rows, slice, slices),
+                ScalarKernels.from(rows, slice + 1, slices),
+                columns));
+    }
+
+    private static void siluRows(Matrix gate, Matrix up, int from, int to, int columns) {
+        for (int r = from; r < to; r++) {
+            VectorRows.siluMultiply(gate.values(), gate.offset(r), up.values(), up.offset(r), columns);
+        }
+    }
+
+    @Override
+    public void softmax(Matrix x, int rows, int columns, KernelThreads threads) {
+        Operands.columns("x", columns, x);
+        if (isSmall(rows, columns, threads)) {
+            softmaxRows(x, 0, rows, columns, threads.scratch(0));
+            return;
+        }
+        threads.run((slice, slices) -> softmaxRows(
+                x,
+                ScalarKernels.from(rows, slice, slices),
+                ScalarKernels.from(rows, slice + 1, slices),
+                columns,
+                threads.scratch(slice)));
+    }
+
+    private static void softmaxRows(Matrix x, int from, int to, int columns, SliceScratch scratch) {
+        for (int r = from; r < to; r++) {
+            VectorRows.softmax(x.values(), x.offset(r), columns, scratch.lanes);
+        }
+    }
+
+    @Override
+    public void storeKv(Matrix x, int rows, int column, KvPlaneView plane, int[] slots, KernelThreads threads) {
+        ScalarKernels.storeKv(x, rows, column, plane, slots);
+    }
+
+    @Override
+    public void attention(
+            Matrix q,
+            int column,
+            Matrix out,
+            KvPlaneView keys,
+            KvPlaneView values,
+            AttentionRows rows,
+            AttentionShape shape,
+            KernelThreads threads) {
+        Operands.attention(shape, q, column, out, keys, values);
+        threads.attentionTask().run(q, column, out, keys, values, rows, shape);
+    }
+
+    @Override
+    public void widen(DType dtype, MemorySegment data, float[] out, int count) {
+        VectorWidening.widen(dtype, data, 0, out, 0, count);
+    }
+}

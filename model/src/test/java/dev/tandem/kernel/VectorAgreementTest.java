@@ -1,0 +1,301 @@
+package dev.tandem.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPlaneView;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Vector kernels give the bits of the scalar ones. The build runs this class once for every vector width (the JVM option MaxVectorSize
+ * narrows it), with the machine's own width first.
+ */
+class VectorAgreementTest {
+    private static final int[] AWKWARD_COLUMNS = {1, 7, 16, 17, 31, 33, 96, 576, 1536};
+    private static final int[] BLOCK_COLUMNS = {32, 96, 576, 1536};
+    private static final int MOST_ROWS = 9;
+    private static final float EPSILON = 1e-5f;
+
+    private final Kernels scalar = new ScalarKernels();
+    private final Kernels vector = new VectorKernels();
+    private final KernelThreads threads = new KernelThreads(3, 1);
+    private final TestData data = new TestData(42);
+
+    @AfterEach
+    void close() {
+        threads.close();
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"I8", "I32"},
+            mode = EnumSource.Mode.EXCLUDE)
+    void shouldAgreeOnLinear(DType dtype) {
+        for (int columns : columnsOf(dtype)) {
+            for (int outputs : new int[] {1, 3, 4, 17, 37}) {
+                Tensor weight = data.tensor(dtype, outputs, columns);
+                Matrix x = data.matrix(MOST_ROWS, columns);
+                for (int rows : new int[] {1, 2, 4, 5, MOST_ROWS}) {
+                    assertLinearAgrees(x, rows, weight);
+                }
+            }
+        }
+    }
+
+    private void assertLinearAgrees(Matrix x, int rows, Tensor weight) {
+        Matrix expected = Matrix.of(rows + 1, weight.rows() + 3);
+        Matrix actual = Matrix.of(rows + 1, weight.rows() + 3);
+        scalar.linear(x, rows, weight, expected, 2, threads);
+        vector.linear(x, rows, weight, actual, 2, threads);
+        assertSameBits(actual.values(), expected.values(), weight.dtype() + " " + weight.shape() + " rows " + rows);
+    }
+
+    @Test
+    void shouldAgreeOnLinearOfManyRows() {
+        Tensor weight = data.tensor(DType.Q4_1, 50, 1536);
+        assertLinearAgrees(data.matrix(150, 1536), 149, weight);
+    }
+
+    @Test
+    void shouldAgreeOnLinearOverHeapMemory() {
+        Tensor bytes = onHeap(data.tensor(DType.BF16, 9, 96), new byte[9 * 96 * 2]);
+        assertLinearAgrees(data.matrix(2, 96), 1, bytes);
+        assertLinearAgrees(data.matrix(2, 96), 2, bytes);
+        var floats = new float[9 * 96];
+        data.fill(floats);
+        Tensor heapFloats = new Tensor(DType.F32, List.of(9, 96), MemorySegment.ofArray(floats));
+        assertLinearAgrees(data.matrix(2, 96), 1, heapFloats);
+        assertLinearAgrees(data.matrix(2, 96), 2, heapFloats);
+    }
+
+    private static Tensor onHeap(Tensor tensor, byte[] memory) {
+        var segment = MemorySegment.ofArray(memory).copyFrom(tensor.data());
+        return new Tensor(tensor.dtype(), tensor.shape(), segment);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"BF16", "Q8_0", "Q4_0"})
+    void shouldAgreeOnScatteredRows(DType dtype) {
+        Tensor weight = data.tensor(dtype, 40, 96);
+        Matrix x = data.matrix(8, 96);
+        int[] from = {7, 2, 2, 0, 5};
+        int[] to = {0, 3, 1, 6, 2};
+        for (int count = 0; count <= 5; count++) {
+            Matrix expected = Matrix.of(7, 40);
+            Matrix actual = Matrix.of(7, 40);
+            scalar.linearRows(x, from, weight, expected, to, count, threads);
+            vector.linearRows(x, from, weight, actual, to, count, threads);
+            assertSameBits(actual.values(), expected.values(), dtype + " count " + count);
+        }
+    }
+
+    @Test
+    void shouldWidenEveryHalfAndBfloatAlike() {
+        for (DType dtype : new DType[] {DType.F16, DType.BF16}) {
+            int all = 1 << 16;
+            MemorySegment memory = data.memory(2L * all);
+            for (int i = 0; i < all; i++) {
+                memory.set(StoredValues.SHORT, 2L * i, (short) i);
+            }
+            var expected = new float[all];
+            var actual = new float[all];
+            scalar.widen(dtype, memory, expected, all);
+            vector.widen(dtype, memory, actual, all);
+            assertSameBits(actual, expected, dtype.name());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void shouldAgreeOnEmbedding(DType dtype) {
+        for (int columns : columnsOf(dtype)) {
+            Tensor table = data.tensor(dtype, 5, columns);
+            Matrix expected = Matrix.of(3, columns);
+            Matrix actual = Matrix.of(3, columns);
+            scalar.embed(new int[] {4, 0, 2}, 3, table, expected);
+            vector.embed(new int[] {4, 0, 2}, 3, table, actual);
+            assertSameBits(actual.values(), expected.values(), dtype + " " + columns);
+        }
+    }
+
+    @Test
+    void shouldAgreeOnRowOperations() {
+        for (int columns : AWKWARD_COLUMNS) {
+            for (int rows : new int[] {1, 2, MOST_ROWS, 40}) {
+                Matrix x = data.matrix(rows, columns);
+                Matrix y = data.matrix(rows, columns);
+                Tensor weight = data.tensor(DType.F32, columns);
+                String what = columns + " columns, " + rows + " rows";
+                assertAgree(x, "norm " + what, (kernels, m) -> kernels.rmsNorm(m, rows, weight, EPSILON, m, threads));
+                assertAgree(x, "add " + what, (kernels, m) -> kernels.add(m, y, rows, threads));
+                assertAgree(x, "scaled " + what, (kernels, m) -> kernels.addScaledRow(m, rows - 1, 0.37f, y, 0));
+                assertAgree(x, "silu " + what, (kernels, m) -> kernels.siluMultiply(m, y, rows, columns, threads));
+                assertAgree(x, "softmax " + what, (kernels, m) -> kernels.softmax(m, rows, columns, threads));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 6, 16, 34, 64, 128})
+    void shouldAgreeOnHeads(int headDim) {
+        Tensor weight = data.tensor(DType.BF16, headDim);
+        int rows = 90;
+        Matrix x = data.matrix(rows, 5 + 3 * headDim);
+        var positions = new int[rows];
+        for (int r = 0; r < rows; r++) {
+            positions[r] = (r * 7) % 50;
+        }
+        RotaryTable table = RotaryTable.of(frequencies(headDim / 2), 50, 1.1);
+        assertAgree(x, "head norm", (kernels, m) -> kernels.headNorm(m, rows, 5, 3, weight, EPSILON, threads));
+        assertAgree(x, "rotation", (kernels, m) -> kernels.rotate(m, rows, 5, 3, headDim, positions, table, threads));
+    }
+
+    private static double[] frequencies(int pairs) {
+        var frequencies = new double[pairs];
+        for (int i = 0; i < pairs; i++) {
+            frequencies[i] = Math.pow(10_000, -(double) i / pairs);
+        }
+        return frequencies;
+    }
+
+    @Test
+    void shouldAgreeOnExtremeValues() {
+        float[] extremes = {
+            0f,
+            -0f,
+            1f,
+            -1f,
+            88.3f,
+            88.38f,
+            -87.3f,
+            -87.4f,
+            1e-40f,
+            -1e-40f,
+            Float.MIN_VALUE,
+            Float.MAX_VALUE,
+            -Float.MAX_VALUE,
+            Float.POSITIVE_INFINITY,
+            Float.NEGATIVE_INFINITY,
+            Float.NaN,
+            0.3465736f,
+            -0.3465736f,
+            120f
+        };
+        int columns = 4 * extremes.length;
+        Matrix x = data.matrix(1, columns);
+        Matrix ones = Matrix.of(1, columns);
+        for (int i = 0; i < columns; i++) {
+            x.values()[i] = extremes[i % extremes.length] * (i < 2 * extremes.length ? 1f : 0.5f);
+            ones.values()[i] = 1f;
+        }
+        assertAgree(x, "silu", (kernels, m) -> kernels.siluMultiply(m, ones, 1, columns, threads));
+        assertAgree(x, "softmax", (kernels, m) -> kernels.softmax(m, 1, columns, threads));
+        Tensor weight = data.tensor(DType.BF16, 5, 64);
+        for (int at = 0; at < extremes.length; at++) {
+            Matrix row = data.matrix(2, 64);
+            row.values()[at] = extremes[at];
+            assertLinearAgrees(row, 1, weight);
+            assertLinearAgrees(row, 2, weight);
+            assertAgree(row, "norm", (kernels, m) -> kernels.rmsNorm(m, 2, onesTensor(64), EPSILON, m, threads));
+        }
+    }
+
+    private Tensor onesTensor(int count) {
+        var ones = new float[count];
+        java.util.Arrays.fill(ones, 1f);
+        return new Tensor(DType.F32, List.of(count), MemorySegment.ofArray(ones));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "F16", "BF16"})
+    void shouldAgreeOnAttention(DType dtype) {
+        for (int headDim : new int[] {2, 16, 34, 64, 128}) {
+            for (int blockSize : new int[] {1, 5, 16, 64}) {
+                assertAttentionAgrees(dtype, new AttentionShape(6, 2, headDim, 0.125f), blockSize);
+            }
+        }
+        assertAttentionAgrees(dtype, new AttentionShape(4, 4, 64, 0.125f), 16);
+        assertAttentionAgrees(dtype, new AttentionShape(40, 1, 16, 0.25f), 16);
+    }
+
+    private void assertAttentionAgrees(DType dtype, AttentionShape shape, int blockSize) {
+        int tokens = 71;
+        int blocks = (tokens + blockSize - 1) / blockSize;
+        int[][] tables = {data.permutation(2 * blocks), data.permutation(2 * blocks)};
+        int width = shape.kvHeads() * shape.headDim();
+        KvPlaneView keys = plane("k", dtype, shape, blockSize, 2 * blocks);
+        KvPlaneView values = plane("v", dtype, shape, blockSize, 2 * blocks);
+        KvPlaneView expectedKeys = plane("k", dtype, shape, blockSize, 2 * blocks);
+        int all = 2 * blocks * blockSize;
+        int[] slots = data.permutation(all);
+        Matrix k = data.matrix(all, width);
+        scalar.storeKv(k, all, 0, expectedKeys, slots, threads);
+        vector.storeKv(k, all, 0, keys, slots, threads);
+        assertThat(keys.data().mismatch(expectedKeys.data())).isEqualTo(-1);
+        vector.storeKv(data.matrix(all, width), all, 0, values, slots, threads);
+        int[] positions = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 33, 34, 35, 36, 37, 70, 12, 0};
+        var rowTables = new int[positions.length][];
+        for (int r = 0; r < positions.length; r++) {
+            rowTables[r] = tables[r < 11 || r > 16 ? 0 : 1];
+        }
+        for (int from : new int[] {0, 16, 18}) {
+            int count = positions.length - from;
+            var rows = new AttentionRows(
+                    count,
+                    java.util.Arrays.copyOfRange(positions, from, positions.length),
+                    java.util.Arrays.copyOfRange(rowTables, from, positions.length),
+                    blockSize);
+            Matrix q = data.matrix(count, 3 + shape.queryHeads() * shape.headDim());
+            Matrix expected = Matrix.of(count, shape.queryHeads() * shape.headDim());
+            Matrix actual = Matrix.of(count, shape.queryHeads() * shape.headDim());
+            scalar.attention(q, 3, expected, keys, values, rows, shape, threads);
+            vector.attention(q, 3, actual, keys, values, rows, shape, threads);
+            assertSameBits(actual.values(), expected.values(), dtype + " " + shape + " blocks of " + blockSize);
+        }
+    }
+
+    private KvPlaneView plane(String name, DType dtype, AttentionShape shape, int blockSize, int blocks) {
+        var plane = new KvPlane(name, dtype, shape.kvHeads(), shape.headDim(), 0, shape.kvHeads());
+        return new KvPlaneView(plane, blockSize, data.memory(plane.tokenBytes() * blockSize * blocks));
+    }
+
+    private interface Operation {
+        void apply(Kernels kernels, Matrix matrix);
+    }
+
+    private void assertAgree(Matrix x, String what, Operation operation) {
+        var expected = new Matrix(x.values().clone(), x.rows(), x.columns());
+        var actual = new Matrix(x.values().clone(), x.rows(), x.columns());
+        operation.apply(scalar, expected);
+        operation.apply(vector, actual);
+        assertSameBits(actual.values(), expected.values(), what);
+    }
+
+    /** Equal bits, any NaN equal to any other. */
+    private static void assertSameBits(float[] actual, float[] expected, String what) {
+        assertThat(bits(actual)).as(what).containsExactly(bits(expected));
+    }
+
+    private static int[] bits(float[] values) {
+        var bits = new int[values.length];
+        for (int i = 0; i < values.length; i++) {
+            bits[i] = Float.floatToIntBits(values[i]);
+        }
+        return bits;
+    }
+
+    private static int[] columnsOf(DType dtype) {
+        return dtype.blockValues() > 1 ? BLOCK_COLUMNS : AWKWARD_COLUMNS;
+    }
+}
