@@ -6,10 +6,9 @@ import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
-import dev.tandem.kv.KvPlane;
-import dev.tandem.kv.KvPlaneView;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -60,7 +59,8 @@ public final class KernelBench {
         var bench = new KernelBench(System.out, kernels, runs, cpuClock);
         int[] threadCounts = numbers(argument(args, "threads", "1,2"));
         int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
-        for (String type : argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
+        for (String type :
+                argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
             bench.linear(DType.valueOf(type), rowCounts, threadCounts);
         }
         if (Boolean.parseBoolean(argument(args, "attention", "true"))) {
@@ -167,8 +167,8 @@ public final class KernelBench {
         double seconds;
         try (Arena arena = Arena.ofShared();
                 var threads = new KernelThreads(threadCount)) {
-            KvPlaneView keys = plane(arena, "k", sequences * blocks);
-            KvPlaneView values = plane(arena, "v", sequences * blocks);
+            KvPlaneView keys = plane(arena, sequences * blocks);
+            KvPlaneView values = plane(arena, sequences * blocks);
             Matrix q = matrix(rows, HIDDEN);
             Matrix mixed = Matrix.of(rows, HIDDEN);
             var batch = new AttentionRows(rows, positions, tables, BLOCK_SIZE);
@@ -188,13 +188,13 @@ public final class KernelBench {
                 kernels.name(), what, rows, length, threadCount, seconds * 1e3, rows / seconds, flops / seconds / 1e9);
     }
 
-    private KvPlaneView plane(Arena arena, String name, int blocks) {
-        var plane = new KvPlane(name, DType.BF16, HEADS.kvHeads(), HEADS.headDim(), 0, HEADS.kvHeads());
-        MemorySegment memory = arena.allocate(plane.tokenBytes() * BLOCK_SIZE * blocks, 64);
+    private KvPlaneView plane(Arena arena, int blocks) {
+        long tokenBytes = DType.BF16.bytes((long) HEADS.kvHeads() * HEADS.headDim());
+        MemorySegment memory = arena.allocate(tokenBytes * BLOCK_SIZE * blocks, 64);
         for (long at = 0; at < memory.byteSize(); at += 2) {
             memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, (short) (0x3C00 + random.nextInt(0x400)));
         }
-        return new KvPlaneView(plane, BLOCK_SIZE, memory);
+        return new KvPlaneView(DType.BF16, HEADS.kvHeads(), HEADS.headDim(), BLOCK_SIZE, memory);
     }
 
     /** Bytes that give moderate finite values in every stored type. */

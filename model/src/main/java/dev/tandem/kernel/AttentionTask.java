@@ -1,6 +1,5 @@
 package dev.tandem.kernel;
 
-import dev.tandem.kv.KvPlaneView;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -178,7 +177,7 @@ final class AttentionTask implements KernelThreads.Slice {
     private void widen(KvPlaneView view, Queries queries, int from, int count, float[] chunk) {
         int[] blockTable = rows.blockTables()[queries.fromRow];
         int kvHead = queries.fromHead / (shape.queryHeads() / shape.kvHeads());
-        DType dtype = view.plane().dtype();
+        DType dtype = view.dtype();
         for (int done = 0; done < count; ) {
             int position = from + done;
             int offsetInBlock = position % view.blockSize();

@@ -1,7 +1,5 @@
 package dev.tandem.kernel;
 
-import dev.tandem.kv.KvPlaneView;
-
 /**
  * Checks that the operands of an operation fit together, before its loops begin. What does not fit is a bug of the caller inside this
  * program, so it is an {@link IllegalStateException} that names the numbers.
@@ -46,11 +44,11 @@ final class Operands {
         columns("out", width, out);
         boolean planesFit = fits(shape, keys) && fits(shape, values);
         if (!planesFit || shape.queryHeads() % shape.kvHeads() != 0) {
-            throw new IllegalStateException(shape + " does not fit " + keys.plane() + " and " + values.plane());
+            throw new IllegalStateException(shape + " does not fit " + keys + " and " + values);
         }
     }
 
     private static boolean fits(AttentionShape shape, KvPlaneView view) {
-        return view.plane().heads() == shape.kvHeads() && view.plane().headDim() == shape.headDim();
+        return view.heads() == shape.kvHeads() && view.headDim() == shape.headDim();
     }
 }

@@ -1,6 +1,5 @@
 package dev.tandem.kernel;
 
-import dev.tandem.kv.KvPlaneView;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -225,8 +224,8 @@ public final class ScalarKernels implements Kernels {
 
     /** Few values and bound by memory, so both implementations store them one at a time on the calling thread. */
     static void storeKv(Matrix x, int rows, int column, KvPlaneView view, int[] slots) {
-        int heads = view.plane().heads();
-        int headDim = view.plane().headDim();
+        int heads = view.heads();
+        int headDim = view.headDim();
         Operands.columns("x", column + heads * headDim, x);
         for (int r = 0; r < rows; r++) {
             int block = slots[r] / view.blockSize();
@@ -234,7 +233,7 @@ public final class ScalarKernels implements Kernels {
             for (int h = 0; h < heads; h++) {
                 long to = KvAddress.of(view, block, h, offsetInBlock);
                 int from = x.offset(r) + column + h * headDim;
-                StoredValues.store(view.plane().dtype(), x.values(), from, headDim, view.data(), to);
+                StoredValues.store(view.dtype(), x.values(), from, headDim, view.data(), to);
             }
         }
     }
@@ -277,13 +276,13 @@ public final class ScalarKernels implements Kernels {
         void widen(KvPlaneView view, int position, float[] out) {
             int block = blockTable[position / view.blockSize()];
             long at = KvAddress.of(view, block, kvHead, position % view.blockSize());
-            StoredValues.widen(view.plane().dtype(), view.data(), at, out, 0, out.length);
+            StoredValues.widen(view.dtype(), view.data(), at, out, 0, out.length);
         }
     }
 
     private static void attend(
             float[] q, int qOffset, CacheRow cache, float scale, float[] out, int outOffset, float[] lanes) {
-        int headDim = cache.keys.plane().headDim();
+        int headDim = cache.keys.headDim();
         var widened = new float[headDim];
         var scores = new float[cache.length];
         for (int s = 0; s < cache.length; s++) {

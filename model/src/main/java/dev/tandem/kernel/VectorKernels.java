@@ -1,6 +1,5 @@
 package dev.tandem.kernel;
 
-import dev.tandem.kv.KvPlaneView;
 import java.lang.foreign.MemorySegment;
 
 /**

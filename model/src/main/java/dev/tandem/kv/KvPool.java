@@ -1,5 +1,6 @@
 package dev.tandem.kv;
 
+import dev.tandem.kernel.KvPlaneView;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -31,12 +32,15 @@ public final class KvPool implements AutoCloseable {
         this.layout = layout;
         this.blockCount = blockCount;
         this.memory = take(Math.multiplyExact(layout.blockBytes(), (long) blockCount), arena);
-        for (int plane = 0; plane < layout.planes().size(); plane++) {
-            planes.add(new KvPlaneView(
-                    layout.planes().get(plane),
-                    layout.blockSize(),
-                    memory.asSlice(planeOffset(plane), layout.blockBytes(plane) * blockCount)));
+        for (int index = 0; index < layout.planes().size(); index++) {
+            planes.add(view(index));
         }
+    }
+
+    private KvPlaneView view(int planeIndex) {
+        KvPlane plane = layout.planes().get(planeIndex);
+        MemorySegment blocks = memory.asSlice(planeOffset(planeIndex), layout.blockBytes(planeIndex) * blockCount);
+        return new KvPlaneView(plane.dtype(), plane.heads(), plane.headDim(), layout.blockSize(), blocks);
     }
 
     private static MemorySegment take(long bytes, Arena arena) {

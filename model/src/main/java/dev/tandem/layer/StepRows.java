@@ -1,7 +1,7 @@
 package dev.tandem.layer;
 
 import dev.tandem.kernel.AttentionRows;
-import dev.tandem.kv.KvPlaneView;
+import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kv.KvPool;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;

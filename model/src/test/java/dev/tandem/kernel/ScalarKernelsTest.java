@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.tandem.kv.KvPlane;
-import dev.tandem.kv.KvPlaneView;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -157,8 +155,8 @@ class ScalarKernelsTest {
     void shouldAttendToEveryEarlierTokenOfItsOwnSequence() {
         int headDim = 6;
         var shape = new AttentionShape(4, 2, headDim, 0.3f);
-        KvPlaneView keys = plane("k", headDim);
-        KvPlaneView values = plane("v", headDim);
+        KvPlaneView keys = plane(headDim);
+        KvPlaneView values = plane(headDim);
         int[] blockTable = {3, 1};
         int[] slots = {12, 13, 14, 15, 4};
         Matrix k = data.matrix(5, 2 * headDim);
@@ -214,9 +212,8 @@ class ScalarKernelsTest {
                 .hasMessageContaining("I8");
     }
 
-    private static KvPlaneView plane(String name, int headDim) {
-        var plane = new KvPlane(name, DType.F32, 2, headDim, 0, 2);
-        var memory = MemorySegment.ofArray(new byte[(int) plane.tokenBytes() * BLOCK_SIZE * 4]);
-        return new KvPlaneView(plane, BLOCK_SIZE, memory);
+    private static KvPlaneView plane(int headDim) {
+        var memory = MemorySegment.ofArray(new byte[2 * headDim * Float.BYTES * BLOCK_SIZE * 4]);
+        return new KvPlaneView(DType.F32, 2, headDim, BLOCK_SIZE, memory);
     }
 }

@@ -2,8 +2,6 @@ package dev.tandem.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.kv.KvPlane;
-import dev.tandem.kv.KvPlaneView;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -234,9 +232,9 @@ class VectorAgreementTest {
         int blocks = (tokens + blockSize - 1) / blockSize;
         int[][] tables = {data.permutation(2 * blocks), data.permutation(2 * blocks)};
         int width = shape.kvHeads() * shape.headDim();
-        KvPlaneView keys = plane("k", dtype, shape, blockSize, 2 * blocks);
-        KvPlaneView values = plane("v", dtype, shape, blockSize, 2 * blocks);
-        KvPlaneView expectedKeys = plane("k", dtype, shape, blockSize, 2 * blocks);
+        KvPlaneView keys = plane(dtype, shape, blockSize, 2 * blocks);
+        KvPlaneView values = plane(dtype, shape, blockSize, 2 * blocks);
+        KvPlaneView expectedKeys = plane(dtype, shape, blockSize, 2 * blocks);
         int all = 2 * blocks * blockSize;
         int[] slots = data.permutation(all);
         Matrix k = data.matrix(all, width);
@@ -265,9 +263,9 @@ class VectorAgreementTest {
         }
     }
 
-    private KvPlaneView plane(String name, DType dtype, AttentionShape shape, int blockSize, int blocks) {
-        var plane = new KvPlane(name, dtype, shape.kvHeads(), shape.headDim(), 0, shape.kvHeads());
-        return new KvPlaneView(plane, blockSize, data.memory(plane.tokenBytes() * blockSize * blocks));
+    private KvPlaneView plane(DType dtype, AttentionShape shape, int blockSize, int blocks) {
+        long bytes = dtype.bytes((long) shape.kvHeads() * shape.headDim() * blockSize * blocks);
+        return new KvPlaneView(dtype, shape.kvHeads(), shape.headDim(), blockSize, data.memory(bytes));
     }
 
     private interface Operation {
