@@ -155,8 +155,8 @@ final class RequestIntake {
         }
 
         void begin() {
-            int bound = config.maxConcurrentExchanges()
-                    + (request.method().name().equals("GET") ? STATUS_RESERVE : 0);
+            int bound =
+                    config.maxConcurrentExchanges() + (request.method().name().equals("GET") ? STATUS_RESERVE : 0);
             if (active.incrementAndGet() > bound) {
                 active.decrementAndGet();
                 String message = "more than " + config.maxConcurrentExchanges() + " requests are in flight";

@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class Gateway implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
-    private static final Duration FIRST_VERDICT = Duration.ofSeconds(1);
+    private static final Duration FIRST_VERDICT = Duration.ofSeconds(3);
     private static final int MAX_REPLY_BYTES = 64 << 20;
 
     private final EventLoops loops;
@@ -43,7 +43,8 @@ public final class Gateway implements AutoCloseable {
     public static Gateway start(GatewayConfig config) {
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
-                loops, HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()));
+                loops,
+                HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()));
         Fleet fleet = new Fleet(config.nodes().prefill(), config.nodes().decode());
         try {
             fleet.startProbing(http, config.policies().probes(), FIRST_VERDICT);

@@ -47,8 +47,7 @@ public record GatewayConfig(
 
     /** A gateway with defaults for everything but the addresses. */
     public static GatewayConfig of(HttpAddress listen, NodeLists nodes) {
-        return new GatewayConfig(
-                listen, nodes, RetrySettings.DEFAULT, GatewayPolicies.DEFAULT, GatewayLimits.DEFAULT);
+        return new GatewayConfig(listen, nodes, RetrySettings.DEFAULT, GatewayPolicies.DEFAULT, GatewayLimits.DEFAULT);
     }
 
     private static void require(boolean holds, String problem, List<String> problems) {

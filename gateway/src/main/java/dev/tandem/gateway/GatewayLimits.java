@@ -12,11 +12,7 @@ import java.time.Duration;
  * @param closeTimeout how long closing waits for requests in flight
  */
 public record GatewayLimits(
-        int eventLoops,
-        int maxBodyBytes,
-        int maxConcurrentRequests,
-        Duration silenceTimeout,
-        Duration closeTimeout) {
+        int eventLoops, int maxBodyBytes, int maxConcurrentRequests, Duration silenceTimeout, Duration closeTimeout) {
     /** 2 event loops, 64 MiB, 4,096 requests, 10 minutes, 3 seconds. */
     public static final GatewayLimits DEFAULT =
             new GatewayLimits(2, 64 << 20, 4096, Duration.ofMinutes(10), Duration.ofSeconds(3));

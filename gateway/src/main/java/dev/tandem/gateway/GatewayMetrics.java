@@ -57,8 +57,7 @@ final class GatewayMetrics {
         page.gauge(
                 new MetricName(PREFIX + "node_up", "1 while the node is healthy.", labels),
                 () -> node.isHealthy() ? 1 : 0);
-        page.gauge(
-                new MetricName(PREFIX + "node_requests", "Requests under way on the node.", labels), node::inFlight);
+        page.gauge(new MetricName(PREFIX + "node_requests", "Requests under way on the node.", labels), node::inFlight);
         page.counter(
                 new MetricName(PREFIX + "node_downs", "Times the node was found dead: it crashes or restarts.", labels),
                 node::timesDown);

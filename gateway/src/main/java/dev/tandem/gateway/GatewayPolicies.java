@@ -10,8 +10,7 @@ import dev.tandem.gateway.protocol.LocalPrefillPolicy;
  * @param clientKvParamsAllowed whether clients may send {@code kv_transfer_params}; dropped otherwise
  * @param probes how often nodes are asked for their health
  */
-public record GatewayPolicies(
-        LocalPrefillPolicy localPrefill, boolean clientKvParamsAllowed, ProbeSchedule probes) {
+public record GatewayPolicies(LocalPrefillPolicy localPrefill, boolean clientKvParamsAllowed, ProbeSchedule probes) {
     /** Local prefill is allowed, clients' parameters are not. */
     public static final GatewayPolicies DEFAULT =
             new GatewayPolicies(LocalPrefillPolicy.ALLOW, false, ProbeSchedule.DEFAULT);

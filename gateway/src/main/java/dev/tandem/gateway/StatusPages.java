@@ -97,8 +97,7 @@ final class StatusPages {
             if (reply.status() >= 500) {
                 return false;
             }
-            exchange.respond(
-                    reply.status(), reply.header("Content-Type").orElse("application/json"), reply.body());
+            exchange.respond(reply.status(), reply.header("Content-Type").orElse("application/json"), reply.body());
             return true;
         } catch (ApiException e) {
             LOG.warn("models not told: node={} cause={}", node.address(), e.getMessage());

@@ -11,7 +11,7 @@ import java.time.Duration;
  * @param missesAllowed answers that a node that was up may miss in a row before it counts as down
  */
 public record ProbeSchedule(Duration whileUp, Duration whileDown, Duration answerWithin, int missesAllowed) {
-    /** Every 2 s while up, every 250 ms while down, answered within 1 s, two misses in a row allowed. */
+    /** Every 2 s while up, every 250 ms while down, answered within 2 s, two misses in a row allowed. */
     public static final ProbeSchedule DEFAULT =
-            new ProbeSchedule(Duration.ofSeconds(2), Duration.ofMillis(250), Duration.ofSeconds(1), 2);
+            new ProbeSchedule(Duration.ofSeconds(2), Duration.ofMillis(250), Duration.ofSeconds(2), 2);
 }

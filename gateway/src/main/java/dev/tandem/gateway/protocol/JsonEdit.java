@@ -46,7 +46,10 @@ final class JsonEdit {
         for (Map.Entry<String, JsonSpans.Field> field : fields.entrySet()) {
             if (!dropped.contains(field.getKey())) {
                 separate(out);
-                out.write(json, field.getValue().start(), field.getValue().end() - field.getValue().start());
+                out.write(
+                        json,
+                        field.getValue().start(),
+                        field.getValue().end() - field.getValue().start());
             }
         }
         for (Map.Entry<String, byte[]> field : set.entrySet()) {

@@ -41,7 +41,13 @@ public final class JsonSpans {
      * @param firstElement first token inside, when the value is an array
      * @param elements how many elements the array has
      */
-    record Field(int start, int valueStart, int end, JsonToken kind, @Nullable JsonToken firstElement, int elements) {}
+    record Field(
+            int start,
+            int valueStart,
+            int end,
+            JsonToken kind,
+            @Nullable JsonToken firstElement,
+            int elements) {}
 
     private JsonSpans(byte[] json, Map<String, Field> fields) {
         this.json = json;

@@ -2,14 +2,25 @@ package dev.tandem.gateway.protocol;
 
 /** Why a request was not disaggregated: it is said in the response, in the log and on the metrics page. */
 public enum LocalReason {
-    LIST_PROMPT("list-prompt", false, "Several prompts in one request: a prefill node lends blocks for one prompt only."),
+    LIST_PROMPT(
+            "list-prompt", false, "Several prompts in one request: a prefill node lends blocks for one prompt only."),
     SEVERAL_CHOICES("several-choices", false, "n, best_of or beam search asks for several sequences of one prompt."),
-    PROMPT_LOGPROBS("prompt-logprobs", false, "Log probabilities of the prompt need the whole prompt computed where it is answered."),
-    CLIENT_KV_PARAMS("client-kv-params", false, "The client has sent its own kv_transfer_params and the configuration allows it."),
+    PROMPT_LOGPROBS(
+            "prompt-logprobs",
+            false,
+            "Log probabilities of the prompt need the whole prompt computed where it is answered."),
+    CLIENT_KV_PARAMS(
+            "client-kv-params",
+            false,
+            "The client has sent its own kv_transfer_params and the configuration allows it."),
     NO_PREFILL_NODE("no-prefill-node", true, "No prefill node is healthy."),
     PREFILL_FAILED("prefill-failed", true, "Every prefill node that was asked failed."),
-    NO_TICKET("no-ticket", true, "The prefill node answered without kv_transfer_params: it is not configured as a producer."),
-    DECODE_RETRIED("decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
+    NO_TICKET(
+            "no-ticket",
+            true,
+            "The prefill node answered without kv_transfer_params: it is not configured as a producer."),
+    DECODE_RETRIED(
+            "decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
 
     private final String word;
     private final boolean failure;

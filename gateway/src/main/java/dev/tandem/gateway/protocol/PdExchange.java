@@ -111,7 +111,10 @@ public final class PdExchange {
         long cost = RoutingPolicy.prefillCost(client.body().length);
         prefillLoad = node.reserve(cost, cost);
         lender = node;
-        call(node, PdProtocol.prefillBody(request), new PrefillLeg(this, node, parts.settings().maxReplyBytes()));
+        call(
+                node,
+                PdProtocol.prefillBody(request),
+                new PrefillLeg(this, node, parts.settings().maxReplyBytes()));
     }
 
     private void call(FleetNode node, byte[] body, Leg leg) {
@@ -183,7 +186,10 @@ public final class PdExchange {
             return;
         }
         triedDecode.add(node);
-        call(node, decodeBody(), new DecodeLeg(this, client, node, parts.settings().maxReplyBytes()));
+        call(
+                node,
+                decodeBody(),
+                new DecodeLeg(this, client, node, parts.settings().maxReplyBytes()));
     }
 
     /** The node that was reserved; another one when it has died since. */
@@ -215,8 +221,7 @@ public final class PdExchange {
             prefill.settle();
         }
         LocalReason reason = localReason;
-        client.responseHeader(
-                "x-tandem-disaggregated", reason == null ? "true" : "false; reason=" + reason.word());
+        client.responseHeader("x-tandem-disaggregated", reason == null ? "true" : "false; reason=" + reason.word());
         parts.meters().firstByteSeconds().record(elapsedSeconds());
     }
 

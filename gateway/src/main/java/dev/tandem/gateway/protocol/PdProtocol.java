@@ -94,8 +94,9 @@ public final class PdProtocol {
 
     private static boolean isAboveOne(JsonSpans request, String name) {
         return request.field(name)
-                .filter(field -> field.kind() == JsonToken.VALUE_NUMBER_INT || field.kind() == JsonToken.VALUE_NUMBER_FLOAT)
-                .isPresent()
+                        .filter(field -> field.kind() == JsonToken.VALUE_NUMBER_INT
+                                || field.kind() == JsonToken.VALUE_NUMBER_FLOAT)
+                        .isPresent()
                 && request.text(name).filter(text -> !text.equals("1")).isPresent();
     }
 }
