@@ -1,9 +1,10 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.engine.EngineConfig.FailurePolicy;
-import dev.tandem.engine.EngineConfig.HandoffConfig;
-import dev.tandem.engine.EngineException.Kind;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.EngineStatus.Blocks;
 import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;

@@ -1,6 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;
 import java.util.Queue;

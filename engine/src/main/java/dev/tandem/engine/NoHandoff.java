@@ -1,7 +1,7 @@
 package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;
 import java.util.List;
 

@@ -5,13 +5,13 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.FailurePolicy;
-import dev.tandem.engine.EngineConfig.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.EngineConfig.Limits;
-import dev.tandem.engine.EngineConfig.Role;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.GoldenFile.Prompt;
-import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;

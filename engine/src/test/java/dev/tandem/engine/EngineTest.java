@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.request.EngineException;
 import static dev.tandem.engine.EngineFixture.BLOCK_SIZE;
 import static dev.tandem.engine.EngineFixture.PATIENCE;
 import static dev.tandem.engine.EngineFixture.greedy;
@@ -8,7 +9,7 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.EngineException.Kind;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.EngineFixture.Setup;
 import dev.tandem.engine.request.HandoffRole;

@@ -72,7 +72,7 @@ final class ChoiceReader implements AutoCloseable {
     /**
      * The next piece that has something to show; the one with an ending is the last.
      *
-     * @throws dev.tandem.engine.EngineException when the request failed
+     * @throws dev.tandem.engine.request.EngineException when the request failed
      */
     ReplyPiece next() throws InterruptedException {
         while (true) {

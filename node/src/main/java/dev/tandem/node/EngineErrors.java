@@ -1,7 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.openai.ApiError;
-import dev.tandem.engine.EngineException;
+import dev.tandem.engine.request.EngineException;
 
 /** The one place that maps the engine's kinds of failure to HTTP. Pure. */
 final class EngineErrors {

@@ -5,8 +5,8 @@ import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineConfig;
-import dev.tandem.engine.EngineConfig.FailurePolicy;
-import dev.tandem.engine.EngineConfig.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.EngineParts;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
@@ -81,9 +81,9 @@ public final class Node implements AutoCloseable {
                 config.announcedHost(),
                 config.ports().orElseThrow().sideChannel(0, 0),
                 switch (transfer.role()) {
-                    case KV_PRODUCER -> EngineConfig.Role.PRODUCER;
-                    case KV_CONSUMER -> EngineConfig.Role.CONSUMER;
-                    case KV_BOTH -> EngineConfig.Role.BOTH;
+                    case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
+                    case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
+                    case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
                 config.environment().timeouts().lease(),
                 config.environment().timeouts().fetch(),

@@ -1,7 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.openai.ReplyUsage;
-import dev.tandem.engine.handoff.HandoffTicket;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.TokenEvent;
 import java.util.LinkedHashMap;

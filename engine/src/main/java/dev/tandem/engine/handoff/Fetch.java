@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
 import java.util.List;

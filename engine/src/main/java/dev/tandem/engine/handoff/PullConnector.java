@@ -1,6 +1,7 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.kv.KvPool;

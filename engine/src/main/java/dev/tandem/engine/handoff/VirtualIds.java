@@ -1,6 +1,6 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.EngineException;
+import dev.tandem.engine.request.EngineException;
 import java.util.Arrays;
 
 /**

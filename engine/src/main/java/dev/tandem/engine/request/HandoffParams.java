@@ -1,6 +1,5 @@
 package dev.tandem.engine.request;
 
-import dev.tandem.engine.handoff.HandoffTicket;
 import java.util.Map;
 
 /** Reads {@code kv_transfer_params} of a request: JSON that a client may have written. Pure. */

@@ -1,6 +1,5 @@
 package dev.tandem.engine.request;
 
-import dev.tandem.engine.handoff.HandoffTicket;
 
 /** What this node does with the KV of a request. */
 public sealed interface HandoffRole {

@@ -1,7 +1,5 @@
 package dev.tandem.engine.request;
 
-import dev.tandem.engine.EngineException;
-import dev.tandem.engine.handoff.HandoffTicket;
 import dev.tandem.engine.request.SamplingOptions.TokenLogprobs;
 import java.util.Optional;
 import java.util.OptionalInt;

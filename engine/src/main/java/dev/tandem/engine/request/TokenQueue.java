@@ -1,6 +1,5 @@
 package dev.tandem.engine.request;
 
-import dev.tandem.engine.EngineException;
 import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenEvent.Token;
 import java.time.Duration;

@@ -11,7 +11,7 @@ public interface TokenStream extends AutoCloseable {
      * The next event; waits for it. After {@link #close} the tokens not yet read are gone and the next event is the end: {@link
      * TokenEvent.Finished} with reason ABORT (after {@link #stop}: STOP) and the counts so far (or the end that had already come).
      *
-     * @throws dev.tandem.engine.EngineException TIMED_OUT when none comes in time
+     * @throws dev.tandem.engine.request.EngineException TIMED_OUT when none comes in time
      */
     TokenEvent next(Duration timeout) throws InterruptedException;
 

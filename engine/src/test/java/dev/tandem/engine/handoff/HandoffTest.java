@@ -1,12 +1,12 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.request.HandoffTicket;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.EngineConfig.FailurePolicy;
-import dev.tandem.engine.EngineConfig.HandoffConfig;
-import dev.tandem.engine.EngineConfig.Role;
-import dev.tandem.engine.EngineException;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;

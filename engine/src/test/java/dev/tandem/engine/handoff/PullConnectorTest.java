@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.request.HandoffTicket;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;

@@ -3,7 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.EngineException;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.transfer.TransferException;
 import java.io.IOException;
 import java.net.ServerSocket;

@@ -3,7 +3,6 @@ package dev.tandem.engine.request;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.handoff.HandoffTicket;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumMap;

@@ -3,7 +3,6 @@ package dev.tandem.engine.request;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.EngineException;
 import dev.tandem.engine.request.TokenEvent.Failed;
 import dev.tandem.engine.request.TokenEvent.Token;
 import java.time.Duration;

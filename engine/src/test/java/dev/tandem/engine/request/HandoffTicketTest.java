@@ -1,4 +1,4 @@
-package dev.tandem.engine.handoff;
+package dev.tandem.engine.request;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

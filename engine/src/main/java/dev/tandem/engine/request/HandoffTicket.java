@@ -1,4 +1,4 @@
-package dev.tandem.engine.handoff;
+package dev.tandem.engine.request;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -29,10 +29,10 @@ public record HandoffTicket(
     public static final int MAX_KEYS = 128;
 
     /** The request id that P lent the blocks under, where it may differ from D's; newer vllm-ascend nodes write it too. */
-    static final String REQUEST_ID = "remote_request_id";
+    public static final String REQUEST_ID = "remote_request_id";
 
     /** Drawn by P at its start: its metadata says the same, or the ticket is of an earlier life. */
-    static final String INCARNATION = "tandem_incarnation";
+    public static final String INCARNATION = "tandem_incarnation";
 
     public HandoffTicket {
         blockIds = List.copyOf(blockIds);
@@ -88,12 +88,12 @@ public record HandoffTicket(
     }
 
     /** Under which id the prefill node keeps its lease, if the ticket says so. */
-    Optional<String> lentAs() {
+    public Optional<String> lentAs() {
         return further.get(REQUEST_ID) instanceof String id && !id.isEmpty() ? Optional.of(id) : Optional.empty();
     }
 
     /** Which life of the prefill node wrote the ticket, if it says so. */
-    Optional<String> incarnation() {
+    public Optional<String> incarnation() {
         return further.get(INCARNATION) instanceof String id ? Optional.of(id) : Optional.empty();
     }
 

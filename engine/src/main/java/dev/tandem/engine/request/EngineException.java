@@ -1,4 +1,4 @@
-package dev.tandem.engine;
+package dev.tandem.engine.request;
 
 /** A request that the engine did not serve, with a kind that says what the caller may do. */
 public final class EngineException extends RuntimeException {
