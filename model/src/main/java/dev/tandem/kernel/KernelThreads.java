@@ -2,14 +2,17 @@ package dev.tandem.kernel;
 
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
  * The kernel threads of one rank: a fixed pool that runs one loop at a time, cut into slices. The calling rank worker takes part. One
- * owner: only its rank worker calls {@link #run}. Threads spin briefly, then park; with more threads than cores they park at once. Also
- * owns the scratch memory of each slice, so that kernels themselves are stateless and allocate nothing in a step.
+ * owner: only its rank worker calls {@link #run}. Threads spin briefly, then park; with more threads than cores they park at once. A
+ * slice belongs to whichever thread claims it first, so a thread that the system does not run at the moment holds up nobody.
+ *
+ * <p>Also owns the scratch memory of each slice, so that kernels themselves are stateless and allocate nothing in a step.
  */
 public final class KernelThreads implements AutoCloseable {
     /** One loop; called once per slice, from different threads. Must not allocate. */
@@ -20,6 +23,8 @@ public final class KernelThreads implements AutoCloseable {
     /** Turns of the spin loop before a thread parks: some tens of microseconds, the gap between two loops of a decode step. */
     private static final int SPINS = 4096;
 
+    private static final int EPOCH_SHIFT = 32;
+
     private final int count;
     private final int spins;
     private final Worker[] workers;
@@ -27,26 +32,26 @@ public final class KernelThreads implements AutoCloseable {
     private final LinearTask linearTask = new LinearTask(this);
     private final AttentionTask attentionTask = new AttentionTask(this);
 
-    /** Written by the owner before {@link #epoch} moves on, read by workers after they saw it move. */
+    /** Written by the owner before {@link #claims} moves on to the next loop; read by threads before they claim a slice of it. */
     private @Nullable Slice current;
 
-    /** Number of loops begun; volatile because it publishes {@link #current} to the workers. */
-    private volatile int epoch;
+    /**
+     * Number of the loop in the high half, its next unclaimed slice in the low half. One atomic, so that a thread that wakes late cannot
+     * claim a slice of a loop it has not seen.
+     */
+    private final AtomicLong claims;
 
-    /** The owner's own count of loops begun. */
-    private int begun;
-
-    /** Written once by whoever closes; volatile because spinning and parked workers look at it. */
-    private volatile boolean closed;
-
-    /** Workers that have not finished the current loop; the last one wakes the owner. */
-    private final AtomicInteger pending = new AtomicInteger();
+    /** Slices of the current loop that have not ended; the last one wakes the owner. */
+    private final AtomicInteger unfinished = new AtomicInteger();
 
     /** First exception of the current loop, from any thread. */
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
-    /** The owner while it is parked and wants to be woken. */
+    /** The owner while it is parked and wants to be woken; volatile because the last worker looks at it. */
     private volatile @Nullable Thread parkedOwner;
+
+    /** Written once by whoever closes; volatile because spinning and parked workers look at it. */
+    private volatile boolean closed;
 
     private boolean running;
 
@@ -66,6 +71,7 @@ public final class KernelThreads implements AutoCloseable {
         }
         this.count = count;
         this.spins = count > cores ? 0 : SPINS;
+        this.claims = new AtomicLong(count); // loop 0 has no unclaimed slice
         this.scratch = new SliceScratch[count];
         for (int i = 0; i < count; i++) {
             scratch[i] = new SliceScratch();
@@ -100,8 +106,8 @@ public final class KernelThreads implements AutoCloseable {
         running = true;
         try {
             begin(slice);
-            runSlice(slice, 0);
-            awaitWorkers();
+            claimSlices();
+            awaitOthers();
         } finally {
             running = false;
         }
@@ -110,11 +116,31 @@ public final class KernelThreads implements AutoCloseable {
 
     private void begin(Slice slice) {
         current = slice;
-        pending.set(workers.length);
-        epoch = ++begun;
+        unfinished.set(count);
+        claims.set((epochOf(claims.get()) + 1) << EPOCH_SHIFT);
         for (Worker worker : workers) {
             if (worker.parked.get()) {
                 LockSupport.unpark(worker.thread);
+            }
+        }
+    }
+
+    private static long epochOf(long claim) {
+        return claim >>> EPOCH_SHIFT;
+    }
+
+    /** Runs slices of the current loop until none is unclaimed. */
+    private void claimSlices() {
+        while (true) {
+            long claim = claims.get();
+            int index = (int) claim;
+            if (index >= count) {
+                return;
+            }
+            Slice slice =
+                    current; // of this loop if the claim succeeds: a loop cannot end while a slice of it is unclaimed
+            if (slice != null && claims.compareAndSet(claim, claim + 1)) {
+                runSlice(slice, index);
             }
         }
     }
@@ -125,18 +151,24 @@ public final class KernelThreads implements AutoCloseable {
         } catch (Throwable thrown) { // carried to the owner, which throws it from run
             failure.compareAndSet(null, thrown);
         }
+        if (unfinished.decrementAndGet() == 0) {
+            Thread owner = parkedOwner;
+            if (owner != null) {
+                LockSupport.unpark(owner);
+            }
+        }
     }
 
-    private void awaitWorkers() {
+    private void awaitOthers() {
         for (int i = 0; i < spins; i++) {
-            if (pending.get() == 0) {
+            if (unfinished.get() == 0) {
                 return;
             }
             Thread.onSpinWait();
         }
         boolean interrupted = false;
         parkedOwner = Thread.currentThread();
-        while (pending.get() != 0) {
+        while (unfinished.get() != 0) {
             LockSupport.park(this);
             interrupted |= Thread.interrupted();
         }
@@ -200,54 +232,41 @@ public final class KernelThreads implements AutoCloseable {
         }
     }
 
-    /** One thread of the pool; runs slice {@code index} of every loop. */
+    /** One thread of the pool. */
     private final class Worker {
-        private final int index;
         private final Thread thread;
 
-        /** True while the thread is parked or about to be; set before the last look at the epoch, so no wake-up is lost. */
+        /** True while the thread is parked or about to be; set before the last look at the claims, so no wake-up is lost. */
         private final AtomicBoolean parked = new AtomicBoolean();
 
-        Worker(int index) {
-            this.index = index;
-            this.thread = Thread.ofPlatform().daemon().name("kernel-" + index).unstarted(this::loop);
+        Worker(int number) {
+            this.thread = Thread.ofPlatform().daemon().name("kernel-" + number).unstarted(this::loop);
         }
 
         private void loop() {
-            int seen = 0;
-            while (awaitEpochAfter(seen)) {
-                seen++;
-                Slice slice = current;
-                if (slice != null) {
-                    runSlice(slice, index);
-                }
-                finish();
+            while (awaitSlices()) {
+                claimSlices();
             }
         }
 
-        /** False when the pool is closed. */
-        private boolean awaitEpochAfter(int seen) {
+        /** True when a slice is unclaimed, false when the pool is closed. */
+        private boolean awaitSlices() {
             for (int i = 0; i < spins && !closed; i++) {
-                if (epoch != seen) {
+                if (hasSlices()) {
                     return true;
                 }
                 Thread.onSpinWait();
             }
             parked.set(true);
-            while (epoch == seen && !closed) {
+            while (!hasSlices() && !closed) {
                 LockSupport.park(KernelThreads.this);
             }
             parked.set(false);
-            return epoch != seen;
+            return !closed;
         }
 
-        private void finish() {
-            if (pending.decrementAndGet() == 0) {
-                Thread owner = parkedOwner;
-                if (owner != null) {
-                    LockSupport.unpark(owner);
-                }
-            }
+        private boolean hasSlices() {
+            return (int) claims.get() < count;
         }
     }
 }

@@ -115,23 +115,18 @@ final class LinearTask implements KernelThreads.Slice {
         }
     }
 
-    /** Weight rows from..to-1 by the only row of x, four at a time and the trees of sixteen together. */
+    /** Weight rows from..to-1 by the only row of x, the trees of sixteen together. */
     private void dots(int from, int to, SliceScratch scratch) {
         int xOffset = x.offset(fromRows[0]);
         int outOffset = out.offset(toRows[0]) + outColumn;
-        int whole = from + (to - from) / VectorDots.ROWS * VectorDots.ROWS;
-        for (int o = from; o < whole; o += VectorTile.OUTPUTS) {
-            int count = Math.min(VectorTile.OUTPUTS, whole - o);
-            for (int i = 0; i < count; i += VectorDots.ROWS) {
+        for (int o = from; o < to; o += VectorTile.OUTPUTS) {
+            int count = Math.min(VectorTile.OUTPUTS, to - o);
+            for (int i = 0; i < count; i++) {
                 long row = (o + i) * rowBytes;
-                int lanesAt = i * Lanes.COUNT;
-                VectorDots.dots(dtype, data, row, rowBytes, x.values(), xOffset, inputs, scratch.lanes, lanesAt);
+                VectorDots.dot(dtype, data, row, x.values(), xOffset, inputs, scratch.lanes, i * Lanes.COUNT);
             }
             VectorTile.reduce(scratch.lanes, scratch.sums);
             System.arraycopy(scratch.sums, 0, out.values(), outOffset + o, count);
-        }
-        if (whole < to) {
-            widenedDots(whole, to, scratch);
         }
     }
 

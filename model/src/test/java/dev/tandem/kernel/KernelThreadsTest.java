@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Set;
+import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -66,16 +68,29 @@ class KernelThreadsTest {
 
     @Test
     void shouldEndItsThreadsOnClose() {
-        var names = ConcurrentHashMap.<Thread>newKeySet();
-        var threads = new KernelThreads(3);
-        threads.run((slice, slices) -> names.add(Thread.currentThread()));
+        int count = 3;
+        Set<Thread> seen = ConcurrentHashMap.newKeySet();
+        var together = new CyclicBarrier(count); // every slice waits for the others, so each needs a thread of its own
+        var threads = new KernelThreads(count);
+        threads.run((slice, slices) -> {
+            seen.add(Thread.currentThread());
+            await(together);
+        });
         threads.close();
-        names.remove(Thread.currentThread());
-        assertThat(names).hasSize(2).allSatisfy(thread -> {
+        seen.remove(Thread.currentThread());
+        assertThat(seen).hasSize(count - 1).allSatisfy(thread -> {
             assertThat(thread.isAlive()).isFalse();
             assertThat(thread.isDaemon()).isTrue();
         });
         assertThatThrownBy(() -> threads.run((slice, slices) -> {})).hasMessageContaining("closed");
+    }
+
+    private static void await(CyclicBarrier barrier) {
+        try {
+            barrier.await();
+        } catch (InterruptedException | BrokenBarrierException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     @Test

@@ -1,0 +1,69 @@
+package dev.tandem.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPlaneView;
+import java.lang.management.ManagementFactory;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Operations of a decode step allocate nothing once the compiler has seen them; before that, vectors are objects. */
+class VectorAllocationTest {
+    private static final int CALLS = 50;
+    private static final int MOST_ROUNDS = 20_000;
+
+    private final ThreadMXBean beans = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private final Kernels kernels = new VectorKernels();
+    private final KernelThreads threads = new KernelThreads(1);
+    private final TestData data = new TestData(3);
+
+    @AfterEach
+    void close() {
+        threads.close();
+    }
+
+    @Test
+    void shouldMultiplyOneRowWithoutAllocating() {
+        Matrix x = data.matrix(1, 96);
+        Matrix out = Matrix.of(1, 64);
+        for (DType dtype : new DType[] {DType.BF16, DType.Q8_0, DType.Q4_1}) {
+            Tensor weight = data.tensor(dtype, 64, 96);
+            assertAllocatesNothing("linear " + dtype, () -> kernels.linear(x, 1, weight, out, 0, threads));
+        }
+    }
+
+    @Test
+    void shouldDoRowOperationsWithoutAllocating() {
+        Matrix x = data.matrix(1, 96);
+        Matrix y = data.matrix(1, 96);
+        Tensor weight = data.tensor(DType.F32, 96);
+        assertAllocatesNothing("norm", () -> kernels.rmsNorm(x, 1, weight, 1e-5f, y, threads));
+        assertAllocatesNothing("silu", () -> kernels.siluMultiply(y, x, 1, 96, threads));
+        assertAllocatesNothing("add", () -> kernels.add(y, x, 1, threads));
+    }
+
+    @Test
+    void shouldAttendWithoutAllocating() {
+        var shape = new AttentionShape(6, 2, 32, 0.2f);
+        var plane = new KvPlane("k", DType.BF16, 2, 32, 0, 2);
+        var cache = new KvPlaneView(plane, 16, data.memory(plane.tokenBytes() * 16 * 4));
+        Matrix q = data.matrix(1, 6 * 32);
+        Matrix out = Matrix.of(1, 6 * 32);
+        var rows = new AttentionRows(1, new int[] {50}, new int[][] {{3, 1, 0, 2}}, 16);
+        assertAllocatesNothing("attention", () -> kernels.attention(q, 0, out, cache, cache, rows, shape, threads));
+    }
+
+    private void assertAllocatesNothing(String what, Runnable operation) {
+        long allocated = Long.MAX_VALUE;
+        for (int round = 0; round < MOST_ROUNDS && allocated > 0; round++) {
+            long before = beans.getCurrentThreadAllocatedBytes();
+            for (int call = 0; call < CALLS; call++) {
+                operation.run();
+            }
+            allocated = beans.getCurrentThreadAllocatedBytes() - before;
+        }
+        assertThat(allocated).as("bytes of %d calls of %s", CALLS, what).isZero();
+    }
+}
