@@ -1,6 +1,7 @@
 package dev.tandem.transfer;
 
 import dev.tandem.transfer.TransferException.Kind;
+import dev.tandem.transfer.tcp.DataSocket;
 import dev.tandem.transfer.tcp.Outbox;
 import dev.tandem.transfer.tcp.Poller;
 import dev.tandem.transfer.wire.Opcode;
@@ -10,7 +11,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
-import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
@@ -68,7 +68,7 @@ final class ClientConnection implements Poller.Handler {
     static ClientConnection open(Peer peer, PeerDialect dialect, InetSocketAddress address) throws IOException {
         SocketChannel channel = SocketChannel.open();
         try {
-            channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            DataSocket.prepare(channel);
             ClientConnection connection = new ClientConnection(peer, dialect, channel);
             if (channel.connect(address)) {
                 connection.key.interestOps(SelectionKey.OP_READ);
@@ -78,7 +78,7 @@ final class ClientConnection implements Poller.Handler {
             return connection;
         } catch (IOException | RuntimeException e) {
             channel.close();
-            throw e instanceof IOException ? (IOException) e : new IOException("cannot connect to " + address, e);
+            throw e instanceof IOException known ? known : new IOException("cannot connect to " + address, e);
         }
     }
 

@@ -1,28 +1,37 @@
 package dev.tandem.transfer;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.atomic.AtomicLongArray;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
 
 /** Values of {@link TransferCounter}; added to by the poller and by handshakes, read by anyone. */
 final class Counters {
-    private final AtomicLongArray values = new AtomicLongArray(TransferCounter.values().length);
+    private final Map<TransferCounter, LongAdder> values =
+            new EnumMap<>(TransferCounter.class); // complete from the start
+
+    Counters() {
+        for (TransferCounter counter : TransferCounter.values()) {
+            values.put(counter, new LongAdder());
+        }
+    }
 
     void add(TransferCounter counter, long amount) {
-        values.addAndGet(counter.ordinal(), amount);
+        Objects.requireNonNull(values.get(counter)).add(amount);
     }
 
     void increment(TransferCounter counter) {
         add(counter, 1);
     }
 
+    /** In the order of the enum. */
     List<TransferEngine.CounterReading> readings() {
         List<TransferEngine.CounterReading> readings = new ArrayList<>();
-        for (TransferCounter counter : TransferCounter.values()) {
-            readings.add(new TransferEngine.CounterReading(
-                    counter.name().toLowerCase(Locale.ROOT), counter.sentence(), values.get(counter.ordinal())));
-        }
+        values.forEach((counter, value) -> readings.add(new TransferEngine.CounterReading(
+                counter.name().toLowerCase(Locale.ROOT), counter.sentence(), value.sum())));
         return readings;
     }
 }

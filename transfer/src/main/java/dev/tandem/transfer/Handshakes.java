@@ -3,7 +3,6 @@ package dev.tandem.transfer;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.HandshakeClient;
 import dev.tandem.transfer.wire.HandshakeFrame;
-import dev.tandem.transfer.wire.HandshakeFrame.Type;
 import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
 import dev.tandem.transfer.wire.SegmentName;
@@ -14,6 +13,7 @@ import java.net.InetSocketAddress;
 import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
@@ -72,7 +72,7 @@ final class Handshakes {
      * A peer as it has just described itself.
      *
      * @param descriptor what it offers
-     * @param dataAddress where its data port is: the host of its own name, resolved
+     * @param dataAddress where its data port is, resolved
      */
     record Described(SegmentDescriptor descriptor, InetSocketAddress dataAddress) {}
 
@@ -80,7 +80,7 @@ final class Handshakes {
     Described fetch(String peer) {
         counters.increment(TransferCounter.HANDSHAKES);
         try {
-            HandshakeFrame request = HandshakeFrame.of(Type.METADATA, ownJson());
+            HandshakeFrame request = HandshakeFrame.of(HandshakeFrame.Type.METADATA, ownJson());
             HandshakeFrame reply = HandshakeClient.exchange(SegmentName.parse(peer), request, deadline);
             SegmentDescriptor descriptor = SegmentDescriptor.parse(reply.json());
             if (!descriptor.protocols().contains(SegmentDescriptor.TCP)
@@ -88,7 +88,8 @@ final class Handshakes {
                 throw new TransferException(
                         Kind.REJECTED, peer + " offers " + descriptor.protocols() + " and no tcp data port");
             }
-            String host = SegmentName.parse(descriptor.name()).host();
+            String told = descriptor.tcp().dataHost();
+            String host = told.isEmpty() ? SegmentName.parse(descriptor.name()).host() : told;
             InetAddress address = InetAddress.getByName(host);
             return new Described(
                     descriptor, new InetSocketAddress(address, descriptor.tcp().dataPort()));
@@ -109,7 +110,7 @@ final class Handshakes {
     }
 
     private String ownJson() {
-        return own.get().toJson(TIMESTAMP.format(LocalDateTime.now()));
+        return own.get().toJson(TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault())));
     }
 
     private Notification take(Notification notification) {

@@ -98,7 +98,7 @@ final class IncomingWrite {
     private void arrived(ByteBuffer target, int before) {
         int after = target.position();
         missingBytes -= after - before;
-        if (opcode.hasChecksum() && target != trailer) {
+        if (opcode.hasChecksum() && current < targets.length - 2) {
             sum.update(target.duplicate().position(before).limit(after));
         }
         if (!target.hasRemaining()) {

@@ -91,7 +91,8 @@ final class Peer {
                 handshake();
                 return isAnySent;
             }
-            boolean isUnanswered = known.descriptor().tcp().version() < 2 && waiting.peek().isWrite();
+            boolean isUnanswered =
+                    known.descriptor().tcp().version() < 2 && waiting.peek().isWrite();
             if (isUnanswered && !isOneShot) {
                 isOneShot = true; // what a kept connection swallows while the peer closes it would be lost unseen
                 closeSpent();

@@ -67,6 +67,7 @@ final class RegionTable {
         return all;
     }
 
+    @SuppressWarnings("ReferenceEquality") // a region is itself, whatever another says to equal it
     private synchronized Entry take(Region region) {
         Entry[] old = entries;
         for (int i = 0; i < old.length; i++) {

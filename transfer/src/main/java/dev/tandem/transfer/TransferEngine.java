@@ -241,7 +241,7 @@ public final class TransferEngine implements AutoCloseable {
                 .map(region -> new Buffer(name, region.address(), region.length()))
                 .toList();
         SegmentDescriptor.Tcp tcp =
-                new SegmentDescriptor.Tcp(dataListener.port(), PROTOCOL_VERSION, config.checksums());
+                new SegmentDescriptor.Tcp(dataListener.port(), "", PROTOCOL_VERSION, config.checksums());
         return new SegmentDescriptor(name, List.of(SegmentDescriptor.TCP), tcp, buffers);
     }
 }

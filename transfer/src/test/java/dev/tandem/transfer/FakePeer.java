@@ -36,7 +36,7 @@ final class FakePeer implements AutoCloseable {
     final AtomicInteger connectionCount = new AtomicInteger();
 
     FakePeer(int version, boolean offersCrc32c, Session session) {
-        this.tcp = new SegmentDescriptor.Tcp(data.getLocalPort(), version, offersCrc32c);
+        this.tcp = new SegmentDescriptor.Tcp(data.getLocalPort(), "", version, offersCrc32c);
         this.session = session;
         Thread.ofVirtual().start(() -> accept(handshakes, this::answerHandshake));
         Thread.ofVirtual().start(() -> accept(data, this::serve));
@@ -125,10 +125,8 @@ final class FakePeer implements AutoCloseable {
             if (header.remaining() < RequestHeader.BYTES) {
                 throw new EOFException();
             }
-            return new Request(
-                    RequestHeader.opcode(header, 0),
-                    RequestHeader.address(header, 0),
-                    (int) RequestHeader.size(header, 0));
+            return new Request(RequestHeader.opcode(header, 0), RequestHeader.address(header, 0), (int)
+                    RequestHeader.size(header, 0));
         }
 
         void status(int code) throws IOException {

@@ -77,9 +77,8 @@ class PeerFaultsTest {
         TransferEngine engine = engine();
         SpanBatch spans = spans(200, 2_000);
 
-        Transfer transfer = isWrite
-                ? engine.write(peer.name(), spans, DEADLINE)
-                : engine.read(peer.name(), spans, DEADLINE);
+        Transfer transfer =
+                isWrite ? engine.write(peer.name(), spans, DEADLINE) : engine.read(peer.name(), spans, DEADLINE);
 
         assertThat(join(transfer).bytes()).isEqualTo(400_000);
         if (!isWrite) {
@@ -250,9 +249,8 @@ class PeerFaultsTest {
         TransferEngine engine = engine();
         SpanBatch spans = spans(1, 8 << 20);
 
-        Transfer transfer = isWrite
-                ? engine.write(peer.name(), spans, DEADLINE)
-                : engine.read(peer.name(), spans, DEADLINE);
+        Transfer transfer =
+                isWrite ? engine.write(peer.name(), spans, DEADLINE) : engine.read(peer.name(), spans, DEADLINE);
 
         assertThat(failure(transfer).kind()).isEqualTo(Kind.CORRUPT);
     }
@@ -338,7 +336,8 @@ class PeerFaultsTest {
         local.fill((byte) 0x55);
         isCancelled.countDown();
         // The same connection answers this one after it has sent the rest of the first.
-        assertThat(join(engine.read(peer.name(), spans(2_000_000, 1, 1_000), DEADLINE)).bytes())
+        assertThat(join(engine.read(peer.name(), spans(2_000_000, 1, 1_000), DEADLINE))
+                        .bytes())
                 .isEqualTo(1_000);
 
         assertThat(peer.connectionCount).hasValue(1);
@@ -430,8 +429,8 @@ class PeerFaultsTest {
         join(engine.read(name, spans, DEADLINE));
         before.close();
 
-        TransferEngine after = TransferEngine.start(new TransferConfig(
-                "127.0.0.1", port, 4, config.inFlightBytesPerPeer(), true, config.timeouts()));
+        TransferEngine after = TransferEngine.start(
+                new TransferConfig("127.0.0.1", port, 4, config.inFlightBytesPerPeer(), true, config.timeouts()));
         opened.add(after);
         after.register(memory);
 
@@ -485,8 +484,8 @@ class PeerFaultsTest {
     }
 
     private TransferEngine engine(int connections) {
-        TransferEngine engine = TransferEngine.start(
-                config(TransferConfig.of("127.0.0.1").timeouts(), connections));
+        TransferEngine engine =
+                TransferEngine.start(config(TransferConfig.of("127.0.0.1").timeouts(), connections));
         opened.add(engine);
         return engine;
     }

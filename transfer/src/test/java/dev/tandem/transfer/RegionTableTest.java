@@ -69,7 +69,8 @@ class RegionTableTest {
     void shouldRefuseRegionsThatOverlapOrCannotBe(long address, long length) {
         table.add(new FakeRegion(4096, 4096));
 
-        assertThatThrownBy(() -> table.add(new FakeRegion(address, length))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> table.add(new FakeRegion(address, length)))
+                .isInstanceOf(IllegalArgumentException.class);
         assertThat(table.regions()).hasSize(1);
     }
 

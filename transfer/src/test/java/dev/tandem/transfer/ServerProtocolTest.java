@@ -174,7 +174,8 @@ class ServerProtocolTest {
         for (int opcode : new int[] {0x80, 0x81, 0x90, 0x91}) {
             Wire wire = dial();
 
-            wire.send(header(0x80, memory.address(), 10), header(opcode, memory.address() + offset, size), new byte[100]);
+            wire.send(
+                    header(0x80, memory.address(), 10), header(opcode, memory.address() + offset, size), new byte[100]);
 
             assertThat(wire.receive(8)).isEqualTo(OK);
             assertThat(wire.receive(10)).isEqualTo(bytes(0, 10));
@@ -280,14 +281,25 @@ class ServerProtocolTest {
         assertThat(handshake("03 00 00 00 00 00 00 00 03 7B 7D")).isEqualTo("\u0003{\"status\":\"success\"}\n");
         assertThat(handshake("03 00 00 00 00 00 00 00 01 7B 7D")).startsWith("\u0001{\"buffers\":[{\"addr\":");
         assertThat(handshake("05 00 00 00 00 00 00 00 01 6E 75 6C 6C")).contains("\"tcp_proto_version\":2");
-        assertThat(handshake("03 00 00 00 00 00 00 00 00 7B 7D")).startsWith("\u0000{").contains("\"qp_num\":[]");
+        assertThat(handshake("03 00 00 00 00 00 00 00 00 7B 7D"))
+                .startsWith("\u0000{")
+                .contains("\"qp_num\":[]");
         assertThat(handshake("02 00 00 00 00 00 00 00 7B 7D")).startsWith("{").contains("\"qp_num\":[]");
+    }
+
+    /** As 0.3.13.post1 answered. */
+    @Test
+    void shouldAnswerAConnectionHandshakeAsMooncakeDoes() throws IOException {
+        assertThat(handshake("03 00 00 00 00 00 00 00 00 7B 7D"))
+                .isEqualTo("\u0000{\"local_gid\":\"\",\"local_lid\":0,\"local_nic_path\":\"\",\"payload\":\"\","
+                        + "\"peer_nic_path\":\"\",\"qp_num\":[],\"reply_msg\":\"\"}\n");
     }
 
     @Test
     void shouldKeepNotificationsUntilTheyAreTaken() throws IOException {
         Notification sent = new Notification("req-1", "done");
-        byte[] frame = HandshakeFrame.of(HandshakeFrame.Type.NOTIFY, sent.toJson()).encode();
+        byte[] frame =
+                HandshakeFrame.of(HandshakeFrame.Type.NOTIFY, sent.toJson()).encode();
 
         assertThat(handshake(HEX.formatHex(frame))).isEqualTo("\u0002{\"name\":\"\",\"notify_msg\":\"success\"}\n");
         assertThat(engine.takeNotifications()).containsExactly(sent);
@@ -295,8 +307,14 @@ class ServerProtocolTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"00 00 00 00 00 00 00 00", "01 00 10 00 00 00 00 00 01", "47 45 54 20 2F 20 48 54 54 50",
-        "16 03 01 02 00 01 00 01 FC", "03 00 00 00 00 00 00 00 02 7B 7D"})
+    @ValueSource(
+            strings = {
+                "00 00 00 00 00 00 00 00",
+                "01 00 10 00 00 00 00 00 01",
+                "47 45 54 20 2F 20 48 54 54 50",
+                "16 03 01 02 00 01 00 01 FC",
+                "03 00 00 00 00 00 00 00 02 7B 7D"
+            })
     void shouldCloseOnABadHandshakeWithoutAnswer(String hex) throws IOException {
         assertThat(handshake(hex)).isEmpty();
     }

@@ -271,11 +271,10 @@ class TransferEngineTest {
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> engine.write("p:1", new SpanBatch(local, new long[] {0, 1, -1}), DEADLINE))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> engine.read(
-                        "p:1", new SpanBatch(local.asReadOnly(), new long[] {0, 1, 1}), DEADLINE))
+        assertThatThrownBy(() -> engine.read("p:1", new SpanBatch(local.asReadOnly(), new long[] {0, 1, 1}), DEADLINE))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() ->
-                        engine.read("p:1", new SpanBatch(MemorySegment.ofArray(new byte[8]), new long[] {0, 1, 1}), DEADLINE))
+        assertThatThrownBy(() -> engine.read(
+                        "p:1", new SpanBatch(MemorySegment.ofArray(new byte[8]), new long[] {0, 1, 1}), DEADLINE))
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> engine.register(Arena.ofConfined().allocate(8)))
                 .isInstanceOf(IllegalArgumentException.class);

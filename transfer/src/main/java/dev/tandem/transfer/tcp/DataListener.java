@@ -2,7 +2,6 @@ package dev.tandem.transfer.tcp;
 
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.StandardSocketOptions;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
@@ -28,7 +27,7 @@ public final class DataListener implements Poller.Handler, AutoCloseable {
      * Binds now, accepts after {@link #watch}.
      *
      * @param address never a wildcard; port 0 for any
-     * @param taker is given each new connection, without Nagle, on the poller's thread
+     * @param taker is given each new connection, prepared, on the poller's thread
      */
     public static DataListener bind(InetSocketAddress address, Consumer<SocketChannel> taker) throws IOException {
         ServerSocketChannel listening = ServerSocketChannel.open();
@@ -57,7 +56,7 @@ public final class DataListener implements Poller.Handler, AutoCloseable {
             if (accepted == null) {
                 return;
             }
-            accepted.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            DataSocket.prepare(accepted);
             taker.accept(accepted);
         }
     }

@@ -58,7 +58,7 @@ public final class Outbox {
             total += n;
             writtenBytes += n;
             dropWritten();
-            if (n == 0 || head < tail && buffers[head].position() > 0) {
+            if (n == 0 || (head < tail && buffers[head].position() > 0)) {
                 break; // a buffer that went only in part means that the socket is full
             }
         }
@@ -91,9 +91,10 @@ public final class Outbox {
 
     private void makeRoom() {
         int waiting = tail - head;
-        ByteBuffer[] target = waiting > buffers.length / 2 ? new ByteBuffer[buffers.length * 2] : buffers;
+        boolean isCrowded = waiting > buffers.length / 2;
+        ByteBuffer[] target = isCrowded ? new ByteBuffer[buffers.length * 2] : buffers;
         System.arraycopy(buffers, head, target, 0, waiting);
-        if (target == buffers) {
+        if (!isCrowded) {
             Arrays.fill(buffers, waiting, tail, null);
         }
         buffers = target;

@@ -88,7 +88,7 @@ public final class Poller implements AutoCloseable {
     }
 
     public boolean isPollerThread() {
-        return Thread.currentThread() == thread;
+        return thread.equals(Thread.currentThread());
     }
 
     public Thread thread() {

@@ -24,6 +24,8 @@ import tools.jackson.databind.json.JsonMapper;
 public final class TransferBench {
     private static final Duration BATCH_DEADLINE = Duration.ofSeconds(30);
     private static final double GIGA = 1e9;
+    // Code that is not compiled yet is not what is to be measured.
+    private static final Duration MAX_WARM_UP = Duration.ofSeconds(1);
 
     private TransferBench() {}
 
@@ -34,12 +36,13 @@ public final class TransferBench {
      * @param operation read from it or write to it
      * @param shape of a batch
      * @param threads callers at a time
-     * @param duration after which no new batch is posted
+     * @param duration after which no new batch is posted; half of it more, at most a second, goes before it unmeasured
      */
     public record Plan(String target, Region.Operation operation, Shape shape, int threads, Duration duration) {
         public Plan {
             if (threads < 1 || !duration.isPositive()) {
-                throw new IllegalArgumentException("--threads " + threads + ", --secs " + duration + ": both must be positive");
+                throw new IllegalArgumentException(
+                        "--threads " + threads + ", --secs " + duration + ": both must be positive");
             }
         }
     }
@@ -54,7 +57,8 @@ public final class TransferBench {
 
         public Shape {
             if (blockBytes < 1 || blocks < 1) {
-                throw new IllegalArgumentException("--block " + blockBytes + ", --batch " + blocks + ": both must be positive");
+                throw new IllegalArgumentException(
+                        "--block " + blockBytes + ", --batch " + blocks + ": both must be positive");
             }
         }
 
@@ -112,28 +116,40 @@ public final class TransferBench {
         }
         Buffer remote = buffers.getFirst();
         if (Long.compareUnsigned(remote.length(), plan.shape().batchBytes()) < 0) {
-            throw new IllegalArgumentException("a batch of " + plan.shape().batchBytes() + " bytes does not fit into the "
-                    + Long.toUnsignedString(remote.length()) + " of " + plan.target());
+            throw new IllegalArgumentException(
+                    "a batch of " + plan.shape().batchBytes() + " bytes does not fit into the "
+                            + Long.toUnsignedString(remote.length()) + " of " + plan.target());
         }
         OperatingSystemMXBean system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         try (Arena arena = Arena.ofShared();
                 ExecutorService threads = Executors.newFixedThreadPool(plan.threads())) {
             List<SpanBatch> batches = new ArrayList<>();
             for (int thread = 0; thread < plan.threads(); thread++) {
-                batches.add(batch(plan.shape(), remote, thread, arena.allocate(plan.shape().batchBytes(), 4096)));
+                batches.add(batch(
+                        plan.shape(),
+                        remote,
+                        thread,
+                        arena.allocate(plan.shape().batchBytes(), 4096)));
             }
+            long warmUpNs = Math.min(plan.duration().toNanos() / 2, MAX_WARM_UP.toNanos());
+            moveAll(engine, plan, batches, System.nanoTime() + warmUpNs, threads);
             long cpuStartNs = system.getProcessCpuTime();
             long startNs = System.nanoTime();
-            long endNs = startNs + plan.duration().toNanos();
-            List<CompletableFuture<Long>> moved = new ArrayList<>();
-            for (SpanBatch batch : batches) {
-                moved.add(CompletableFuture.supplyAsync(() -> repeat(engine, plan, batch, endNs), threads));
-            }
-            CompletableFuture.allOf(moved.toArray(CompletableFuture[]::new)).join();
-            long bytes = moved.stream().mapToLong(CompletableFuture::join).sum();
+            long bytes =
+                    moveAll(engine, plan, batches, startNs + plan.duration().toNanos(), threads);
             double seconds = (System.nanoTime() - startNs) / GIGA;
             return new Result(plan, bytes, seconds, (system.getProcessCpuTime() - cpuStartNs) / GIGA);
         }
+    }
+
+    private static long moveAll(
+            TransferEngine engine, Plan plan, List<SpanBatch> batches, long endNs, ExecutorService threads) {
+        List<CompletableFuture<Long>> moved = new ArrayList<>();
+        for (SpanBatch batch : batches) {
+            moved.add(CompletableFuture.supplyAsync(() -> repeat(engine, plan, batch, endNs), threads));
+        }
+        CompletableFuture.allOf(moved.toArray(CompletableFuture[]::new)).join();
+        return moved.stream().mapToLong(CompletableFuture::join).sum();
     }
 
     private static long repeat(TransferEngine engine, Plan plan, SpanBatch batch, long endNs) {

@@ -4,6 +4,8 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Optional;
 
 /**
  * One message on the handshake port; each connection carries one request and one reply of the same type.
@@ -16,7 +18,7 @@ import java.nio.charset.StandardCharsets;
  *   +----------+------+----------------+
  * </pre>
  *
- * Before types existed the JSON stood alone, as a Connection message; its first byte ({@code '{'}) is above every type, and the answer has
+ * Before types existed the JSON stood alone, as a Connection message; its first byte, an opening brace, is above every type, and the answer has
  * no type either.
  *
  * @param type what the message is about
@@ -30,12 +32,18 @@ public record HandshakeFrame(Type type, boolean isTyped, String json) {
     /** Mooncake's default limit for length. */
     public static final int DEFAULT_MAX_BYTES = 1 << 20;
 
-    /** The type byte, in the order of its values. */
+    /** The type byte. */
     public enum Type {
-        CONNECTION,
-        METADATA,
-        NOTIFY,
-        PROBE
+        CONNECTION(0),
+        METADATA(1),
+        NOTIFY(2),
+        PROBE(3);
+
+        private final byte code;
+
+        Type(int code) {
+            this.code = (byte) code;
+        }
     }
 
     public static HandshakeFrame of(Type type, String json) {
@@ -54,7 +62,7 @@ public record HandshakeFrame(Type type, boolean isTyped, String json) {
         ByteBuffer frame = ByteBuffer.allocate(PREFIX_BYTES + bodyBytes).order(ByteOrder.LITTLE_ENDIAN);
         frame.putLong(bodyBytes);
         if (isTyped) {
-            frame.put((byte) type.ordinal());
+            frame.put(type.code);
         }
         frame.put(text);
         return frame.array();
@@ -80,9 +88,11 @@ public record HandshakeFrame(Type type, boolean isTyped, String json) {
         if (body.length == 0) {
             throw new WireException("handshake frame without a body");
         }
-        int first = body[0] & 0xff;
-        boolean isTyped = first < Type.values().length;
-        Type type = isTyped ? Type.values()[first] : Type.CONNECTION;
+        Optional<Type> told = Arrays.stream(Type.values())
+                .filter(each -> each.code == body[0])
+                .findFirst();
+        boolean isTyped = told.isPresent();
+        Type type = told.orElse(Type.CONNECTION);
         int textOffset = isTyped ? 1 : 0;
         try {
             String json = StandardCharsets.UTF_8

@@ -35,10 +35,11 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
 
     /**
      * @param dataPort where transfers go; 0 if the peer offers no tcp
+     * @param dataHost host of the data port, as Mooncake tells from 0.3.13 on; empty for the host of the segment name
      * @param version 1 or more; from 2 on writes are acknowledged and refusals are told
      * @param offersCrc32c Tandem peers: checksum opcodes are understood
      */
-    public record Tcp(int dataPort, int version, boolean offersCrc32c) {}
+    public record Tcp(int dataPort, String dataHost, int version, boolean offersCrc32c) {}
 
     /**
      * Memory that a peer has registered.
@@ -74,6 +75,9 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
         if (tcp.offersCrc32c()) {
             root.putObject("tandem").put("crc32c", true);
         }
+        if (!tcp.dataHost().isEmpty()) {
+            root.put("tcp_data_host", tcp.dataHost());
+        }
         root.put("tcp_data_port", tcp.dataPort());
         root.put("tcp_proto_version", tcp.version());
         root.put("timestamp", timestamp);
@@ -95,8 +99,8 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
         int dataPort = smallInt(root, "tcp_data_port", 0, MAX_PORT);
         int version = smallInt(root, "tcp_proto_version", 1, Integer.MAX_VALUE);
         boolean offersCrc32c = root.path("tandem").path("crc32c").asBoolean(false);
-        return new SegmentDescriptor(
-                text(root, "name"), protocols, new Tcp(dataPort, version, offersCrc32c), buffers(root.path("buffers")));
+        Tcp tcp = new Tcp(dataPort, root.path("tcp_data_host").asString(""), version, offersCrc32c);
+        return new SegmentDescriptor(text(root, "name"), protocols, tcp, buffers(root.path("buffers")));
     }
 
     private static List<String> protocols(JsonNode node) throws WireException {

@@ -35,7 +35,7 @@ public final class StatusFrame {
     private StatusFrame() {}
 
     public static void encode(ByteBuffer buffer, int offset, int code) {
-        LONG.set(buffer, offset, (long) MAGIC << 32 | code & 0xffff_ffffL);
+        LONG.set(buffer, offset, ((long) MAGIC << 32) | (code & 0xffff_ffffL));
     }
 
     /** Whether a frame stands at {@code offset}; a peer of protocol v1 sends payload there. */

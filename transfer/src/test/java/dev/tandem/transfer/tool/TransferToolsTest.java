@@ -94,8 +94,7 @@ class TransferToolsTest {
                 .isInstanceOf(CompletionException.class)
                 .cause()
                 .isInstanceOfSatisfying(
-                        TransferException.class,
-                        e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.REJECTED));
+                        TransferException.class, e -> assertThat(e.kind()).isEqualTo(TransferException.Kind.REJECTED));
     }
 
     @Test
@@ -127,8 +126,8 @@ class TransferToolsTest {
     @EnumSource(Region.Operation.class)
     void shouldMeasureWhatItMoves(Region.Operation operation) {
         TransferBench.Shape shape = TransferBench.Shape.of(1 << 20);
-        TransferBench.Plan plan = new TransferBench.Plan(
-                name, operation, new TransferBench.Shape(1 << 20, 4), 2, Duration.ofMillis(50));
+        TransferBench.Plan plan =
+                new TransferBench.Plan(name, operation, new TransferBench.Shape(1 << 20, 4), 2, Duration.ofMillis(50));
 
         TransferBench.Result result = TransferBench.run(engine, plan);
         JsonNode line = JsonMapper.shared().readTree(result.toJson());

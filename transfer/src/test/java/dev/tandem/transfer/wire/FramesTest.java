@@ -39,8 +39,18 @@ class FramesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"00,READ_V1", "01,WRITE_V1", "80,READ_V2", "81,WRITE_V2", "07,READ_V1", "82,READ_V2", "90,READ_CRC",
-        "91,WRITE_CRC", "11,READ_V1", "FF,READ_V2"})
+    @CsvSource({
+        "00,READ_V1",
+        "01,WRITE_V1",
+        "80,READ_V2",
+        "81,WRITE_V2",
+        "07,READ_V1",
+        "82,READ_V2",
+        "90,READ_CRC",
+        "91,WRITE_CRC",
+        "11,READ_V1",
+        "FF,READ_V2"
+    })
     void shouldTakeEveryOtherOpcodeForARead(String code, Opcode expected) {
         assertThat(Opcode.of((byte) Integer.parseInt(code, 16))).isEqualTo(expected);
     }
@@ -106,8 +116,14 @@ class FramesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"47 45 54 20 2F 20 48 54", "16 03 01 02 00 01 00 01", "00 00 00 00 00 00 00 00",
-        "01 00 10 00 00 00 00 00", "FF FF FF FF FF FF FF FF"})
+    @ValueSource(
+            strings = {
+                "47 45 54 20 2F 20 48 54",
+                "16 03 01 02 00 01 00 01",
+                "00 00 00 00 00 00 00 00",
+                "01 00 10 00 00 00 00 00",
+                "FF FF FF FF FF FF FF FF"
+            })
     void shouldRefuseProbesAndLengthsOutOfBounds(String prefix) {
         assertThatThrownBy(() -> HandshakeFrame.bodyBytes(HEX.parseHex(prefix), HandshakeFrame.DEFAULT_MAX_BYTES))
                 .isInstanceOf(WireException.class);
@@ -137,8 +153,13 @@ class FramesTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"127.0.0.2:15001,127.0.0.2,15001", "node-7,node-7,12001", "[::1]:15001,::1,15001", "[fe80::1],fe80::1,12001",
-        "fe80::1,fe80::1,12001"})
+    @CsvSource({
+        "127.0.0.2:15001,127.0.0.2,15001",
+        "node-7,node-7,12001",
+        "[::1]:15001,::1,15001",
+        "[fe80::1],fe80::1,12001",
+        "fe80::1,fe80::1,12001"
+    })
     void shouldParseSegmentNames(String text, String host, int port) throws WireException {
         assertThat(SegmentName.parse(text)).isEqualTo(new SegmentName(host, port));
     }
@@ -175,5 +196,4 @@ class FramesTest {
         buffer.get(offset, copy);
         return HEX.formatHex(copy);
     }
-
 }

@@ -12,9 +12,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SegmentDescriptorTest {
-    private static final String GOLDEN = "{\"buffers\":[{\"addr\":123145302310912,\"length\":65536,\"name\":\"127.0.0.2:15001\"}],"
-            + "\"name\":\"127.0.0.2:15001\",\"protocol\":\"tcp\",\"tcp_data_port\":15002,\"tcp_proto_version\":2,"
-            + "\"timestamp\":\"2026-11-22 12:00:00.000000\"}\n";
+    private static final String GOLDEN =
+            "{\"buffers\":[{\"addr\":123145302310912,\"length\":65536,\"name\":\"127.0.0.2:15001\"}],"
+                    + "\"name\":\"127.0.0.2:15001\",\"protocol\":\"tcp\",\"tcp_data_port\":15002,\"tcp_proto_version\":2,"
+                    + "\"timestamp\":\"2026-11-22 12:00:00.000000\"}\n";
 
     @Test
     void shouldWriteWhatMooncakeWrites() {
@@ -25,6 +26,19 @@ class SegmentDescriptorTest {
     @Test
     void shouldReadWhatMooncakeWrites() throws WireException {
         assertThat(SegmentDescriptor.parse(GOLDEN)).isEqualTo(descriptor(123145302310912L, false));
+    }
+
+    /** As 0.3.13.post1 answered. */
+    @Test
+    void shouldReadWhatANewerMooncakeWrites() throws WireException {
+        String json = "{\"buffers\":[{\"addr\":140022040752144,\"length\":67108864,\"name\":\"127.0.0.1:16940\"}],"
+                + "\"name\":\"127.0.0.1:16940\",\"protocol\":\"tcp\",\"rdma_server_name\":\"\",\"tcp_data_host\":\"127.0.0.1\","
+                + "\"tcp_data_port\":15969,\"tcp_proto_version\":2,\"timestamp\":\"2026-11-22 13:06:07.071212\"}\n";
+
+        SegmentDescriptor descriptor = SegmentDescriptor.parse(json);
+
+        assertThat(descriptor.tcp()).isEqualTo(new Tcp(15969, "127.0.0.1", 2, false));
+        assertThat(descriptor.buffers()).containsExactly(new Buffer("127.0.0.1:16940", 140022040752144L, 67108864));
     }
 
     @Test
@@ -51,7 +65,8 @@ class SegmentDescriptorTest {
         SegmentDescriptor descriptor =
                 SegmentDescriptor.parse("{\"name\":\"h:1\",\"protocol\":\"tcp\",\"tcp_data_port\":2,\"buffers\":[]}");
 
-        assertThat(descriptor).isEqualTo(new SegmentDescriptor("h:1", List.of("tcp"), new Tcp(2, 1, false), List.of()));
+        assertThat(descriptor)
+                .isEqualTo(new SegmentDescriptor("h:1", List.of("tcp"), new Tcp(2, "", 1, false), List.of()));
     }
 
     @Test
@@ -119,7 +134,7 @@ class SegmentDescriptorTest {
         return new SegmentDescriptor(
                 "127.0.0.2:15001",
                 List.of("tcp"),
-                new Tcp(15002, 2, offersCrc32c),
+                new Tcp(15002, "", 2, offersCrc32c),
                 List.of(new Buffer("127.0.0.2:15001", address, 65536)));
     }
 }
