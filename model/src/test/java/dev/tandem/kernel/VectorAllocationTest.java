@@ -3,8 +3,6 @@ package dev.tandem.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
-import dev.tandem.kv.KvPlane;
-import dev.tandem.kv.KvPlaneView;
 import java.lang.management.ManagementFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -47,8 +45,7 @@ class VectorAllocationTest {
     @Test
     void shouldAttendWithoutAllocating() {
         var shape = new AttentionShape(6, 2, 32, 0.2f);
-        var plane = new KvPlane("k", DType.BF16, 2, 32, 0, 2);
-        var cache = new KvPlaneView(plane, 16, data.memory(plane.tokenBytes() * 16 * 4));
+        var cache = new KvPlaneView(DType.BF16, 2, 32, 16, data.memory(DType.BF16.bytes(2 * 32 * 16 * 4)));
         Matrix q = data.matrix(1, 6 * 32);
         Matrix out = Matrix.of(1, 6 * 32);
         var rows = new AttentionRows(1, new int[] {50}, new int[][] {{3, 1, 0, 2}}, 16);

@@ -124,9 +124,9 @@ final class ChoiceReader implements AutoCloseable {
         metrics.requestEnded(end.usage());
     }
 
-    /** A stop string was found: the engine need not go on; its counts come with the abort. */
+    /** A stop string was found: the engine need not go on; its counts come with the end. */
     private ReplyPiece stopped(String text) throws InterruptedException {
-        stream.close();
+        stream.stop();
         TokenEvent event = event();
         while (event instanceof TokenEvent.Token) {
             event = event();

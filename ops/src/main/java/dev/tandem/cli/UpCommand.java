@@ -8,6 +8,7 @@ import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Verification;
 import java.io.Console;
 import java.io.IOException;
@@ -89,7 +90,7 @@ final class UpCommand implements Main.Verb {
         var display = UpDisplay.of(options.isJson(), isTerminal());
         Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "cluster-close"));
-        if (!awaitReady(cluster, display)) {
+        if (!awaitReady(cluster, topology, display)) {
             cluster.close();
             return Exit.FAILED;
         }
@@ -124,9 +125,13 @@ final class UpCommand implements Main.Verb {
         return new JavaRuntime(Path.of(java), home.resolve("jvm.options"), System.getProperty("java.class.path"));
     }
 
-    private static boolean awaitReady(Cluster cluster, UpDisplay display) throws InterruptedException {
+    private static boolean awaitReady(Cluster cluster, Topology topology, UpDisplay display)
+            throws InterruptedException {
+        var health = new GatewayHealth(topology.gateway());
         long deadlineNs = System.nanoTime() + START_LIMIT.toNanos();
-        while (!cluster.isReady()) {
+        while (!cluster.isReady()
+                || health.missing(topology.prefill().size(), topology.decode().size())
+                        .isPresent()) {
             Optional<Child> dead = cluster.dead();
             if (dead.isPresent()) {
                 display.died(dead.get(), TAIL_LINES);

@@ -2,6 +2,12 @@ package dev.tandem.house;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.source.tree.CompilationUnitTree;
+import com.sun.source.tree.MethodTree;
+import com.sun.source.util.JavacTask;
+import com.sun.source.util.SourcePositions;
+import com.sun.source.util.TreeScanner;
+import com.sun.source.util.Trees;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -11,6 +17,9 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import javax.tools.JavaCompiler;
+import javax.tools.StandardJavaFileManager;
+import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 
 /** What the style asks of every source file and a compiler does not check. */
@@ -51,31 +60,28 @@ class TidyTest {
     }
 
     @Test
-    void shouldKeepMethodsShort() {
+    void shouldKeepMethodsShort() throws IOException {
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         var tooLong = new ArrayList<String>();
-        for (Path file : files(".java")) {
-            List<String> lines = lines(file);
-            for (int at = 0; at < lines.size(); at++) {
-                int indent = indent(lines.get(at));
-                boolean opensMethod = indent % 4 == 0 && indent >= 4 && lines.get(at).endsWith(") {")
-                        && !lines.get(at).strip().matches("(if|for|while|switch|try|synchronized|\\}|return|record|class|public record|private record|case).*");
-                if (!opensMethod) {
-                    continue;
-                }
-                int end = at + 1;
-                while (end < lines.size() && !(indent(lines.get(end)) == indent && lines.get(end).strip().startsWith("}"))) {
-                    end++;
-                }
-                if (end - at - 1 > MOST_METHOD_LINES) {
-                    tooLong.add(ROOT.relativize(file) + ":" + (at + 1) + " has " + (end - at - 1) + " lines");
-                }
+        try (StandardJavaFileManager manager = compiler.getStandardFileManager(null, null, null)) {
+            var task = (JavacTask) compiler.getTask(
+                    null, manager, null, List.of("-proc:none"), null, manager.getJavaFileObjectsFromPaths(files(".java")));
+            SourcePositions positions = Trees.instance(task).getSourcePositions();
+            for (CompilationUnitTree unit : task.parse()) {
+                new TreeScanner<Void, Void>() {
+                    @Override
+                    public Void visitMethod(MethodTree method, Void nothing) {
+                        long start = unit.getLineMap().getLineNumber(positions.getStartPosition(unit, method));
+                        long end = unit.getLineMap().getLineNumber(positions.getEndPosition(unit, method));
+                        if (end - start + 1 > MOST_METHOD_LINES) {
+                            tooLong.add(unit.getSourceFile().getName() + " " + method.getName() + " has " + (end - start + 1) + " lines");
+                        }
+                        return super.visitMethod(method, nothing);
+                    }
+                }.scan(unit, null);
             }
         }
         assertThat(tooLong).isEmpty();
-    }
-
-    private static int indent(String line) {
-        return line.length() - line.stripLeading().length();
     }
 
     @Test

@@ -1,6 +1,8 @@
 package dev.tandem.process;
 
+import dev.tandem.ops.verify.GatewayHealth;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -48,6 +50,7 @@ public final class Deployment implements AutoCloseable {
         deployment.prefill.awaitReady();
         deployment.decode.awaitReady();
         deployment.gateway.awaitReady();
+        deployment.awaitHealthy();
         return deployment;
     }
 
@@ -73,11 +76,26 @@ public final class Deployment implements AutoCloseable {
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
         prefill = startNode("prefill", PREFILL_HOST, "kv_producer", "0", prefill.http().port()).awaitReady();
+        awaitHealthy();
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
         decode = startNode("decode", DECODE_HOST, "kv_consumer", "1", decode.http().port()).awaitReady();
+        awaitHealthy();
+    }
+
+    /** Waits until the gateway holds both nodes for healthy. */
+    void awaitHealthy() {
+        var health = new GatewayHealth(gateway.http());
+        Await.until(Duration.ofSeconds(20), () -> {
+            try {
+                return health.missing(1, 1).isEmpty();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new AssertionError(e);
+            }
+        }, () -> "the gateway does not see its nodes");
     }
 
     public TandemProcess prefill() {

@@ -1,0 +1,43 @@
+package dev.tandem.ops.verify;
+
+import dev.tandem.ops.topology.Topology.Endpoint;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What a gateway thinks of its nodes.
+ *
+ * @param gateway where it listens
+ */
+public record GatewayHealth(Endpoint gateway) {
+    private static final Duration TIMEOUT = Duration.ofSeconds(2);
+
+    /** What the gateway still waits for; empty when it holds so many prefill and decode nodes for healthy. */
+    public Optional<String> missing(int prefillNodes, int decodeNodes) throws InterruptedException {
+        HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + gateway + "/healthcheck"))
+                .timeout(TIMEOUT)
+                .build();
+        try (HttpClient client = HttpClient.newBuilder().connectTimeout(TIMEOUT).build()) {
+            JsonNode page = JsonMapper.shared()
+                    .readTree(client.send(request, HttpResponse.BodyHandlers.ofString()).body());
+            int prefill = page.path("prefill_healthy").asInt(0);
+            int decode = page.path("decode_healthy").asInt(0);
+            return prefill >= prefillNodes && decode >= decodeNodes
+                    ? Optional.empty()
+                    : Optional.of("the gateway sees " + prefill + " of " + prefillNodes + " prefill nodes and " + decode + " of "
+                            + decodeNodes + " decode nodes");
+        } catch (IOException e) {
+            return Optional.of("the gateway does not answer: " + e.getMessage());
+        } catch (JacksonException e) {
+            return Optional.of("the gateway's health page is no JSON: " + e.getOriginalMessage());
+        }
+    }
+}
