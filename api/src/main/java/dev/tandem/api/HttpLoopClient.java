@@ -11,9 +11,12 @@ import io.vertx.core.net.SocketAddress;
 import java.net.InetSocketAddress;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The pool of connections of one event loop. Owned by that loop; made and closed by {@link HttpClient}. */
 final class HttpLoopClient {
+    private static final Logger LOG = LoggerFactory.getLogger(HttpLoopClient.class);
     private static final int MAX_WAITING_CALLS = 65_536;
 
     private final HttpClientAgent agent;
@@ -54,7 +57,7 @@ final class HttpLoopClient {
         RequestOptions options = new RequestOptions()
                 .setMethod(HttpMethod.valueOf(call.method()))
                 .setServer(SocketAddress.inetSocketAddress(server))
-                .setHost(call.address().host())
+                .setHost(call.address().hostInUrl())
                 .setPort(call.address().port())
                 .setURI(call.path())
                 .setConnectTimeout(config.connectTimeout().toMillis())
@@ -66,5 +69,6 @@ final class HttpLoopClient {
 
     private void watch(HttpConnection connection) {
         connection.closeHandler(nothing -> used.remove(connection));
+        connection.exceptionHandler(cause -> LOG.debug("connection failed: {}", cause.toString())); // its call tells it
     }
 }

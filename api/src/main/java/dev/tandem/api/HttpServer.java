@@ -4,6 +4,7 @@ import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
+import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.net.SocketAddress;
@@ -119,6 +120,7 @@ public final class HttpServer implements AutoCloseable {
                 .createHttpServer(options())
                 .requestHandler(request -> intake.accept(request, context))
                 .invalidRequestHandler(HttpServer::refuseGarbage)
+                .connectionHandler(HttpServer::watch)
                 .exceptionHandler(cause -> LOG.debug("connection failed: {}", cause.toString()))
                 .listen(address)
                 .onComplete(listening));
@@ -127,6 +129,10 @@ public final class HttpServer implements AutoCloseable {
         } catch (Throwable e) {
             throw listenFailure(e);
         }
+    }
+
+    private static void watch(HttpConnection connection) {
+        connection.exceptionHandler(cause -> LOG.debug("client's connection failed: {}", cause.toString()));
     }
 
     private ApiException listenFailure(Throwable e) {

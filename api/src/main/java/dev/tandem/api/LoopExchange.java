@@ -188,6 +188,18 @@ public final class LoopExchange {
         }
     }
 
+    /** Completes a started answer with its last bytes. */
+    public void endWith(byte[] bytes) {
+        if (!over) {
+            finish(response.end(Buffer.buffer(bytes)));
+        }
+    }
+
+    /** Runs an action on this event loop once it has handled what the network has delivered so far. */
+    public void soon(Runnable action) {
+        context.runOnContext(nothing -> action.run());
+    }
+
     /** Runs an action on this event loop after a delay. */
     public void later(Duration delay, Runnable action) {
         context.owner().setTimer(Math.max(1, delay.toMillis()), id -> action.run());

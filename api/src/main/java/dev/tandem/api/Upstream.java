@@ -1,5 +1,6 @@
 package dev.tandem.api;
 
+import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientAgent;
 import io.vertx.core.http.HttpClientRequest;
@@ -81,7 +82,13 @@ public final class Upstream {
     }
 
     void begin() {
-        agent.request(options).onComplete(done -> {
+        Future<HttpClientRequest> connecting;
+        try {
+            connecting = agent.request(options);
+        } catch (IllegalStateException e) { // the client has been closed
+            connecting = Future.failedFuture(e);
+        }
+        connecting.onComplete(done -> {
             if (done.succeeded()) {
                 connected(done.result());
             } else {

@@ -262,4 +262,15 @@ class HttpClientTest {
         assertThat(writer.join(Duration.ofMillis(500))).isFalse(); // 32 MiB do not fit into the queue and the sockets
         assertThat(exchange.reply(DEADLINE).body()).hasSize(pieces * 8192);
     }
+
+    @Test
+    void shouldReachAServerOnIpv6AndNameItWithBrackets() throws Exception {
+        HttpServerConfig config = new HttpServerConfig("::1", 0, 1, 1000, 10);
+        Handler echo = exchange -> exchange.respond(
+                200, "text/plain", exchange.header("Host").orElse("none").getBytes(StandardCharsets.UTF_8));
+        try (HttpServer ipv6 = HttpServer.start(config, java.util.List.of(new Route("GET", "/", echo)))) {
+            HttpAddress address = new HttpAddress("[::1]", ipv6.port());
+            assertThat(client.send(HttpCall.get(address, "/"), DEADLINE).text()).isEqualTo("[::1]:" + ipv6.port());
+        }
+    }
 }

@@ -79,6 +79,23 @@ class GatewayFailureTest {
     }
 
     @Test
+    void shouldAskAnotherPrefillNodeWhenOneIsOverloaded() throws Exception {
+        FakeNode busy = answering(429, "{}");
+        gateway.withPrefill(busy, FakeNode.prefill())
+                .withDecode(FakeNode.decode())
+                .start();
+        assertThat(postUntilAsked(busy).header("x-tandem-disaggregated")).contains("true");
+    }
+
+    @Test
+    void shouldPassOverloadOnWhenEveryPrefillNodeIsOverloaded() {
+        gateway.withPrefill(answering(429, "{\"error\":{}}"))
+                .withDecode(FakeNode.decode())
+                .start();
+        assertThat(gateway.post(ASK).status()).isEqualTo(429);
+    }
+
+    @Test
     void shouldLetDecodeComputeAloneWhenEveryPrefillNodeFails() throws Exception {
         FakeNode decode = FakeNode.decode();
         gateway.withPrefill(answering(503, "{}")).withDecode(decode).start();

@@ -1,6 +1,5 @@
 package dev.tandem.api.sse;
 
-import dev.tandem.api.ApiException;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
@@ -19,7 +18,7 @@ public final class SseReader {
     private boolean afterCarriageReturn;
     private boolean firstLine = true;
 
-    /** Calls {@code events} with the data of each event; a line or an event above the bound is an {@link ApiException}. */
+    /** Calls {@code events} with the data of each event; a line or an event above the bound is an {@link SseException}. */
     public SseReader(int maxEventBytes, Consumer<String> events) {
         this.maxEventBytes = maxEventBytes;
         this.events = events;
@@ -80,8 +79,7 @@ public final class SseReader {
 
     private void bound(int size) {
         if (size >= maxEventBytes) {
-            throw new ApiException(
-                    ApiException.Kind.PROTOCOL, "a server-sent event exceeds " + maxEventBytes + " bytes");
+            throw new SseException("a server-sent event exceeds " + maxEventBytes + " bytes");
         }
     }
 }

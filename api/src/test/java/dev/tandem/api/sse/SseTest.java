@@ -3,7 +3,6 @@ package dev.tandem.api.sse;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.api.ApiException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -78,9 +77,9 @@ class SseTest {
 
     @Test
     void shouldRefuseAnEventAboveTheBound() {
-        assertThatThrownBy(() -> read("data: " + "x".repeat(1001), 64)).isInstanceOf(ApiException.class);
+        assertThatThrownBy(() -> read("data: " + "x".repeat(1001), 64)).isInstanceOf(SseException.class);
         assertThatThrownBy(() -> read(("data: " + "x".repeat(400) + "\n").repeat(3), 64))
-                .isInstanceOf(ApiException.class);
+                .isInstanceOf(SseException.class);
     }
 
     @Test

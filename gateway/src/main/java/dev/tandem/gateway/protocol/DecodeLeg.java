@@ -2,6 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.LoopExchange;
+import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.relay.StreamRelay;
 
@@ -28,7 +29,7 @@ final class DecodeLeg extends Leg {
         if (!isStream()) {
             answered();
         } else if (relay.isComplete()) {
-            exchange.streamed();
+            streamed();
         } else {
             broke(new ApiException(ApiException.Kind.CLOSED, "the stream ended without [DONE]"));
         }
@@ -37,12 +38,18 @@ final class DecodeLeg extends Leg {
     @Override
     void broke(ApiException failure) {
         if (relay.isComplete()) {
-            exchange.streamed();
+            streamed();
         } else if (relay.hasBegun()) {
+            relay.breakOff(ApiError.badGateway("the decode node broke off the answer"));
             exchange.streamBroke(node, String.valueOf(failure.getMessage()));
         } else {
             exchange.decodeFailed(node, failure);
         }
+    }
+
+    private void streamed() {
+        relay.finish();
+        exchange.streamed();
     }
 
     private void answered() {

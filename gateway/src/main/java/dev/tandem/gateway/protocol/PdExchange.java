@@ -153,15 +153,24 @@ public final class PdExchange {
         lender = null;
         settlePrefill();
         LOG.warn("prefill failed: request={} node={} cause={}", requestId, node.address(), cause);
-        Optional<FleetNode> next = triedPrefill.size() >= parts.settings().maxAttempts()
-                ? Optional.empty()
-                : another(NodeRole.PREFILL, triedPrefill);
+        Optional<FleetNode> next = anotherPrefill();
         if (next.isEmpty()) {
             goLocal(LocalReason.PREFILL_FAILED, cause);
             return;
         }
         parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
         later(triedPrefill.size(), () -> callPrefill(next.get()));
+    }
+
+    /** Whether a further prefill node may be asked. */
+    boolean canAskAnotherPrefill() {
+        return anotherPrefill().isPresent();
+    }
+
+    private Optional<FleetNode> anotherPrefill() {
+        return triedPrefill.size() >= parts.settings().maxAttempts()
+                ? Optional.empty()
+                : another(NodeRole.PREFILL, triedPrefill);
     }
 
     private void goLocal(LocalReason reason, String cause) {
@@ -225,18 +234,16 @@ public final class PdExchange {
         parts.meters().firstByteSeconds().record(elapsedSeconds());
     }
 
-    /** D's stream has ended as it should. */
+    /** D's stream has been relayed to its end. */
     void streamed() {
         succeeded();
-        client.end();
         finish();
     }
 
-    /** D's stream broke off after the client had got a part of it. */
+    /** D's stream broke off after the client had got a part of it; the relay has told the client. */
     void streamBroke(FleetNode node, String cause) {
         parts.meters().counters().add(GatewayCounter.STREAMS_BROKEN);
         LOG.warn("stream broke off: request={} node={} cause={}", requestId, node.address(), cause);
-        client.fail(ApiError.badGateway("the decode node broke off the answer"));
         finish();
     }
 

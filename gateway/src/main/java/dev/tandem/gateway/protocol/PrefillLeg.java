@@ -23,6 +23,8 @@ final class PrefillLeg extends Leg {
         int status = head().status();
         if (status >= 500 || status == 408) {
             exchange.prefillFailed(node, "status " + status, false);
+        } else if (status == 429 && exchange.canAskAnotherPrefill()) {
+            exchange.prefillFailed(node, "overloaded", false);
         } else if (status >= 300) {
             exchange.prefillRefused(head(), collector.bytes());
         } else {
