@@ -389,22 +389,29 @@ final class ClientConnection implements Poller.Handler {
         } else if (finishedExchanges == 1) {
             peer.closedAfterOneExchange();
         }
-        for (Exchange orphan : close()) {
-            if (wasInUse && orphan.isUntouched()) {
+        List<Exchange> orphans = close();
+        // One caller that frees its memory breaks the connection for all: the others are asked again.
+        boolean isOurFault =
+                orphans.stream().anyMatch(orphan -> !orphan.transfer().isLocalAlive());
+        for (Exchange orphan : orphans) {
+            if (!orphan.transfer().isLocalAlive()) {
+                peer.fail(orphan.transfer(), Kind.CANCELLED, Peer.LOCAL_FREED);
+            } else if (isOurFault || (wasInUse && orphan.isUntouched())) {
                 peer.repeat(orphan.request()); // a kept connection may be closed any time between two exchanges
             } else {
-                peer.fail(
-                        orphan.transfer(),
-                        new TransferException(
-                                Kind.PEER_GONE,
-                                "connection to " + peer.name() + " lost after "
-                                        + orphan.transfer().movedBytes() + " of "
-                                        + orphan.transfer().totalBytes() + " bytes" + where(orphan) + ": "
-                                        + cause.getMessage(),
-                                cause));
+                peer.fail(orphan.transfer(), lostIn(orphan, cause));
             }
         }
         peer.pump();
+    }
+
+    private TransferException lostIn(Exchange exchange, Exception cause) {
+        PostedTransfer transfer = exchange.transfer();
+        String progress = transfer.movedBytes() + " of " + transfer.totalBytes() + " bytes" + where(exchange);
+        return new TransferException(
+                Kind.PEER_GONE,
+                "connection to " + peer.name() + " lost after " + progress + ": " + cause.getMessage(),
+                cause);
     }
 
     /** A peer that closes may have said why: what it sent before is still to be read. */

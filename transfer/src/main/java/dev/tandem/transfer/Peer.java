@@ -27,6 +27,7 @@ final class Peer {
     private static final int TURN_REQUESTS = 64;
     // After a further connection was refused, the ones that there are must do for a while.
     private static final long CONNECT_PAUSE_NS = 1_000_000_000L;
+    static final String LOCAL_FREED = "its caller freed the local memory before it was done";
     private static final long FORGET_AFTER_NS = 120_000_000_000L;
 
     private final String name;
@@ -112,6 +113,10 @@ final class Peer {
     }
 
     private void turn(ClientConnection connection, PostedTransfer transfer) {
+        if (!transfer.isLocalAlive()) {
+            fail(transfer, Kind.CANCELLED, LOCAL_FREED);
+            return;
+        }
         int bytes = 0;
         for (int i = 0; i < TURN_REQUESTS && bytes < TURN_BYTES; i++) {
             if (!transfer.hasUnsent() || !connection.hasRoom() || !hasBudget()) {
@@ -285,9 +290,11 @@ final class Peer {
     }
 
     private void end(PostedTransfer transfer) {
+        if (transfer.hasUnsent()) {
+            waiting.remove(transfer);
+        }
         transfer.end();
         active.remove(transfer);
-        waiting.remove(transfer);
         lastUseNs = System.nanoTime();
         owner.ended();
     }
@@ -315,7 +322,8 @@ final class Peer {
 
     /** Whether nothing is left that would be missed. */
     boolean isForgettable(long nowNs) {
-        return active.isEmpty() && connections.isEmpty() && !isHandshaking && nowNs - lastUseNs > FORGET_AFTER_NS;
+        boolean isUnused = active.isEmpty() && connections.isEmpty() && !isHandshaking;
+        return isUnused && (described == null || nowNs - lastUseNs > FORGET_AFTER_NS);
     }
 
     void close(Kind kind, String message, @Nullable Throwable cause) {

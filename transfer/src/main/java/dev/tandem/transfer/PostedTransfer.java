@@ -91,6 +91,11 @@ final class PostedTransfer implements Transfer {
         return operation == Region.Operation.WRITE;
     }
 
+    /** Whether the caller has kept the promise that its memory stays. */
+    boolean isLocalAlive() {
+        return spans.local().scope().isAlive();
+    }
+
     long totalBytes() {
         return totalBytes;
     }

@@ -191,7 +191,8 @@ public final class TransferEngine implements AutoCloseable {
         poller.start(new Poller.Owner() {
             @Override
             public long sweep(long nowNs) {
-                return Math.min(server.sweep(nowNs), peers.sweep(nowNs));
+                long next = Math.min(server.sweep(nowNs), peers.sweep(nowNs));
+                return Math.min(next, dataListener.sweep(nowNs));
             }
 
             @Override

@@ -33,6 +33,8 @@ final class FakePeer implements AutoCloseable {
     private final SegmentDescriptor.Tcp tcp;
     private final Session session;
     final AtomicInteger handshakeCount = new AtomicInteger();
+    // Set before the first transfer is posted.
+    volatile Runnable beforeHandshake = () -> {};
     final AtomicInteger connectionCount = new AtomicInteger();
 
     FakePeer(int version, boolean offersCrc32c, Session session) {
@@ -92,6 +94,7 @@ final class FakePeer implements AutoCloseable {
 
     private void answerHandshake(Link link) throws IOException {
         handshakeCount.incrementAndGet();
+        beforeHandshake.run();
         byte[] prefix = link.in.readNBytes(8);
         link.in.readNBytes((int) Long.reverseBytes(ByteBuffer.wrap(prefix).getLong()));
         SegmentDescriptor descriptor = new SegmentDescriptor(name(), List.of("tcp"), tcp, List.of());

@@ -463,6 +463,52 @@ class PeerFaultsTest {
         assertThat(failure(engine.read(peer.name(), spans, DEADLINE)).kind()).isEqualTo(Kind.OVERLOADED);
     }
 
+    /** Freed before the handshake is done, and so before the first request is made. */
+    @Test
+    void shouldOutliveACallerWhoFreesMemoryBeforeItIsUsed() {
+        CountDownLatch isFreed = new CountDownLatch(1);
+        FakePeer peer = peer(2, FakePeer.Link::serveAll);
+        peer.beforeHandshake = () -> await(isFreed);
+        TransferEngine engine = engine();
+        Transfer transfer = readIntoFreedMemory(engine, peer, () -> {});
+        isFreed.countDown();
+
+        assertThat(failure(transfer).kind()).isEqualTo(Kind.CANCELLED);
+        assertThat(join(read(engine, peer, 10, 1_000)).bytes()).isEqualTo(10_000);
+        assertThat(engine.isRunning()).isTrue();
+    }
+
+    @Test
+    void shouldOutliveACallerWhoFreesMemoryThatIsInUse() {
+        CountDownLatch isAsked = new CountDownLatch(1);
+        CountDownLatch isFreed = new CountDownLatch(1);
+        FakePeer peer = peer(2, link -> {
+            FakePeer.Request request = link.request();
+            isAsked.countDown();
+            await(isFreed);
+            link.serve(request);
+            link.serveAll();
+        });
+        TransferEngine engine = engine(1);
+        Transfer transfer = readIntoFreedMemory(engine, peer, () -> await(isAsked));
+        Transfer innocent = read(engine, peer, 10, 1_000);
+        isFreed.countDown();
+
+        assertThat(failure(transfer).kind()).isEqualTo(Kind.CANCELLED);
+        assertThat(join(innocent).bytes()).isEqualTo(10_000);
+        assertThat(engine.isRunning()).isTrue();
+    }
+
+    private static Transfer readIntoFreedMemory(TransferEngine engine, FakePeer peer, Runnable beforeItIsFreed) {
+        try (Arena shortLived = Arena.ofShared()) {
+            MemorySegment memory = shortLived.allocate(1_000);
+            Transfer transfer =
+                    engine.read(peer.name(), new SpanBatch(memory, new long[] {0, REMOTE, 1_000}), DEADLINE);
+            beforeItIsFreed.run();
+            return transfer;
+        }
+    }
+
     private FakePeer peer(int version, FakePeer.Session session) {
         FakePeer peer = new FakePeer(version, false, session);
         opened.add(peer);

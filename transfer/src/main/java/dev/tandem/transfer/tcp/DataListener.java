@@ -6,6 +6,7 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,8 +16,14 @@ public final class DataListener implements Poller.Handler, AutoCloseable {
     private static final int BACKLOG = 512;
     private static final int ACCEPTS_PER_TURN = 32;
 
+    // Out of descriptors, most likely: asking again at once would spin.
+    private static final long PAUSE_NS = 100_000_000;
+
     private final ServerSocketChannel listening;
     private final Consumer<SocketChannel> taker;
+    private @Nullable Poller poller;
+    private @Nullable SelectionKey key;
+    private long resumeNs = Long.MAX_VALUE;
 
     private DataListener(ServerSocketChannel listening, Consumer<SocketChannel> taker) {
         this.listening = listening;
@@ -45,12 +52,22 @@ public final class DataListener implements Poller.Handler, AutoCloseable {
     }
 
     /** Starts accepting. Poller's thread only. */
-    public void watch(Poller poller) throws IOException {
-        poller.watch(listening, SelectionKey.OP_ACCEPT, this);
+    public void watch(Poller owner) throws IOException {
+        poller = owner;
+        key = owner.watch(listening, SelectionKey.OP_ACCEPT, this);
+    }
+
+    /** Accepts again after a pause; gives its end, or {@link Long#MAX_VALUE}. Poller's thread only. */
+    public long sweep(long nowNs) {
+        if (key != null && key.isValid() && resumeNs != Long.MAX_VALUE && nowNs - resumeNs >= 0) {
+            resumeNs = Long.MAX_VALUE;
+            key.interestOps(SelectionKey.OP_ACCEPT);
+        }
+        return resumeNs;
     }
 
     @Override
-    public void ready(SelectionKey key) throws IOException {
+    public void ready(SelectionKey readyKey) throws IOException {
         for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
             SocketChannel accepted = listening.accept();
             if (accepted == null) {
@@ -65,6 +82,11 @@ public final class DataListener implements Poller.Handler, AutoCloseable {
     @Override
     public void failed(Exception cause) {
         LOG.warn("data port={} could not accept: {}", port(), cause.toString());
+        if (key != null && key.isValid() && poller != null) {
+            key.interestOps(0);
+            resumeNs = System.nanoTime() + PAUSE_NS;
+            poller.sweepBy(resumeNs);
+        }
     }
 
     @Override
