@@ -1,13 +1,13 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
-import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.RankWorker;
 import dev.tandem.engine.handoff.Handoff;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;

@@ -1,10 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.EngineStatus.Blocks;
 import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
@@ -12,6 +8,10 @@ import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
 import dev.tandem.engine.request.TokenEvent.Token;

@@ -1,14 +1,14 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
-import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
 import dev.tandem.engine.request.TokenEvent.FinishReason;

@@ -1,6 +1,5 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;

@@ -1,8 +1,8 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;

@@ -1,8 +1,8 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
-import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.Sequence.Admission;

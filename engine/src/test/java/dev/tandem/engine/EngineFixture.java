@@ -1,12 +1,12 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.EngineConfig.Limits;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;

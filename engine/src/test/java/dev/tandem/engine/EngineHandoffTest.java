@@ -7,10 +7,10 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.EngineFixture.Setup;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent.FinishReason;

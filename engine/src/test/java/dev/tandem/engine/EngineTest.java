@@ -1,6 +1,5 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import static dev.tandem.engine.EngineFixture.BLOCK_SIZE;
 import static dev.tandem.engine.EngineFixture.PATIENCE;
 import static dev.tandem.engine.EngineFixture.greedy;
@@ -9,9 +8,10 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.EngineFixture.Setup;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;

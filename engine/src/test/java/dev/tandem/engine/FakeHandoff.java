@@ -1,11 +1,11 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.kv.KvPool;

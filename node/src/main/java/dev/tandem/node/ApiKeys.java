@@ -12,7 +12,8 @@ final class ApiKeys {
     private final List<byte[]> keys;
 
     ApiKeys(List<String> keys) {
-        this.keys = keys.stream().map(key -> key.getBytes(StandardCharsets.UTF_8)).toList();
+        this.keys =
+                keys.stream().map(key -> key.getBytes(StandardCharsets.UTF_8)).toList();
     }
 
     /** The route, behind the keys where there are any and the path asks for them. */
@@ -23,7 +24,8 @@ final class ApiKeys {
         Handler guarded = exchange -> {
             String header = exchange.header("authorization").orElse("");
             if (!header.startsWith("Bearer ") || !isKnown(header.substring("Bearer ".length()))) {
-                throw new ApiError(401, "AuthenticationError", "the Authorization header has no known API key", null, -1);
+                throw new ApiError(
+                        401, "AuthenticationError", "the Authorization header has no known API key", null, -1);
             }
             route.handler().handle(exchange);
         };

@@ -145,15 +145,15 @@ final class ChoiceReader implements AutoCloseable {
             return piece(text, Optional.of(new Ending("stop", stops.found().map(stop -> stop))));
         }
         text += stops.finish();
-        String reason =
-                switch (end.reason()) {
-                    case STOP -> "stop";
-                    case LENGTH -> "length";
-                    case ABORT -> "abort";
-                };
-        Optional<Object> stopId = end.reason() == FinishReason.STOP && end.stopTokenId().isPresent()
-                ? Optional.of(end.stopTokenId().getAsInt())
-                : Optional.empty();
+        String reason = switch (end.reason()) {
+            case STOP -> "stop";
+            case LENGTH -> "length";
+            case ABORT -> "abort";
+        };
+        Optional<Object> stopId =
+                end.reason() == FinishReason.STOP && end.stopTokenId().isPresent()
+                        ? Optional.of(end.stopTokenId().getAsInt())
+                        : Optional.empty();
         return piece(text, Optional.of(new Ending(reason, stopId)));
     }
 
@@ -161,9 +161,8 @@ final class ChoiceReader implements AutoCloseable {
         Optional<List<TokenLogprob>> logprobs = fields.output().topLogprobs().isPresent()
                 ? Optional.of(List.copyOf(pendingLogprobs))
                 : Optional.empty();
-        Optional<List<Integer>> ids = fields.output().tokenIds().areReturned()
-                ? Optional.of(List.copyOf(pendingIds))
-                : Optional.empty();
+        Optional<List<Integer>> ids =
+                fields.output().tokenIds().areReturned() ? Optional.of(List.copyOf(pendingIds)) : Optional.empty();
         pendingLogprobs.clear();
         pendingIds.clear();
         return new ReplyPiece(index, text, logprobs, ids, ending);

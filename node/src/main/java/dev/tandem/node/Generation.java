@@ -7,13 +7,12 @@ import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.ReplyPiece;
-import dev.tandem.api.openai.ReplyPiece.Ending;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.request.EngineException;
-import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent;
 import java.nio.charset.StandardCharsets;
@@ -128,7 +127,10 @@ final class Generation {
             choices.add(collect(reader));
         }
         Optional<Map<String, Object>> params = readers.size() == 1
-                ? readers.getFirst().finished().flatMap(TokenEvent.Finished::ticket).map(ticket -> params(job, ticket, readers))
+                ? readers.getFirst()
+                        .finished()
+                        .flatMap(TokenEvent.Finished::ticket)
+                        .map(ticket -> params(job, ticket, readers))
                 : Optional.empty();
         return builder.whole(choices, usage(job, readers), promptIds(job, 0), params);
     }

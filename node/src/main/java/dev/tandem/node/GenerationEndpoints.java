@@ -54,8 +54,7 @@ final class GenerationEndpoints {
         serve(exchange, Kind.CHAT, prompts, startNs, request.generation());
     }
 
-    private void serve(
-            Exchange exchange, Kind kind, List<int[]> prompts, long startNs, GenerationFields fields)
+    private void serve(Exchange exchange, Kind kind, List<int[]> prompts, long startNs, GenerationFields fields)
             throws InterruptedException {
         long tokenizeNanos = System.nanoTime() - startNs;
         HandoffRole handoff = handoff(fields, prompts.size());
@@ -95,15 +94,17 @@ final class GenerationEndpoints {
         } catch (IllegalArgumentException e) {
             throw ApiError.badRequest(String.valueOf(e.getMessage()), "kv_transfer_params");
         }
-        boolean isAllowed =
-                switch (asked) {
-                    case HandoffRole.None none -> true;
-                    case HandoffRole.Lend lend -> role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
-                    case HandoffRole.Fetch fetch -> role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
-                };
+        boolean isAllowed = switch (asked) {
+            case HandoffRole.None none -> true;
+            case HandoffRole.Lend lend ->
+                role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
+            case HandoffRole.Fetch fetch ->
+                role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
+        };
         if (!isAllowed) {
             throw ApiError.badRequest(
-                    "kv_transfer_params asks for " + asked.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT)
+                    "kv_transfer_params asks for "
+                            + asked.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT)
                             + ", but this node runs "
                             + role.map(r -> "with kv_role " + r.name().toLowerCase(java.util.Locale.ROOT))
                                     .orElse("without --kv-transfer-config"),

@@ -56,7 +56,9 @@ final class LoadedModel implements AutoCloseable {
         var context = new RankContext(Rank.SINGLE, new Collective(), kernels.kernels(), threads);
         int askedLength = modelLength(config, checkpoint.config());
         var limits = new StepLimits(
-                Math.min(flags.scheduler().batchedTokens(), 512), flags.scheduler().sequences(), askedLength);
+                Math.min(flags.scheduler().batchedTokens(), 512),
+                flags.scheduler().sequences(),
+                askedLength);
         this.model = ModelLoader.load(checkpoint, context, limits);
         KvLayout layout = model.kvLayout(flags.cache().blockSize(), kvDtype);
         int length = fittingLength(config, layout, askedLength);
@@ -111,18 +113,15 @@ final class LoadedModel implements AutoCloseable {
     }
 
     private static Optional<ChatTemplate> askedTemplate(ServeFlags flags, Tokenizer tokenizer) {
-        return flags.model()
-                .generation()
-                .chatTemplate()
-                .map(file -> {
-                    try {
-                        return ChatTemplate.parse(Files.readString(file), tokenizer.specialTokens());
-                    } catch (IOException e) {
-                        throw new NodeException("--chat-template " + file + " cannot be read: " + e.getMessage(), e);
-                    } catch (TemplateException e) {
-                        throw new NodeException("--chat-template " + file + ": " + e.getMessage(), e);
-                    }
-                });
+        return flags.model().generation().chatTemplate().map(file -> {
+            try {
+                return ChatTemplate.parse(Files.readString(file), tokenizer.specialTokens());
+            } catch (IOException e) {
+                throw new NodeException("--chat-template " + file + " cannot be read: " + e.getMessage(), e);
+            } catch (TemplateException e) {
+                throw new NodeException("--chat-template " + file + ": " + e.getMessage(), e);
+            }
+        });
     }
 
     /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */
@@ -138,9 +137,12 @@ final class LoadedModel implements AutoCloseable {
 
     private static int modelLength(NodeConfig config, ModelConfig model) {
         Optional<Integer> asked = config.flags().model().maxModelLength();
-        if (asked.isPresent() && asked.get() > model.maxPositions() && !config.environment().allowsLongModels()) {
-            throw new FlagException("--max-model-len " + asked.get() + " exceeds the checkpoint's " + model.maxPositions()
-                    + "; VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 allows it, and answers may become worthless");
+        if (asked.isPresent()
+                && asked.get() > model.maxPositions()
+                && !config.environment().allowsLongModels()) {
+            throw new FlagException(
+                    "--max-model-len " + asked.get() + " exceeds the checkpoint's " + model.maxPositions()
+                            + "; VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 allows it, and answers may become worthless");
         }
         return asked.orElse(model.maxPositions());
     }

@@ -5,9 +5,9 @@ import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineConfig;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.EngineParts;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -96,8 +96,8 @@ public final class Node implements AutoCloseable {
     private static HttpServer listen(NodeConfig config, LoadedModel loaded, Engine engine) {
         ServeFlags.Server server = config.flags().server();
         var metrics = new NodeMetrics(engine, loaded.served());
-        var generation = new Generation(
-                engine, loaded.served(), metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
+        var generation =
+                new Generation(engine, loaded.served(), metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
                 loaded.served(), generation, config.flags().kvTransfer().map(KvTransferConfig::role));
         var text = new TextEndpoints(loaded.served());

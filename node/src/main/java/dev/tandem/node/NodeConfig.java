@@ -21,10 +21,13 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     private static final List<String> WILDCARDS = List.of("0.0.0.0", "::", "");
 
     public NodeConfig {
-        if (flags.kvTransfer().isPresent() && isWildcard(flags.server().host()) && environment.announcedHost().isEmpty()
+        if (flags.kvTransfer().isPresent()
+                && isWildcard(flags.server().host())
+                && environment.announcedHost().isEmpty()
                 && flags.kvTransfer().get().kvIp().isEmpty()) {
-            throw new FlagException("--host " + flags.server().host() + " cannot be announced to peers: set HCCL_IF_IP or kv_ip to this"
-                    + " node's own address, or give it as --host");
+            throw new FlagException(
+                    "--host " + flags.server().host() + " cannot be announced to peers: set HCCL_IF_IP or kv_ip to this"
+                            + " node's own address, or give it as --host");
         }
     }
 
@@ -42,10 +45,8 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     /** Bytes of KV memory. */
     public long kvMemoryBytes() {
-        return flags.cache()
-                .memoryBytes()
-                .or(environment::kvCacheSpaceBytes)
-                .orElse((long) (flags.cache().utilization() * BUDGET_BYTES));
+        return flags.cache().memoryBytes().or(environment::kvCacheSpaceBytes).orElse((long)
+                (flags.cache().utilization() * BUDGET_BYTES));
     }
 
     /** Kernel threads of the one rank: no more than OMP_NUM_THREADS and the cores. */

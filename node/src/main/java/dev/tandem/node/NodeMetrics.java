@@ -27,6 +27,7 @@ final class NodeMetrics {
             EngineCounter.EXTERNAL_PREFIX_CACHE_QUERIES, "vllm:external_prefix_cache_queries",
             EngineCounter.EXTERNAL_PREFIX_CACHE_HITS, "vllm:external_prefix_cache_hits",
             EngineCounter.PREEMPTIONS, "vllm:num_preemptions");
+
     private static final Map<EngineCounter, String> FINISH_REASONS = Map.of(
             EngineCounter.REQUESTS_FINISHED_STOP, "stop",
             EngineCounter.REQUESTS_FINISHED_LENGTH, "length",
@@ -49,15 +50,39 @@ final class NodeMetrics {
         labels.put("model_name", model.name());
         labels.put("engine", "0");
         this.page = new MetricsPage(labels);
-        gauge("vllm:num_requests_running", "Sequences in the running batch.", s -> s.load().running());
-        gauge("vllm:num_requests_waiting", "Sequences that wait for blocks or a place in the batch.", s -> s.load().waiting());
-        gauge("vllm:kv_cache_usage_perc", "Blocks in use; 1 is full.", s -> 1 - s.blocks().free() / (double) s.blocks().total());
+        gauge(
+                "vllm:num_requests_running",
+                "Sequences in the running batch.",
+                s -> s.load().running());
+        gauge(
+                "vllm:num_requests_waiting",
+                "Sequences that wait for blocks or a place in the batch.",
+                s -> s.load().waiting());
+        gauge(
+                "vllm:kv_cache_usage_perc",
+                "Blocks in use; 1 is full.",
+                s -> 1 - s.blocks().free() / (double) s.blocks().total());
         gauge("tandem:kv_blocks", "KV blocks in all.", s -> s.blocks().total());
-        gauge("tandem:kv_blocks_free", "KV blocks that can be taken.", s -> s.blocks().free());
-        gauge("tandem:kv_blocks_cached", "Free KV blocks that the prefix cache still finds.", s -> s.blocks().cached());
-        gauge("tandem:kv_blocks_lent", "KV blocks lent to decode nodes.", s -> s.blocks().lent());
-        gauge("tandem:requests_lent", "Requests whose blocks wait for a decode node.", s -> s.load().lent());
-        gauge("tandem:requests_awaiting_kv", "Requests whose KV is being read.", s -> s.load().awaitingKv());
+        gauge(
+                "tandem:kv_blocks_free",
+                "KV blocks that can be taken.",
+                s -> s.blocks().free());
+        gauge(
+                "tandem:kv_blocks_cached",
+                "Free KV blocks that the prefix cache still finds.",
+                s -> s.blocks().cached());
+        gauge(
+                "tandem:kv_blocks_lent",
+                "KV blocks lent to decode nodes.",
+                s -> s.blocks().lent());
+        gauge(
+                "tandem:requests_lent",
+                "Requests whose blocks wait for a decode node.",
+                s -> s.load().lent());
+        gauge(
+                "tandem:requests_awaiting_kv",
+                "Requests whose KV is being read.",
+                s -> s.load().awaitingKv());
         for (EngineCounter counter : EngineCounter.values()) {
             page.counter(name(counter), () -> engine.status().counters().getOrDefault(counter, 0L));
         }
@@ -74,7 +99,8 @@ final class NodeMetrics {
         this.queueTime = page.histogram(
                 new MetricName("vllm:request_queue_time_seconds", "From submission to the first chunk."), latency);
         this.prefillTime = page.histogram(
-                new MetricName("vllm:request_prefill_time_seconds", "From the first chunk to the first token."), latency);
+                new MetricName("vllm:request_prefill_time_seconds", "From the first chunk to the first token."),
+                latency);
         this.decodeTime = page.histogram(
                 new MetricName("vllm:request_decode_time_seconds", "From the first token to the last."), latency);
         this.promptTokens = page.histogram(

@@ -25,8 +25,9 @@ final class SamplingPlan {
      * @throws ApiError 400 that names the field and the limit
      */
     static SamplingOptions of(ServedModel model, GenerationFields fields, int promptTokens, int choice) {
-        GenerationDefaults defaults =
-                model.limits().usesCheckpointDefaults() ? model.config().tokens().defaults() : NEUTRAL;
+        GenerationDefaults defaults = model.limits().usesCheckpointDefaults()
+                ? model.config().tokens().defaults()
+                : NEUTRAL;
         GenerationFields.Filters asked = fields.sampling().filters();
         GenerationFields.Penalties penalties = fields.sampling().penalties();
         int askedTopK = asked.topK().orElse(defaults.topK().orElse(0));
@@ -48,7 +49,8 @@ final class SamplingPlan {
                 fields.sampling().logitBias(),
                 seed.isPresent() ? OptionalLong.of(seed.getAsLong() + choice) : OptionalLong.empty(),
                 new SamplingOptions.Stop(
-                        new HashSet<>(fields.stopping().tokenIds()), fields.stopping().ignoresEndOfText()),
+                        new HashSet<>(fields.stopping().tokenIds()),
+                        fields.stopping().ignoresEndOfText()),
                 topLogprobs(model, fields.output().topLogprobs()));
     }
 
@@ -61,12 +63,13 @@ final class SamplingPlan {
         int left = context - promptTokens;
         if (left < 1) {
             throw ApiError.badRequest(
-                    "the prompt has " + promptTokens + " tokens, which leaves no room in the context of " + context, "prompt");
+                    "the prompt has " + promptTokens + " tokens, which leaves no room in the context of " + context,
+                    "prompt");
         }
         if (asked.isPresent() && asked.getAsInt() > left) {
             throw ApiError.badRequest(
-                    "max_tokens " + asked.getAsInt() + " exceeds " + left + " left of context " + context + " after a prompt of "
-                            + promptTokens,
+                    "max_tokens " + asked.getAsInt() + " exceeds " + left + " left of context " + context
+                            + " after a prompt of " + promptTokens,
                     "max_tokens");
         }
         return asked.orElse(left);

@@ -57,7 +57,8 @@ public record ServedModel(
      */
     void requireName(Optional<String> asked) {
         if (asked.isPresent() && !names.contains(asked.get())) {
-            throw ApiError.notFound("The model `" + asked.get() + "` does not exist; this node serves " + names, "model");
+            throw ApiError.notFound(
+                    "The model `" + asked.get() + "` does not exist; this node serves " + names, "model");
         }
     }
 
@@ -101,7 +102,8 @@ public record ServedModel(
         for (int id : ids) {
             if (id < 0 || id >= config.vocabularySize()) {
                 throw ApiError.badRequest(
-                        field + " has the token id " + id + ", outside [0, " + (config.vocabularySize() - 1) + "]", field);
+                        field + " has the token id " + id + ", outside [0, " + (config.vocabularySize() - 1) + "]",
+                        field);
             }
         }
     }

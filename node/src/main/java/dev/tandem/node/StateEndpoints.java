@@ -65,8 +65,8 @@ final class StateEndpoints {
     /** The gateway says that no decode node will fetch the blocks of a request. */
     void cancelHandoff(Exchange exchange) {
         var fields = new Fields(exchange.json());
-        String id = fields.string("request_id")
-                .orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
+        String id =
+                fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
         engine.cancelLease("cmpl-" + id + "-0");
         engine.cancelLease("chatcmpl-" + id);
         exchange.respondEmpty(200);

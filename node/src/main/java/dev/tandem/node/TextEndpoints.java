@@ -22,11 +22,10 @@ final class TextEndpoints {
     void tokenize(Exchange exchange) {
         TokenizeRequest request = TokenizeRequest.read(exchange.json());
         model.requireName(request.model());
-        String text =
-                switch (request.text()) {
-                    case Source.Prompt prompt -> prompt.text();
-                    case Source.Conversation conversation -> model.render(conversation.templateVariables());
-                };
+        String text = switch (request.text()) {
+            case Source.Prompt prompt -> prompt.text();
+            case Source.Conversation conversation -> model.render(conversation.templateVariables());
+        };
         int[] ids = model.encode(text, request.addsSpecialTokens());
         ObjectNode reply = JsonNodeFactory.instance.objectNode();
         reply.put("count", ids.length);
@@ -54,7 +53,8 @@ final class TextEndpoints {
         }
         List<Integer> ids = fields.tokenIds("tokens", MAX_IDS);
         model.requireIds(ids, "tokens");
-        String text = model.tokenizer().decode(ids.stream().mapToInt(Integer::intValue).toArray(), false);
+        String text = model.tokenizer()
+                .decode(ids.stream().mapToInt(Integer::intValue).toArray(), false);
         exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("prompt", text));
     }
 }

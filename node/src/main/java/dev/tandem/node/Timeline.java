@@ -1,8 +1,8 @@
 package dev.tandem.node;
 
 import dev.tandem.api.openai.ReplyUsage;
-import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.TokenEvent;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -20,7 +20,8 @@ final class Timeline {
     }
 
     /** Usage of a request; times are those of its first sequence. */
-    static ReplyUsage usage(Generation.Job job, int promptTokens, int outputTokens, int cachedTokens, TokenEvent.Usage first) {
+    static ReplyUsage usage(
+            Generation.Job job, int promptTokens, int outputTokens, int cachedTokens, TokenEvent.Usage first) {
         var timeline = new LinkedHashMap<String, Object>();
         timeline.put("tokenize_ms", millis(job.tokenizeNanos()));
         timeline.put("queued_ms", millis(first.times().queuedNs()));

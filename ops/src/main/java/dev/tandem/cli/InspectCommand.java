@@ -16,8 +16,10 @@ final class InspectCommand implements Main.Verb {
 
     @Override
     public int run(List<String> words) {
-        List<String> paths = words.stream().filter(word -> !word.startsWith("--")).toList();
-        List<String> flags = words.stream().filter(word -> word.startsWith("--")).toList();
+        List<String> paths =
+                words.stream().filter(word -> !word.startsWith("--")).toList();
+        List<String> flags =
+                words.stream().filter(word -> word.startsWith("--")).toList();
         if (paths.size() != 1 || !List.of("--json").containsAll(flags)) {
             throw new FlagException("usage: tandem inspect CHECKPOINT [--json]");
         }

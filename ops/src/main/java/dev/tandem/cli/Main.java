@@ -42,7 +42,9 @@ public final class Main {
 
     /** Runs a command line; every failure becomes a message and a status. */
     static int run(List<String> words) {
-        if (words.isEmpty() || words.getFirst().equals("--help") || words.getFirst().equals("-h")) {
+        if (words.isEmpty()
+                || words.getFirst().equals("--help")
+                || words.getFirst().equals("-h")) {
             System.out.print(help());
             return words.isEmpty() ? Exit.WRONG_WORDS : Exit.WELL;
         }

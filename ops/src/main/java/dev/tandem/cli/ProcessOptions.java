@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import dev.tandem.api.openai.PlainJson;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -9,7 +10,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import dev.tandem.api.openai.PlainJson;
 
 /**
  * Two flags that every long-running verb has, for whoever starts it.

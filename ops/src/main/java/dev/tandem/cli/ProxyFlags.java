@@ -38,7 +38,9 @@ final class ProxyFlags {
         help.put("decoder-ports", "their ports, in the same order");
         help.put("max-retries", "prefill nodes that are asked for one request (default 3)");
         help.put("retry-delay", "seconds before the second attempt; doubles (default 0.001)");
-        help.put("local-prefill", "allow | refuse: what happens when a prompt cannot be computed on a prefill node (default allow)");
+        help.put(
+                "local-prefill",
+                "allow | refuse: what happens when a prompt cannot be computed on a prefill node (default allow)");
         help.put("max-concurrent-requests", "requests in flight; one more gets 503 (default 4096)");
         help.put("event-loops", "threads that relay (default 2)");
         return help;
@@ -47,7 +49,9 @@ final class ProxyFlags {
     static String usage() {
         var text = new StringBuilder("usage: tandem proxy [flags]\n\n");
         HELP.forEach((name, line) -> text.append(String.format("  --%-26s %s%n", name, line)));
-        return text.append("  --allow-client-kv-transfer-params  clients may send kv_transfer_params; dropped otherwise\n").toString();
+        return text.append(
+                        "  --allow-client-kv-transfer-params  clients may send kv_transfer_params; dropped otherwise\n")
+                .toString();
     }
 
     /**
@@ -64,11 +68,12 @@ final class ProxyFlags {
                 flags.ports("prefiller-ports", NodeLists.DEFAULT.prefillPorts()),
                 flags.texts("decoder-hosts", NodeLists.DEFAULT.decodeHosts()),
                 flags.ports("decoder-ports", NodeLists.DEFAULT.decodePorts()));
-        var listen = new HttpAddress(
-                flags.text("host", "127.0.0.1"), flags.whole("port", 8000));
+        var listen = new HttpAddress(flags.text("host", "127.0.0.1"), flags.whole("port", 8000));
         var retry = new RetrySettings(flags.whole("max-retries", 3), flags.seconds("retry-delay", "0.001"));
         var policies = new GatewayPolicies(
-                flags.localPrefill(), flags.values.containsKey("allow-client-kv-transfer-params"), GatewayPolicies.DEFAULT.probes());
+                flags.localPrefill(),
+                flags.values.containsKey("allow-client-kv-transfer-params"),
+                GatewayPolicies.DEFAULT.probes());
         var bounds = new GatewayLimits(
                 flags.whole("event-loops", limits.eventLoops()),
                 limits.maxBodyBytes(),
@@ -94,7 +99,8 @@ final class ProxyFlags {
                 continue;
             }
             int equals = word.indexOf('=');
-            String spelled = word.substring(2, equals < 0 ? word.length() : equals).replace('_', '-');
+            String spelled =
+                    word.substring(2, equals < 0 ? word.length() : equals).replace('_', '-');
             if (spelled.equals("allow-client-kv-transfer-params")) {
                 values.put(spelled, List.of());
                 continue;
@@ -113,10 +119,14 @@ final class ProxyFlags {
     private void put(String spelled, List<String> taken) {
         List<String> fitting = HELP.containsKey(spelled)
                 ? List.of(spelled)
-                : HELP.keySet().stream().filter(name -> name.startsWith(spelled)).toList();
+                : HELP.keySet().stream()
+                        .filter(name -> name.startsWith(spelled))
+                        .toList();
         if (fitting.size() != 1) {
             problems.add("unknown flag --" + spelled + "; "
-                    + (fitting.isEmpty() ? "the nearest is --" + Nearest.of(spelled, HELP.keySet()) : "it may mean " + fitting));
+                    + (fitting.isEmpty()
+                            ? "the nearest is --" + Nearest.of(spelled, HELP.keySet())
+                            : "it may mean " + fitting));
         } else if (taken.isEmpty()) {
             problems.add("--" + fitting.getFirst() + " needs a value");
         } else {

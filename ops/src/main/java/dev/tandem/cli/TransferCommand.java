@@ -18,8 +18,7 @@ import java.util.Set;
 
 /** {@code tandem transfer target|bench|read|write}: the transfer engine alone, as operators use Mooncake's bench. */
 final class TransferCommand implements Main.Verb {
-    private static final String USAGE =
-            """
+    private static final String USAGE = """
             usage: tandem transfer target [--host H] [--size 64MiB]
                    tandem transfer bench --target HOST:PORT --op read|write [--block 1MiB] [--batch N] [--threads 1] [--secs 5]
                    tandem transfer read  --target HOST:PORT --addr A [--length N]      bytes to standard output
@@ -71,8 +70,8 @@ final class TransferCommand implements Main.Verb {
             String text = values.getOrDefault(name, absent);
             return WholeNumber.parse(text)
                     .filter(value -> value >= 0)
-                    .orElseThrow(() -> new FlagException(
-                            "--" + name + " must be a whole number such as 64MiB, not " + text));
+                    .orElseThrow(() ->
+                            new FlagException("--" + name + " must be a whole number such as 64MiB, not " + text));
         }
 
         int count(String name, String absent) {
@@ -130,12 +129,11 @@ final class TransferCommand implements Main.Verb {
     }
 
     private static void bench(Options options) {
-        Operation operation =
-                switch (options.required("op")) {
-                    case "read" -> Operation.READ;
-                    case "write" -> Operation.WRITE;
-                    default -> throw new FlagException("--op must be read or write, not " + options.required("op"));
-                };
+        Operation operation = switch (options.required("op")) {
+            case "read" -> Operation.READ;
+            case "write" -> Operation.WRITE;
+            default -> throw new FlagException("--op must be read or write, not " + options.required("op"));
+        };
         long block = options.whole("block", "1MiB");
         TransferBench.Shape shape = options.values().containsKey("batch")
                 ? new TransferBench.Shape(block, options.count("batch", "1"))

@@ -28,8 +28,7 @@ final class UpCommand implements Main.Verb {
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
-    private static final String USAGE =
-            """
+    private static final String USAGE = """
             usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--json] [--once]
 
               TOPOLOGY             a topology file (default: topologies/local-1p1d.yaml)
@@ -45,7 +44,8 @@ final class UpCommand implements Main.Verb {
     }
 
     /** What was asked for. */
-    private record Options(Optional<Path> topology, Optional<Path> model, Optional<String> name, boolean isJson, boolean isOnce) {
+    private record Options(
+            Optional<Path> topology, Optional<Path> model, Optional<String> name, boolean isJson, boolean isOnce) {
         static Options of(List<String> words) {
             var positional = new ArrayList<String>();
             var values = new java.util.HashMap<String, String>();
@@ -84,7 +84,8 @@ final class UpCommand implements Main.Verb {
         process.watchParent();
         Options options = Options.of(process.words());
         ((Logger) LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
-        Path home = Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
+        Path home =
+                Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
         Topology topology = topology(options, home);
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());

@@ -33,7 +33,10 @@ final class UpDisplay {
         var stages = new StringBuilder();
         for (Child child : children) {
             if (child.report().isEmpty()) {
-                stages.append(stages.isEmpty() ? "" : ", ").append(child.plan().name()).append(" (").append(child.stage());
+                stages.append(stages.isEmpty() ? "" : ", ")
+                        .append(child.plan().name())
+                        .append(" (")
+                        .append(child.stage());
                 stages.append(isLive ? String.format(Locale.ROOT, ", %.1f s)", child.ageNs() / 1e9) : ")");
             }
         }
@@ -66,15 +69,24 @@ final class UpDisplay {
                 map.put("event", "node");
                 map.put("name", child.plan().name());
                 map.put("pid", child.pid());
-                report.properties().forEach(entry -> map.put(entry.getKey(), dev.tandem.api.openai.Fields.plain(entry.getValue())));
+                report.properties()
+                        .forEach(
+                                entry -> map.put(entry.getKey(), dev.tandem.api.openai.Fields.plain(entry.getValue())));
                 out.println(PlainJson.tree(map));
             } else {
                 String blocks = report.has("kv_blocks")
-                        ? report.path("kv_blocks").asInt() + " x " + report.path("block_size").asInt() + " tokens, "
+                        ? report.path("kv_blocks").asInt() + " x "
+                                + report.path("block_size").asInt() + " tokens, "
                                 + report.path("kv_dtype").asString("")
                         : "-";
-                out.printf("%-12s %-9s %-18s %-26s %-24s %d%n", child.plan().name(), child.plan().role(), child.plan().http(),
-                        report.path("model").asString("-"), blocks, child.pid());
+                out.printf(
+                        "%-12s %-9s %-18s %-26s %-24s %d%n",
+                        child.plan().name(),
+                        child.plan().role(),
+                        child.plan().http(),
+                        report.path("model").asString("-"),
+                        blocks,
+                        child.pid());
             }
         }
         if (!isJson) {
@@ -116,6 +128,7 @@ final class UpDisplay {
     }
 
     void line(String event, String text) {
-        out.println(isJson ? PlainJson.tree(Map.of("event", event, "message", text)).toString() : text);
+        out.println(
+                isJson ? PlainJson.tree(Map.of("event", event, "message", text)).toString() : text);
     }
 }

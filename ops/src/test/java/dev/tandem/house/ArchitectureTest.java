@@ -17,14 +17,25 @@ class ArchitectureTest {
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("dev.tandem");
     private static final String[] MODEL = {
-        "dev.tandem.checkpoint..", "dev.tandem.text..", "dev.tandem.kernel..", "dev.tandem.kv..",
-        "dev.tandem.parallel..", "dev.tandem.layer..", "dev.tandem.model.."
+        "dev.tandem.checkpoint..",
+        "dev.tandem.text..",
+        "dev.tandem.kernel..",
+        "dev.tandem.kv..",
+        "dev.tandem.parallel..",
+        "dev.tandem.layer..",
+        "dev.tandem.model.."
     };
 
     @Test
     void shouldSeeTheClassesOfEveryModule() {
-        for (String name : List.of("dev.tandem.model.Model", "dev.tandem.transfer.TransferEngine", "dev.tandem.api.HttpServer",
-                "dev.tandem.engine.Engine", "dev.tandem.gateway.Gateway", "dev.tandem.node.Node", "dev.tandem.cli.Main")) {
+        for (String name : List.of(
+                "dev.tandem.model.Model",
+                "dev.tandem.transfer.TransferEngine",
+                "dev.tandem.api.HttpServer",
+                "dev.tandem.engine.Engine",
+                "dev.tandem.gateway.Gateway",
+                "dev.tandem.node.Node",
+                "dev.tandem.cli.Main")) {
             assertThat(CLASSES.contain(name)).as(name).isTrue();
         }
     }
@@ -33,20 +44,34 @@ class ArchitectureTest {
     void shouldDependDownwardsOnly() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
-                .layer("model").definedBy(MODEL)
-                .layer("transfer").definedBy("dev.tandem.transfer..")
-                .layer("api").definedBy("dev.tandem.api..")
-                .layer("engine").definedBy("dev.tandem.engine..")
-                .layer("gateway").definedBy("dev.tandem.gateway..")
-                .layer("node").definedBy("dev.tandem.node..")
-                .layer("ops").definedBy("dev.tandem.ops..", "dev.tandem.cli..")
-                .whereLayer("model").mayOnlyBeAccessedByLayers("engine", "node", "ops")
-                .whereLayer("transfer").mayOnlyBeAccessedByLayers("engine", "node", "ops")
-                .whereLayer("api").mayOnlyBeAccessedByLayers("node", "gateway", "ops")
-                .whereLayer("engine").mayOnlyBeAccessedByLayers("node", "ops")
-                .whereLayer("gateway").mayOnlyBeAccessedByLayers("ops")
-                .whereLayer("node").mayOnlyBeAccessedByLayers("ops")
-                .whereLayer("ops").mayNotBeAccessedByAnyLayer()
+                .layer("model")
+                .definedBy(MODEL)
+                .layer("transfer")
+                .definedBy("dev.tandem.transfer..")
+                .layer("api")
+                .definedBy("dev.tandem.api..")
+                .layer("engine")
+                .definedBy("dev.tandem.engine..")
+                .layer("gateway")
+                .definedBy("dev.tandem.gateway..")
+                .layer("node")
+                .definedBy("dev.tandem.node..")
+                .layer("ops")
+                .definedBy("dev.tandem.ops..", "dev.tandem.cli..")
+                .whereLayer("model")
+                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .whereLayer("transfer")
+                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .whereLayer("api")
+                .mayOnlyBeAccessedByLayers("node", "gateway", "ops")
+                .whereLayer("engine")
+                .mayOnlyBeAccessedByLayers("node", "ops")
+                .whereLayer("gateway")
+                .mayOnlyBeAccessedByLayers("ops")
+                .whereLayer("node")
+                .mayOnlyBeAccessedByLayers("ops")
+                .whereLayer("ops")
+                .mayNotBeAccessedByAnyLayer()
                 .check(CLASSES);
     }
 
@@ -57,35 +82,57 @@ class ArchitectureTest {
 
     @Test
     void shouldKeepTextFreeOfItsNeighbours() {
-        noClasses().that().resideInAPackage("dev.tandem.text..")
-                .should().dependOnClassesThat().resideInAnyPackage(
-                        "dev.tandem.checkpoint..", "dev.tandem.kernel..", "dev.tandem.kv..", "dev.tandem.parallel..",
-                        "dev.tandem.layer..", "dev.tandem.model..")
+        noClasses()
+                .that()
+                .resideInAPackage("dev.tandem.text..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.tandem.checkpoint..",
+                        "dev.tandem.kernel..",
+                        "dev.tandem.kv..",
+                        "dev.tandem.parallel..",
+                        "dev.tandem.layer..",
+                        "dev.tandem.model..")
                 .check(CLASSES);
     }
 
     @Test
     void shouldKeepTheSchedulerBlindToExecutionAndHandoff() {
-        noClasses().that().resideInAPackage("dev.tandem.engine.schedule..")
-                .should().dependOnClassesThat().resideInAnyPackage(
+        noClasses()
+                .that()
+                .resideInAPackage("dev.tandem.engine.schedule..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
                         "dev.tandem.engine.execute..", "dev.tandem.engine.handoff..", "dev.tandem.transfer..")
                 .check(CLASSES);
     }
 
     @Test
     void shouldNameNoPackageAfterADrawer() {
-        noClasses().should().resideInAnyPackage("..util..", "..common..", "..core..", "..base..", "..impl..", "..helper..", "..misc..")
+        noClasses()
+                .should()
+                .resideInAnyPackage(
+                        "..util..", "..common..", "..core..", "..base..", "..impl..", "..helper..", "..misc..")
                 .check(CLASSES);
     }
 
     @Test
     void shouldReadTheEnvironmentInTheCommandLineOnly() {
-        noClasses().that().resideOutsideOfPackage("dev.tandem.cli..")
-                .should().callMethod(System.class, "getenv")
-                .orShould().callMethod(System.class, "getenv", String.class)
-                .orShould().callMethod(System.class, "getProperty", String.class)
-                .orShould().callMethod(System.class, "getProperty", String.class, String.class)
-                .orShould().callMethod(System.class, "exit", int.class)
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.tandem.cli..")
+                .should()
+                .callMethod(System.class, "getenv")
+                .orShould()
+                .callMethod(System.class, "getenv", String.class)
+                .orShould()
+                .callMethod(System.class, "getProperty", String.class)
+                .orShould()
+                .callMethod(System.class, "getProperty", String.class, String.class)
+                .orShould()
+                .callMethod(System.class, "exit", int.class)
                 .check(CLASSES);
     }
 }

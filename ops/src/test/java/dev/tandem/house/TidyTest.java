@@ -34,7 +34,9 @@ class TidyTest {
     private static List<Path> files(String ending) {
         try (Stream<Path> tree = Files.walk(ROOT)) {
             return tree.filter(path -> path.toString().endsWith(ending))
-                    .filter(path -> !ROOT.relativize(path).toString().matches("(^|.*/)(target|fixtures|models|\\.git|\\.tandem)/.*"))
+                    .filter(path -> !ROOT.relativize(path)
+                            .toString()
+                            .matches("(^|.*/)(target|fixtures|models|\\.git|\\.tandem)/.*"))
                     .toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -56,7 +58,8 @@ class TidyTest {
 
     @Test
     void shouldKeepFilesShort() {
-        assertThat(files(".java")).allSatisfy(file -> assertThat(lines(file)).as(file.toString()).hasSizeLessThanOrEqualTo(MOST_LINES));
+        assertThat(files(".java"))
+                .allSatisfy(file -> assertThat(lines(file)).as(file.toString()).hasSizeLessThanOrEqualTo(MOST_LINES));
     }
 
     @Test
@@ -65,7 +68,12 @@ class TidyTest {
         var tooLong = new ArrayList<String>();
         try (StandardJavaFileManager manager = compiler.getStandardFileManager(null, null, null)) {
             var task = (JavacTask) compiler.getTask(
-                    null, manager, null, List.of("-proc:none"), null, manager.getJavaFileObjectsFromPaths(files(".java")));
+                    null,
+                    manager,
+                    null,
+                    List.of("-proc:none"),
+                    null,
+                    manager.getJavaFileObjectsFromPaths(files(".java")));
             SourcePositions positions = Trees.instance(task).getSourcePositions();
             for (CompilationUnitTree unit : task.parse()) {
                 new TreeScanner<Void, Void>() {
@@ -74,7 +82,8 @@ class TidyTest {
                         long start = unit.getLineMap().getLineNumber(positions.getStartPosition(unit, method));
                         long end = unit.getLineMap().getLineNumber(positions.getEndPosition(unit, method));
                         if (end - start + 1 > MOST_METHOD_LINES) {
-                            tooLong.add(unit.getSourceFile().getName() + " " + method.getName() + " has " + (end - start + 1) + " lines");
+                            tooLong.add(unit.getSourceFile().getName() + " " + method.getName() + " has "
+                                    + (end - start + 1) + " lines");
                         }
                         return super.visitMethod(method, nothing);
                     }
@@ -91,7 +100,9 @@ class TidyTest {
                 continue;
             }
             for (String line : lines(file)) {
-                assertThat(FORBIDDEN.matcher(line).find()).as(file + ": " + line).isFalse();
+                assertThat(FORBIDDEN.matcher(line).find())
+                        .as(file + ": " + line)
+                        .isFalse();
             }
         }
     }
@@ -100,7 +111,8 @@ class TidyTest {
     void shouldDescribeEveryPackage() {
         assertThat(files(".java"))
                 .filteredOn(file -> file.toString().contains("/src/main/java/"))
-                .allSatisfy(file -> assertThat(file.resolveSibling("package-info.java")).exists());
+                .allSatisfy(file ->
+                        assertThat(file.resolveSibling("package-info.java")).exists());
     }
 
     @Test
@@ -110,7 +122,9 @@ class TidyTest {
                 Matcher link = LINK.matcher(line);
                 while (link.find()) {
                     if (!link.group(1).contains("://")) {
-                        assertThat(file.resolveSibling(link.group(1)).normalize()).as(file + ": " + line).exists();
+                        assertThat(file.resolveSibling(link.group(1)).normalize())
+                                .as(file + ": " + line)
+                                .exists();
                     }
                 }
             }

@@ -53,7 +53,8 @@ public final class Client {
     }
 
     public static CompletableFuture<Reply> postAsync(URI uri, String body) {
-        return HTTP.sendAsync(request(uri, body), HttpResponse.BodyHandlers.ofString()).thenApply(Client::reply);
+        return HTTP.sendAsync(request(uri, body), HttpResponse.BodyHandlers.ofString())
+                .thenApply(Client::reply);
     }
 
     /** Sends a request and hands out the body as it comes. */
@@ -70,7 +71,8 @@ public final class Client {
 
     public static Reply get(URI uri) {
         try {
-            return reply(HTTP.send(HttpRequest.newBuilder(uri).timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString()));
+            return reply(HTTP.send(
+                    HttpRequest.newBuilder(uri).timeout(LIMIT).build(), HttpResponse.BodyHandlers.ofString()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
@@ -81,7 +83,8 @@ public final class Client {
 
     private static Reply reply(HttpResponse<String> response) {
         String text = response.body();
-        JsonNode body = text.startsWith("{") ? JsonMapper.shared().readTree(text) : JsonNodeFactory.instance.stringNode(text);
+        JsonNode body =
+                text.startsWith("{") ? JsonMapper.shared().readTree(text) : JsonNodeFactory.instance.stringNode(text);
         return new Reply(response.statusCode(), body, response);
     }
 
@@ -91,7 +94,10 @@ public final class Client {
         body.put("model", Deployment.MODEL);
         ArrayNode ids = body.putArray("prompt");
         prompt.forEach(ids::add);
-        body.put("max_tokens", maxTokens).put("temperature", 0).put("ignore_eos", true).put("return_token_ids", true);
+        body.put("max_tokens", maxTokens)
+                .put("temperature", 0)
+                .put("ignore_eos", true)
+                .put("return_token_ids", true);
         return body;
     }
 

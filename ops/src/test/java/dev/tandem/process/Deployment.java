@@ -33,10 +33,14 @@ public final class Deployment implements AutoCloseable {
                 GATEWAY_HOST,
                 List.of(
                         "proxy",
-                        "--prefiller-hosts", PREFILL_HOST,
-                        "--prefiller-ports", Integer.toString(prefill.http().port()),
-                        "--decoder-hosts", DECODE_HOST,
-                        "--decoder-ports", Integer.toString(decode.http().port())));
+                        "--prefiller-hosts",
+                        PREFILL_HOST,
+                        "--prefiller-ports",
+                        Integer.toString(prefill.http().port()),
+                        "--decoder-hosts",
+                        DECODE_HOST,
+                        "--decoder-ports",
+                        Integer.toString(decode.http().port())));
     }
 
     /** Starts all three; returns when they are ready. */
@@ -75,27 +79,38 @@ public final class Deployment implements AutoCloseable {
 
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
-        prefill = startNode("prefill", PREFILL_HOST, "kv_producer", "0", prefill.http().port()).awaitReady();
+        prefill = startNode(
+                        "prefill",
+                        PREFILL_HOST,
+                        "kv_producer",
+                        "0",
+                        prefill.http().port())
+                .awaitReady();
         awaitHealthy();
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
-        decode = startNode("decode", DECODE_HOST, "kv_consumer", "1", decode.http().port()).awaitReady();
+        decode = startNode(
+                        "decode", DECODE_HOST, "kv_consumer", "1", decode.http().port())
+                .awaitReady();
         awaitHealthy();
     }
 
     /** Waits until the gateway holds both nodes for healthy. */
     void awaitHealthy() {
         var health = new GatewayHealth(gateway.http());
-        Await.until(Duration.ofSeconds(20), () -> {
-            try {
-                return health.missing(1, 1).isEmpty();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                throw new AssertionError(e);
-            }
-        }, () -> "the gateway does not see its nodes");
+        Await.until(
+                Duration.ofSeconds(20),
+                () -> {
+                    try {
+                        return health.missing(1, 1).isEmpty();
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                        throw new AssertionError(e);
+                    }
+                },
+                () -> "the gateway does not see its nodes");
     }
 
     public TandemProcess prefill() {

@@ -39,7 +39,14 @@ class FailureTest {
         deployment = Deployment.start(
                 GOLDEN.checkpoint(),
                 Map.of("VLLM_NIXL_ABORT_REQUEST_TIMEOUT", Integer.toString(LEASE_SECONDS)),
-                "--dtype", "float32", "--max-model-len", "16384", "--max-num-batched-tokens", "64", "--max-num-seqs", "8");
+                "--dtype",
+                "float32",
+                "--max-model-len",
+                "16384",
+                "--max-num-batched-tokens",
+                "64",
+                "--max-num-seqs",
+                "8");
     }
 
     @AfterAll
@@ -69,7 +76,8 @@ class FailureTest {
                 SOON,
                 () -> Client.metric(node, "tandem:kv_blocks_free") == Client.metric(node, "tandem:kv_blocks")
                         && Client.metric(node, "tandem:kv_blocks") > 0,
-                () -> "blocks are held:\n" + Client.get(node.uri("/metrics")).body().asString(""));
+                () -> "blocks are held:\n"
+                        + Client.get(node.uri("/metrics")).body().asString(""));
         assertThat(Client.metric(node, "tandem:integrity_failures_total")).isZero();
     }
 
@@ -142,21 +150,33 @@ class FailureTest {
         Reply reply = decodeWith(params);
         assertThat(reply.status()).as(reply.body().toString()).isEqualTo(200);
         assertThat(reply.tokenIds()).isEqualTo(PROMPT.generated());
-        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString("")).isEqualTo("local");
-        assertThat(reply.body().path("usage").path("tandem").path("recompute_reason").asString("")).isNotEmpty();
+        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
+                .isEqualTo("local");
+        assertThat(reply.body()
+                        .path("usage")
+                        .path("tandem")
+                        .path("recompute_reason")
+                        .asString(""))
+                .isNotEmpty();
         deployment.restartPrefill();
     }
 
     @Test
     void shouldRefuseAReadAfterTheLeaseAndRecompute() {
         JsonNode params = ticket();
-        Await.until(SOON, () -> Client.metric(deployment.prefill(), "tandem:kv_blocks_lent") == 0, () -> "the lease does not expire");
+        Await.until(
+                SOON,
+                () -> Client.metric(deployment.prefill(), "tandem:kv_blocks_lent") == 0,
+                () -> "the lease does not expire");
         double failures = Client.metric(deployment.decode(), "tandem:handoff_failures_total");
         Reply reply = decodeWith(params);
         assertThat(reply.tokenIds()).isEqualTo(PROMPT.generated());
-        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString("")).isEqualTo("local");
-        assertThat(Client.metric(deployment.decode(), "tandem:handoff_failures_total")).isEqualTo(failures + 1);
-        assertThat(Client.metric(deployment.prefill(), "tandem:leases_expired_total")).isPositive();
+        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
+                .isEqualTo("local");
+        assertThat(Client.metric(deployment.decode(), "tandem:handoff_failures_total"))
+                .isEqualTo(failures + 1);
+        assertThat(Client.metric(deployment.prefill(), "tandem:leases_expired_total"))
+                .isPositive();
     }
 
     @Test
@@ -167,21 +187,32 @@ class FailureTest {
         try (var socket = new java.net.Socket(address.host(), address.port())) {
             byte[] bytes = body.toString().getBytes(StandardCharsets.UTF_8);
             socket.getOutputStream()
-                    .write(("POST /v1/completions HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: " + bytes.length
-                                    + "\r\n\r\n")
-                            .getBytes(StandardCharsets.US_ASCII));
+                    .write(
+                            ("POST /v1/completions HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: "
+                                            + bytes.length + "\r\n\r\n")
+                                    .getBytes(StandardCharsets.US_ASCII));
             socket.getOutputStream().write(bytes);
             socket.getOutputStream().flush();
-            Await.until(SOON, () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") > 0, () -> "P never began");
+            Await.until(
+                    SOON,
+                    () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") > 0,
+                    () -> "P never began");
         }
-        Await.until(SOON, () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") == 0, () -> "P goes on for nobody");
-        assertThat(Client.metric(deployment.decode(), "vllm:num_requests_running")).isZero();
+        Await.until(
+                SOON,
+                () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") == 0,
+                () -> "P goes on for nobody");
+        assertThat(Client.metric(deployment.decode(), "vllm:num_requests_running"))
+                .isZero();
     }
 
     @Test
     void shouldRefuseRubbishInTransferParamsAndNameTheField() {
         ObjectNode body = Client.greedy(PROMPT.ids(), 4);
-        body.putObject("kv_transfer_params").put("do_remote_prefill", true).put("remote_port", "none").put("remote_host", 7);
+        body.putObject("kv_transfer_params")
+                .put("do_remote_prefill", true)
+                .put("remote_port", "none")
+                .put("remote_host", 7);
         Reply direct = Client.post(deployment.decode().uri("/v1/completions"), body);
         assertThat(direct.status()).isEqualTo(400);
         assertThat(direct.body().path("error").path("param").asString("")).isEqualTo("kv_transfer_params");
@@ -196,7 +227,8 @@ class FailureTest {
         params.put("remote_port", TandemProcess.freePort("127.0.0.2"));
         Reply reply = decodeWith(params);
         assertThat(reply.tokenIds()).isEqualTo(PROMPT.generated());
-        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString("")).isEqualTo("local");
+        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
+                .isEqualTo("local");
     }
 
     @Test
@@ -225,10 +257,13 @@ class FailureTest {
     void shouldAnswerMalformedBodiesWithTheFieldsName() {
         var uri = deployment.gateway().uri("/v1/completions");
         assertThat(Client.postText(uri, "{").status()).isEqualTo(400);
-        assertThat(Client.postText(uri, "{}").body().path("error").path("param").asString("")).isEqualTo("prompt");
-        Reply unsupported = Client.postText(uri, "{\"model\":\"m\",\"prompt\":[5],\"guided_json\":{\"type\":\"object\"}}");
+        assertThat(Client.postText(uri, "{}").body().path("error").path("param").asString(""))
+                .isEqualTo("prompt");
+        Reply unsupported =
+                Client.postText(uri, "{\"model\":\"m\",\"prompt\":[5],\"guided_json\":{\"type\":\"object\"}}");
         assertThat(unsupported.status()).isEqualTo(400);
         assertThat(unsupported.body().path("error").path("param").asString("")).isEqualTo("guided_json");
-        assertThat(Client.postText(uri, "{\"model\":\"other\",\"prompt\":[5]}").status()).isEqualTo(404);
+        assertThat(Client.postText(uri, "{\"model\":\"other\",\"prompt\":[5]}").status())
+                .isEqualTo(404);
     }
 }

@@ -29,7 +29,10 @@ public record Golden(String name, Path checkpoint, List<Prompt> prompts) {
 
     /** A GGUF file such as {@code llama-q8_0}. */
     static Golden gguf(String name) {
-        return read("gguf/" + name, FIXTURES.resolve("gguf/" + name + ".gguf"), FIXTURES.resolve("gguf/" + name + "/golden.json"));
+        return read(
+                "gguf/" + name,
+                FIXTURES.resolve("gguf/" + name + ".gguf"),
+                FIXTURES.resolve("gguf/" + name + "/golden.json"));
     }
 
     /** The model that ships. */
@@ -38,7 +41,9 @@ public record Golden(String name, Path checkpoint, List<Prompt> prompts) {
         var prompts = new ArrayList<Prompt>();
         for (JsonNode prompt : json.path("prompts")) {
             prompts.add(new Prompt(
-                    prompt.path("kind").asString(""), Client.ids(prompt.path("prompt_ids")), Client.ids(prompt.path("greedy_ids"))));
+                    prompt.path("kind").asString(""),
+                    Client.ids(prompt.path("prompt_ids")),
+                    Client.ids(prompt.path("greedy_ids"))));
         }
         return new Golden("tandem-fable", TandemProcess.ROOT.resolve("models/tandem-fable"), prompts);
     }
@@ -47,7 +52,9 @@ public record Golden(String name, Path checkpoint, List<Prompt> prompts) {
         var prompts = new ArrayList<Prompt>();
         for (JsonNode prompt : json(file).path("prompts")) {
             prompts.add(new Prompt(
-                    prompt.path("id").asString(""), Client.ids(prompt.path("token_ids")), Client.ids(prompt.path("generated"))));
+                    prompt.path("id").asString(""),
+                    Client.ids(prompt.path("token_ids")),
+                    Client.ids(prompt.path("generated"))));
         }
         return new Golden(name, checkpoint, prompts);
     }

@@ -19,7 +19,11 @@ class NodeSurfaceTest {
     @BeforeAll
     static void start() {
         node = Deployment.aggregated(
-                        TandemProcess.ROOT.resolve("models/tandem-fable"), "--max-model-len", "512", "--max-num-seqs", "8")
+                        TandemProcess.ROOT.resolve("models/tandem-fable"),
+                        "--max-model-len",
+                        "512",
+                        "--max-num-seqs",
+                        "8")
                 .awaitReady();
     }
 
@@ -40,8 +44,10 @@ class NodeSurfaceTest {
     void shouldAnswerProbes() {
         assertThat(Client.get(node.uri("/health")).status()).isEqualTo(200);
         assertThat(Client.get(node.uri("/ping")).status()).isEqualTo(200);
-        assertThat(Client.get(node.uri("/version")).body().path("version").asString("")).isNotEmpty();
-        assertThat(Client.get(node.uri("/load")).body().path("server_load").asInt(-1)).isZero();
+        assertThat(Client.get(node.uri("/version")).body().path("version").asString(""))
+                .isNotEmpty();
+        assertThat(Client.get(node.uri("/load")).body().path("server_load").asInt(-1))
+                .isZero();
         assertThat(Client.get(node.uri("/nothing")).status()).isEqualTo(404);
         assertThat(Client.get(node.uri("/v1/completions")).status()).isEqualTo(405);
     }
@@ -54,14 +60,17 @@ class NodeSurfaceTest {
         assertThat(tokens.body().path("token_strs").size()).isEqualTo(4);
         Reply text = post("/detokenize", "{\"tokens\":" + tokens.body().path("tokens") + "}");
         assertThat(text.body().path("prompt").asString("")).isEqualTo("Who are you?");
-        Reply chat = post("/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]}]}");
+        Reply chat = post(
+                "/tokenize", "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Hi\"}]}]}");
         assertThat(chat.body().path("tokens").path(0).asInt(0)).isEqualTo(4094);
         assertThat(post("/detokenize", "{\"tokens\":[70000]}").status()).isEqualTo(400);
     }
 
     @Test
     void shouldTakeListsOfPromptsAndSeveralChoices() {
-        Reply reply = post("/v1/completions", "{\"model\":\"m\",\"prompt\":[\"Who are you?\",[5,6,7]],\"n\":2,\"max_tokens\":5,\"temperature\":0}");
+        Reply reply = post(
+                "/v1/completions",
+                "{\"model\":\"m\",\"prompt\":[\"Who are you?\",[5,6,7]],\"n\":2,\"max_tokens\":5,\"temperature\":0}");
         JsonNode choices = reply.body().path("choices");
         assertThat(choices.size()).isEqualTo(4);
         assertThat(choices.path(3).path("index").asInt(-1)).isEqualTo(3);
@@ -76,19 +85,34 @@ class NodeSurfaceTest {
         assertThat(choice.path("text").asString("")).endsWith("I am Tandem Fable, a ");
         assertThat(choice.path("finish_reason").asString("")).isEqualTo("stop");
         assertThat(choice.path("stop_reason").asString("")).isEqualTo("very small");
-        String included = post("/v1/completions", completion(",\"stop\":\"very small\",\"include_stop_str_in_output\":true"))
-                .body().path("choices").path(0).path("text").asString("");
+        String included = post(
+                        "/v1/completions", completion(",\"stop\":\"very small\",\"include_stop_str_in_output\":true"))
+                .body()
+                .path("choices")
+                .path(0)
+                .path("text")
+                .asString("");
         assertThat(included).endsWith("a very small");
     }
 
     @Test
     void shouldStreamPiecesThatMakeTheWholeText() {
-        String whole = post("/v1/completions", completion("")).body().path("choices").path(0).path("text").asString("");
-        String events = post("/v1/completions", completion(",\"stream\":true,\"stream_options\":{\"include_usage\":true}"))
-                .body().asString("");
+        String whole = post("/v1/completions", completion(""))
+                .body()
+                .path("choices")
+                .path(0)
+                .path("text")
+                .asString("");
+        String events = post(
+                        "/v1/completions", completion(",\"stream\":true,\"stream_options\":{\"include_usage\":true}"))
+                .body()
+                .asString("");
         var text = new StringBuilder();
         var usages = new ArrayList<JsonNode>();
-        List<String> data = events.lines().filter(line -> line.startsWith("data: ")).map(line -> line.substring(6)).toList();
+        List<String> data = events.lines()
+                .filter(line -> line.startsWith("data: "))
+                .map(line -> line.substring(6))
+                .toList();
         assertThat(data.getLast()).isEqualTo("[DONE]");
         for (String event : data.subList(0, data.size() - 1)) {
             JsonNode chunk = JsonMapper.shared().readTree(event);
@@ -98,13 +122,20 @@ class NodeSurfaceTest {
             }
         }
         assertThat(text.toString()).isEqualTo(whole);
-        assertThat(usages).singleElement().satisfies(usage -> assertThat(usage.path("completion_tokens").asInt(0)).isPositive());
+        assertThat(usages)
+                .singleElement()
+                .satisfies(usage ->
+                        assertThat(usage.path("completion_tokens").asInt(0)).isPositive());
     }
 
     @Test
     void shouldShowIdsAndLogprobsAsVllmDoes() {
-        ObjectNode body = (ObjectNode) JsonMapper.shared().readTree(completion(",\"logprobs\":3,\"return_token_ids\":true,\"return_tokens_as_token_ids\":true"));
-        JsonNode choice = Client.post(node.uri("/v1/completions"), body).body().path("choices").path(0);
+        ObjectNode body = (ObjectNode) JsonMapper.shared()
+                .readTree(completion(",\"logprobs\":3,\"return_token_ids\":true,\"return_tokens_as_token_ids\":true"));
+        JsonNode choice = Client.post(node.uri("/v1/completions"), body)
+                .body()
+                .path("choices")
+                .path(0);
         int tokens = choice.path("token_ids").size();
         assertThat(tokens).isPositive();
         assertThat(choice.path("prompt_token_ids").size()).isEqualTo(4);
@@ -118,12 +149,19 @@ class NodeSurfaceTest {
     void shouldRepeatASampledAnswerForTheSameSeedOnly() {
         String seeded = ",\"temperature\":1.0,\"ignore_eos\":true,\"seed\":";
         String first = text(completion(seeded + "7").replace("\"temperature\":0,", ""));
-        assertThat(text(completion(seeded + "7").replace("\"temperature\":0,", ""))).isEqualTo(first);
-        assertThat(text(completion(seeded + "8").replace("\"temperature\":0,", ""))).isNotEqualTo(first);
+        assertThat(text(completion(seeded + "7").replace("\"temperature\":0,", "")))
+                .isEqualTo(first);
+        assertThat(text(completion(seeded + "8").replace("\"temperature\":0,", "")))
+                .isNotEqualTo(first);
     }
 
     private static String text(String body) {
-        return post("/v1/completions", body).body().path("choices").path(0).path("text").asString("");
+        return post("/v1/completions", body)
+                .body()
+                .path("choices")
+                .path(0)
+                .path("text")
+                .asString("");
     }
 
     @Test
@@ -131,7 +169,12 @@ class NodeSurfaceTest {
         String prompt = "\"prompt\":\"" + "Once upon a time there lived a red fox. ".repeat(8) + "\"";
         String body = "{\"model\":\"m\"," + prompt + ",\"max_tokens\":2}";
         post("/v1/completions", body);
-        int cached = post("/v1/completions", body).body().path("usage").path("prompt_tokens_details").path("cached_tokens").asInt(0);
+        int cached = post("/v1/completions", body)
+                .body()
+                .path("usage")
+                .path("prompt_tokens_details")
+                .path("cached_tokens")
+                .asInt(0);
         assertThat(cached).isGreaterThanOrEqualTo(32);
     }
 
@@ -144,9 +187,11 @@ class NodeSurfaceTest {
         assertThat(param(completion(",\"echo\":true"))).isEqualTo("echo");
         assertThat(param(completion(",\"stream_options\":{}"))).isEqualTo("stream_options");
         assertThat(param(completion(",\"logit_bias\":{\"x\":1}"))).isEqualTo("logit_bias");
-        assertThat(param(completion(",\"kv_transfer_params\":{\"do_remote_decode\":true}"))).isEqualTo("kv_transfer_params");
+        assertThat(param(completion(",\"kv_transfer_params\":{\"do_remote_decode\":true}")))
+                .isEqualTo("kv_transfer_params");
         assertThat(param("{\"model\":\"m\",\"prompt\":[99999]}")).isEqualTo("prompt");
-        assertThat(param("{\"model\":\"m\",\"prompt\":\"a\",\"max_tokens\":600}")).isEqualTo("max_tokens");
+        assertThat(param("{\"model\":\"m\",\"prompt\":\"a\",\"max_tokens\":600}"))
+                .isEqualTo("max_tokens");
     }
 
     private static String param(String body) {
@@ -159,8 +204,14 @@ class NodeSurfaceTest {
     void shouldExportVllmsMetrics() {
         post("/v1/completions", completion(""));
         String page = Client.get(node.uri("/metrics")).body().asString("");
-        assertThat(page).contains("vllm:num_requests_running{", "vllm:kv_cache_usage_perc{", "vllm:generation_tokens_total{",
-                "vllm:request_success_total{", "vllm:time_to_first_token_seconds_bucket{", "vllm:prefix_cache_hits_total{");
+        assertThat(page)
+                .contains(
+                        "vllm:num_requests_running{",
+                        "vllm:kv_cache_usage_perc{",
+                        "vllm:generation_tokens_total{",
+                        "vllm:request_success_total{",
+                        "vllm:time_to_first_token_seconds_bucket{",
+                        "vllm:prefix_cache_hits_total{");
         assertThat(Client.metric(node, "vllm:generation_tokens_total")).isPositive();
     }
 }

@@ -29,13 +29,23 @@ class OpenAiClientTest {
     @BeforeAll
     static void start() {
         node = Deployment.aggregated(
-                        TandemProcess.ROOT.resolve("models/tandem-fable"), "--max-model-len", "512", "--max-num-seqs", "8", "--api-key", KEY)
+                        TandemProcess.ROOT.resolve("models/tandem-fable"),
+                        "--max-model-len",
+                        "512",
+                        "--max-num-seqs",
+                        "8",
+                        "--api-key",
+                        KEY)
                 .awaitReady();
         client = client(KEY);
     }
 
     private static OpenAIClient client(String key) {
-        return OpenAIOkHttpClient.builder().baseUrl(node.uri("/v1").toString()).apiKey(key).maxRetries(0).build();
+        return OpenAIOkHttpClient.builder()
+                .baseUrl(node.uri("/v1").toString())
+                .apiKey(key)
+                .maxRetries(0)
+                .build();
     }
 
     @AfterAll
@@ -45,34 +55,53 @@ class OpenAiClientTest {
     }
 
     private static ChatCompletionCreateParams.Builder chat(String question) {
-        return ChatCompletionCreateParams.builder().model(Deployment.MODEL).addUserMessage(question).temperature(0).maxCompletionTokens(80);
+        return ChatCompletionCreateParams.builder()
+                .model(Deployment.MODEL)
+                .addUserMessage(question)
+                .temperature(0)
+                .maxCompletionTokens(80);
     }
 
     @Test
     void shouldComplete() {
         Completion completion = client.completions()
-                .create(CompletionCreateParams.builder().model(Deployment.MODEL).prompt("Who are you?").temperature(0).maxTokens(60).build());
+                .create(CompletionCreateParams.builder()
+                        .model(Deployment.MODEL)
+                        .prompt("Who are you?")
+                        .temperature(0)
+                        .maxTokens(60)
+                        .build());
         assertThat(completion.choices().getFirst().text()).contains("I am Tandem Fable");
         assertThat(completion.usage().orElseThrow().promptTokens()).isEqualTo(4);
     }
 
     @Test
     void shouldChat() {
-        ChatCompletion reply = client.chat().completions().create(chat("What is the capital of France?").build());
+        ChatCompletion reply = client.chat()
+                .completions()
+                .create(chat("What is the capital of France?").build());
         assertThat(reply.choices().getFirst().message().content().orElseThrow()).startsWith("I only know stories.");
         assertThat(reply.choices().getFirst().finishReason()).isEqualTo(ChatCompletion.Choice.FinishReason.STOP);
     }
 
     @Test
     void shouldStreamTheSameTextWithUsage() {
-        String whole = client.chat().completions().create(chat("Tell me a story about a fox.").build())
-                .choices().getFirst().message().content().orElseThrow();
+        String whole = client.chat()
+                .completions()
+                .create(chat("Tell me a story about a fox.").build())
+                .choices()
+                .getFirst()
+                .message()
+                .content()
+                .orElseThrow();
         var text = new StringBuilder();
         var completionTokens = new AtomicLong();
         ChatCompletionCreateParams params = chat("Tell me a story about a fox.")
-                .streamOptions(ChatCompletionStreamOptions.builder().includeUsage(true).build())
+                .streamOptions(
+                        ChatCompletionStreamOptions.builder().includeUsage(true).build())
                 .build();
-        try (StreamResponse<ChatCompletionChunk> stream = client.chat().completions().createStreaming(params)) {
+        try (StreamResponse<ChatCompletionChunk> stream =
+                client.chat().completions().createStreaming(params)) {
             stream.stream().forEach(chunk -> {
                 chunk.choices().forEach(choice -> choice.delta().content().ifPresent(text::append));
                 chunk.usage().ifPresent(usage -> completionTokens.set(usage.completionTokens()));
@@ -84,8 +113,11 @@ class OpenAiClientTest {
 
     @Test
     void shouldReportLogprobs() {
-        ChatCompletion reply = client.chat().completions().create(chat("Who are you?").logprobs(true).topLogprobs(2).build());
-        var content = reply.choices().getFirst().logprobs().orElseThrow().content().orElseThrow();
+        ChatCompletion reply = client.chat()
+                .completions()
+                .create(chat("Who are you?").logprobs(true).topLogprobs(2).build());
+        var content =
+                reply.choices().getFirst().logprobs().orElseThrow().content().orElseThrow();
         assertThat(content).isNotEmpty().allSatisfy(token -> {
             assertThat(token.logprob()).isLessThanOrEqualTo(0);
             assertThat(token.topLogprobs()).hasSize(2);
@@ -95,13 +127,20 @@ class OpenAiClientTest {
 
     @Test
     void shouldListTheModel() {
-        assertThat(client.models().list().data()).singleElement().satisfies(model -> assertThat(model.id()).isEqualTo(Deployment.MODEL));
+        assertThat(client.models().list().data())
+                .singleElement()
+                .satisfies(model -> assertThat(model.id()).isEqualTo(Deployment.MODEL));
     }
 
     @Test
     void shouldTranslateErrorsIntoTheClientsOwn() {
-        assertThatThrownBy(() -> client.chat().completions().create(chat("x").model("other").build())).isInstanceOf(NotFoundException.class);
-        assertThatThrownBy(() -> client.chat().completions().create(chat("x").maxCompletionTokens(9000).build()))
+        assertThatThrownBy(() -> client.chat()
+                        .completions()
+                        .create(chat("x").model("other").build()))
+                .isInstanceOf(NotFoundException.class);
+        assertThatThrownBy(() -> client.chat()
+                        .completions()
+                        .create(chat("x").maxCompletionTokens(9000).build()))
                 .isInstanceOf(BadRequestException.class)
                 .hasMessageContaining("9000");
         OpenAIClient stranger = client("wrong");

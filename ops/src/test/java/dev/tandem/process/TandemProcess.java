@@ -75,12 +75,16 @@ public final class TandemProcess implements AutoCloseable {
 
     /** Waits until it is ready; an early death fails with its log. */
     public TandemProcess awaitReady() {
-        Await.until(START_LIMIT, () -> {
-            if (!child.isAlive()) {
-                throw new AssertionError(child.plan().name() + " ended with " + child.exitStatus() + ":\n" + log());
-            }
-            return child.report().isPresent();
-        }, () -> child.plan().name() + " is not ready:\n" + log());
+        Await.until(
+                START_LIMIT,
+                () -> {
+                    if (!child.isAlive()) {
+                        throw new AssertionError(
+                                child.plan().name() + " ended with " + child.exitStatus() + ":\n" + log());
+                    }
+                    return child.report().isPresent();
+                },
+                () -> child.plan().name() + " is not ready:\n" + log());
         return this;
     }
 

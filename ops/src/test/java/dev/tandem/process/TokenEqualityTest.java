@@ -46,7 +46,8 @@ class TokenEqualityTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void shouldGiveTheGoldenTokensAggregated(Golden golden) {
-        try (TandemProcess node = Deployment.aggregated(golden.checkpoint(), flags()).awaitReady()) {
+        try (TandemProcess node =
+                Deployment.aggregated(golden.checkpoint(), flags()).awaitReady()) {
             assertGolden(node.uri("/v1/completions"), golden, false);
             assertGoldenInterleaved(node.uri("/v1/completions"), golden);
         }
@@ -76,8 +77,11 @@ class TokenEqualityTest {
 
     private static void assertGolden(URI uri, Golden golden, boolean mustBeRemote) {
         for (Prompt prompt : golden.prompts()) {
-            Reply reply = Client.post(uri, Client.greedy(prompt.ids(), prompt.generated().size()));
-            assertThat(reply.status()).as("%s %s: %s", golden, prompt.id(), reply.body()).isEqualTo(200);
+            Reply reply = Client.post(
+                    uri, Client.greedy(prompt.ids(), prompt.generated().size()));
+            assertThat(reply.status())
+                    .as("%s %s: %s", golden, prompt.id(), reply.body())
+                    .isEqualTo(200);
             assertThat(reply.tokenIds()).as("%s %s", golden, prompt.id()).isEqualTo(prompt.generated());
             if (mustBeRemote) {
                 assertThat(reply.header("x-tandem-disaggregated")).startsWith("true");
@@ -94,7 +98,9 @@ class TokenEqualityTest {
         }
         for (int i = 0; i < INTERLEAVED; i++) {
             Prompt prompt = golden.prompts().get(i % golden.prompts().size());
-            assertThat(replies.get(i).join().tokenIds()).as("%s %s beside others", golden, prompt.id()).isEqualTo(prompt.generated());
+            assertThat(replies.get(i).join().tokenIds())
+                    .as("%s %s beside others", golden, prompt.id())
+                    .isEqualTo(prompt.generated());
         }
     }
 }

@@ -36,11 +36,11 @@ class UpTest {
                   - {host: 127.0.0.3, port: %d, kv-port: %d}
                 flags: {max-model-len: 512, max-num-seqs: 4}
                 """.formatted(
-                TandemProcess.freePort("127.0.0.1"),
-                TandemProcess.freePort("127.0.0.2"),
-                TandemProcess.freePort("127.0.0.2"),
-                TandemProcess.freePort("127.0.0.3"),
-                TandemProcess.freePort("127.0.0.3")));
+                        TandemProcess.freePort("127.0.0.1"),
+                        TandemProcess.freePort("127.0.0.2"),
+                        TandemProcess.freePort("127.0.0.2"),
+                        TandemProcess.freePort("127.0.0.3"),
+                        TandemProcess.freePort("127.0.0.3")));
         var words = new ArrayList<>(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close"));
         words.addAll(List.of(further));
         var runtime = new JavaRuntime(
@@ -49,7 +49,9 @@ class UpTest {
                 System.getProperty("java.class.path"));
         List<String> command = new ArrayList<>(runtime.command(words));
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
-        return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
+        return new ProcessBuilder(command)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
     }
 
     private static List<JsonNode> readUntil(Process up, String event) throws IOException {
@@ -76,9 +78,13 @@ class UpTest {
         Process up = up();
         List<JsonNode> events = readUntil(up, "verification");
         JsonNode verification = events.getLast();
-        assertThat(verification.path("ok").asBoolean(false)).as(verification.toString()).isTrue();
+        assertThat(verification.path("ok").asBoolean(false))
+                .as(verification.toString())
+                .isTrue();
         assertThat(verification.path("answer").asString("")).contains("Tandem Fable");
-        assertThat(verification.path("timeline").asString("")).contains("handoff").contains("tokens/s");
+        assertThat(verification.path("timeline").asString(""))
+                .contains("handoff")
+                .contains("tokens/s");
         List<ProcessHandle> nodes = nodes(events);
         assertThat(nodes).hasSize(3).allMatch(ProcessHandle::isAlive);
         up.destroyForcibly();
@@ -94,6 +100,9 @@ class UpTest {
         assertThat(died.path("message").asString("")).contains("decode-0");
         assertThat(died.path("log").size()).isPositive();
         up.destroy();
-        Await.until(GONE, () -> !up.isAlive() && nodes.stream().noneMatch(ProcessHandle::isAlive), () -> "left behind: " + nodes);
+        Await.until(
+                GONE,
+                () -> !up.isAlive() && nodes.stream().noneMatch(ProcessHandle::isAlive),
+                () -> "left behind: " + nodes);
     }
 }

@@ -77,7 +77,8 @@ public record ChatRequest(
     }
 
     private static List<Object> messages(Fields fields) {
-        JsonNode messages = fields.node("messages").orElseThrow(() -> fields.invalid("messages", "messages is missing"));
+        JsonNode messages =
+                fields.node("messages").orElseThrow(() -> fields.invalid("messages", "messages is missing"));
         if (!messages.isArray() || messages.isEmpty() || messages.size() > MAX_MESSAGES) {
             throw fields.invalid("messages", "messages must be a list of 1 to " + MAX_MESSAGES + " messages");
         }
@@ -111,10 +112,12 @@ public record ChatRequest(
         for (JsonNode part : parts) {
             if (part.isString()) {
                 texts.add(part.stringValue());
-            } else if ("text".equals(part.path("type").asString("")) && part.path("text").isString()) {
+            } else if ("text".equals(part.path("type").asString(""))
+                    && part.path("text").isString()) {
                 texts.add(part.path("text").stringValue());
             } else {
-                throw fields.invalid(path, path + " has a part of type " + part.path("type") + "; only text parts are supported");
+                throw fields.invalid(
+                        path, path + " has a part of type " + part.path("type") + "; only text parts are supported");
             }
         }
         return String.join("\n", texts);
@@ -128,10 +131,12 @@ public record ChatRequest(
         fields.refuse("continue_final_message", "it is not built", "false");
         fields.refuse("chat_template", "templates in requests are not run; start the node with --chat-template");
         Optional<JsonNode> tools = fields.node("tools").filter(node -> !node.isEmpty());
-        String choice = fields.node("tool_choice").map(node -> node.asString("")).orElse("auto");
+        String choice =
+                fields.node("tool_choice").map(node -> node.asString("")).orElse("auto");
         if (tools.isPresent() && !choice.equals("none")) {
             throw fields.invalid(
-                    "tools", "tools is not supported: tool calls are not parsed from replies; tool_choice \"none\" shows them to the model");
+                    "tools",
+                    "tools is not supported: tool calls are not parsed from replies; tool_choice \"none\" shows them to the model");
         }
         if (tools.isEmpty()) {
             fields.refuse("tool_choice", "there are no tools", "\"none\"", "\"auto\"");

@@ -45,7 +45,8 @@ public record CompletionRequest(
         var fields = new Fields(body);
         fields.refuse("suffix", "fill-in-the-middle is not built", "\"\"");
         fields.refuse("prompt_embeds", "prompts are text or token ids");
-        OptionalInt maxTokens = OptionalInt.of(fields.integer("max_tokens", 1, Integer.MAX_VALUE).orElse(DEFAULT_MAX_TOKENS));
+        OptionalInt maxTokens = OptionalInt.of(
+                fields.integer("max_tokens", 1, Integer.MAX_VALUE).orElse(DEFAULT_MAX_TOKENS));
         return new CompletionRequest(
                 fields.string("model"),
                 prompts(fields),
@@ -59,7 +60,8 @@ public record CompletionRequest(
             return List.of(text(fields, prompt));
         }
         if (!prompt.isArray() || prompt.isEmpty()) {
-            throw fields.invalid("prompt", "prompt must be a string, a list of token ids, or a non-empty list of either");
+            throw fields.invalid(
+                    "prompt", "prompt must be a string, a list of token ids, or a non-empty list of either");
         }
         if (prompt.get(0).isNumber()) {
             return List.of(ids(fields, prompt));

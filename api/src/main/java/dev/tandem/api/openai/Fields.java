@@ -142,7 +142,8 @@ public final class Fields {
 
     /** The whole number of a node within {@code [min, max]}. */
     long whole(String name, JsonNode node, long min, long max) {
-        boolean isWhole = node.isIntegralNumber() || (node.isNumber() && node.doubleValue() == Math.rint(node.doubleValue()));
+        boolean isWhole =
+                node.isIntegralNumber() || (node.isNumber() && node.doubleValue() == Math.rint(node.doubleValue()));
         if (!isWhole) {
             throw wrong(name, "a whole number", node);
         }
@@ -167,7 +168,9 @@ public final class Fields {
     }
 
     private static String shown(double value) {
-        return value == Math.rint(value) && Math.abs(value) < 1e15 ? Long.toString((long) value) : Double.toString(value);
+        return value == Math.rint(value) && Math.abs(value) < 1e15
+                ? Long.toString((long) value)
+                : Double.toString(value);
     }
 
     private ApiError wrong(String name, String expected, JsonNode found) {

@@ -36,8 +36,7 @@ public record GenerationFields(
     public record Sampling(Filters filters, Penalties penalties, Map<Integer, Float> logitBias, OptionalLong seed) {}
 
     /** Temperature and truncation, empty where the model's defaults apply. */
-    public record Filters(
-            Optional<Float> temperature, Optional<Float> topP, OptionalInt topK, Optional<Float> minP) {}
+    public record Filters(Optional<Float> temperature, Optional<Float> topP, OptionalInt topK, Optional<Float> minP) {}
 
     /** Penalties, empty where the model's defaults apply. */
     public record Penalties(Optional<Float> repetition, Optional<Float> presence, Optional<Float> frequency) {}
@@ -52,7 +51,11 @@ public record GenerationFields(
      * @param ignoresEndOfText end tokens do not end it
      */
     public record Stopping(
-            OptionalInt maxTokens, int minTokens, List<String> strings, List<Integer> tokenIds, boolean ignoresEndOfText) {}
+            OptionalInt maxTokens,
+            int minTokens,
+            List<String> strings,
+            List<Integer> tokenIds,
+            boolean ignoresEndOfText) {}
 
     /**
      * What the reply looks like.
@@ -63,8 +66,7 @@ public record GenerationFields(
      * @param topLogprobs alternatives a token; empty for no logprobs
      * @param tokenIds {@code return_token_ids}
      */
-    public record Output(
-            int choices, Optional<Stream> stream, Text text, OptionalInt topLogprobs, TokenIds tokenIds) {}
+    public record Output(int choices, Optional<Stream> stream, Text text, OptionalInt topLogprobs, TokenIds tokenIds) {}
 
     /** {@code stream_options}. */
     public record Stream(boolean includesUsage, boolean hasContinuousUsage) {}
@@ -84,7 +86,11 @@ public record GenerationFields(
     static GenerationFields read(Fields fields, OptionalInt maxTokens, OptionalInt topLogprobs) {
         refuseUnsupported(fields);
         return new GenerationFields(
-                new Sampling(filters(fields), penalties(fields), logitBias(fields), fields.wholeNumber("seed", Long.MIN_VALUE, Long.MAX_VALUE)),
+                new Sampling(
+                        filters(fields),
+                        penalties(fields),
+                        logitBias(fields),
+                        fields.wholeNumber("seed", Long.MIN_VALUE, Long.MAX_VALUE)),
                 stopping(fields, maxTokens),
                 output(fields, topLogprobs),
                 fields.plainObject("kv_transfer_params"));
@@ -116,12 +122,15 @@ public record GenerationFields(
         }
         if (object.get().tree().size() > MAX_BIASED_TOKENS) {
             throw fields.invalid(
-                    "logit_bias", "logit_bias has " + object.get().tree().size() + " entries, more than " + MAX_BIASED_TOKENS);
+                    "logit_bias",
+                    "logit_bias has " + object.get().tree().size() + " entries, more than " + MAX_BIASED_TOKENS);
         }
         var bias = new HashMap<Integer, Float>();
         for (String name : object.get().tree().propertyNames()) {
             try {
-                bias.put(Integer.parseInt(name), object.get().number(name, -100, 100).orElse(0f));
+                bias.put(
+                        Integer.parseInt(name),
+                        object.get().number(name, -100, 100).orElse(0f));
             } catch (NumberFormatException e) {
                 throw fields.invalid("logit_bias", "logit_bias has the key \"" + name + "\", which is no token id");
             }
@@ -132,21 +141,27 @@ public record GenerationFields(
     private static Stopping stopping(Fields fields, OptionalInt maxTokens) {
         int minTokens = fields.integer("min_tokens", 0, Integer.MAX_VALUE).orElse(0);
         if (maxTokens.isPresent() && minTokens > maxTokens.getAsInt()) {
-            throw fields.invalid("min_tokens", "min_tokens " + minTokens + " exceeds max_tokens " + maxTokens.getAsInt());
+            throw fields.invalid(
+                    "min_tokens", "min_tokens " + minTokens + " exceeds max_tokens " + maxTokens.getAsInt());
         }
         List<String> stop = fields.strings("stop", MAX_STOP_STRINGS);
         if (stop.contains("")) {
             throw fields.invalid("stop", "stop has an empty string");
         }
         return new Stopping(
-                maxTokens, minTokens, stop, fields.tokenIds("stop_token_ids", MAX_STOP_IDS), fields.bool("ignore_eos", false));
+                maxTokens,
+                minTokens,
+                stop,
+                fields.tokenIds("stop_token_ids", MAX_STOP_IDS),
+                fields.bool("ignore_eos", false));
     }
 
     private static Output output(Fields fields, OptionalInt topLogprobs) {
         int choices = fields.integer("n", 1, MAX_CHOICES).orElse(1);
         int bestOf = fields.integer("best_of", 1, MAX_CHOICES).orElse(choices);
         if (bestOf != choices) {
-            throw fields.invalid("best_of", "best_of " + bestOf + " differs from n " + choices + ": it is not supported");
+            throw fields.invalid(
+                    "best_of", "best_of " + bestOf + " differs from n " + choices + ": it is not supported");
         }
         return new Output(
                 choices,
@@ -173,7 +188,12 @@ public record GenerationFields(
     private static void refuseUnsupported(Fields fields) {
         String decoding = "constrained decoding is not built";
         for (String name : List.of(
-                "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs", "structural_tag")) {
+                "guided_json",
+                "guided_regex",
+                "guided_choice",
+                "guided_grammar",
+                "structured_outputs",
+                "structural_tag")) {
             fields.refuse(name, decoding, "{}");
         }
         Optional<JsonNode> format = fields.node("response_format");

@@ -123,7 +123,9 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
         choice.set(
                 "finish_reason",
                 ending.<JsonNode>map(e -> NODES.stringNode(e.finishReason())).orElse(NODES.nullNode()));
-        choice.set("stop_reason", ending.flatMap(Ending::stopReason).map(PlainJson::tree).orElse(NODES.nullNode()));
+        choice.set(
+                "stop_reason",
+                ending.flatMap(Ending::stopReason).map(PlainJson::tree).orElse(NODES.nullNode()));
         piece.tokenIds().ifPresent(ids -> choice.set("token_ids", PlainJson.tree(ids)));
     }
 

@@ -36,5 +36,6 @@ public record ReplyPiece(
      * @param textOffset characters of the choice's text before it
      * @param top best alternatives, best first; their own {@code top} is empty
      */
-    public record TokenLogprob(String token, List<Integer> bytes, float logprob, int textOffset, List<TokenLogprob> top) {}
+    public record TokenLogprob(
+            String token, List<Integer> bytes, float logprob, int textOffset, List<TokenLogprob> top) {}
 }

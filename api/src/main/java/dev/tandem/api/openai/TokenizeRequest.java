@@ -12,7 +12,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param addsSpecialTokens {@code add_special_tokens}
  * @param returnsTokenTexts {@code return_token_strs}
  */
-public record TokenizeRequest(Optional<String> model, Source text, boolean addsSpecialTokens, boolean returnsTokenTexts) {
+public record TokenizeRequest(
+        Optional<String> model, Source text, boolean addsSpecialTokens, boolean returnsTokenTexts) {
     /** A text or a conversation. */
     public sealed interface Source {
         /** {@code prompt}. */
@@ -32,8 +33,8 @@ public record TokenizeRequest(Optional<String> model, Source text, boolean addsS
         boolean isChat = fields.node("messages").isPresent();
         Source source = isChat
                 ? new Source.Conversation(ChatRequest.templateVariables(fields))
-                : new Source.Prompt(
-                        fields.string("prompt").orElseThrow(() -> fields.invalid("prompt", "prompt or messages is missing")));
+                : new Source.Prompt(fields.string("prompt")
+                        .orElseThrow(() -> fields.invalid("prompt", "prompt or messages is missing")));
         return new TokenizeRequest(
                 fields.string("model"),
                 source,

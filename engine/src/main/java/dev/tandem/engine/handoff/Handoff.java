@@ -1,8 +1,8 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;

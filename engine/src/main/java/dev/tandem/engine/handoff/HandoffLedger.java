@@ -1,8 +1,8 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.request.EngineException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;

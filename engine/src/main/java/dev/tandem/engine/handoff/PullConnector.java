@@ -1,9 +1,9 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.SpanBatch;
 import dev.tandem.transfer.Transfer;

@@ -1,6 +1,5 @@
 package dev.tandem.engine.request;
 
-
 /** What this node does with the KV of a request. */
 public sealed interface HandoffRole {
     /** Prefill and decode here. */

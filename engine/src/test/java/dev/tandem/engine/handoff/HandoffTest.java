@@ -1,16 +1,16 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;

@@ -1,10 +1,10 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.SpanBatch;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.cache.BlockManager;
-import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.Sequence;

@@ -59,7 +59,9 @@ final class CommandLine {
         List<String> taken = new ArrayList<>(attached.map(List::of).orElse(List.of()));
         int next = at + 1;
         boolean wantsMore = flag.get().kind() == Flag.Kind.TEXTS;
-        while (next < words.size() && (taken.isEmpty() || (wantsMore && attached.isEmpty())) && isValue(words.get(next))) {
+        while (next < words.size()
+                && (taken.isEmpty() || (wantsMore && attached.isEmpty()))
+                && isValue(words.get(next))) {
             taken.add(words.get(next++));
         }
         if (taken.isEmpty()) {

@@ -19,34 +19,78 @@ public final class FlagTable {
     private static final String TRANSFER = "KV transfer";
 
     private static final Map<String, Flag> FLAGS = table(
-            acting("model", Kind.TEXT, MODEL, "checkpoint: a Hugging Face folder or a .gguf file; usually given without a flag"),
-            acting("served-model-name", Kind.TEXTS, MODEL, "names that requests may use; the first is shown (default: the path's last name)"),
-            acting("dtype", Kind.TEXT, MODEL, "auto | float32 | bfloat16 | float16: auto follows the checkpoint, float32 is exact"),
-            acting("max-model-len", Kind.WHOLE, MODEL, "longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)"),
+            acting(
+                    "model",
+                    Kind.TEXT,
+                    MODEL,
+                    "checkpoint: a Hugging Face folder or a .gguf file; usually given without a flag"),
+            acting(
+                    "served-model-name",
+                    Kind.TEXTS,
+                    MODEL,
+                    "names that requests may use; the first is shown (default: the path's last name)"),
+            acting(
+                    "dtype",
+                    Kind.TEXT,
+                    MODEL,
+                    "auto | float32 | bfloat16 | float16: auto follows the checkpoint, float32 is exact"),
+            acting(
+                    "max-model-len",
+                    Kind.WHOLE,
+                    MODEL,
+                    "longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)"),
             acting("seed", Kind.WHOLE, MODEL, "base of the seeds of requests without one (default 0)"),
             acting("max-logprobs", Kind.WHOLE, MODEL, "most alternatives that logprobs may ask for (default 20)"),
-            acting("generation-config", Kind.TEXT, MODEL, "auto | vllm: where sampling defaults come from: the checkpoint, or neutral values"),
+            acting(
+                    "generation-config",
+                    Kind.TEXT,
+                    MODEL,
+                    "auto | vllm: where sampling defaults come from: the checkpoint, or neutral values"),
             acting("chat-template", Kind.TEXT, MODEL, "file with a chat template to use instead of the checkpoint's"),
             withoutEffect("trust-remote-code", Kind.SWITCH, MODEL, "no code of a checkpoint is ever run"),
             withoutEffect("enforce-eager", Kind.SWITCH, MODEL, "there are no graphs to capture"),
             acting("host", Kind.TEXT, FRONTEND, "address to bind, and no other (default 127.0.0.1)"),
             acting("port", Kind.WHOLE, FRONTEND, "HTTP port (default 8000)"),
             acting("api-key", Kind.TEXTS, FRONTEND, "keys that requests under /v1 must carry"),
-            acting("kernels", Kind.TEXT, FRONTEND, "auto | scalar | vector-128 | vector-256 | vector-512 (default auto)"),
+            acting(
+                    "kernels",
+                    Kind.TEXT,
+                    FRONTEND,
+                    "auto | scalar | vector-128 | vector-256 | vector-512 (default auto)"),
             acting("request-timeout", Kind.WHOLE, FRONTEND, "seconds that a request may take in all (default 600)"),
             acting("max-waiting", Kind.WHOLE, FRONTEND, "requests that may wait; one more gets 429 (default 1024)"),
             acting("tensor-parallel-size", Kind.WHOLE, PARALLEL, "shards of a replica (1 in this version)"),
             acting("data-parallel-size", Kind.WHOLE, PARALLEL, "replicas of the deployment (1 in this version)"),
             withoutEffect("distributed-executor-backend", Kind.TEXT, PARALLEL, "ranks are threads of this process"),
-            acting("kv-cache-memory-bytes", Kind.WHOLE, CACHE, "bytes of KV memory; else VLLM_CPU_KVCACHE_SPACE (GiB), else --gpu-memory-utilization of 2 GiB"),
-            acting("gpu-memory-utilization", Kind.NUMBER, CACHE, "fraction of a 2 GiB budget that becomes KV memory (default 0.9)"),
+            acting(
+                    "kv-cache-memory-bytes",
+                    Kind.WHOLE,
+                    CACHE,
+                    "bytes of KV memory; else VLLM_CPU_KVCACHE_SPACE (GiB), else --gpu-memory-utilization of 2 GiB"),
+            acting(
+                    "gpu-memory-utilization",
+                    Kind.NUMBER,
+                    CACHE,
+                    "fraction of a 2 GiB budget that becomes KV memory (default 0.9)"),
             acting("kv-cache-dtype", Kind.TEXT, CACHE, "auto | bfloat16 | float16 | float32: auto follows --dtype"),
             acting("block-size", Kind.WHOLE, CACHE, "tokens a KV block (default 16)"),
             acting("enable-prefix-caching", Kind.SWITCH, CACHE, "keep the blocks of finished prompts (default on)"),
             acting("max-num-seqs", Kind.WHOLE, SCHEDULER, "sequences running at once (default 128)"),
-            acting("max-num-batched-tokens", Kind.WHOLE, SCHEDULER, "rows of one step (default 512; without chunked prefill at least --max-model-len)"),
-            acting("enable-chunked-prefill", Kind.SWITCH, SCHEDULER, "cut long prompts over several steps (default on)"),
-            acting("kv-transfer-config", Kind.JSON, TRANSFER, "this node's part in prefill/decode disaggregation, as JSON or as --kv-transfer-config.KEY VALUE"));
+            acting(
+                    "max-num-batched-tokens",
+                    Kind.WHOLE,
+                    SCHEDULER,
+                    "rows of one step (default 512; without chunked prefill at least --max-model-len)"),
+            acting(
+                    "enable-chunked-prefill",
+                    Kind.SWITCH,
+                    SCHEDULER,
+                    "cut long prompts over several steps (default on)"),
+            acting(
+                    "kv-transfer-config",
+                    Kind.JSON,
+                    TRANSFER,
+                    "this node's part in prefill/decode disaggregation, as JSON or as --kv-transfer-config.KEY VALUE"));
 
     private FlagTable() {}
 

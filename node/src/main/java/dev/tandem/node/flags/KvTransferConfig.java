@@ -56,11 +56,25 @@ public record KvTransferConfig(
 
     private static final int DEFAULT_KV_PORT = 14_579;
     private static final Set<String> KEYS = Set.of(
-            "kv_connector", "kv_role", "kv_port", "engine_id", "kv_ip", "kv_connector_module_path",
-            "kv_connector_extra_config", "kv_load_failure_policy", "kv_buffer_device", "kv_buffer_size", "kv_rank", "kv_parallel_size");
+            "kv_connector",
+            "kv_role",
+            "kv_port",
+            "engine_id",
+            "kv_ip",
+            "kv_connector_module_path",
+            "kv_connector_extra_config",
+            "kv_load_failure_policy",
+            "kv_buffer_device",
+            "kv_buffer_size",
+            "kv_rank",
+            "kv_parallel_size");
     private static final Set<String> PULL_CONNECTORS = Set.of("MooncakeConnector", "MooncakeConnectorV1");
     private static final Set<String> LATER_CONNECTORS = Set.of(
-            "MooncakeLayerwiseConnector", "LLMDataDistCMgrConnector", "NixlConnector", "MultiConnector", "MooncakeConnectorStoreV1");
+            "MooncakeLayerwiseConnector",
+            "LLMDataDistCMgrConnector",
+            "NixlConnector",
+            "MultiConnector",
+            "MooncakeConnectorStoreV1");
 
     public KvTransferConfig {
         notes = List.copyOf(notes);
@@ -95,7 +109,8 @@ public record KvTransferConfig(
         if (!problems.isEmpty()) {
             throw new FlagException(problems);
         }
-        Optional<String> ip = json.path("kv_ip").isString() ? Optional.of(json.path("kv_ip").stringValue()) : Optional.empty();
+        Optional<String> ip =
+                json.path("kv_ip").isString() ? Optional.of(json.path("kv_ip").stringValue()) : Optional.empty();
         return new KvTransferConfig(connector, role, kvPort, engineId, ip, prefill, decode, policy, notes);
     }
 
@@ -144,7 +159,8 @@ public record KvTransferConfig(
         int dp = node.path("dp_size").asInt(1);
         int tp = node.path("tp_size").asInt(1);
         if (dp < 1 || tp < 1) {
-            problems.add("kv-transfer-config: " + side + " has dp_size " + dp + " and tp_size " + tp + "; both must be at least 1");
+            problems.add("kv-transfer-config: " + side + " has dp_size " + dp + " and tp_size " + tp
+                    + "; both must be at least 1");
             return Optional.empty();
         }
         return Optional.of(new Sizes(dp, tp));

@@ -17,8 +17,9 @@ public record PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks
     public PortPlan {
         int last = kvPort + (firstDpRank + localDpRanks) * tpSize - 1;
         if (kvPort < 1 || last > MAX_PORT) {
-            throw new FlagException("kv_port " + kvPort + " with " + localDpRanks + " x " + tpSize + " ranks from dp rank "
-                    + firstDpRank + " reaches port " + last + ", outside [1, " + MAX_PORT + "]");
+            throw new FlagException(
+                    "kv_port " + kvPort + " with " + localDpRanks + " x " + tpSize + " ranks from dp rank "
+                            + firstDpRank + " reaches port " + last + ", outside [1, " + MAX_PORT + "]");
         }
     }
 

@@ -33,7 +33,11 @@ public record ServeFlags(
      * @param generation sampling defaults and limits
      */
     public record Model(
-            Path checkpoint, List<String> names, Numerics numerics, Optional<Integer> maxModelLength, Generation generation) {}
+            Path checkpoint,
+            List<String> names,
+            Numerics numerics,
+            Optional<Integer> maxModelLength,
+            Generation generation) {}
 
     /**
      * Types and kernels.
@@ -84,8 +88,7 @@ public record ServeFlags(
      */
     public record Scheduler(int sequences, int batchedTokens, boolean isPrefillChunked) {}
 
-    private static final List<String> DTYPES =
-            List.of("auto", "float32", "float", "bfloat16", "float16", "half");
+    private static final List<String> DTYPES = List.of("auto", "float32", "float", "bfloat16", "float16", "half");
 
     public ServeFlags {
         notes = List.copyOf(notes);
@@ -112,11 +115,16 @@ public record ServeFlags(
 
     private static Model model(CommandLine line) {
         Optional<String> named = line.text("model");
-        if (named.isPresent() == (line.positional().size() == 1) || line.positional().size() > 1) {
+        if (named.isPresent() == (line.positional().size() == 1)
+                || line.positional().size() > 1) {
             line.problem("give one checkpoint: tandem serve CHECKPOINT; found "
-                    + (line.positional().isEmpty() ? "none" : line.positional() + named.map(n -> " and --model " + n).orElse("")));
+                    + (line.positional().isEmpty()
+                            ? "none"
+                            : line.positional()
+                                    + named.map(n -> " and --model " + n).orElse("")));
         }
-        String path = named.orElse(line.positional().isEmpty() ? "." : line.positional().getFirst());
+        String path = named.orElse(
+                line.positional().isEmpty() ? "." : line.positional().getFirst());
         Path checkpoint = Path.of(path);
         List<String> names = line.texts("served-model-name");
         return new Model(
@@ -175,15 +183,18 @@ public record ServeFlags(
     /** Groups have one member in this version: more is refused, never cut down in silence. */
     private static void refuseRanks(CommandLine line, Optional<KvTransferConfig> kvTransfer) {
         for (String flag : List.of("tensor-parallel-size", "data-parallel-size")) {
-            line.whole(flag, 1, 1 << 16).filter(size -> size > 1).ifPresent(size ->
-                    line.problem("--" + flag + " " + size + " is not carried out in this version; use 1"));
+            line.whole(flag, 1, 1 << 16)
+                    .filter(size -> size > 1)
+                    .ifPresent(size ->
+                            line.problem("--" + flag + " " + size + " is not carried out in this version; use 1"));
         }
         kvTransfer.ifPresent(config -> {
             Optional<KvTransferConfig.Sizes> own =
                     config.role() == KvTransferConfig.Role.KV_CONSUMER ? config.decode() : config.prefill();
-            own.filter(sizes -> sizes.tp() != 1 || sizes.dp() != 1).ifPresent(sizes ->
-                    line.problem("kv-transfer-config: this side's dp_size " + sizes.dp() + " and tp_size " + sizes.tp()
-                            + " contradict --data-parallel-size 1 and --tensor-parallel-size 1"));
+            own.filter(sizes -> sizes.tp() != 1 || sizes.dp() != 1)
+                    .ifPresent(sizes ->
+                            line.problem("kv-transfer-config: this side's dp_size " + sizes.dp() + " and tp_size "
+                                    + sizes.tp() + " contradict --data-parallel-size 1 and --tensor-parallel-size 1"));
         });
     }
 

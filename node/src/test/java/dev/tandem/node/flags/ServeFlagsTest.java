@@ -23,8 +23,21 @@ class ServeFlagsTest {
 
     @Test
     void shouldReadTheCommandOfTheReadme() {
-        ServeFlags flags = parse("models/fable", "--host", "127.0.0.2", "--port", "8100", "--served-model-name", "fable", "f2",
-                "--max-model-len", "2048", "--max-num-seqs", "16", "--kv-transfer-config", CONFIG);
+        ServeFlags flags = parse(
+                "models/fable",
+                "--host",
+                "127.0.0.2",
+                "--port",
+                "8100",
+                "--served-model-name",
+                "fable",
+                "f2",
+                "--max-model-len",
+                "2048",
+                "--max-num-seqs",
+                "16",
+                "--kv-transfer-config",
+                CONFIG);
         assertThat(flags.model().checkpoint()).isEqualTo(Path.of("models/fable"));
         assertThat(flags.model().names()).containsExactly("fable", "f2");
         assertThat(flags.model().maxModelLength()).contains(2048);
@@ -40,26 +53,38 @@ class ServeFlagsTest {
     @Test
     void shouldTreatUnderscoresAndHyphensAlike() {
         assertThat(parse("m", "--max-num_seqs=3").scheduler().sequences()).isEqualTo(3);
-        assertThat(parse("m", "--no_enable_prefix_caching").cache().cachesPrefixes()).isFalse();
+        assertThat(parse("m", "--no_enable_prefix_caching").cache().cachesPrefixes())
+                .isFalse();
     }
 
     @Test
     void shouldReadDottedKeysOfJsonFlags() {
-        ServeFlags flags = parse("m", "--kv-transfer-config.kv_connector", "MooncakeConnectorV1",
-                "--kv-transfer-config.kv_role", "kv_consumer", "--kv-transfer-config.kv_port", "5",
-                "--kv-transfer-config.kv_connector_extra_config.decode.tp_size", "1");
+        ServeFlags flags = parse(
+                "m",
+                "--kv-transfer-config.kv_connector",
+                "MooncakeConnectorV1",
+                "--kv-transfer-config.kv_role",
+                "kv_consumer",
+                "--kv-transfer-config.kv_port",
+                "5",
+                "--kv-transfer-config.kv_connector_extra_config.decode.tp_size",
+                "1");
         assertThat(flags.kvTransfer().orElseThrow().kvPort()).isEqualTo(5);
         assertThat(flags.kvTransfer().orElseThrow().decode()).contains(new KvTransferConfig.Sizes(1, 1));
     }
 
     @Test
     void shouldNameTheNearestFlagForAnUnknownOne() {
-        assertThat(problems("m", "--max-model-length", "5")).singleElement().asString().contains("--max-model-len");
+        assertThat(problems("m", "--max-model-length", "5"))
+                .singleElement()
+                .asString()
+                .contains("--max-model-len");
     }
 
     @Test
     void shouldReportAllProblemsTogether() {
-        assertThat(problems("--port", "70000", "--max-num-seqs", "x", "--dtype", "int4")).hasSize(4);
+        assertThat(problems("--port", "70000", "--max-num-seqs", "x", "--dtype", "int4"))
+                .hasSize(4);
     }
 
     @Test
@@ -74,26 +99,39 @@ class ServeFlagsTest {
 
     @Test
     void shouldRefuseWhatThisVersionDoesNotCarryOut() {
-        assertThat(problems("m", "--tensor-parallel-size", "2")).singleElement().asString().contains("--tensor-parallel-size 2");
+        assertThat(problems("m", "--tensor-parallel-size", "2"))
+                .singleElement()
+                .asString()
+                .contains("--tensor-parallel-size 2");
         assertThat(problems("m", "--kv-transfer-config", CONFIG.replace("MooncakeConnector", "NixlConnector")))
-                .singleElement().asString().contains("NixlConnector").contains("MooncakeConnectorV1");
+                .singleElement()
+                .asString()
+                .contains("NixlConnector")
+                .contains("MooncakeConnectorV1");
     }
 
     @Test
     void shouldRefuseUnknownKeysOfTheTransferConfig() {
         assertThat(problems("m", "--kv-transfer-config", CONFIG.replace("kv_port", "kv_prt")))
-                .singleElement().asString().contains("kv_prt").contains("kv_port");
+                .singleElement()
+                .asString()
+                .contains("kv_prt")
+                .contains("kv_port");
     }
 
     @Test
     void shouldSayWhatHasNoEffect() {
-        var notes = new ArrayList<>(parse("m", "--enforce-eager", "--trust-remote-code").notes());
+        var notes = new ArrayList<>(
+                parse("m", "--enforce-eager", "--trust-remote-code").notes());
         assertThat(notes).hasSize(2).allSatisfy(note -> assertThat(note).contains(": "));
     }
 
     @Test
     void shouldNumberPortsByGlobalDataParallelRank() {
         assertThat(new PortPlan(30_000, 8, 2, 2).sideChannel(3, 5)).isEqualTo(30_029);
-        assertThat(new PortPlan(30_000, 8, 0, 2).sideChannels()).hasSize(16).startsWith(30_000).endsWith(30_015);
+        assertThat(new PortPlan(30_000, 8, 0, 2).sideChannels())
+                .hasSize(16)
+                .startsWith(30_000)
+                .endsWith(30_015);
     }
 }

@@ -35,7 +35,11 @@ public record LaunchPlan(List<ProcessPlan> processes) {
 
     private static List<String> gateway(Topology topology) {
         var words = new ArrayList<String>(List.of(
-                "proxy", "--host", topology.gateway().host(), "--port", Integer.toString(topology.gateway().port())));
+                "proxy",
+                "--host",
+                topology.gateway().host(),
+                "--port",
+                Integer.toString(topology.gateway().port())));
         addList(words, "prefiller", topology.prefill());
         addList(words, "decoder", topology.decode());
         return words;
@@ -63,7 +67,10 @@ public record LaunchPlan(List<ProcessPlan> processes) {
     }
 
     private static void addFlag(List<String> words, String name, String value) {
-        boolean isSwitch = FlagTable.find(name).map(Flag::kind).filter(kind -> kind == Flag.Kind.SWITCH).isPresent();
+        boolean isSwitch = FlagTable.find(name)
+                .map(Flag::kind)
+                .filter(kind -> kind == Flag.Kind.SWITCH)
+                .isPresent();
         if (isSwitch) {
             words.add((value.equals("false") ? "--no-" : "--") + name);
         } else {
@@ -73,7 +80,8 @@ public record LaunchPlan(List<ProcessPlan> processes) {
     }
 
     private static String kvTransfer(String role, int kvPort, int engineId) {
-        return "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + (role.equals("prefill") ? "kv_producer" : "kv_consumer")
+        return "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\""
+                + (role.equals("prefill") ? "kv_producer" : "kv_consumer")
                 + "\",\"kv_port\":\"" + kvPort + "\",\"engine_id\":\"" + engineId
                 + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":1},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}";
     }

@@ -14,7 +14,8 @@ import java.util.Set;
 
 /** Reads a topology document; every error names file, line and key, and an unknown key its nearest known name. */
 final class TopologyReader {
-    private static final Set<String> KEYS = Set.of("model", "served-model-name", "gateway", "prefill", "decode", "flags");
+    private static final Set<String> KEYS =
+            Set.of("model", "served-model-name", "gateway", "prefill", "decode", "flags");
     private static final Set<String> ENDPOINT_KEYS = Set.of("host", "port");
     private static final Set<String> NODE_KEYS = Set.of("host", "port", "kv-port", "flags");
 
@@ -48,7 +49,8 @@ final class TopologyReader {
         for (YamlNode item : items) {
             Map<String, YamlNode> entries = mapping(item, "a node of " + key, NODE_KEYS);
             YamlNode kvPort = required(item, entries, "kv-port");
-            nodes.add(new NodeSpec(endpoint(item, "a node of " + key, NODE_KEYS), port(kvPort, "kv-port"), flags(entries)));
+            nodes.add(new NodeSpec(
+                    endpoint(item, "a node of " + key, NODE_KEYS), port(kvPort, "kv-port"), flags(entries)));
         }
         return nodes;
     }
@@ -64,12 +66,15 @@ final class TopologyReader {
         if (node == null) {
             return Map.of();
         }
-        Map<String, YamlNode> given = node.entries().orElseThrow(() -> at(node, "flags must be a mapping of flag to value"));
+        Map<String, YamlNode> given =
+                node.entries().orElseThrow(() -> at(node, "flags must be a mapping of flag to value"));
         var flags = new LinkedHashMap<String, String>();
         given.forEach((name, value) -> {
             String flag = name.replace('_', '-');
             if (FlagTable.find(flag).isEmpty()) {
-                throw at(value, "flags has " + name + ", which serve does not know; the nearest is " + FlagTable.nearest(flag));
+                throw at(
+                        value,
+                        "flags has " + name + ", which serve does not know; the nearest is " + FlagTable.nearest(flag));
             }
             flags.put(flag, text(value, name));
         });

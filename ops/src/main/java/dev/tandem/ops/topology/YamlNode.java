@@ -53,8 +53,8 @@ record YamlNode(
                 }
                 yield new YamlNode(line, Optional.empty(), Optional.of(items), Optional.empty());
             }
-            default -> new YamlNode(
-                    line, Optional.empty(), Optional.empty(), Optional.of(String.valueOf(parser.getString())));
+            default ->
+                new YamlNode(line, Optional.empty(), Optional.empty(), Optional.of(String.valueOf(parser.getString())));
         };
     }
 

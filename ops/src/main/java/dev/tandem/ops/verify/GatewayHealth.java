@@ -27,13 +27,14 @@ public record GatewayHealth(Endpoint gateway) {
                 .build();
         try (HttpClient client = HttpClient.newBuilder().connectTimeout(TIMEOUT).build()) {
             JsonNode page = JsonMapper.shared()
-                    .readTree(client.send(request, HttpResponse.BodyHandlers.ofString()).body());
+                    .readTree(client.send(request, HttpResponse.BodyHandlers.ofString())
+                            .body());
             int prefill = page.path("prefill_healthy").asInt(0);
             int decode = page.path("decode_healthy").asInt(0);
             return prefill >= prefillNodes && decode >= decodeNodes
                     ? Optional.empty()
-                    : Optional.of("the gateway sees " + prefill + " of " + prefillNodes + " prefill nodes and " + decode + " of "
-                            + decodeNodes + " decode nodes");
+                    : Optional.of("the gateway sees " + prefill + " of " + prefillNodes + " prefill nodes and " + decode
+                            + " of " + decodeNodes + " decode nodes");
         } catch (IOException e) {
             return Optional.of("the gateway does not answer: " + e.getMessage());
         } catch (JacksonException e) {

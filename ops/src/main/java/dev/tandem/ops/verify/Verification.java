@@ -50,7 +50,8 @@ public record Verification(Endpoint gateway, String model) {
 
         /** Whether the completion came, with a prompt that another node computed. */
         public boolean isWell() {
-            return problem.isEmpty() && usage.path("tandem").path("prefill").asString("").equals("remote");
+            return problem.isEmpty()
+                    && usage.path("tandem").path("prefill").asString("").equals("remote");
         }
 
         /** One line: tokenize, prefill, handoff, first token, speed. */
@@ -64,12 +65,15 @@ public record Verification(Endpoint gateway, String model) {
                             "handoff %,d bytes in %.1f ms",
                             tandem.path("handoff_bytes").asLong(0),
                             tandem.path("handoff_ms").asDouble(0))
-                    : "no handoff: " + tandem.path("recompute_reason").asString("the prompt was computed on the decode node");
+                    : "no handoff: "
+                            + tandem.path("recompute_reason").asString("the prompt was computed on the decode node");
             return String.format(
                     Locale.ROOT,
                     "tokenize %.1f ms · prefill %.1f ms · %s · first token %.1f ms · %.1f tokens/s (%d tokens)",
-                    tandem.path("remote_tokenize_ms").asDouble(tandem.path("tokenize_ms").asDouble(0)),
-                    tandem.path("remote_prefill_ms").asDouble(tandem.path("prefill_ms").asDouble(0)),
+                    tandem.path("remote_tokenize_ms")
+                            .asDouble(tandem.path("tokenize_ms").asDouble(0)),
+                    tandem.path("remote_prefill_ms")
+                            .asDouble(tandem.path("prefill_ms").asDouble(0)),
                     handoff,
                     times.firstTokenNs() / 1e6,
                     tokens > 1 ? (tokens - 1) / decodeSeconds : 0.0,

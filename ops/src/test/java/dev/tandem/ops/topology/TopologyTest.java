@@ -10,8 +10,7 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 
 class TopologyTest {
-    private static final String GOOD =
-            """
+    private static final String GOOD = """
             model: m
             gateway: {host: 127.0.0.1, port: 8080}
             prefill:
@@ -39,7 +38,8 @@ class TopologyTest {
         LaunchPlan plan = LaunchPlan.of(read(GOOD));
         assertThat(plan.processes()).extracting(ProcessPlan::name).containsExactly("gateway", "prefill-0", "decode-0");
         ProcessPlan decode = plan.processes().get(2);
-        ServeFlags flags = ServeFlags.parse(decode.words().subList(1, decode.words().size()));
+        ServeFlags flags =
+                ServeFlags.parse(decode.words().subList(1, decode.words().size()));
         assertThat(flags.scheduler().sequences()).isEqualTo(4);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().engineId()).isEqualTo("1");
@@ -48,13 +48,15 @@ class TopologyTest {
     @Test
     void shouldNameLineAndNearestKey() {
         assertThatThrownBy(() -> read(GOOD.replace("kv-port: 30100", "kvport: 30100")))
-                .hasMessageContaining("t.yaml line 8").hasMessageContaining("kv-port");
+                .hasMessageContaining("t.yaml line 8")
+                .hasMessageContaining("kv-port");
     }
 
     @Test
     void shouldNameTheLineOfAnUnknownFlag() {
         assertThatThrownBy(() -> read(GOOD.replace("max_num_seqs", "max_num_seq")))
-                .hasMessageContaining("line 9").hasMessageContaining("max-num-seqs");
+                .hasMessageContaining("line 9")
+                .hasMessageContaining("max-num-seqs");
     }
 
     @Test
@@ -66,6 +68,8 @@ class TopologyTest {
     void shouldRefuseMissingNodesAndBrokenYaml() {
         assertThatThrownBy(() -> read("model: m\ngateway: {host: a, port: 1}\nprefill: []\ndecode: []\n"))
                 .hasMessageContaining("line 3");
-        assertThatThrownBy(() -> read("model: [")).isInstanceOf(TopologyException.class).hasMessageContaining("no YAML");
+        assertThatThrownBy(() -> read("model: ["))
+                .isInstanceOf(TopologyException.class)
+                .hasMessageContaining("no YAML");
     }
 }
