@@ -148,7 +148,7 @@ public final class Fields {
             throw wrong(name, "a whole number", node);
         }
         if (!node.canConvertToLong() || node.longValue() < min || node.longValue() > max) {
-            throw invalid(name, path(name) + " " + node + " is outside " + limits(min, max));
+            throw invalid(name, path(name) + " " + node + " is outside [" + min + ", " + max + "]");
         }
         return node.longValue();
     }
