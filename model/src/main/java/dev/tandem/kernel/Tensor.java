@@ -22,8 +22,8 @@ public record Tensor(DType dtype, List<Integer> shape, MemorySegment data) {
 
     private static long values(List<Integer> shape) {
         long values = 1;
-        for (int extent : shape) {
-            values = Math.multiplyExact(values, (long) extent);
+        for (int i = 0; i < shape.size(); i++) { // by index: an iterator would be garbage in every decode step
+            values = Math.multiplyExact(values, (long) shape.get(i));
         }
         return values;
     }
