@@ -60,7 +60,8 @@ public final class KernelBench {
         var bench = new KernelBench(System.out, kernels, runs, cpuClock);
         int[] threadCounts = numbers(argument(args, "threads", "1,2"));
         int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
-        for (String type : argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
+        for (String type :
+                argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
             bench.linear(DType.valueOf(type), rowCounts, threadCounts);
         }
         if (Boolean.parseBoolean(argument(args, "attention", "true"))) {

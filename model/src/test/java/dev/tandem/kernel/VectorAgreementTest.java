@@ -2,9 +2,12 @@ package dev.tandem.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.kv.KvPlaneView;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -30,6 +33,13 @@ class VectorAgreementTest {
     @AfterEach
     void close() {
         threads.close();
+    }
+
+    @Test
+    void shouldRunAtTheWidthThatThisJvmWasGiven() {
+        var diagnostics = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+        int bytes = Integer.parseInt(diagnostics.getVMOption("MaxVectorSize").getValue());
+        assertThat(vector.name()).isEqualTo("vector-" + Math.min(512, bytes * 8));
     }
 
     @ParameterizedTest
@@ -211,7 +221,7 @@ class VectorAgreementTest {
 
     private Tensor onesTensor(int count) {
         var ones = new float[count];
-        java.util.Arrays.fill(ones, 1f);
+        Arrays.fill(ones, 1f);
         return new Tensor(DType.F32, List.of(count), MemorySegment.ofArray(ones));
     }
 
@@ -253,8 +263,8 @@ class VectorAgreementTest {
             int count = positions.length - from;
             var rows = new AttentionRows(
                     count,
-                    java.util.Arrays.copyOfRange(positions, from, positions.length),
-                    java.util.Arrays.copyOfRange(rowTables, from, positions.length),
+                    Arrays.copyOfRange(positions, from, positions.length),
+                    Arrays.copyOfRange(rowTables, from, positions.length),
                     blockSize);
             Matrix q = data.matrix(count, 3 + shape.queryHeads() * shape.headDim());
             Matrix expected = Matrix.of(count, shape.queryHeads() * shape.headDim());
