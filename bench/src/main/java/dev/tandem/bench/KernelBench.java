@@ -6,9 +6,9 @@ import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
-import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.KvPlaneView;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -77,7 +77,7 @@ public final class KernelBench {
     }
 
     private static int[] numbers(String list) {
-        return Arrays.stream(list.split(",")).mapToInt(Integer::parseInt).toArray();
+        return Arrays.stream(list.split(",", -1)).mapToInt(Integer::parseInt).toArray();
     }
 
     /** All matrix products of one step; the output layer only up to the rows that a decode batch has. */
@@ -189,8 +189,8 @@ public final class KernelBench {
     }
 
     private KvPlaneView plane(Arena arena, int blocks) {
-        long tokenBytes = DType.BF16.bytes((long) HEADS.kvHeads() * HEADS.headDim());
-        MemorySegment memory = arena.allocate(tokenBytes * BLOCK_SIZE * blocks, 64);
+        long bytes = DType.BF16.bytes((long) HEADS.kvHeads() * HEADS.headDim()) * BLOCK_SIZE * blocks;
+        MemorySegment memory = arena.allocate(bytes, 64);
         for (long at = 0; at < memory.byteSize(); at += 2) {
             memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, (short) (0x3C00 + random.nextInt(0x400)));
         }

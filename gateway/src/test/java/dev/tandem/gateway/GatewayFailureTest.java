@@ -373,7 +373,7 @@ class GatewayFailureTest {
 
     @Test
     void shouldHoldADecodeNodeBackWhileTheClientIsSlowAndLoseNothing() throws Exception {
-        int events = 30_000;
+        int events = 150_000; // more than the socket buffers on the way can hold
         String event = "data: " + "x".repeat(1000) + "\n\n";
         CountDownLatch written = new CountDownLatch(1);
         FakeNode decode = new FakeNode((request, peer) -> {

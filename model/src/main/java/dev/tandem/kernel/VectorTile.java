@@ -10,8 +10,8 @@ import jdk.incubator.vector.VectorShuffle;
 
 /**
  * The inner loop of matrix products and of attention scores: 4 x 4 dot products at once, every one in the reduction order of {@link
- * Lanes}. Sixteen accumulators hide the latency of the multiply-add; eight loads feed sixteen of them. Vectors narrower than 16 lanes
- * take the lanes in several passes over operands that lie in the first-level cache, so that the tile is the same at every width.
+ * Lanes}. Several accumulators hide the latency of the multiply-add, and eight loads feed sixteen of them. Vectors narrower than 16 lanes
+ * take the lanes in several passes over operands that lie in the first-level cache.
  */
 final class VectorTile {
     /** Rows and columns of a tile. */
@@ -23,9 +23,6 @@ final class VectorTile {
     /** Dot products of a tile. */
     static final int OUTPUTS = SIDE * SIDE;
 
-    /** Floats of the unreduced lanes of a tile: [OUTPUTS, 16]. */
-    static final int LANE_FLOATS = OUTPUTS * Lanes.COUNT;
-
     private VectorTile() {}
 
     /**
@@ -35,7 +32,7 @@ final class VectorTile {
      * @param w0 where the first row of w begins; the next three follow at {@code stride}
      * @param count values of a row
      * @param lanes scratch [OUTPUTS, 16]
-     * @param sums [4 rows of x, 4 rows of w]
+     * @param sums [4 rows of x, 4 rows of w], exactly 16 values
      */
     static void dots(
             float[] x,
@@ -50,7 +47,12 @@ final class VectorTile {
             float[] lanes,
             float[] sums) {
         int whole = count / Lanes.COUNT * Lanes.COUNT;
-        dotsBody(x, x0, x1, x2, x3, w, w0, stride, whole, lanes);
+        if (LANES == Lanes.COUNT) {
+            wideBody(x, x0, x1, x2, x3, w, w0, stride, whole, lanes);
+        } else {
+            narrowBody(x, x0, x1, w, w0, stride, whole, sums.length, lanes, 0);
+            narrowBody(x, x2, x3, w, w0, stride, whole, sums.length, lanes, OUTPUTS / 2 * Lanes.COUNT);
+        }
         if (whole < count) {
             dotsTail(x, x0, w, w0, stride, whole, count, lanes, 0);
             dotsTail(x, x1, w, w0, stride, whole, count, lanes, SIDE);
@@ -60,60 +62,70 @@ final class VectorTile {
         reduce(lanes, sums);
     }
 
-    private static void dotsBody(
+    /** All sixteen lanes in one vector and sixteen sums in registers: for 32 vector registers. */
+    private static void wideBody(
             float[] x, int x0, int x1, int x2, int x3, float[] w, int w0, int stride, int whole, float[] lanes) {
         int w1 = w0 + stride;
         int w2 = w1 + stride;
         int w3 = w2 + stride;
-        for (int part = 0; part < PARTS; part++) {
-            int first = part * LANES;
-            FloatVector a00 = FloatVector.zero(FLOATS);
-            FloatVector a01 = a00;
-            FloatVector a02 = a00;
-            FloatVector a03 = a00;
-            FloatVector a10 = a00;
-            FloatVector a11 = a00;
-            FloatVector a12 = a00;
-            FloatVector a13 = a00;
-            FloatVector a20 = a00;
-            FloatVector a21 = a00;
-            FloatVector a22 = a00;
-            FloatVector a23 = a00;
-            FloatVector a30 = a00;
-            FloatVector a31 = a00;
-            FloatVector a32 = a00;
-            FloatVector a33 = a00;
-            for (int i = first; i < whole; i += Lanes.COUNT) {
-                FloatVector c0 = FloatVector.fromArray(FLOATS, w, w0 + i);
-                FloatVector c1 = FloatVector.fromArray(FLOATS, w, w1 + i);
-                FloatVector c2 = FloatVector.fromArray(FLOATS, w, w2 + i);
-                FloatVector c3 = FloatVector.fromArray(FLOATS, w, w3 + i);
-                FloatVector r = FloatVector.fromArray(FLOATS, x, x0 + i);
-                a00 = r.fma(c0, a00);
-                a01 = r.fma(c1, a01);
-                a02 = r.fma(c2, a02);
-                a03 = r.fma(c3, a03);
-                r = FloatVector.fromArray(FLOATS, x, x1 + i);
-                a10 = r.fma(c0, a10);
-                a11 = r.fma(c1, a11);
-                a12 = r.fma(c2, a12);
-                a13 = r.fma(c3, a13);
-                r = FloatVector.fromArray(FLOATS, x, x2 + i);
-                a20 = r.fma(c0, a20);
-                a21 = r.fma(c1, a21);
-                a22 = r.fma(c2, a22);
-                a23 = r.fma(c3, a23);
-                r = FloatVector.fromArray(FLOATS, x, x3 + i);
-                a30 = r.fma(c0, a30);
-                a31 = r.fma(c1, a31);
-                a32 = r.fma(c2, a32);
-                a33 = r.fma(c3, a33);
-            }
-            store4(lanes, first, a00, a01, a02, a03);
-            store4(lanes, first + 4 * Lanes.COUNT, a10, a11, a12, a13);
-            store4(lanes, first + 8 * Lanes.COUNT, a20, a21, a22, a23);
-            store4(lanes, first + 12 * Lanes.COUNT, a30, a31, a32, a33);
+        FloatVector a00 = FloatVector.zero(FLOATS);
+        FloatVector a01 = a00;
+        FloatVector a02 = a00;
+        FloatVector a03 = a00;
+        FloatVector a10 = a00;
+        FloatVector a11 = a00;
+        FloatVector a12 = a00;
+        FloatVector a13 = a00;
+        FloatVector a20 = a00;
+        FloatVector a21 = a00;
+        FloatVector a22 = a00;
+        FloatVector a23 = a00;
+        FloatVector a30 = a00;
+        FloatVector a31 = a00;
+        FloatVector a32 = a00;
+        FloatVector a33 = a00;
+        for (int i = 0; i < whole; i += Lanes.COUNT) {
+            FloatVector c0 = FloatVector.fromArray(FLOATS, w, w0 + i);
+            FloatVector c1 = FloatVector.fromArray(FLOATS, w, w1 + i);
+            FloatVector c2 = FloatVector.fromArray(FLOATS, w, w2 + i);
+            FloatVector c3 = FloatVector.fromArray(FLOATS, w, w3 + i);
+            FloatVector r = FloatVector.fromArray(FLOATS, x, x0 + i);
+            a00 = r.fma(c0, a00);
+            a01 = r.fma(c1, a01);
+            a02 = r.fma(c2, a02);
+            a03 = r.fma(c3, a03);
+            r = FloatVector.fromArray(FLOATS, x, x1 + i);
+            a10 = r.fma(c0, a10);
+            a11 = r.fma(c1, a11);
+            a12 = r.fma(c2, a12);
+            a13 = r.fma(c3, a13);
+            r = FloatVector.fromArray(FLOATS, x, x2 + i);
+            a20 = r.fma(c0, a20);
+            a21 = r.fma(c1, a21);
+            a22 = r.fma(c2, a22);
+            a23 = r.fma(c3, a23);
+            r = FloatVector.fromArray(FLOATS, x, x3 + i);
+            a30 = r.fma(c0, a30);
+            a31 = r.fma(c1, a31);
+            a32 = r.fma(c2, a32);
+            a33 = r.fma(c3, a33);
         }
+        a00.intoArray(lanes, 0);
+        a01.intoArray(lanes, Lanes.COUNT);
+        a02.intoArray(lanes, 2 * Lanes.COUNT);
+        a03.intoArray(lanes, 3 * Lanes.COUNT);
+        a10.intoArray(lanes, 4 * Lanes.COUNT);
+        a11.intoArray(lanes, 5 * Lanes.COUNT);
+        a12.intoArray(lanes, 6 * Lanes.COUNT);
+        a13.intoArray(lanes, 7 * Lanes.COUNT);
+        a20.intoArray(lanes, 8 * Lanes.COUNT);
+        a21.intoArray(lanes, 9 * Lanes.COUNT);
+        a22.intoArray(lanes, 10 * Lanes.COUNT);
+        a23.intoArray(lanes, 11 * Lanes.COUNT);
+        a30.intoArray(lanes, 12 * Lanes.COUNT);
+        a31.intoArray(lanes, 13 * Lanes.COUNT);
+        a32.intoArray(lanes, 14 * Lanes.COUNT);
+        a33.intoArray(lanes, 15 * Lanes.COUNT);
     }
 
     /**
@@ -162,16 +174,64 @@ final class VectorTile {
                 a6 = FloatVector.fromArray(FLOATS, w, w6 + i).fma(v, a6);
                 a7 = FloatVector.fromArray(FLOATS, w, w7 + i).fma(v, a7);
             }
-            store4(lanes, lanesAt + first, a0, a1, a2, a3);
-            store4(lanes, lanesAt + first + 4 * Lanes.COUNT, a4, a5, a6, a7);
+            a0.intoArray(lanes, lanesAt + first);
+            a1.intoArray(lanes, lanesAt + first + Lanes.COUNT);
+            a2.intoArray(lanes, lanesAt + first + 2 * Lanes.COUNT);
+            a3.intoArray(lanes, lanesAt + first + 3 * Lanes.COUNT);
+            a4.intoArray(lanes, lanesAt + first + 4 * Lanes.COUNT);
+            a5.intoArray(lanes, lanesAt + first + 5 * Lanes.COUNT);
+            a6.intoArray(lanes, lanesAt + first + 6 * Lanes.COUNT);
+            a7.intoArray(lanes, lanesAt + first + 7 * Lanes.COUNT);
         }
     }
 
-    static void store4(float[] lanes, int at, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        a.intoArray(lanes, at);
-        b.intoArray(lanes, at + Lanes.COUNT);
-        c.intoArray(lanes, at + 2 * Lanes.COUNT);
-        d.intoArray(lanes, at + 3 * Lanes.COUNT);
+    /**
+     * Two rows of x at a time, eight sums in registers: sixteen of them would spill where there are sixteen vector registers. The lanes are
+     * taken in {@link VectorWidth#PARTS} passes.
+     *
+     * @param step 16, but not as a constant: the compiler would unroll the loop, and then spills (0.59 ns for 16 products instead of 0.40)
+     * @param lanesAt where the eight sums begin in {@code lanes}
+     */
+    private static void narrowBody(
+            float[] x, int x0, int x1, float[] w, int w0, int stride, int whole, int step, float[] lanes, int lanesAt) {
+        int w1 = w0 + stride;
+        int w2 = w1 + stride;
+        int w3 = w2 + stride;
+        for (int part = 0; part < PARTS; part++) {
+            int first = part * LANES;
+            FloatVector a00 = FloatVector.zero(FLOATS);
+            FloatVector a01 = a00;
+            FloatVector a02 = a00;
+            FloatVector a03 = a00;
+            FloatVector a10 = a00;
+            FloatVector a11 = a00;
+            FloatVector a12 = a00;
+            FloatVector a13 = a00;
+            for (int i = first; i < whole; i += step) {
+                FloatVector r0 = FloatVector.fromArray(FLOATS, x, x0 + i);
+                FloatVector r1 = FloatVector.fromArray(FLOATS, x, x1 + i);
+                FloatVector c = FloatVector.fromArray(FLOATS, w, w0 + i);
+                a00 = r0.fma(c, a00);
+                a10 = r1.fma(c, a10);
+                c = FloatVector.fromArray(FLOATS, w, w1 + i);
+                a01 = r0.fma(c, a01);
+                a11 = r1.fma(c, a11);
+                c = FloatVector.fromArray(FLOATS, w, w2 + i);
+                a02 = r0.fma(c, a02);
+                a12 = r1.fma(c, a12);
+                c = FloatVector.fromArray(FLOATS, w, w3 + i);
+                a03 = r0.fma(c, a03);
+                a13 = r1.fma(c, a13);
+            }
+            a00.intoArray(lanes, lanesAt + first);
+            a01.intoArray(lanes, lanesAt + first + Lanes.COUNT);
+            a02.intoArray(lanes, lanesAt + first + 2 * Lanes.COUNT);
+            a03.intoArray(lanes, lanesAt + first + 3 * Lanes.COUNT);
+            a10.intoArray(lanes, lanesAt + first + 4 * Lanes.COUNT);
+            a11.intoArray(lanes, lanesAt + first + 5 * Lanes.COUNT);
+            a12.intoArray(lanes, lanesAt + first + 6 * Lanes.COUNT);
+            a13.intoArray(lanes, lanesAt + first + 7 * Lanes.COUNT);
+        }
     }
 
     private static void dotsTail(

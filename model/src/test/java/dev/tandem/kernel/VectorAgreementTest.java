@@ -2,7 +2,10 @@ package dev.tandem.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -28,6 +31,13 @@ class VectorAgreementTest {
     @AfterEach
     void close() {
         threads.close();
+    }
+
+    @Test
+    void shouldRunAtTheWidthThatThisJvmWasGiven() {
+        var diagnostics = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+        int bytes = Integer.parseInt(diagnostics.getVMOption("MaxVectorSize").getValue());
+        assertThat(vector.name()).isEqualTo("vector-" + Math.min(512, bytes * 8));
     }
 
     @ParameterizedTest
@@ -209,7 +219,7 @@ class VectorAgreementTest {
 
     private Tensor onesTensor(int count) {
         var ones = new float[count];
-        java.util.Arrays.fill(ones, 1f);
+        Arrays.fill(ones, 1f);
         return new Tensor(DType.F32, List.of(count), MemorySegment.ofArray(ones));
     }
 
@@ -251,8 +261,8 @@ class VectorAgreementTest {
             int count = positions.length - from;
             var rows = new AttentionRows(
                     count,
-                    java.util.Arrays.copyOfRange(positions, from, positions.length),
-                    java.util.Arrays.copyOfRange(rowTables, from, positions.length),
+                    Arrays.copyOfRange(positions, from, positions.length),
+                    Arrays.copyOfRange(rowTables, from, positions.length),
                     blockSize);
             Matrix q = data.matrix(count, 3 + shape.queryHeads() * shape.headDim());
             Matrix expected = Matrix.of(count, shape.queryHeads() * shape.headDim());
@@ -264,7 +274,7 @@ class VectorAgreementTest {
     }
 
     private KvPlaneView plane(DType dtype, AttentionShape shape, int blockSize, int blocks) {
-        long bytes = dtype.bytes((long) shape.kvHeads() * shape.headDim() * blockSize * blocks);
+        long bytes = dtype.bytes((long) shape.kvHeads() * shape.headDim()) * blockSize * blocks;
         return new KvPlaneView(dtype, shape.kvHeads(), shape.headDim(), blockSize, data.memory(bytes));
     }
 
