@@ -61,7 +61,7 @@ public final class KernelBench {
         int[] threadCounts = numbers(argument(args, "threads", "1,2"));
         int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
         for (String type :
-                argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",")) {
+                argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",", -1)) {
             bench.linear(DType.valueOf(type), rowCounts, threadCounts);
         }
         if (Boolean.parseBoolean(argument(args, "attention", "true"))) {
@@ -78,7 +78,7 @@ public final class KernelBench {
     }
 
     private static int[] numbers(String list) {
-        return Arrays.stream(list.split(",")).mapToInt(Integer::parseInt).toArray();
+        return Arrays.stream(list.split(",", -1)).mapToInt(Integer::parseInt).toArray();
     }
 
     /** All matrix products of one step; the output layer only up to the rows that a decode batch has. */
