@@ -15,6 +15,8 @@ public final class ScalarKernels implements Kernels {
     @Override
     public void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads) {
         Operands.linear(x, weight, out, outColumn);
+        Operands.rows(rows, x);
+        Operands.rows(rows, out);
         int inputs = weight.columns();
         int outputs = weight.rows();
         threads.run((slice, slices) -> {

@@ -31,6 +31,8 @@ public final class VectorKernels implements Kernels {
     @Override
     public void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads) {
         Operands.linear(x, weight, out, outColumn);
+        Operands.rows(rows, x);
+        Operands.rows(rows, out);
         LinearTask task = threads.linearTask();
         int[] identity = task.identity(rows);
         task.run(x, identity, weight, out, identity, outColumn, rows);

@@ -65,9 +65,6 @@ final class VectorTile {
     /** All sixteen lanes in one vector and sixteen sums in registers: for 32 vector registers. */
     private static void wideBody(
             float[] x, int x0, int x1, int x2, int x3, float[] w, int w0, int stride, int whole, float[] lanes) {
-        int w1 = w0 + stride;
-        int w2 = w1 + stride;
-        int w3 = w2 + stride;
         FloatVector a00 = FloatVector.zero(FLOATS);
         FloatVector a01 = a00;
         FloatVector a02 = a00;
@@ -86,9 +83,9 @@ final class VectorTile {
         FloatVector a33 = a00;
         for (int i = 0; i < whole; i += Lanes.COUNT) {
             FloatVector c0 = FloatVector.fromArray(FLOATS, w, w0 + i);
-            FloatVector c1 = FloatVector.fromArray(FLOATS, w, w1 + i);
-            FloatVector c2 = FloatVector.fromArray(FLOATS, w, w2 + i);
-            FloatVector c3 = FloatVector.fromArray(FLOATS, w, w3 + i);
+            FloatVector c1 = FloatVector.fromArray(FLOATS, w, w0 + stride + i);
+            FloatVector c2 = FloatVector.fromArray(FLOATS, w, w0 + 2 * stride + i);
+            FloatVector c3 = FloatVector.fromArray(FLOATS, w, w0 + 3 * stride + i);
             FloatVector r = FloatVector.fromArray(FLOATS, x, x0 + i);
             a00 = r.fma(c0, a00);
             a01 = r.fma(c1, a01);
