@@ -50,7 +50,8 @@ public final class EngineBench implements AutoCloseable {
         this.checkpoint = Checkpoint.open(path);
         this.threads = new KernelThreads(threadCount);
         this.vocabulary = checkpoint.config().vocabularySize();
-        var context = new RankContext(Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
+        var context = new RankContext(
+                Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
         Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, Math.max(16, sequences), MODEL_LENGTH));
         KvLayout layout = model.kvLayout(16, checkpoint.config().dtype());
         var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) * Math.max(4, sequences));
