@@ -6,6 +6,7 @@ import dev.tandem.api.HttpCall;
 import dev.tandem.api.HttpClient;
 import dev.tandem.api.HttpReply;
 import dev.tandem.api.Route;
+import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.Fleet;
@@ -23,7 +24,6 @@ import tools.jackson.databind.node.ObjectNode;
 /** What the gateway says of itself and its nodes. Each page runs on a virtual thread. */
 final class StatusPages {
     private static final Logger LOG = LoggerFactory.getLogger(StatusPages.class);
-    private static final String VERSION = "0.1.0";
     private static final Duration MODELS_WITHIN = Duration.ofSeconds(3);
     private static final int RETRY_AFTER_SECONDS = 1;
 
@@ -45,7 +45,7 @@ final class StatusPages {
                 new Route("GET", "/healthcheck", this::healthcheck),
                 new Route("GET", "/v1/models", this::models),
                 new Route("GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
-                new Route("GET", "/version", page -> page.respondJson(200, object().put("version", VERSION))));
+                new Route("GET", "/version", page -> page.respondJson(200, object().put("version", Version.TEXT))));
     }
 
     /** 200 without a body while requests can be served, as vLLM; else a 503 that names the missing role. */

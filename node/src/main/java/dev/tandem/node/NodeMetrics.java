@@ -50,6 +50,32 @@ final class NodeMetrics {
         labels.put("model_name", model.name());
         labels.put("engine", "0");
         this.page = new MetricsPage(labels);
+        registerState();
+        int length = model.limits().maxModelLength();
+        double[] latency = VllmBuckets.requestLatency();
+        this.timeToFirstToken = page.histogram(
+                new MetricName("vllm:time_to_first_token_seconds", "From submission to the first token."),
+                VllmBuckets.timeToFirstToken());
+        this.interTokenLatency = page.histogram(
+                new MetricName("vllm:inter_token_latency_seconds", "Between two tokens of one request."),
+                VllmBuckets.interTokenLatency());
+        this.requestLatency = page.histogram(
+                new MetricName("vllm:e2e_request_latency_seconds", "From submission to the end."), latency);
+        this.queueTime = page.histogram(
+                new MetricName("vllm:request_queue_time_seconds", "From submission to the first chunk."), latency);
+        this.prefillTime = page.histogram(
+                new MetricName("vllm:request_prefill_time_seconds", "From the first chunk to the first token."),
+                latency);
+        this.decodeTime = page.histogram(
+                new MetricName("vllm:request_decode_time_seconds", "From the first token to the last."), latency);
+        this.promptTokens = page.histogram(
+                new MetricName("vllm:request_prompt_tokens", "Tokens of a prompt."), VllmBuckets.tokenCounts(length));
+        this.generationTokens = page.histogram(
+                new MetricName("vllm:request_generation_tokens", "Tokens generated for a request."),
+                VllmBuckets.tokenCounts(length));
+    }
+
+    private void registerState() {
         gauge(
                 "vllm:num_requests_running",
                 "Sequences in the running batch.",
@@ -86,28 +112,6 @@ final class NodeMetrics {
         for (EngineCounter counter : EngineCounter.values()) {
             page.counter(name(counter), () -> engine.status().counters().getOrDefault(counter, 0L));
         }
-        int length = model.limits().maxModelLength();
-        double[] latency = VllmBuckets.requestLatency();
-        this.timeToFirstToken = page.histogram(
-                new MetricName("vllm:time_to_first_token_seconds", "From submission to the first token."),
-                VllmBuckets.timeToFirstToken());
-        this.interTokenLatency = page.histogram(
-                new MetricName("vllm:inter_token_latency_seconds", "Between two tokens of one request."),
-                VllmBuckets.interTokenLatency());
-        this.requestLatency = page.histogram(
-                new MetricName("vllm:e2e_request_latency_seconds", "From submission to the end."), latency);
-        this.queueTime = page.histogram(
-                new MetricName("vllm:request_queue_time_seconds", "From submission to the first chunk."), latency);
-        this.prefillTime = page.histogram(
-                new MetricName("vllm:request_prefill_time_seconds", "From the first chunk to the first token."),
-                latency);
-        this.decodeTime = page.histogram(
-                new MetricName("vllm:request_decode_time_seconds", "From the first token to the last."), latency);
-        this.promptTokens = page.histogram(
-                new MetricName("vllm:request_prompt_tokens", "Tokens of a prompt."), VllmBuckets.tokenCounts(length));
-        this.generationTokens = page.histogram(
-                new MetricName("vllm:request_generation_tokens", "Tokens generated for a request."),
-                VllmBuckets.tokenCounts(length));
     }
 
     private static MetricName name(EngineCounter counter) {

@@ -1,6 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.Exchange;
+import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.engine.Engine;
@@ -11,9 +12,6 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    /** What {@code /version} shows. */
-    static final String VERSION = "0.1.0";
-
     private final Engine engine;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
@@ -38,7 +36,7 @@ final class StateEndpoints {
     }
 
     void version(Exchange exchange) {
-        exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("version", VERSION));
+        exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("version", Version.TEXT));
     }
 
     void load(Exchange exchange) {

@@ -1,10 +1,15 @@
 package dev.tandem.cli;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.Version;
 import dev.tandem.checkpoint.CheckpointException;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.kv.KvMemoryException;
 import dev.tandem.node.NodeException;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.ops.topology.TopologyException;
+import dev.tandem.text.TokenizerException;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -49,7 +54,7 @@ public final class Main {
             return words.isEmpty() ? Exit.WRONG_WORDS : Exit.WELL;
         }
         if (words.getFirst().equals("--version")) {
-            System.out.println("tandem 0.1.0");
+            System.out.println("tandem " + Version.TEXT);
             return Exit.WELL;
         }
         Verb verb = VERBS.get(words.getFirst());
@@ -63,7 +68,13 @@ public final class Main {
         } catch (FlagException e) {
             e.problems().forEach(problem -> System.err.println("tandem: " + problem));
             return Exit.WRONG_WORDS;
-        } catch (TopologyException | CheckpointException | NodeException e) {
+        } catch (TopologyException
+                | CheckpointException
+                | TokenizerException
+                | KvMemoryException
+                | NodeException
+                | EngineException
+                | ApiException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         } catch (IOException e) {

@@ -69,7 +69,8 @@ class TokenEqualityTest {
     void shouldGiveTheGoldenTokensInChunksOfSevenAndSixtyFour(Golden golden) {
         for (String chunk : List.of("7", "64")) {
             try (Deployment deployment = Deployment.start(
-                    golden.checkpoint(), flags("--max-num-batched-tokens", chunk, "--no-enable-prefix-caching"))) {
+                    golden.checkpoint(),
+                    flags("--max-num-batched-tokens", chunk, "--max-num-seqs", "4", "--no-enable-prefix-caching"))) {
                 assertGolden(deployment.gateway().uri("/v1/completions"), golden, true);
             }
         }

@@ -80,7 +80,7 @@ public final class FlagTable {
                     "max-num-batched-tokens",
                     Kind.WHOLE,
                     SCHEDULER,
-                    "rows of one step (default 512; without chunked prefill at least --max-model-len)"),
+                    "rows of one step, at least --max-num-seqs (default 512; without chunked prefill at least --max-model-len)"),
             acting(
                     "enable-chunked-prefill",
                     Kind.SWITCH,

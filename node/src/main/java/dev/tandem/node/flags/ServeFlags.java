@@ -165,10 +165,16 @@ public record ServeFlags(
     }
 
     private static Scheduler scheduler(CommandLine line) {
+        int sequences = line.whole("max-num-seqs", 1, 65_536).orElse(128L).intValue();
+        int batchedTokens = line.whole("max-num-batched-tokens", 1, 1 << 24)
+                .orElse(Math.max(512L, sequences))
+                .intValue();
+        if (batchedTokens < sequences) {
+            line.problem("--max-num-batched-tokens " + batchedTokens + " is below --max-num-seqs " + sequences
+                    + "; a step must hold a token of every sequence");
+        }
         return new Scheduler(
-                line.whole("max-num-seqs", 1, 65_536).orElse(128L).intValue(),
-                line.whole("max-num-batched-tokens", 1, 1 << 24).orElse(512L).intValue(),
-                line.flag("enable-chunked-prefill").orElse(true));
+                sequences, batchedTokens, line.flag("enable-chunked-prefill").orElse(true));
     }
 
     private static Optional<KvTransferConfig> kvTransfer(CommandLine line) {

@@ -88,6 +88,15 @@ class ServeFlagsTest {
     }
 
     @Test
+    void shouldRefuseAStepThatHoldsLessThanATokenOfEverySequence() {
+        assertThat(problems("m", "--max-num-seqs", "16", "--max-num-batched-tokens", "7"))
+                .singleElement()
+                .asString()
+                .contains("7")
+                .contains("--max-num-seqs 16");
+    }
+
+    @Test
     void shouldReadMultiples() {
         assertThat(WholeNumber.parse("32k")).contains(32_000L);
         assertThat(WholeNumber.parse("32K")).contains(32_768L);
