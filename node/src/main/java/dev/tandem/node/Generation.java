@@ -199,7 +199,7 @@ final class Generation {
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
                 done.completeExceptionally(e);
-            } catch (RuntimeException e) {
+            } catch (Throwable e) { // whoever joins must hear of it, an Error too
                 done.completeExceptionally(e);
             }
         });

@@ -20,10 +20,14 @@ final class GenerationEndpoints {
     private final ServedModel model;
     private final Generation generation;
     private final Optional<KvTransferConfig.Role> role;
+    private final int mostSequences;
     /** Requests being served: written by exchange threads, read by {@code /load}. */
     private final AtomicInteger served = new AtomicInteger();
 
-    GenerationEndpoints(ServedModel model, Generation generation, Optional<KvTransferConfig.Role> role) {
+    /** @param mostSequences sequences that one request may stand for: no more than may wait */
+    GenerationEndpoints(
+            ServedModel model, Generation generation, Optional<KvTransferConfig.Role> role, int mostSequences) {
+        this.mostSequences = mostSequences;
         this.model = model;
         this.generation = generation;
         this.role = role;
@@ -57,6 +61,12 @@ final class GenerationEndpoints {
     private void serve(Exchange exchange, Kind kind, List<int[]> prompts, long startNs, GenerationFields fields)
             throws InterruptedException {
         long tokenizeNanos = System.nanoTime() - startNs;
+        if ((long) prompts.size() * fields.output().choices() > mostSequences) {
+            throw ApiError.badRequest(
+                    prompts.size() + " prompts with n " + fields.output().choices()
+                            + " are more sequences than the " + mostSequences + " that may wait at once",
+                    "prompt");
+        }
         HandoffRole handoff = handoff(fields, prompts.size());
         String requestId = RequestIds.of(exchange.header("x-request-id"));
         served.incrementAndGet();
@@ -115,6 +125,11 @@ final class GenerationEndpoints {
             throw ApiError.badRequest(
                     "kv_transfer_params needs one prompt and n 1; this request has " + prompts + " prompts and n "
                             + fields.output().choices(),
+                    "kv_transfer_params");
+        }
+        if (asked instanceof HandoffRole.Lend && fields.output().stream().isPresent()) {
+            throw ApiError.badRequest(
+                    "kv_transfer_params with do_remote_decode needs stream false: the ticket comes with a whole reply",
                     "kv_transfer_params");
         }
         return asked;

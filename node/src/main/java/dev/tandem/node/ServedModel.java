@@ -99,11 +99,15 @@ public record ServedModel(
      * @throws ApiError 400 that names the id and the limit
      */
     void requireIds(List<Integer> ids, String field) {
+        requireIds(ids, field, config.vocabularySize());
+    }
+
+    /** The same with another limit: a tokenizer may know fewer ids than the embedding has rows. */
+    void requireIds(List<Integer> ids, String field, int vocabularySize) {
         for (int id : ids) {
-            if (id < 0 || id >= config.vocabularySize()) {
+            if (id < 0 || id >= vocabularySize) {
                 throw ApiError.badRequest(
-                        field + " has the token id " + id + ", outside [0, " + (config.vocabularySize() - 1) + "]",
-                        field);
+                        field + " has the token id " + id + ", outside [0, " + (vocabularySize - 1) + "]", field);
             }
         }
     }

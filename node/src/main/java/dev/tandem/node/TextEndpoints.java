@@ -52,7 +52,7 @@ final class TextEndpoints {
             throw fields.invalid("tokens", "tokens is missing");
         }
         List<Integer> ids = fields.tokenIds("tokens", MAX_IDS);
-        model.requireIds(ids, "tokens");
+        model.requireIds(ids, "tokens", model.tokenizer().vocabularySize());
         String text = model.tokenizer()
                 .decode(ids.stream().mapToInt(Integer::intValue).toArray(), false);
         exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("prompt", text));

@@ -7,7 +7,7 @@ final class Exit {
     static final int WRONG_WORDS = 2;
 
     /** Longest time that shutdown hooks may take before the process ends regardless. */
-    private static final long HOOK_LIMIT_MS = 4_000;
+    private static final long HOOK_LIMIT_MS = 4_500;
 
     private Exit() {}
 

@@ -11,6 +11,7 @@ import dev.tandem.node.flags.Nearest;
 import dev.tandem.ops.topology.TopologyException;
 import dev.tandem.text.TokenizerException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -77,7 +78,7 @@ public final class Main {
                 | ApiException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         } catch (InterruptedException e) {

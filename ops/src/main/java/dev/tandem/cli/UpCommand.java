@@ -12,6 +12,7 @@ import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Verification;
 import java.io.Console;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,11 +21,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Main.Verb {
     private static final Duration START_LIMIT = Duration.ofMinutes(3);
+    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(2);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
@@ -90,13 +93,13 @@ final class UpCommand implements Main.Verb {
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
         Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
-        Runtime.getRuntime().addShutdownHook(new Thread(cluster::close, "cluster-close"));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
             return Exit.FAILED;
         }
         display.table(cluster.children());
-        boolean isWell = verify(topology, display);
+        boolean isWell = verify(cluster, topology, display);
         process.ready(Map.of("gateway", topology.gateway().toString(), "verified", isWell));
         if (options.isOnce()) {
             cluster.close();
@@ -104,6 +107,23 @@ final class UpCommand implements Main.Verb {
         }
         display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
         return watch(cluster, display);
+    }
+
+    /** Ends everything, whatever the reason; logs stay where they tell why a process died. */
+    private static void stop(Cluster cluster, UpDisplay display, Path folder) {
+        display.silence();
+        cluster.close();
+        if (display.hasReportedDeath()) {
+            return;
+        }
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
+            for (Path file : files) {
+                Files.delete(file);
+            }
+            Files.delete(folder);
+        } catch (IOException e) {
+            System.err.println("tandem: the logs in " + folder + " could not be removed: " + e.getMessage());
+        }
     }
 
     @SuppressWarnings("SystemConsoleNull") // null when the JDK is told to use its old console
@@ -149,11 +169,25 @@ final class UpCommand implements Main.Verb {
         return true;
     }
 
-    private static boolean verify(Topology topology, UpDisplay display) throws InterruptedException {
-        var verification = new Verification(topology.gateway(), topology.servedName());
-        Verification.Answer answer = verification.ask();
-        display.answer(answer, verification);
-        return answer.isWell();
+    /** Asks the question; a process that dies meanwhile ends the wait. */
+    private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
+        var verification = new Verification(
+                topology.gateway(), topology.servedName(), Optional.ofNullable(topology.flags().get("api-key")));
+        var asked = new CompletableFuture<Verification.Answer>();
+        Thread.ofVirtual().name("verification").start(() -> verification.ask(asked));
+        long deadlineNs = System.nanoTime() + VERIFY_LIMIT.toNanos();
+        while (!asked.isDone() && cluster.dead().isEmpty() && System.nanoTime() < deadlineNs) {
+            Thread.sleep(POLL_PERIOD_MS);
+        }
+        Optional<Child> dead = cluster.dead();
+        if (!asked.isDone()) {
+            dead.ifPresentOrElse(
+                    child -> display.died(child, TAIL_LINES),
+                    () -> display.line("failed", "no answer after " + VERIFY_LIMIT.toSeconds() + " s"));
+            return false;
+        }
+        display.answer(asked.join(), verification);
+        return asked.join().isWell();
     }
 
     /** Reports a process that dies, once each; ends when none is left. */

@@ -11,12 +11,15 @@ import java.util.Map;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
-/** What {@code up} shows: a live line on a terminal, plain lines elsewhere, JSON lines on request. Used by one thread. */
+/** What {@code up} shows: a live line on a terminal, plain lines elsewhere, JSON lines on request. Used by one thread but for {@link #silence}. */
 final class UpDisplay {
     private final PrintStream out;
     private final boolean isJson;
     private final boolean isLive;
     private String lastStages = "";
+    private boolean hasReportedDeath;
+    /** Set by the shutdown hook: from then on processes end because they were asked to. */
+    private volatile boolean isSilent;
 
     private UpDisplay(PrintStream out, boolean isJson, boolean isLive) {
         this.out = out;
@@ -94,7 +97,20 @@ final class UpDisplay {
         }
     }
 
+    /** Nothing that happens from now on is news. Any thread. */
+    void silence() {
+        isSilent = true;
+    }
+
+    boolean hasReportedDeath() {
+        return hasReportedDeath;
+    }
+
     void died(Child child, int tailLines) {
+        if (isSilent) {
+            return;
+        }
+        hasReportedDeath = true;
         if (isLive) {
             out.print("\r\033[K");
         }
@@ -128,6 +144,9 @@ final class UpDisplay {
     }
 
     void line(String event, String text) {
+        if (isSilent) {
+            return;
+        }
         out.println(
                 isJson ? PlainJson.tree(Map.of("event", event, "message", text)).toString() : text);
     }

@@ -241,7 +241,10 @@ class FailureTest {
                 List.of("serve", GOLDEN.checkpoint().toString()),
                 Map.of())) {
             assertThat(second.awaitEnd(Duration.ofSeconds(60))).isNotZero();
-            assertThat(second.log()).contains(deployment.decode().http().host() + ":" + port);
+            assertThat(second.log().lines().filter(line -> line.startsWith("tandem: ")))
+                    .singleElement()
+                    .asString()
+                    .contains(deployment.decode().http().host() + ":" + port);
         }
     }
 

@@ -189,6 +189,9 @@ class NodeSurfaceTest {
         assertThat(param(completion(",\"logit_bias\":{\"x\":1}"))).isEqualTo("logit_bias");
         assertThat(param(completion(",\"kv_transfer_params\":{\"do_remote_decode\":true}")))
                 .isEqualTo("kv_transfer_params");
+        assertThat(param(completion(",\"min_p\":1" + "0".repeat(400)))).isEqualTo("min_p");
+        assertThat(param("{\"model\":\"m\",\"prompt\":" + java.util.Collections.nCopies(600, "[5]") + ",\"n\":2}"))
+                .isEqualTo("prompt");
         assertThat(param("{\"model\":\"m\",\"prompt\":[99999]}")).isEqualTo("prompt");
         assertThat(param("{\"model\":\"m\",\"prompt\":\"a\",\"max_tokens\":600}"))
                 .isEqualTo("max_tokens");

@@ -71,9 +71,12 @@ public final class Fields {
             if (!node.isNumber()) {
                 throw wrong(name, "a number", node);
             }
-            double value = node.doubleValue();
+            // an integer of hundreds of digits has no double; it is outside all the same
+            double value = node.isIntegralNumber() && !node.canConvertToLong()
+                    ? Double.POSITIVE_INFINITY
+                    : node.doubleValue();
             if (!(value >= min && value <= max)) {
-                throw invalid(name, path(name) + " " + node + " is outside " + limits(min, max));
+                throw invalid(name, path(name) + " " + shown(node) + " is outside " + limits(min, max));
             }
             return (float) value;
         });
@@ -148,7 +151,7 @@ public final class Fields {
             throw wrong(name, "a whole number", node);
         }
         if (!node.canConvertToLong() || node.longValue() < min || node.longValue() > max) {
-            throw invalid(name, path(name) + " " + node + " is outside [" + min + ", " + max + "]");
+            throw invalid(name, path(name) + " " + shown(node) + " is outside [" + min + ", " + max + "]");
         }
         return node.longValue();
     }
@@ -174,9 +177,12 @@ public final class Fields {
     }
 
     private ApiError wrong(String name, String expected, JsonNode found) {
+        return invalid(name, path(name) + " must be " + expected + ", not " + shown(found));
+    }
+
+    private static String shown(JsonNode found) {
         String text = found.toString();
-        String shown = text.length() <= 60 ? text : text.substring(0, 60) + "…";
-        return invalid(name, path(name) + " must be " + expected + ", not " + shown);
+        return text.length() <= 60 ? text : text.substring(0, 60) + "…";
     }
 
     private String path(String name) {

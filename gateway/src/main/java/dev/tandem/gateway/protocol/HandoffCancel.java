@@ -7,6 +7,7 @@ import dev.tandem.api.ReplyHead;
 import dev.tandem.api.ReplyListener;
 import dev.tandem.gateway.fleet.FleetNode;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,15 +29,20 @@ final class HandoffCancel implements ReplyListener {
         this.counters = counters;
     }
 
-    /** Sends the cancel on the calling event loop. */
-    static void send(HttpClient http, FleetNode node, String requestId, GatewayCounters counters) {
+    /**
+     * Sends the cancel on the calling event loop.
+     *
+     * @param headers of the request's own hops, for a node that asks for a key
+     */
+    static void send(HttpClient http, FleetNode node, Map<String, String> headers, GatewayCounters counters) {
         if (!node.cancelsHandoffs()) {
             return;
         }
         counters.add(GatewayCounter.HANDOFFS_CANCELLED);
+        String requestId = String.valueOf(headers.get("X-Request-Id"));
         byte[] body = ("{\"request_id\":\"" + requestId + "\"}").getBytes(StandardCharsets.UTF_8);
         http.startOnLoop(
-                HttpCall.postJson(node.address(), "/v1/handoff/cancel", body),
+                new HttpCall("POST", node.address(), "/v1/handoff/cancel", headers, body),
                 new HandoffCancel(node, requestId, counters));
     }
 

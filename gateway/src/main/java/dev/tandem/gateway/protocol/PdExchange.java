@@ -361,7 +361,7 @@ public final class PdExchange {
         FleetNode node = lender;
         lender = null;
         if (node != null) {
-            HandoffCancel.send(parts.http(), node, requestId, parts.meters().counters());
+            HandoffCancel.send(parts.http(), node, headers, parts.meters().counters());
         }
     }
 

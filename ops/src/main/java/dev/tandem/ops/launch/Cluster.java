@@ -10,7 +10,7 @@ import java.util.Optional;
 
 /** The running processes of one launch plan. Used by one thread; {@link #close} may also come from a shutdown hook. */
 public final class Cluster implements AutoCloseable {
-    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(4);
+    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
 
     private final List<Child> children;
 

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,8 +27,9 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param gateway where to send it
  * @param model served name
+ * @param apiKey where the nodes ask for one
  */
-public record Verification(Endpoint gateway, String model) {
+public record Verification(Endpoint gateway, String model, Optional<String> apiKey) {
     /** The guides' question. */
     public static final String PROMPT = "Who are you?";
 
@@ -98,7 +100,9 @@ public record Verification(Endpoint gateway, String model) {
 
     /** The command line that repeats the request. */
     public String curl() {
-        return "curl -s http://" + gateway + "/v1/completions -H 'Content-Type: application/json' -d '" + body() + "'";
+        String key = apiKey.map(k -> " -H 'Authorization: Bearer " + k + "'").orElse("");
+        return "curl -s http://" + gateway + "/v1/completions -H 'Content-Type: application/json'" + key + " -d '" + body()
+                + "'";
     }
 
     private ObjectNode body() {
@@ -110,16 +114,28 @@ public record Verification(Endpoint gateway, String model) {
         return body;
     }
 
-    /** Sends the request and reads the stream. A failure is part of the answer. */
-    public Answer ask() throws InterruptedException {
+    /** Sends the request and reads the stream to its end; a failure is part of the answer. Completes {@code answer} in any case. */
+    public void ask(CompletableFuture<Answer> answer) {
+        try {
+            answer.complete(ask());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            answer.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            answer.completeExceptionally(e);
+        }
+    }
+
+    private Answer ask() throws InterruptedException {
         ObjectNode body = body();
         body.put("stream", true);
         body.putObject("stream_options").put("include_usage", true);
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + gateway + "/v1/completions"))
+        HttpRequest.Builder builder = HttpRequest.newBuilder(URI.create("http://" + gateway + "/v1/completions"))
                 .header("Content-Type", "application/json")
                 .timeout(TIMEOUT)
-                .POST(HttpRequest.BodyPublishers.ofString(body.toString()))
-                .build();
+                .POST(HttpRequest.BodyPublishers.ofString(body.toString()));
+        apiKey.ifPresent(key -> builder.header("Authorization", "Bearer " + key));
+        HttpRequest request = builder.build();
         long sentNs = System.nanoTime();
         try (HttpClient client = HttpClient.newBuilder()
                 .version(HttpClient.Version.HTTP_1_1)
