@@ -63,8 +63,8 @@ final class GenerationEndpoints {
         long tokenizeNanos = System.nanoTime() - startNs;
         if ((long) prompts.size() * fields.output().choices() > mostSequences) {
             throw ApiError.badRequest(
-                    prompts.size() + " prompts with n " + fields.output().choices()
-                            + " are more sequences than the " + mostSequences + " that may wait at once",
+                    prompts.size() + " prompts with n " + fields.output().choices() + " are more sequences than the "
+                            + mostSequences + " that may wait at once",
                     "prompt");
         }
         HandoffRole handoff = handoff(fields, prompts.size());

@@ -99,7 +99,10 @@ public final class Node implements AutoCloseable {
         var generation =
                 new Generation(engine, loaded.served(), metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
-                loaded.served(), generation, config.flags().kvTransfer().map(KvTransferConfig::role), server.maxWaiting());
+                loaded.served(),
+                generation,
+                config.flags().kvTransfer().map(KvTransferConfig::role),
+                server.maxWaiting());
         var text = new TextEndpoints(loaded.served());
         var state = new StateEndpoints(engine, loaded.served(), endpoints, metrics);
         var routes = new ArrayList<Route>(List.of(

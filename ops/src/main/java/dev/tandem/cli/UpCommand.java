@@ -172,7 +172,9 @@ final class UpCommand implements Main.Verb {
     /** Asks the question; a process that dies meanwhile ends the wait. */
     private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
         var verification = new Verification(
-                topology.gateway(), topology.servedName(), Optional.ofNullable(topology.flags().get("api-key")));
+                topology.gateway(),
+                topology.servedName(),
+                Optional.ofNullable(topology.flags().get("api-key")));
         var asked = new CompletableFuture<Verification.Answer>();
         Thread.ofVirtual().name("verification").start(() -> verification.ask(asked));
         long deadlineNs = System.nanoTime() + VERIFY_LIMIT.toNanos();

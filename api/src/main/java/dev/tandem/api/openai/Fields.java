@@ -72,9 +72,8 @@ public final class Fields {
                 throw wrong(name, "a number", node);
             }
             // an integer of hundreds of digits has no double; it is outside all the same
-            double value = node.isIntegralNumber() && !node.canConvertToLong()
-                    ? Double.POSITIVE_INFINITY
-                    : node.doubleValue();
+            double value =
+                    node.isIntegralNumber() && !node.canConvertToLong() ? Double.POSITIVE_INFINITY : node.doubleValue();
             if (!(value >= min && value <= max)) {
                 throw invalid(name, path(name) + " " + shown(node) + " is outside " + limits(min, max));
             }

@@ -101,8 +101,8 @@ public record Verification(Endpoint gateway, String model, Optional<String> apiK
     /** The command line that repeats the request. */
     public String curl() {
         String key = apiKey.map(k -> " -H 'Authorization: Bearer " + k + "'").orElse("");
-        return "curl -s http://" + gateway + "/v1/completions -H 'Content-Type: application/json'" + key + " -d '" + body()
-                + "'";
+        return "curl -s http://" + gateway + "/v1/completions -H 'Content-Type: application/json'" + key + " -d '"
+                + body() + "'";
     }
 
     private ObjectNode body() {
