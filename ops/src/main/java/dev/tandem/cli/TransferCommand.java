@@ -82,6 +82,19 @@ final class TransferCommand implements Main.Verb {
             return (int) value;
         }
 
+        Duration seconds(String name, String absent) {
+            String text = values.getOrDefault(name, absent);
+            try {
+                double seconds = Double.parseDouble(text);
+                if (seconds > 0 && seconds <= 86_400) {
+                    return Duration.ofNanos((long) (seconds * 1e9));
+                }
+            } catch (NumberFormatException e) {
+                throw new FlagException("--" + name + " must be a number of seconds, not " + text);
+            }
+            throw new FlagException("--" + name + " " + text + " is outside (0, 86400]");
+        }
+
         TransferConfig config() {
             TransferConfig config = TransferConfig.of(values.getOrDefault("host", "127.0.0.1"));
             return new TransferConfig(
@@ -143,7 +156,7 @@ final class TransferCommand implements Main.Verb {
                 operation,
                 shape,
                 options.count("threads", "1"),
-                Duration.ofSeconds(options.count("secs", "5")));
+                options.seconds("secs", "5"));
         try (TransferEngine engine = TransferEngine.start(options.config())) {
             System.out.println(TransferBench.run(engine, plan).toJson());
         }
