@@ -49,7 +49,7 @@ echo "peer: $("$venv/bin/pip" list 2>/dev/null | grep -i mooncake | tr -s ' ')"
 
 echo "-- the wheel reads from and writes to Tandem"
 mkfifo "$work/stop"
-"$tandem" transfer target --host 127.0.0.1 --size 64MiB > "$work/target" 2> "$work/target.err" < "$work/stop" &
+"$tandem" transfer target --host 127.0.0.1 --size 64MiB --exit-on-stdin-close > "$work/target" 2> "$work/target.err" < "$work/stop" &
 target_pid=$!
 exec 7> "$work/stop"
 for _ in $(seq 300); do [ -s "$work/target" ] && break; kill -0 "$target_pid" 2>/dev/null || break; sleep 0.1; done

@@ -16,7 +16,7 @@ stop() { exec 7>&- 8>&-; for pid in $(jobs -p); do kill "$pid" 2>/dev/null; done
 trap stop EXIT
 
 mkfifo "$work/ours.in" "$work/wheel.in"
-"$tandem" transfer target --host 127.0.0.1 --size 256MiB > "$work/ours" 2>/dev/null < "$work/ours.in" &
+"$tandem" transfer target --host 127.0.0.1 --size 256MiB --exit-on-stdin-close > "$work/ours" 2>/dev/null < "$work/ours.in" &
 exec 7> "$work/ours.in"
 "$python" "$here/wheel_target.py" --size 268435456 > "$work/wheel" 2>/dev/null < "$work/wheel.in" &
 exec 8> "$work/wheel.in"
