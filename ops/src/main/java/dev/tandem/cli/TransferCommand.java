@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CompletionException;
 
 /** {@code tandem transfer target|bench|read|write}: the transfer engine alone, as operators use Mooncake's bench. */
 final class TransferCommand implements Main.Verb {
@@ -128,9 +129,18 @@ final class TransferCommand implements Main.Verb {
             }
             return Exit.WELL;
         } catch (TransferException e) {
-            System.err.println("tandem: " + e.kind() + ": " + e.getMessage());
-            return Exit.FAILED;
+            return failed(e);
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof TransferException cause) {
+                return failed(cause);
+            }
+            throw e;
         }
+    }
+
+    private static int failed(TransferException failure) {
+        System.err.println("tandem: " + failure.kind() + ": " + failure.getMessage());
+        return Exit.FAILED;
     }
 
     private static void target(Options options, ProcessOptions process) throws InterruptedException {
@@ -174,8 +184,7 @@ final class TransferCommand implements Main.Verb {
 
     private static void write(Options options) throws IOException {
         try (TransferEngine engine = TransferEngine.start(options.config())) {
-            TransferCopy.Copied copied = TransferCopy.write(
-                    engine, options.place(), TransferCopy.bytesBehind(engine, options.place()), System.in);
+            TransferCopy.Copied copied = TransferCopy.write(engine, options.place(), Long.MAX_VALUE, System.in);
             System.err.println(copied.bytes() + " bytes written"
                     + (copied.isConfirmed() ? "" : ", unconfirmed: the peer speaks protocol 1"));
         }
