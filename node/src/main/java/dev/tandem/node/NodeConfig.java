@@ -2,6 +2,7 @@ package dev.tandem.node;
 
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.KvTransferConfig;
+import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.List;
@@ -21,6 +22,7 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     private static final List<String> WILDCARDS = List.of("0.0.0.0", "::", "");
 
     public NodeConfig {
+        refuseWhatNodesDoNotDo(flags);
         if (flags.kvTransfer().isPresent()
                 && isWildcard(flags.server().host())
                 && environment.announcedHost().isEmpty()
@@ -28,6 +30,24 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
             throw new FlagException(
                     "--host " + flags.server().host() + " cannot be announced to peers: set HCCL_IF_IP or kv_ip to this"
                             + " node's own address, or give it as --host");
+        }
+    }
+
+    /** What the words mean and no node carries out yet: refused, never cut down in silence. */
+    private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
+        Parallel parallel = flags.parallel();
+        if (parallel.worldRanks() > 1
+                || parallel.isHeadless()
+                || parallel.data().localSize() == 0) {
+            throw new FlagException("--tensor-parallel-size " + parallel.tensor() + ", --data-parallel-size "
+                    + parallel.data().size() + (parallel.isHeadless() ? " and --headless" : "")
+                    + " are not carried out in this version; a node runs 1 rank");
+        }
+        if (flags.kvTransfer()
+                .filter(config -> config.connector() == KvTransferConfig.Connector.LAYERWISE)
+                .isPresent()) {
+            throw new FlagException("kv_connector MooncakeLayerwiseConnector is not carried out in this version;"
+                    + " use MooncakeConnector");
         }
     }
 
@@ -49,13 +69,14 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
                 (flags.cache().utilization() * BUDGET_BYTES));
     }
 
-    /** Kernel threads of the one rank: no more than OMP_NUM_THREADS and the cores. */
+    /** Kernel threads of each rank: no more than OMP_NUM_THREADS, and no more than its share of the cores. */
     public int kernelThreads() {
-        return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), Math.max(1, cores));
+        int share = Math.max(1, cores / Math.max(1, flags.parallel().localRanks()));
+        return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), share);
     }
 
     /** Side-channel ports of this node's ranks. */
     public Optional<PortPlan> ports() {
-        return flags.kvTransfer().map(config -> new PortPlan(config.kvPort(), 1, 0, 1));
+        return flags.ports();
     }
 }

@@ -39,6 +39,11 @@ public final class FlagTable {
                     Kind.WHOLE,
                     MODEL,
                     "longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)"),
+            acting(
+                    "quantization",
+                    Kind.TEXT,
+                    MODEL,
+                    "ascend: insist on a ModelSlim W8A8 checkpoint (default: as the checkpoint says)"),
             acting("seed", Kind.WHOLE, MODEL, "base of the seeds of requests without one (default 0)"),
             acting("max-logprobs", Kind.WHOLE, MODEL, "most alternatives that logprobs may ask for (default 20)"),
             acting(
@@ -51,6 +56,8 @@ public final class FlagTable {
             withoutEffect("enforce-eager", Kind.SWITCH, MODEL, "there are no graphs to capture"),
             acting("host", Kind.TEXT, FRONTEND, "address to bind, and no other (default 127.0.0.1)"),
             acting("port", Kind.WHOLE, FRONTEND, "HTTP port (default 8000)"),
+            acting("headless", Kind.SWITCH, FRONTEND, "no HTTP: join the head of the deployment and run ranks"),
+            acting("api-server-count", Kind.WHOLE, FRONTEND, "HTTP event loops that share the port (default 1)"),
             acting("api-key", Kind.TEXTS, FRONTEND, "keys that requests under /v1 must carry"),
             acting(
                     "kernels",
@@ -59,8 +66,49 @@ public final class FlagTable {
                     "auto | scalar | vector-128 | vector-256 | vector-512 (default auto)"),
             acting("request-timeout", Kind.WHOLE, FRONTEND, "seconds that a request may take in all (default 600)"),
             acting("max-waiting", Kind.WHOLE, FRONTEND, "requests that may wait; one more gets 429 (default 1024)"),
-            acting("tensor-parallel-size", Kind.WHOLE, PARALLEL, "shards of a replica (1 in this version)"),
-            acting("data-parallel-size", Kind.WHOLE, PARALLEL, "replicas of the deployment (1 in this version)"),
+            acting("tensor-parallel-size", Kind.WHOLE, PARALLEL, "shards of a replica (default 1)"),
+            acting(
+                    "data-parallel-size",
+                    Kind.WHOLE,
+                    PARALLEL,
+                    "replicas of the whole deployment, all its nodes together (default 1)"),
+            acting(
+                    "data-parallel-size-local",
+                    Kind.WHOLE,
+                    PARALLEL,
+                    "replicas that this process runs (default: all); 0: a head without ranks"),
+            acting(
+                    "data-parallel-start-rank",
+                    Kind.WHOLE,
+                    PARALLEL,
+                    "global index of this process's first replica (default 0)"),
+            acting(
+                    "data-parallel-rank",
+                    Kind.WHOLE,
+                    PARALLEL,
+                    "the one replica that this process runs, when somebody else balances"),
+            acting("data-parallel-address", Kind.TEXT, PARALLEL, "address of the head (default 127.0.0.1)"),
+            acting("data-parallel-rpc-port", Kind.WHOLE, PARALLEL, "port on which nodes join the head (default 29550)"),
+            acting(
+                    "data-parallel-hybrid-lb",
+                    Kind.SWITCH,
+                    PARALLEL,
+                    "each node balances over its own replicas (default off)"),
+            acting(
+                    "data-parallel-external-lb",
+                    Kind.SWITCH,
+                    PARALLEL,
+                    "one replica a process; somebody else balances (default off)"),
+            acting(
+                    "enable-expert-parallel",
+                    Kind.SWITCH,
+                    PARALLEL,
+                    "spread whole experts over all ranks instead of cutting each (default off)"),
+            acting(
+                    "join-timeout",
+                    Kind.WHOLE,
+                    PARALLEL,
+                    "seconds that head and headless nodes wait for each other (default 300)"),
             withoutEffect("distributed-executor-backend", Kind.TEXT, PARALLEL, "ranks are threads of this process"),
             acting(
                     "kv-cache-memory-bytes",

@@ -2,6 +2,7 @@ package dev.tandem.node.flags;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
@@ -13,30 +14,37 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * @param connector {@code kv_connector}
  * @param role {@code kv_role}
- * @param kvPort {@code kv_port}, a number or a string of digits
- * @param engineId {@code engine_id}; a random one when absent, as in vLLM
- * @param kvIp {@code kv_ip}, address to announce
- * @param prefill sizes of the prefill side in the extra config
- * @param decode sizes of the decode side in the extra config
+ * @param side who this side is to its peers
+ * @param expected sizes of both sides, as the extra config says
  * @param failurePolicy {@code kv_load_failure_policy}
- * @param notes keys that were accepted and have no effect, each with the reason
  */
 public record KvTransferConfig(
-        Connector connector,
-        Role role,
-        int kvPort,
-        String engineId,
-        Optional<String> kvIp,
-        Optional<Sizes> prefill,
-        Optional<Sizes> decode,
-        FailurePolicy failurePolicy,
-        List<String> notes) {
+        Connector connector, Role role, Side side, Expected expected, FailurePolicy failurePolicy) {
 
     /** Connectors that this version carries out. */
     public enum Connector {
-        /** Also named {@code MooncakeConnectorV1}: the decode node pulls. */
-        MOONCAKE
+        /** {@code MooncakeConnector}, {@code MooncakeConnectorV1}: the decode node reads when the prefill node has answered. */
+        PULL,
+        /** {@code MooncakeLayerwiseConnector}: the prefill node writes each layer while it computes the next. */
+        LAYERWISE
     }
+
+    /**
+     * Who this side is to its peers.
+     *
+     * @param engineId {@code engine_id}; a random one when absent, as in vLLM
+     * @param kvPort {@code kv_port}, a number or a string of digits
+     * @param kvIp {@code kv_ip}, address to announce
+     */
+    public record Side(String engineId, int kvPort, Optional<String> kvIp) {}
+
+    /**
+     * Sizes of both sides, as the extra config says.
+     *
+     * @param prefill of {@code kv_connector_extra_config.prefill}
+     * @param decode of {@code kv_connector_extra_config.decode}
+     */
+    public record Expected(Optional<Sizes> prefill, Optional<Sizes> decode) {}
 
     /** {@code kv_role}. */
     public enum Role {
@@ -68,26 +76,34 @@ public record KvTransferConfig(
             "kv_buffer_size",
             "kv_rank",
             "kv_parallel_size");
-    private static final Set<String> PULL_CONNECTORS = Set.of("MooncakeConnector", "MooncakeConnectorV1");
-    private static final Set<String> LATER_CONNECTORS = Set.of(
-            "MooncakeLayerwiseConnector",
-            "LLMDataDistCMgrConnector",
-            "NixlConnector",
-            "MultiConnector",
-            "MooncakeConnectorStoreV1");
+    private static final Map<String, Connector> CONNECTORS = Map.of(
+            "MooncakeConnector", Connector.PULL,
+            "MooncakeConnectorV1", Connector.PULL,
+            "MooncakeLayerwiseConnector", Connector.LAYERWISE);
+    private static final Set<String> LATER_CONNECTORS =
+            Set.of("LLMDataDistCMgrConnector", "NixlConnector", "MultiConnector", "MooncakeConnectorStoreV1");
 
-    public KvTransferConfig {
-        notes = List.copyOf(notes);
+    public String engineId() {
+        return side.engineId;
+    }
+
+    public int kvPort() {
+        return side.kvPort;
+    }
+
+    public Optional<String> kvIp() {
+        return side.kvIp;
     }
 
     /**
      * Reads the JSON object of the flag.
      *
+     * @param parallel sizes of this side, which the extra config must not contradict
+     * @param notes takes the keys that were accepted and have no effect, each with the reason
      * @throws FlagException with all problems
      */
-    public static KvTransferConfig read(ObjectNode json) {
+    public static KvTransferConfig read(ObjectNode json, Parallel parallel, List<String> notes) {
         var problems = new ArrayList<String>();
-        var notes = new ArrayList<String>();
         for (String key : json.propertyNames()) {
             if (!KEYS.contains(key)) {
                 problems.add("kv-transfer-config: unknown key " + key + "; the nearest is " + Nearest.of(key, KEYS));
@@ -103,6 +119,8 @@ public record KvTransferConfig(
         JsonNode extra = json.path("kv_connector_extra_config");
         Optional<Sizes> prefill = sizes(extra, "prefill", problems);
         Optional<Sizes> decode = sizes(extra, "decode", problems);
+        Optional<Sizes> own = role == Role.KV_CONSUMER ? decode : prefill;
+        own.ifPresent(sizes -> refuseOtherSizes(sizes, role, parallel, problems));
         noteModulePath(json, problems, notes);
         noteWithoutEffect(json, extra, notes);
         FailurePolicy policy = failurePolicy(json, problems);
@@ -111,19 +129,30 @@ public record KvTransferConfig(
         }
         Optional<String> ip =
                 json.path("kv_ip").isString() ? Optional.of(json.path("kv_ip").stringValue()) : Optional.empty();
-        return new KvTransferConfig(connector, role, kvPort, engineId, ip, prefill, decode, policy, notes);
+        return new KvTransferConfig(
+                connector, role, new Side(engineId, kvPort, ip), new Expected(prefill, decode), policy);
     }
 
     private static Connector connector(ObjectNode json, List<String> problems) {
         String name = json.path("kv_connector").asString("");
-        if (!PULL_CONNECTORS.contains(name)) {
+        Connector connector = CONNECTORS.get(name);
+        if (connector == null) {
             String reason = LATER_CONNECTORS.contains(name)
                     ? " is known, but this version does not carry it out"
                     : " is no connector";
             problems.add("kv-transfer-config: kv_connector " + (name.isEmpty() ? "(absent)" : name) + reason
-                    + "; use MooncakeConnector or MooncakeConnectorV1");
+                    + "; use MooncakeConnector, MooncakeConnectorV1 or MooncakeLayerwiseConnector");
+            return Connector.PULL;
         }
-        return Connector.MOONCAKE;
+        return connector;
+    }
+
+    private static void refuseOtherSizes(Sizes sizes, Role role, Parallel parallel, List<String> problems) {
+        if (sizes.tp != parallel.tensor() || sizes.dp != parallel.data().size()) {
+            problems.add("kv-transfer-config: " + (role == Role.KV_CONSUMER ? "decode" : "prefill") + " has dp_size "
+                    + sizes.dp + " and tp_size " + sizes.tp + ", which contradict --data-parallel-size "
+                    + parallel.data().size() + " and --tensor-parallel-size " + parallel.tensor() + " of this node");
+        }
     }
 
     private static Role role(ObjectNode json, List<String> problems) {
@@ -171,9 +200,10 @@ public record KvTransferConfig(
         if (path.isEmpty()) {
             return;
         }
-        if (path.contains("layerwise")) {
-            problems.add("kv-transfer-config: kv_connector_module_path " + path + " contradicts kv_connector "
-                    + json.path("kv_connector").asString(""));
+        String name = json.path("kv_connector").asString("");
+        boolean isLayerwise = CONNECTORS.get(name) == Connector.LAYERWISE;
+        if (path.contains("layerwise") != isLayerwise) {
+            problems.add("kv-transfer-config: kv_connector_module_path " + path + " contradicts kv_connector " + name);
             return;
         }
         notes.add("kv_connector_module_path: no Python is loaded");

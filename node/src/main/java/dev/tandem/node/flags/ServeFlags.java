@@ -10,18 +10,12 @@ import java.util.Optional;
  *
  * @param model what to serve
  * @param server where to listen
- * @param cache KV memory
- * @param scheduler bounds of a step
+ * @param engine ranks, memory and steps
  * @param kvTransfer present on nodes of a disaggregated deployment
  * @param notes flags and keys that were accepted and have no effect, each with the reason
  */
 public record ServeFlags(
-        Model model,
-        Server server,
-        Cache cache,
-        Scheduler scheduler,
-        Optional<KvTransferConfig> kvTransfer,
-        List<String> notes) {
+        Model model, Server server, Engine engine, Optional<KvTransferConfig> kvTransfer, List<String> notes) {
 
     /**
      * What to serve.
@@ -44,9 +38,16 @@ public record ServeFlags(
      *
      * @param dtype {@code auto}, {@code float32}, {@code bfloat16} or {@code float16}
      * @param kvCacheDtype the same words
+     * @param quantization scheme that the checkpoint must have; empty: whatever the checkpoint says
      * @param kernels {@code auto} or a name
      */
-    public record Numerics(String dtype, String kvCacheDtype, String kernels) {}
+    public record Numerics(String dtype, String kvCacheDtype, Optional<Quantization> quantization, String kernels) {}
+
+    /** Schemes of quantized checkpoints that {@code --quantization} may ask for. */
+    public enum Quantization {
+        /** ModelSlim's W8A8, described by {@code quant_model_description.json}. */
+        ASCEND
+    }
 
     /**
      * Sampling defaults and limits.
@@ -63,11 +64,36 @@ public record ServeFlags(
      *
      * @param host address to bind
      * @param port HTTP port; 0 for any free one
+     * @param apiServers event loops that share the port; 0 on a headless node
      * @param apiKeys keys for /v1; empty for none
-     * @param requestTimeoutSeconds for a whole request
+     * @param bounds of requests
+     */
+    public record Server(String host, int port, int apiServers, List<String> apiKeys, RequestBounds bounds) {
+        public int requestTimeoutSeconds() {
+            return bounds.timeoutSeconds;
+        }
+
+        public int maxWaiting() {
+            return bounds.maxWaiting;
+        }
+    }
+
+    /**
+     * Bounds of requests.
+     *
+     * @param timeoutSeconds for a whole request
      * @param maxWaiting requests that may wait
      */
-    public record Server(String host, int port, List<String> apiKeys, int requestTimeoutSeconds, int maxWaiting) {}
+    public record RequestBounds(int timeoutSeconds, int maxWaiting) {}
+
+    /**
+     * Ranks, memory and steps.
+     *
+     * @param parallel where ranks stand
+     * @param cache KV memory
+     * @param scheduler bounds of a step
+     */
+    public record Engine(Parallel parallel, Cache cache, Scheduler scheduler) {}
 
     /**
      * KV memory.
@@ -103,14 +129,37 @@ public record ServeFlags(
         CommandLine line = CommandLine.read(words);
         var notes = new ArrayList<String>();
         line.withoutEffect().forEach(flag -> notes.add("--" + flag.name() + ": " + flag.noEffect()));
-        Optional<KvTransferConfig> kvTransfer = kvTransfer(line);
-        kvTransfer.ifPresent(config -> notes.addAll(config.notes()));
-        refuseRanks(line, kvTransfer);
-        var flags = new ServeFlags(model(line), server(line), cache(line), scheduler(line), kvTransfer, notes);
+        Parallel parallel = Parallel.read(line);
+        Optional<KvTransferConfig> kvTransfer = kvTransfer(line, parallel, notes);
+        var flags = new ServeFlags(
+                model(line),
+                server(line, parallel),
+                new Engine(parallel, cache(line), scheduler(line)),
+                kvTransfer,
+                notes);
         if (!line.problems().isEmpty()) {
             throw new FlagException(line.problems());
         }
         return flags;
+    }
+
+    public Parallel parallel() {
+        return engine.parallel;
+    }
+
+    public Cache cache() {
+        return engine.cache;
+    }
+
+    public Scheduler scheduler() {
+        return engine.scheduler;
+    }
+
+    /** Side-channel ports of this process's ranks, when it takes part in handoffs. */
+    public Optional<PortPlan> ports() {
+        Parallel.Data data = parallel().data();
+        return kvTransfer.map(
+                config -> new PortPlan(config.kvPort(), parallel().tensor(), data.startRank(), data.localSize()));
     }
 
     private static Model model(CommandLine line) {
@@ -133,6 +182,7 @@ public record ServeFlags(
                 new Numerics(
                         word(line, "dtype", DTYPES),
                         word(line, "kv-cache-dtype", DTYPES),
+                        quantization(line),
                         word(line, "kernels", List.of("auto", "scalar", "vector-128", "vector-256", "vector-512"))),
                 line.whole("max-model-len", 1, Integer.MAX_VALUE).map(Long::intValue),
                 generation(line));
@@ -146,13 +196,27 @@ public record ServeFlags(
                 line.text("chat-template").map(Path::of));
     }
 
-    private static Server server(CommandLine line) {
+    private static Optional<Quantization> quantization(CommandLine line) {
+        Optional<String> scheme = line.text("quantization");
+        if (scheme.isEmpty() || scheme.get().equals("ascend")) {
+            return scheme.map(name -> Quantization.ASCEND);
+        }
+        line.problem("--quantization " + scheme.get()
+                + " is not carried out; use ascend, or leave it out: the checkpoint says how it is quantized");
+        return Optional.empty();
+    }
+
+    private static Server server(CommandLine line, Parallel parallel) {
         return new Server(
                 line.text("host").orElse("127.0.0.1"),
                 line.whole("port", 0, 65_535).orElse(8000L).intValue(),
+                parallel.isHeadless()
+                        ? 0
+                        : line.whole("api-server-count", 1, 1024).orElse(1L).intValue(),
                 List.copyOf(line.texts("api-key")),
-                line.whole("request-timeout", 1, 86_400).orElse(600L).intValue(),
-                line.whole("max-waiting", 1, 1_000_000).orElse(1024L).intValue());
+                new RequestBounds(
+                        line.whole("request-timeout", 1, 86_400).orElse(600L).intValue(),
+                        line.whole("max-waiting", 1, 1_000_000).orElse(1024L).intValue()));
     }
 
     private static Cache cache(CommandLine line) {
@@ -177,31 +241,13 @@ public record ServeFlags(
                 sequences, batchedTokens, line.flag("enable-chunked-prefill").orElse(true));
     }
 
-    private static Optional<KvTransferConfig> kvTransfer(CommandLine line) {
+    private static Optional<KvTransferConfig> kvTransfer(CommandLine line, Parallel parallel, List<String> notes) {
         try {
-            return line.object("kv-transfer-config").map(KvTransferConfig::read);
+            return line.object("kv-transfer-config").map(json -> KvTransferConfig.read(json, parallel, notes));
         } catch (FlagException e) {
             e.problems().forEach(line::problem);
             return Optional.empty();
         }
-    }
-
-    /** Groups have one member in this version: more is refused, never cut down in silence. */
-    private static void refuseRanks(CommandLine line, Optional<KvTransferConfig> kvTransfer) {
-        for (String flag : List.of("tensor-parallel-size", "data-parallel-size")) {
-            line.whole(flag, 1, 1 << 16)
-                    .filter(size -> size > 1)
-                    .ifPresent(size ->
-                            line.problem("--" + flag + " " + size + " is not carried out in this version; use 1"));
-        }
-        kvTransfer.ifPresent(config -> {
-            Optional<KvTransferConfig.Sizes> own =
-                    config.role() == KvTransferConfig.Role.KV_CONSUMER ? config.decode() : config.prefill();
-            own.filter(sizes -> sizes.tp() != 1 || sizes.dp() != 1)
-                    .ifPresent(sizes ->
-                            line.problem("kv-transfer-config: this side's dp_size " + sizes.dp() + " and tp_size "
-                                    + sizes.tp() + " contradict --data-parallel-size 1 and --tensor-parallel-size 1"));
-        });
     }
 
     private static String word(CommandLine line, String flag, List<String> known) {
