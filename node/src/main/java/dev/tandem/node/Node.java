@@ -10,6 +10,7 @@ import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,7 +75,7 @@ public final class Node implements AutoCloseable {
 
     private static HttpServer listen(NodeConfig config, ServedModel served, Replica engine) {
         ServeFlags.Server server = config.flags().server();
-        var metrics = new NodeMetrics(engine, served);
+        var metrics = new NodeMetrics(Map.of(0, engine), served);
         var generation =
                 new Generation(engine, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(

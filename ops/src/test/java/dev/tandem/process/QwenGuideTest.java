@@ -97,7 +97,7 @@ class QwenGuideTest {
         var tokens = new ArrayList<List<Integer>>();
         for (CompletableFuture<Reply> reply : replies) {
             assertThat(reply.join().status()).as("%s", reply.join().body()).isEqualTo(200);
-            assertThat(reply.join().header("X-Tandem-Handoff")).as("served from one side").isNotEqualTo("none");
+            assertThat(reply.join().header("x-tandem-disaggregated")).isEqualTo("true");
             tokens.add(reply.join().tokenIds());
         }
         return tokens;
