@@ -40,7 +40,7 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     /** What the words mean and no node carries out yet: refused, never cut down in silence. */
     private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
         Parallel parallel = flags.parallel();
-        if (parallel.worldRanks() > 1
+        if (parallel.data().size() > 1
                 || parallel.isHeadless()
                 || parallel.data().localSize() == 0) {
             throw new FlagException("--tensor-parallel-size " + parallel.tensor() + ", --data-parallel-size "
@@ -91,16 +91,25 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
                 .orElse(flags.server().host());
     }
 
-    /** Bytes of KV memory. */
+    /** Bytes of KV memory of all local ranks. */
     public long kvMemoryBytes() {
         return flags.cache().memoryBytes().or(environment::kvCacheSpaceBytes).orElse((long)
                 (flags.cache().utilization() * BUDGET_BYTES));
     }
 
+    /** Bytes of KV memory of one rank. */
+    public long kvMemoryBytesPerRank() {
+        return kvMemoryBytes() / Math.max(1, flags.parallel().localRanks());
+    }
+
+    /** Cores that one rank may count on. */
+    public int coresPerRank() {
+        return Math.max(1, cores / Math.max(1, flags.parallel().localRanks()));
+    }
+
     /** Kernel threads of each rank: no more than OMP_NUM_THREADS, and no more than its share of the cores. */
     public int kernelThreads() {
-        int share = Math.max(1, cores / Math.max(1, flags.parallel().localRanks()));
-        return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), share);
+        return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), coresPerRank());
     }
 
     /** Keys that requests under /v1 must carry: {@code --api-key}, else {@code VLLM_API_KEY}; none when empty. */

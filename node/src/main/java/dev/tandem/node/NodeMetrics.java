@@ -4,7 +4,7 @@ import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
-import dev.tandem.engine.Engine;
+import dev.tandem.engine.Replica;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.request.TokenEvent;
@@ -34,7 +34,7 @@ final class NodeMetrics {
             EngineCounter.REQUESTS_ABORTED, "abort");
 
     private final MetricsPage page;
-    private final Engine engine;
+    private final Replica engine;
     private final Histogram timeToFirstToken;
     private final Histogram interTokenLatency;
     private final Histogram requestLatency;
@@ -44,7 +44,7 @@ final class NodeMetrics {
     private final Histogram promptTokens;
     private final Histogram generationTokens;
 
-    NodeMetrics(Engine engine, ServedModel model) {
+    NodeMetrics(Replica engine, ServedModel model) {
         this.engine = engine;
         var labels = new LinkedHashMap<String, String>();
         labels.put("model_name", model.name());

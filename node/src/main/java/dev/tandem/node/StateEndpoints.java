@@ -4,7 +4,7 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
-import dev.tandem.engine.Engine;
+import dev.tandem.engine.Replica;
 import java.util.Optional;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -12,13 +12,13 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    private final Engine engine;
+    private final Replica engine;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    StateEndpoints(Engine engine, ServedModel model, GenerationEndpoints endpoints, NodeMetrics metrics) {
+    StateEndpoints(Replica engine, ServedModel model, GenerationEndpoints endpoints, NodeMetrics metrics) {
         this.engine = engine;
         this.model = model;
         this.endpoints = endpoints;

@@ -69,7 +69,7 @@ public final class JsonSpans {
             }
             return new JsonSpans(json, fields);
         } catch (JacksonException e) {
-            throw ApiError.badRequest("the request body is not valid JSON: " + e.getOriginalMessage(), null);
+            throw StrictJson.malformed(json, e);
         }
     }
 
