@@ -44,7 +44,8 @@ public final class Node implements AutoCloseable {
      */
     public static Node start(NodeConfig config) {
         ServeFlags flags = config.flags();
-        flags.notes().forEach(note -> LOG.info("accepted without effect: {}", note));
+        config.notes().forEach(note -> LOG.info("{}", note));
+        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.announcedHost()));
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         try {
@@ -98,7 +99,7 @@ public final class Node implements AutoCloseable {
                 new Route("GET", "/version", state::version),
                 new Route("GET", "/load", state::load),
                 new Route("GET", "/metrics", state::metrics)));
-        var keys = new ApiKeys(server.apiKeys());
+        var keys = new ApiKeys(config.apiKeys());
         routes.replaceAll(keys::guard);
         int exchanges = server.maxWaiting() + 4 * config.flags().scheduler().sequences();
         return HttpServer.start(

@@ -1,7 +1,9 @@
 package dev.tandem.ops.topology;
 
+import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.FlagTable;
 import dev.tandem.node.flags.Nearest;
+import dev.tandem.node.flags.YamlNode;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import java.nio.file.Path;
@@ -26,7 +28,7 @@ final class TopologyReader {
     }
 
     Topology read(String source) {
-        YamlNode root = YamlNode.parse(source, file);
+        YamlNode root = parse(source);
         Map<String, YamlNode> entries = mapping(root, "the document", KEYS);
         Path model = Path.of(text(required(root, entries, "model"), "model"));
         return new Topology(
@@ -38,6 +40,14 @@ final class TopologyReader {
                 nodes(required(root, entries, "prefill"), "prefill"),
                 nodes(required(root, entries, "decode"), "decode"),
                 flags(entries));
+    }
+
+    private YamlNode parse(String source) {
+        try {
+            return YamlNode.parse(source, file);
+        } catch (FlagException e) {
+            throw new TopologyException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     private List<NodeSpec> nodes(YamlNode node, String key) {
