@@ -34,7 +34,6 @@ class QwenGuideTest {
     private static final int REQUESTS = 32;
     private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
 
-    private final GuideScripts guide = GuideScripts.read();
 
     @ParameterizedTest(name = "{0}, {1}")
     @CsvSource({"layerwise, auto", "mooncake, auto", "layerwise, float32", "mooncake, float32"})
@@ -44,13 +43,13 @@ class QwenGuideTest {
         var running = new ArrayList<ScriptProcess>();
         try {
             for (Map.Entry<String, String> node :
-                    guide.nodes(variant, MODEL.checkpoint()).entrySet()) {
+                    GuideScripts.nodes(variant, MODEL.checkpoint()).entrySet()) {
                 String script = node.getValue().replace("--seed 1024", "--seed 1024 --dtype " + dtype);
                 assertThat(script).contains("--dtype " + dtype);
                 running.add(ScriptProcess.start(node.getKey().replace(' ', '-') + "-" + variant, script));
             }
             assertThat(running).hasSize(4);
-            running.add(ScriptProcess.start("proxy-" + variant, guide.proxy(variant)));
+            running.add(ScriptProcess.start("proxy-" + variant, GuideScripts.proxy(variant)));
             running.forEach(ScriptProcess::awaitReady);
             verify();
             assertThat(atOnce()).isEqualTo(expected);
@@ -63,7 +62,7 @@ class QwenGuideTest {
 
     /** The guide's own request, as it is and as a stream. */
     private void verify() {
-        ObjectNode body = (ObjectNode) JsonMapper.shared().readTree(guide.verification());
+        ObjectNode body = (ObjectNode) JsonMapper.shared().readTree(GuideScripts.verification());
         Reply whole = Client.post(PROXY.resolve("/v1/completions"), body);
         assertThat(whole.status()).as("%s", whole.body()).isEqualTo(200);
         String text = whole.body().path("choices").path(0).path("text").asString("");
