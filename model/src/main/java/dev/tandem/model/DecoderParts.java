@@ -135,9 +135,11 @@ final class DecoderParts {
         String prefix = name(layer, "mlp.experts.");
         var experts = new ArrayList<SwiGluWeights>();
         if (weights.find(prefix + "gate_proj.weight").isPresent()) {
-            SwiGluWeights stacks = swiGlu(prefix);
+            Tensor gates = weights.tensor(prefix + "gate_proj.weight");
+            Tensor ups = weights.tensor(prefix + "up_proj.weight");
+            Tensor downs = weights.tensor(prefix + "down_proj.weight");
             for (int expert = 0; expert < count; expert++) {
-                experts.add(stacks.entry(expert));
+                experts.add(new SwiGluWeights(gates.entry(expert), ups.entry(expert), downs.entry(expert)));
             }
         } else {
             for (int expert = 0; expert < count; expert++) {
