@@ -4,6 +4,7 @@ import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.AttentionForm;
 import dev.tandem.layer.AttentionScratch;
@@ -95,7 +96,7 @@ final class DecoderParts {
                     norm(name(layer, "post_attention_layernorm.weight")),
                     feedForwards.apply(layer)));
         }
-        Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
+        LinearWeight head = config.tiesEmbeddings() ? table : weights.linear("lm_head.weight");
         var stack = new DecoderStack(
                 new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
         weights.requireAllRead();
@@ -151,17 +152,17 @@ final class DecoderParts {
 
     private SwiGluWeights swiGlu(String prefix) {
         return new SwiGluWeights(
-                weights.tensor(prefix + "gate_proj.weight"),
-                weights.tensor(prefix + "up_proj.weight"),
-                weights.tensor(prefix + "down_proj.weight"));
+                weights.linear(prefix + "gate_proj.weight"),
+                weights.linear(prefix + "up_proj.weight"),
+                weights.linear(prefix + "down_proj.weight"));
     }
 
     private AttentionWeights attentionWeights(int layer, Optional<HeadNorms> headNorms) {
         return new AttentionWeights(
-                weights.tensor(name(layer, "self_attn.q_proj.weight")),
-                weights.tensor(name(layer, "self_attn.k_proj.weight")),
-                weights.tensor(name(layer, "self_attn.v_proj.weight")),
-                weights.tensor(name(layer, "self_attn.o_proj.weight")),
+                weights.linear(name(layer, "self_attn.q_proj.weight")),
+                weights.linear(name(layer, "self_attn.k_proj.weight")),
+                weights.linear(name(layer, "self_attn.v_proj.weight")),
+                weights.linear(name(layer, "self_attn.o_proj.weight")),
                 headNorms);
     }
 
