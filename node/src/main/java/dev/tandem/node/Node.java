@@ -85,7 +85,8 @@ public final class Node implements AutoCloseable {
                 config.flags().kvTransfer().map(KvTransferConfig::role),
                 server.maxWaiting());
         var text = new TextEndpoints(served);
-        var state = new StateEndpoints(engine, served, endpoints, metrics);
+        var state = new StateEndpoints(
+                engine, served, endpoints, metrics, config.flags().kvTransfer());
         var routes = new ArrayList<Route>(List.of(
                 new Route("POST", "/v1/completions", endpoints::completions),
                 new Route("POST", "/v1/chat/completions", endpoints::chat),
@@ -107,15 +108,8 @@ public final class Node implements AutoCloseable {
     }
 
     private NodeReport report(NodeConfig config, ServedModel served, int port) {
-        Optional<KvTransferConfig> transfer = config.flags().kvTransfer();
-        String role = transfer.map(t -> switch (t.role()) {
-                    case KV_PRODUCER -> "prefill";
-                    case KV_CONSUMER -> "decode";
-                    case KV_BOTH -> "both";
-                })
-                .orElse("aggregated");
         return new NodeReport(
-                role,
+                StateEndpoints.roleWord(config.flags().kvTransfer()),
                 new NodeReport.Address(config.flags().server().host(), port),
                 new NodeReport.Model(
                         served.names(), served.limits().maxModelLength()),
