@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 public final class Node implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Node.class);
     private static final int MAX_BODY_BYTES = 32 << 20;
-    
+
     private final LoadedModel loaded;
     private final LocalRanks ranks;
     private final LocalEngines engines;
@@ -77,13 +77,9 @@ public final class Node implements AutoCloseable {
     private static HttpServer listen(NodeConfig config, ServedModel served, Replica engine) {
         ServeFlags.Server server = config.flags().server();
         var metrics = new NodeMetrics(Map.of(0, engine), served);
-        var generation =
-                new Generation(engine, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
+        var generation = new Generation(engine, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
-                served,
-                generation,
-                config.flags().kvTransfer().map(KvTransferConfig::role),
-                server.maxWaiting());
+                served, generation, config.flags().kvTransfer().map(KvTransferConfig::role), server.maxWaiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(
                 engine, served, endpoints, metrics, config.flags().kvTransfer());
@@ -104,18 +100,20 @@ public final class Node implements AutoCloseable {
         routes.replaceAll(keys::guard);
         int exchanges = server.maxWaiting() + 4 * config.flags().scheduler().sequences();
         return HttpServer.start(
-                new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges), routes);
+                new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
+                routes);
     }
 
     private NodeReport report(NodeConfig config, ServedModel served, int port) {
         return new NodeReport(
                 StateEndpoints.roleWord(config.flags().kvTransfer()),
                 new NodeReport.Address(config.flags().server().host(), port),
-                new NodeReport.Model(
-                        served.names(), served.limits().maxModelLength()),
+                new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
                 new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
-                config.ports().map(ports -> config.announcedHost() + ":" + ports.sideChannels().getFirst()));
+                config.ports()
+                        .map(ports -> config.announcedHost() + ":"
+                                + ports.sideChannels().getFirst()));
     }
 
     public NodeReport report() {

@@ -143,7 +143,7 @@ public record NodeEnvironment(
         String has = "; it has " + String.join(", ", machine.interfaces());
         for (String variable : NAMED_INTERFACES) {
             text(variables, variable).ifPresent(names -> {
-                for (String name : names.split(",")) {
+                for (String name : names.split(",", -1)) {
                     if (!machine.interfaces().contains(name.strip())) {
                         problems.add(variable + "=" + names + " names no network interface of this machine" + has);
                         return;
@@ -161,7 +161,7 @@ public record NodeEnvironment(
     private static boolean allows(String rule, String name) {
         boolean isWhole = rule.startsWith("=") || rule.startsWith("!=") || rule.startsWith("^=");
         boolean isNot = rule.startsWith("^") || rule.startsWith("!");
-        boolean isNamed = Arrays.stream(rule.replaceFirst("^[!^=]+", "").split(","))
+        boolean isNamed = Arrays.stream(rule.replaceFirst("^[!^=]+", "").split(",", -1))
                 .map(String::strip)
                 .anyMatch(word -> isWhole ? name.equals(word) : name.startsWith(word));
         return isNamed != isNot;

@@ -4,9 +4,9 @@ import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
-import dev.tandem.engine.Replica;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
+import dev.tandem.engine.Replica;
 import dev.tandem.engine.request.TokenEvent;
 import java.util.HashMap;
 import java.util.Locale;
@@ -40,7 +40,9 @@ final class NodeMetrics {
             new MetricName("vllm:num_requests_waiting", "Sequences that wait for blocks or a place in the batch."),
             s -> s.load().waiting(),
             new MetricName("vllm:kv_cache_usage_perc", "Blocks in use; 1 is full."),
-            s -> s.blocks().total() == 0 ? 0 : 1 - s.blocks().free() / (double) s.blocks().total(),
+            s -> s.blocks().total() == 0
+                    ? 0
+                    : 1 - s.blocks().free() / (double) s.blocks().total(),
             new MetricName("tandem:kv_blocks", "KV blocks in all."),
             s -> s.blocks().total(),
             new MetricName("tandem:kv_blocks_free", "KV blocks that can be taken."),

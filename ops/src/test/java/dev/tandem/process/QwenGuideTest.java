@@ -34,7 +34,6 @@ class QwenGuideTest {
     private static final int REQUESTS = 32;
     private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
 
-
     @ParameterizedTest(name = "{0}, {1}")
     @CsvSource({"layerwise, auto", "mooncake, auto", "layerwise, float32", "mooncake, float32"})
     void shouldServeAsTheGuideSays(String variant, String dtype) {
@@ -146,7 +145,10 @@ class QwenGuideTest {
         for (int node = 1; node <= 2; node++) {
             assertThat(successes(node)).as("prefill node %d", node).hasSize(2).doesNotContainValue(0.0);
         }
-        assertThat(successes(3)).as("decode ranks, headless ones too").hasSize(32).doesNotContainValue(0.0);
+        assertThat(successes(3))
+                .as("decode ranks, headless ones too")
+                .hasSize(32)
+                .doesNotContainValue(0.0);
     }
 
     /** Requests that each data-parallel rank has ended, by its label. */

@@ -47,14 +47,14 @@ public final class FlagTable {
         Effect effect = switch (parts.group(1)) {
             case "+" -> new Effect.Acts();
             case "." -> new Effect.None();
-            default -> new Effect.Refused(harmless == null ? List.of() : List.of(harmless.split("\\|")));
+            default -> new Effect.Refused(harmless == null ? List.of() : List.of(harmless.split("\\|", -1)));
         };
         var flag = new Flag(name, Kind.valueOf(parts.group(4).toUpperCase(Locale.ROOT)), group, parts.group(6), effect);
         if (flags.put(name, flag) != null) {
             throw new IllegalStateException("--" + name + " stands twice in the list of flags");
         }
         if (parts.group(3) != null) {
-            for (String shortForm : parts.group(3).split(" ")) {
+            for (String shortForm : parts.group(3).split(" ", -1)) {
                 shortForms.put(shortForm, name);
             }
         }

@@ -83,8 +83,8 @@ public record YamlNode(
         return new YamlNode(line, Optional.of(entries), Optional.empty(), Optional.empty());
     }
 
-    /** The same as JSON; scalars as texts. */
-    JsonNode toJson() {
+    /** The same as JSON; whole numbers, true and false as such, all other scalars as texts. */
+    public JsonNode toJson() {
         if (entries.isPresent()) {
             ObjectNode object = JsonNodeFactory.instance.objectNode();
             entries.get().forEach((key, value) -> object.set(key, value.toJson()));
@@ -95,6 +95,12 @@ public record YamlNode(
             items.get().forEach(item -> array.add(item.toJson()));
             return array;
         }
-        return JsonNodeFactory.instance.stringNode(text.orElse(""));
+        String scalar = text.orElse("");
+        if (scalar.matches("-?(0|[1-9]\\d{0,17})")) {
+            return JsonNodeFactory.instance.numberNode(Long.parseLong(scalar));
+        }
+        return scalar.equals("true") || scalar.equals("false")
+                ? JsonNodeFactory.instance.booleanNode(scalar.equals("true"))
+                : JsonNodeFactory.instance.stringNode(scalar);
     }
 }
