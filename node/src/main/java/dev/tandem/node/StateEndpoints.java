@@ -64,7 +64,8 @@ final class StateEndpoints {
 
     private static String handoffWord(KvTransferConfig.Connector connector) {
         return switch (connector) {
-            case MOONCAKE -> "pull";
+            case PULL -> "pull";
+            case LAYERWISE -> "layerwise";
         };
     }
 

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /** {@code Soak TOPOLOGY [REQUESTS] [KILL_EVERY_SECONDS] [SEED]}: starts a topology and kills its processes while it is asked. */
 public final class Soak {
@@ -39,14 +40,16 @@ public final class Soak {
     /** A soak of a topology file; run in the folder that its model is named from. */
     public static SoakPlan plan(Path file, int requests, Duration killEvery, long seed) {
         Topology topology = Topology.read(file);
-        var quiet = new ArrayList<>(List.of(
-                "serve", topology.model().toString(), "--served-model-name", topology.servedName()));
+        String name = topology.model().servedName();
+        var quiet = new ArrayList<>(
+                List.of("serve", topology.model().checkpoint().toString(), "--served-model-name", name));
+        Map<String, String> flags = topology.prefill().getFirst().settings().flags();
         for (String shared : List.of("dtype", "max-model-len", "quantization")) {
-            if (topology.flags().containsKey(shared)) {
-                quiet.addAll(List.of("--" + shared, topology.flags().get(shared)));
+            if (flags.containsKey(shared)) {
+                quiet.addAll(List.of("--" + shared, flags.get(shared)));
             }
         }
-        var load = new SoakPlan.Load(topology.servedName(), requests, AT_ONCE, MAX_TOKENS);
+        var load = new SoakPlan.Load(name, requests, AT_ONCE, MAX_TOKENS);
         return new SoakPlan(LaunchPlan.of(topology), quiet, load, killEvery, seed);
     }
 

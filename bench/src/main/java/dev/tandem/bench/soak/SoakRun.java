@@ -75,7 +75,7 @@ public final class SoakRun {
     private List<List<Integer>> quietAnswers(List<Question> questions) throws IOException, InterruptedException {
         var words = new ArrayList<>(plan.quiet());
         words.addAll(List.of("--host", QUIET.host(), "--port", Integer.toString(QUIET.port())));
-        var process = new ProcessPlan("quiet", "aggregated", QUIET, words);
+        var process = new ProcessPlan("quiet", "aggregated", QUIET, words, Map.of());
         Child child = Child.start(process, runtime, folder, Map.of());
         try (var asker = new Asker(QUIET.toString())) {
             while (child.report().isEmpty()) {
