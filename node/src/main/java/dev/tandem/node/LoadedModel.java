@@ -16,8 +16,6 @@ import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import dev.tandem.text.ChatTemplate;
 import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
@@ -53,7 +51,7 @@ final class LoadedModel implements AutoCloseable {
         LOG.info("kernels={} reason=\"{}\"", kernels.kernels().name(), kernels.reason());
         this.threads = new KernelThreads(config.kernelThreads());
         DType kvDtype = kvDtype(flags.model().numerics(), checkpoint.config());
-        var context = new RankContext(Rank.SINGLE, new Collective(), kernels.kernels(), threads);
+        var context = RankContext.single(kernels.kernels(), threads);
         int askedLength = modelLength(config, checkpoint.config());
         var limits = new StepLimits(
                 Math.min(flags.scheduler().batchedTokens(), 512),

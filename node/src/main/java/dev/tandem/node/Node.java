@@ -47,7 +47,7 @@ public final class Node implements AutoCloseable {
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         LOG.info("stage=\"warming up kernels\"");
-        Engine engine = Engine.start(engineConfig(config, loaded), new EngineParts(loaded.model(), loaded.pool()));
+        Engine engine = Engine.start(engineConfig(config, loaded), EngineParts.single(loaded.model(), loaded.pool()));
         try {
             LOG.info("stage=\"listening\"");
             HttpServer server = listen(config, loaded, engine);
