@@ -12,6 +12,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
+import org.msgpack.core.MessageInsufficientBufferException;
 import org.msgpack.core.MessagePack;
 import org.msgpack.core.MessagePackException;
 import org.msgpack.core.MessageUnpacker;
@@ -149,7 +150,7 @@ public final class BodyReader {
         try {
             return unpacking.from(unpacker);
         } catch (IOException | MessagePackException e) {
-            throw new FrameException(field + " cannot be read: " + e.getMessage(), e);
+            throw unreadable(field, e);
         }
     }
 
@@ -157,8 +158,14 @@ public final class BodyReader {
         try {
             return unpacking.from(unpacker);
         } catch (IOException | MessagePackException e) {
-            throw new FrameException(field + " cannot be read: " + e.getMessage(), e);
+            throw unreadable(field, e);
         }
+    }
+
+    private static FrameException unreadable(String field, Exception cause) {
+        boolean isCut = cause instanceof MessageInsufficientBufferException;
+        return new FrameException(
+                field + " cannot be read: " + (isCut ? "the body ends before it" : cause.getMessage()), cause);
     }
 
     private static int count(String field, int found, int most) throws FrameException {

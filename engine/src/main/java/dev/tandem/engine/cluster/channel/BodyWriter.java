@@ -2,6 +2,7 @@ package dev.tandem.engine.cluster.channel;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -35,7 +36,8 @@ public final class BodyWriter {
     }
 
     public BodyWriter text(String value) {
-        return pack(to -> to.packString(value));
+        byte[] utf8 = value.getBytes(StandardCharsets.UTF_8);
+        return pack(to -> to.packRawStringHeader(utf8.length).writePayload(utf8));
     }
 
     public BodyWriter bytes(byte[] value) {

@@ -114,6 +114,11 @@ public final class FrameChannel implements AutoCloseable {
         return open(socket, limits, handler);
     }
 
+    /** As people write an address: {@code 127.0.1.1:13389}. */
+    public static String words(InetSocketAddress address) {
+        return address.getHostString() + ":" + address.getPort();
+    }
+
     /** Address and port of the other side, for messages. */
     public String peer() {
         return peer;

@@ -62,7 +62,7 @@ public final class FrameListener implements AutoCloseable {
             listening.bind(address, BACKLOG);
         } catch (IOException e) {
             listening.close();
-            throw new IOException("cannot listen at " + address + ": " + e.getMessage(), e);
+            throw new IOException("cannot listen at " + FrameChannel.words(address) + ": " + e.getMessage(), e);
         }
         var listener = new FrameListener(listening, limits, maxConnections, handler);
         listener.accepting.start();

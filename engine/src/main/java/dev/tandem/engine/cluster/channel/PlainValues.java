@@ -35,7 +35,7 @@ final class PlainValues {
             case Double it -> packer.packDouble(it);
             case Float it -> packer.packDouble(it);
             case BigInteger it -> packBig(packer, it);
-            case String it -> packer.packString(it);
+            case String it -> packText(packer, it);
             case List<?> it -> {
                 packer.packArrayHeader(it.size());
                 for (Object entry : it) {
@@ -45,12 +45,17 @@ final class PlainValues {
             case Map<?, ?> it -> {
                 packer.packMapHeader(it.size());
                 for (Map.Entry<?, ?> entry : it.entrySet()) {
-                    packer.packString((String) entry.getKey());
+                    packText(packer, (String) entry.getKey());
                     pack(packer, entry.getValue());
                 }
             }
             default -> throw new IllegalArgumentException("a " + value.getClass().getName() + " is no JSON value");
         }
+    }
+
+    private static void packText(MessagePacker packer, String text) throws IOException {
+        byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+        packer.packRawStringHeader(utf8.length).writePayload(utf8);
     }
 
     private static void packBig(MessagePacker packer, BigInteger value) throws IOException {
