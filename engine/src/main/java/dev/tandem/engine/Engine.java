@@ -63,7 +63,11 @@ public final class Engine implements AutoCloseable {
      */
     public static Engine start(EngineConfig config, EngineParts parts) {
         Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
-                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(exchange, parts.pool(), wake)))
+                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(
+                        exchange,
+                        List.of(parts.pool()),
+                        parts.hub().orElseThrow(() -> new IllegalArgumentException("an exchange needs a hub")),
+                        wake)))
                 .orElseGet(NoHandoff::new);
         return start(config, parts, new Launch(handoff, WARM_UP));
     }

@@ -8,6 +8,7 @@ import dev.tandem.engine.EngineConfig;
 import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -24,13 +25,22 @@ public final class Node implements AutoCloseable {
     private static final int EVENT_LOOPS = 1;
 
     private final LoadedModel loaded;
-    private final Engine engine;
+    private final Serving serving;
     private final HttpServer server;
     private final NodeReport report;
 
-    private Node(LoadedModel loaded, Engine engine, HttpServer server, NodeReport report) {
+    /** An engine, and what it shares with others of this process for exchanges with peers. */
+    private record Serving(Engine engine, Optional<HandoffHub> hub) implements AutoCloseable {
+        @Override
+        public void close() {
+            engine.close();
+            hub.ifPresent(HandoffHub::close);
+        }
+    }
+
+    private Node(LoadedModel loaded, Serving serving, HttpServer server, NodeReport report) {
         this.loaded = loaded;
-        this.engine = engine;
+        this.serving = serving;
         this.server = server;
         this.report = report;
     }
@@ -47,16 +57,27 @@ public final class Node implements AutoCloseable {
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         LOG.info("stage=\"warming up kernels\"");
-        Engine engine = Engine.start(engineConfig(config, loaded), new EngineParts(loaded.model(), loaded.pool()));
+        Serving serving = serve(config, loaded);
         try {
             LOG.info("stage=\"listening\"");
-            HttpServer server = listen(config, loaded, engine);
+            HttpServer server = listen(config, loaded, serving.engine());
             NodeReport report = report(config, loaded, server.port());
             LOG.info("ready {}", report.toMap());
-            return new Node(loaded, engine, server, report);
+            return new Node(loaded, serving, server, report);
         } catch (RuntimeException e) {
-            engine.close();
+            serving.close();
             loaded.close();
+            throw e;
+        }
+    }
+
+    private static Serving serve(NodeConfig config, LoadedModel loaded) {
+        Optional<HandoffHub> hub = config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost()));
+        try {
+            var parts = new EngineParts(loaded.model(), loaded.pool(), hub);
+            return new Serving(Engine.start(engineConfig(config, loaded), parts), hub);
+        } catch (RuntimeException e) {
+            hub.ifPresent(HandoffHub::close);
             throw e;
         }
     }
@@ -78,19 +99,30 @@ public final class Node implements AutoCloseable {
     private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer) {
         return new HandoffConfig(
                 transfer.engineId(),
-                config.announcedHost(),
                 config.ports().orElseThrow().sideChannel(0, 0),
                 switch (transfer.role()) {
                     case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
                     case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
-                config.environment().timeouts().lease(),
-                config.environment().timeouts().fetch(),
-                switch (transfer.failurePolicy()) {
-                    case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                    case FAIL -> FailurePolicy.FAIL;
-                });
+                peerTpSize(transfer),
+                new HandoffConfig.Terms(
+                        config.environment().timeouts().lease(),
+                        config.environment().timeouts().fetch(),
+                        switch (transfer.failurePolicy()) {
+                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
+                            case FAIL -> FailurePolicy.FAIL;
+                        }));
+    }
+
+    /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
+    private static int peerTpSize(KvTransferConfig transfer) {
+        var peer =
+                switch (transfer.role()) {
+                    case KV_PRODUCER -> transfer.decode();
+                    case KV_CONSUMER, KV_BOTH -> transfer.prefill();
+                };
+        return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
     }
 
     private static HttpServer listen(NodeConfig config, LoadedModel loaded, Engine engine) {
@@ -149,13 +181,13 @@ public final class Node implements AutoCloseable {
 
     /** Why the engine died, once it has. */
     public Optional<String> failure() {
-        return engine.status().failure();
+        return serving.engine().status().failure();
     }
 
     @Override
     public void close() {
         server.close();
-        engine.close();
+        serving.close();
         loaded.close();
     }
 }
