@@ -111,7 +111,7 @@ final class LocalRanks implements AutoCloseable {
             Model model = models.get(tp);
             shards.add(new EngineParts.Shard(model, new KvPool(layout(model), blocks), group.member(tp)));
         }
-        return new EngineParts(dpRank, shards);
+        return new EngineParts(dpRank, shards, Optional.empty());
     }
 
     private KvLayout layout(Model model) {
