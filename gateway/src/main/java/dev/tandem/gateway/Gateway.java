@@ -97,7 +97,8 @@ public final class Gateway implements AutoCloseable {
                 .filter(node -> missing.contains(node.role()))
                 .map(node -> node + " (" + node.verdict().cause() + ")")
                 .toList();
-        List<String> roles = missing.stream().map(role -> "a " + role.word() + " node").toList();
+        List<String> roles =
+                missing.stream().map(role -> "a " + role.word() + " node").toList();
         return Optional.of("waiting for " + String.join(" and ", roles) + ": " + String.join(", ", nodes));
     }
 
@@ -133,10 +134,12 @@ public final class Gateway implements AutoCloseable {
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
-                List<LoopRoute> routes = new ArrayList<>(relayed(new CompletionIntake(protocol, ids, metrics.meters())));
+                List<LoopRoute> routes =
+                        new ArrayList<>(relayed(new CompletionIntake(protocol, ids, metrics.meters())));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
-                HttpAddress reached = new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
+                HttpAddress reached =
+                        new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
                 protocol.announce("http://" + reached.authority() + "/v1/metaserver");
                 yield server;
             }

@@ -74,7 +74,8 @@ final class AscendTensors {
         for (String part : scheme.required()) {
             requirePart(name, weight, part, beside);
         }
-        boolean hasOptional = scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
+        boolean hasOptional =
+                scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
         if (hasOptional) {
             for (String part : scheme.optional()) {
                 requirePart(name, weight, part, beside);

@@ -79,8 +79,7 @@ final class Deployment implements AutoCloseable {
      * @param expertPort where it takes rows for its experts; 0 when it takes none
      * @param onMembers hears who is there, at every change
      */
-    record Own(
-            LocalRanks ranks, SortedMap<Integer, Replica> replicas, int expertPort, Consumer<Members> onMembers) {}
+    record Own(LocalRanks ranks, SortedMap<Integer, Replica> replicas, int expertPort, Consumer<Members> onMembers) {}
 
     /** Limits of every connection between processes of a deployment. */
     static ChannelLimits channelLimits() {
@@ -89,7 +88,11 @@ final class Deployment implements AutoCloseable {
 
     /** What processes must know to join. */
     static SharedToken token(NodeConfig config) {
-        return config.environment().network().clusterToken().map(SharedToken::of).orElseGet(SharedToken::none);
+        return config.environment()
+                .network()
+                .clusterToken()
+                .map(SharedToken::of)
+                .orElseGet(SharedToken::none);
     }
 
     /**

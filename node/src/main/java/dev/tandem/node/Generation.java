@@ -118,7 +118,8 @@ final class Generation {
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
                     var shared = new ChoiceReader.Context(model, job.fields(), metrics, requestTimeout);
-                    readers.add(new ChoiceReader(index, replicas.submit(request, job.placement().pinnedRank()), shared));
+                    readers.add(new ChoiceReader(
+                            index, replicas.submit(request, job.placement().pinnedRank()), shared));
                 }
             }
             return readers;
@@ -268,7 +269,8 @@ final class Generation {
 
     private static Optional<List<Integer>> promptIds(Job job, int prompt) {
         return job.fields().output().tokenIds().areReturned()
-                ? Optional.of(Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
+                ? Optional.of(
+                        Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
                 : Optional.empty();
     }
 

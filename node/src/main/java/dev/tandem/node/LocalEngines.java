@@ -30,8 +30,8 @@ final class LocalEngines implements AutoCloseable {
 
     /** Starts one engine after the other; when one does not start, those before it are closed. */
     static LocalEngines start(NodeConfig config, LocalRanks ranks) {
-        var started = new LocalEngines(
-                config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
+        var started =
+                new LocalEngines(config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.hub.map(parts::with).orElse(parts);
@@ -95,11 +95,10 @@ final class LocalEngines implements AutoCloseable {
 
     /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
     private static int peerTpSize(KvTransferConfig transfer) {
-        Optional<KvTransferConfig.Sizes> peer =
-                switch (transfer.role()) {
-                    case KV_PRODUCER -> transfer.expected().decode();
-                    case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
-                };
+        Optional<KvTransferConfig.Sizes> peer = switch (transfer.role()) {
+            case KV_PRODUCER -> transfer.expected().decode();
+            case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
+        };
         return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
     }
 
