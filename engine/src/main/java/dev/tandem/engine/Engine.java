@@ -60,18 +60,24 @@ public final class Engine implements Replica, AutoCloseable {
                 .unstarted(loop);
     }
 
+    /** The same with the usual time for warming up. */
+    public static Engine start(EngineConfig config, EngineParts parts) {
+        return start(config, parts, WARM_UP);
+    }
+
     /**
      * Loads nothing itself: takes an opened model and its KV memory, warms kernels up and starts the loop. Returns when healthy. The engine
      * closes model and pool, also when it does not start.
      *
+     * @param warmUp most time to spend on making kernels hot
      * @throws EngineException INVALID when limits contradict each other
      */
-    public static Engine start(EngineConfig config, EngineParts parts) {
+    public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
         Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
                 .<HandoffSide>map(exchange ->
                         new PeerHandoff(Handoff.start(exchange, parts.pools().getFirst(), wake)))
                 .orElseGet(NoHandoff::new);
-        return start(config, parts, new Launch(handoff, WARM_UP));
+        return start(config, parts, new Launch(handoff, warmUp));
     }
 
     static Engine start(EngineConfig config, EngineParts parts, Launch launch) {

@@ -43,7 +43,10 @@ class TensorParallelTest {
         "qwen3-moe, 1, true",
         "qwen3-moe, 2, true",
         "qwen3-moe, 4, true",
-        "qwen3-moe, 8, true"
+        "qwen3-moe, 8, true",
+        "qwen3-moe-w8a8, 4, false",
+        "qwen3-moe-w8a8, 8, true",
+        "qwen3-moe-w8a8, 16, true"
     })
     void shouldGiveTheSameBitsAtAnyGroupSize(String golden, int tpSize, boolean hasExpertParallel) throws Exception {
         try (var checkpoint = Checkpoint.open(TestRank.GOLDEN.resolve(golden))) {

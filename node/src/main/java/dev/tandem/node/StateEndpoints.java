@@ -4,7 +4,8 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
-import dev.tandem.engine.Engine;
+import dev.tandem.engine.Replica;
+import dev.tandem.node.flags.KvTransferConfig;
 import java.util.Optional;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -12,13 +13,20 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    private final Engine engine;
+    private final Replica engine;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
+    private final Optional<KvTransferConfig> handoff;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
-    StateEndpoints(Engine engine, ServedModel model, GenerationEndpoints endpoints, NodeMetrics metrics) {
+    StateEndpoints(
+            Replica engine,
+            ServedModel model,
+            GenerationEndpoints endpoints,
+            NodeMetrics metrics,
+            Optional<KvTransferConfig> handoff) {
+        this.handoff = handoff;
         this.engine = engine;
         this.model = model;
         this.endpoints = endpoints;
@@ -35,8 +43,30 @@ final class StateEndpoints {
         }
     }
 
+    /** vLLM's page, and what the gateway wants to know before it sends requests: the node's part in handoffs. */
     void version(Exchange exchange) {
-        exchange.respondJson(200, JsonNodeFactory.instance.objectNode().put("version", Version.TEXT));
+        ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
+        ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
+        handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
+                .put("engine_id", config.engineId()));
+        exchange.respondJson(200, page);
+    }
+
+    /** {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
+    static String roleWord(Optional<KvTransferConfig> handoff) {
+        return handoff.map(config -> switch (config.role()) {
+                    case KV_PRODUCER -> "prefill";
+                    case KV_CONSUMER -> "decode";
+                    case KV_BOTH -> "both";
+                })
+                .orElse("aggregated");
+    }
+
+    private static String handoffWord(KvTransferConfig.Connector connector) {
+        return switch (connector) {
+            case PULL -> "pull";
+            case LAYERWISE -> "layerwise";
+        };
     }
 
     void load(Exchange exchange) {
