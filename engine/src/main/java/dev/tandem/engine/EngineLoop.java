@@ -6,6 +6,7 @@ import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.execute.LayerListener;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
 import dev.tandem.engine.handoff.HandoffConfig;
@@ -237,7 +238,7 @@ final class EngineLoop implements Runnable {
         }
         Matrix logits;
         try {
-            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams));
+            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams), LayerListener.NONE);
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
             return;

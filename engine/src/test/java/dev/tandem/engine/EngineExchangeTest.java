@@ -24,8 +24,6 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -52,15 +50,14 @@ class EngineExchangeTest {
 
         Node(Path path, Role role, int blockSize, Duration leaseTimeout, boolean caches) {
             checkpoint = Checkpoint.open(path);
-            var context = new RankContext(
-                    Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
+            var context = RankContext.single(KernelSelection.best().kernels(), threads);
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(blockSize, DType.F32), BLOCKS);
             var handoff =
                     new HandoffConfig(role.name(), "127.0.0.1", 0, role, leaseTimeout, LONG, FailurePolicy.RECOMPUTE);
             var limits = new Limits(64, 8, 64, true);
             var config = new EngineConfig(MODEL_LENGTH, limits, caches, 0, Optional.of(handoff));
-            engine = Engine.start(config, new EngineParts(model, pool));
+            engine = Engine.start(config, EngineParts.single(model, pool));
         }
 
         TokenStream submit(String id, Prompt prompt, HandoffRole role) {

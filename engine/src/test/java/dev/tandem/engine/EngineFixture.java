@@ -92,7 +92,7 @@ final class EngineFixture implements AutoCloseable {
             return made[0];
         };
         this.engine =
-                Engine.start(config, new EngineParts(model, pool), new Engine.Launch(start, Duration.ofMillis(20)));
+                Engine.start(config, EngineParts.single(model, pool), new Engine.Launch(start, Duration.ofMillis(20)));
         this.handoff = made[0];
     }
 

@@ -78,6 +78,8 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
             case "F32" -> Optional.of(DType.F32);
             case "F16" -> Optional.of(DType.F16);
             case "BF16" -> Optional.of(DType.BF16);
+            case "I8" -> Optional.of(DType.I8);
+            case "I32" -> Optional.of(DType.I32);
             default -> Optional.empty();
         };
     }
@@ -145,7 +147,7 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
             require(subject + " dtype", JsonToken.VALUE_STRING, "a text");
             String name = parser.getString();
             return dtype(name)
-                    .orElseThrow(() -> CheckpointException.refuse(file, subject, "dtype F32, F16 or BF16", name));
+                    .orElseThrow(() -> CheckpointException.refuse(file, subject, "dtype F32, F16, BF16, I8 or I32", name));
         }
 
         private List<Integer> readShape(String subject) {

@@ -4,6 +4,7 @@ import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.AttentionForm;
 import dev.tandem.layer.AttentionScratch;
@@ -11,6 +12,7 @@ import dev.tandem.layer.AttentionWeights;
 import dev.tandem.layer.AttentionWeights.HeadNorms;
 import dev.tandem.layer.DecoderLayer;
 import dev.tandem.layer.Embedding;
+import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.ExpertScratch;
 import dev.tandem.layer.FeedForward;
 import dev.tandem.layer.GroupedQueryAttention;
@@ -19,12 +21,15 @@ import dev.tandem.layer.HeadShards;
 import dev.tandem.layer.MixtureOfExperts;
 import dev.tandem.layer.Mlp;
 import dev.tandem.layer.RankContext;
+import dev.tandem.layer.RemoteExpertScratch;
+import dev.tandem.layer.RemoteExperts;
 import dev.tandem.layer.RmsNorm;
 import dev.tandem.layer.RotaryEmbedding;
 import dev.tandem.layer.RotaryFrequencies;
 import dev.tandem.layer.ShardedLinear;
 import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
+import dev.tandem.parallel.ExpertExchange;
 import dev.tandem.parallel.Partition;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -50,20 +55,28 @@ final class DecoderParts {
         this.limits = limits;
         this.config = checkpoint.config();
         this.weights = new Weights(checkpoint);
-        partition(config).require(context.rank().tpSize());
+        partition(config, context.experts().isPresent()).require(context.rank().tpSize());
         this.heads = HeadShards.of(context.rank(), config.attention());
         this.headOrder = checkpoint.permutesRotaryRows() ? HeadOrder.INTERLEAVED : HeadOrder.HALF_SPLIT;
     }
 
-    /** What tensor-parallel ranks cut. */
-    static Partition partition(ModelConfig config) {
+    /**
+     * What tensor-parallel ranks cut.
+     *
+     * @param hasExpertParallel experts are whole on their ranks
+     */
+    static Partition partition(ModelConfig config, boolean hasExpertParallel) {
         var sizes = new LinkedHashMap<String, Integer>();
         sizes.put("query heads", config.attention().heads());
         sizes.put("hidden size", config.hiddenSize());
         config.feedForward()
                 .experts()
                 .ifPresentOrElse(
-                        experts -> sizes.put("expert intermediate size", experts.intermediateSize()),
+                        experts -> {
+                            if (!hasExpertParallel) {
+                                sizes.put("expert intermediate size", experts.intermediateSize());
+                            }
+                        },
                         () -> sizes.put(
                                 "intermediate size", config.feedForward().intermediateSize()));
         sizes.put("vocabulary", config.vocabularySize());
@@ -95,7 +108,7 @@ final class DecoderParts {
                     norm(name(layer, "post_attention_layernorm.weight")),
                     feedForwards.apply(layer)));
         }
-        Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
+        LinearWeight head = config.tiesEmbeddings() ? table : weights.linear("lm_head.weight");
         var stack = new DecoderStack(
                 new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
         weights.requireAllRead();
@@ -125,9 +138,38 @@ final class DecoderParts {
         Experts experts = config.feedForward()
                 .experts()
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
-        var scratch = new ExpertScratch(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
-        return layer -> new MixtureOfExperts(
-                context, weights.tensor(name(layer, "mlp.gate.weight")), experts(layer, experts.count()), scratch);
+        if (context.experts().isPresent()) {
+            return remoteExperts(context.experts().get(), experts);
+        }
+        ExpertScratch scratch = ExpertScratch.of(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
+        return layer -> new MixtureOfExperts(context, router(layer), experts(layer, experts.count()), scratch);
+    }
+
+    private IntFunction<FeedForward> remoteExperts(ExpertExchange exchange, Experts experts) {
+        var scratch = RemoteExpertScratch.of(context.rank().tpSize(), limits.maxRows(), config.hiddenSize(), experts);
+        return layer -> {
+            experts(
+                    layer,
+                    experts.count()); // whoever owns them has them from the same checkpoint: here they are only checked
+            return new RemoteExperts(context, exchange, router(layer), layer, scratch);
+        };
+    }
+
+    private Tensor router(int layer) {
+        return weights.tensor(name(layer, "mlp.gate.weight"));
+    }
+
+    /** Experts of all layers, to be computed whole by one thread; see {@link ModelLoader#experts}. */
+    ExpertBank expertBank() {
+        Experts experts = config.feedForward()
+                .experts()
+                .orElseThrow(() -> new IllegalArgumentException(config.architecture() + " has no experts"));
+        var byLayer = new ArrayList<List<SwiGluWeights>>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            byLayer.add(experts(layer, experts.count()));
+        }
+        SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), experts.intermediateSize());
+        return new ExpertBank(context, byLayer, scratch, limits.maxRows());
     }
 
     /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */
@@ -135,9 +177,11 @@ final class DecoderParts {
         String prefix = name(layer, "mlp.experts.");
         var experts = new ArrayList<SwiGluWeights>();
         if (weights.find(prefix + "gate_proj.weight").isPresent()) {
-            SwiGluWeights stacks = swiGlu(prefix);
+            Tensor gates = weights.tensor(prefix + "gate_proj.weight");
+            Tensor ups = weights.tensor(prefix + "up_proj.weight");
+            Tensor downs = weights.tensor(prefix + "down_proj.weight");
             for (int expert = 0; expert < count; expert++) {
-                experts.add(stacks.entry(expert));
+                experts.add(new SwiGluWeights(gates.entry(expert), ups.entry(expert), downs.entry(expert)));
             }
         } else {
             for (int expert = 0; expert < count; expert++) {
@@ -149,17 +193,17 @@ final class DecoderParts {
 
     private SwiGluWeights swiGlu(String prefix) {
         return new SwiGluWeights(
-                weights.tensor(prefix + "gate_proj.weight"),
-                weights.tensor(prefix + "up_proj.weight"),
-                weights.tensor(prefix + "down_proj.weight"));
+                weights.linear(prefix + "gate_proj.weight"),
+                weights.linear(prefix + "up_proj.weight"),
+                weights.linear(prefix + "down_proj.weight"));
     }
 
     private AttentionWeights attentionWeights(int layer, Optional<HeadNorms> headNorms) {
         return new AttentionWeights(
-                weights.tensor(name(layer, "self_attn.q_proj.weight")),
-                weights.tensor(name(layer, "self_attn.k_proj.weight")),
-                weights.tensor(name(layer, "self_attn.v_proj.weight")),
-                weights.tensor(name(layer, "self_attn.o_proj.weight")),
+                weights.linear(name(layer, "self_attn.q_proj.weight")),
+                weights.linear(name(layer, "self_attn.k_proj.weight")),
+                weights.linear(name(layer, "self_attn.v_proj.weight")),
+                weights.linear(name(layer, "self_attn.o_proj.weight")),
                 headNorms);
     }
 

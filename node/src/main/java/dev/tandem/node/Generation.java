@@ -9,7 +9,7 @@ import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
-import dev.tandem.engine.Engine;
+import dev.tandem.engine.Replica;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -32,12 +32,12 @@ import tools.jackson.databind.node.ObjectNode;
  * A client that goes away aborts all of them. Stateless; any thread.
  */
 final class Generation {
-    private final Engine engine;
+    private final Replica engine;
     private final ServedModel model;
     private final NodeMetrics metrics;
     private final Duration requestTimeout;
 
-    Generation(Engine engine, ServedModel model, NodeMetrics metrics, Duration requestTimeout) {
+    Generation(Replica engine, ServedModel model, NodeMetrics metrics, Duration requestTimeout) {
         this.engine = engine;
         this.model = model;
         this.metrics = metrics;

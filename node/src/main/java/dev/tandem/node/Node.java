@@ -4,15 +4,13 @@ import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
 import dev.tandem.engine.Engine;
-import dev.tandem.engine.EngineConfig;
-import dev.tandem.engine.EngineParts;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.Replica;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,18 +19,21 @@ import org.slf4j.LoggerFactory;
 public final class Node implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Node.class);
     private static final int MAX_BODY_BYTES = 32 << 20;
-    private static final int EVENT_LOOPS = 1;
 
     private final LoadedModel loaded;
-    private final Engine engine;
+    private final LocalRanks ranks;
+    private final LocalEngines engines;
     private final HttpServer server;
     private final NodeReport report;
 
-    private Node(LoadedModel loaded, Engine engine, HttpServer server, NodeReport report) {
+    private Node(NodeConfig config, LoadedModel loaded, LocalRanks ranks, LocalEngines engines) {
         this.loaded = loaded;
-        this.engine = engine;
-        this.server = server;
-        this.report = report;
+        this.ranks = ranks;
+        this.engines = engines;
+        LOG.info("stage=\"listening\"");
+        ServedModel served = loaded.served(ranks.maxModelLength());
+        this.server = listen(config, served, engines.engines().getFirst());
+        this.report = report(config, served, server.port());
     }
 
     /**
@@ -43,69 +44,45 @@ public final class Node implements AutoCloseable {
      */
     public static Node start(NodeConfig config) {
         ServeFlags flags = config.flags();
-        flags.notes().forEach(note -> LOG.info("accepted without effect: {}", note));
+        config.notes().forEach(note -> LOG.info("{}", note));
+        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.announcedHost()));
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
-        LOG.info("stage=\"warming up kernels\"");
-        Engine engine = Engine.start(engineConfig(config, loaded), new EngineParts(loaded.model(), loaded.pool()));
         try {
-            LOG.info("stage=\"listening\"");
-            HttpServer server = listen(config, loaded, engine);
-            NodeReport report = report(config, loaded, server.port());
-            LOG.info("ready {}", report.toMap());
-            return new Node(loaded, engine, server, report);
+            return start(config, loaded);
         } catch (RuntimeException e) {
-            engine.close();
             loaded.close();
             throw e;
         }
     }
 
-    private static EngineConfig engineConfig(NodeConfig config, LoadedModel loaded) {
-        ServeFlags flags = config.flags();
-        return new EngineConfig(
-                loaded.served().limits().maxModelLength(),
-                new EngineConfig.Limits(
-                        flags.scheduler().batchedTokens(),
-                        flags.scheduler().sequences(),
-                        flags.server().maxWaiting(),
-                        flags.scheduler().isPrefillChunked()),
-                flags.cache().cachesPrefixes(),
-                flags.model().generation().seed(),
-                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer)));
+    private static Node start(NodeConfig config, LoadedModel loaded) {
+        LocalRanks ranks = LocalRanks.load(config, loaded, rank -> Optional.empty());
+        LocalEngines engines = null;
+        try {
+            LOG.info("stage=\"warming up kernels\"");
+            engines = LocalEngines.start(config, ranks);
+            var node = new Node(config, loaded, ranks, engines);
+            LOG.info("ready {}", node.report.toMap());
+            return node;
+        } catch (RuntimeException e) {
+            if (engines != null) {
+                engines.close();
+            }
+            ranks.close();
+            throw e;
+        }
     }
 
-    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer) {
-        return new HandoffConfig(
-                transfer.engineId(),
-                config.announcedHost(),
-                config.ports().orElseThrow().sideChannel(0, 0),
-                switch (transfer.role()) {
-                    case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
-                    case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
-                    case KV_BOTH -> HandoffConfig.Role.BOTH;
-                },
-                config.environment().timeouts().lease(),
-                config.environment().timeouts().fetch(),
-                switch (transfer.failurePolicy()) {
-                    case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                    case FAIL -> FailurePolicy.FAIL;
-                });
-    }
-
-    private static HttpServer listen(NodeConfig config, LoadedModel loaded, Engine engine) {
+    private static HttpServer listen(NodeConfig config, ServedModel served, Replica engine) {
         ServeFlags.Server server = config.flags().server();
-        var metrics = new NodeMetrics(engine, loaded.served());
-        var generation =
-                new Generation(engine, loaded.served(), metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
+        var metrics = new NodeMetrics(Map.of(0, engine), served);
+        var generation = new Generation(engine, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
-                loaded.served(),
-                generation,
-                config.flags().kvTransfer().map(KvTransferConfig::role),
-                server.maxWaiting());
-        var text = new TextEndpoints(loaded.served());
+                served, generation, config.flags().kvTransfer().map(KvTransferConfig::role), server.maxWaiting());
+        var text = new TextEndpoints(served);
         var state = new StateEndpoints(
-                engine, loaded.served(), endpoints, metrics, config.flags().kvTransfer());
+                engine, served, endpoints, metrics, config.flags().kvTransfer());
         var routes = new ArrayList<Route>(List.of(
                 new Route("POST", "/v1/completions", endpoints::completions),
                 new Route("POST", "/v1/chat/completions", endpoints::chat),
@@ -119,22 +96,24 @@ public final class Node implements AutoCloseable {
                 new Route("GET", "/version", state::version),
                 new Route("GET", "/load", state::load),
                 new Route("GET", "/metrics", state::metrics)));
-        var keys = new ApiKeys(server.apiKeys());
+        var keys = new ApiKeys(config.apiKeys());
         routes.replaceAll(keys::guard);
         int exchanges = server.maxWaiting() + 4 * config.flags().scheduler().sequences();
         return HttpServer.start(
-                new HttpServerConfig(server.host(), server.port(), EVENT_LOOPS, MAX_BODY_BYTES, exchanges), routes);
+                new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
+                routes);
     }
 
-    private static NodeReport report(NodeConfig config, LoadedModel loaded, int port) {
+    private NodeReport report(NodeConfig config, ServedModel served, int port) {
         return new NodeReport(
                 StateEndpoints.roleWord(config.flags().kvTransfer()),
                 new NodeReport.Address(config.flags().server().host(), port),
-                new NodeReport.Model(
-                        loaded.served().names(), loaded.served().limits().maxModelLength()),
-                loaded.kvReport(),
-                loaded.computeReport(),
-                config.ports().map(ports -> config.announcedHost() + ":" + ports.sideChannel(0, 0)));
+                new NodeReport.Model(served.names(), served.limits().maxModelLength()),
+                ranks.kvReport(),
+                new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
+                config.ports()
+                        .map(ports -> config.announcedHost() + ":"
+                                + ports.sideChannels().getFirst()));
     }
 
     public NodeReport report() {
@@ -143,13 +122,20 @@ public final class Node implements AutoCloseable {
 
     /** Why the engine died, once it has. */
     public Optional<String> failure() {
-        return engine.status().failure();
+        for (Engine engine : engines.engines()) {
+            Optional<String> failure = engine.status().failure();
+            if (failure.isPresent()) {
+                return failure;
+            }
+        }
+        return Optional.empty();
     }
 
     @Override
     public void close() {
         server.close();
-        engine.close();
+        engines.close();
+        ranks.close();
         loaded.close();
     }
 }

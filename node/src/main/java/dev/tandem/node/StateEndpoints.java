@@ -4,7 +4,7 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
-import dev.tandem.engine.Engine;
+import dev.tandem.engine.Replica;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.Optional;
 import tools.jackson.databind.node.ArrayNode;
@@ -13,7 +13,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    private final Engine engine;
+    private final Replica engine;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
@@ -21,7 +21,7 @@ final class StateEndpoints {
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
     StateEndpoints(
-            Engine engine,
+            Replica engine,
             ServedModel model,
             GenerationEndpoints endpoints,
             NodeMetrics metrics,
@@ -64,7 +64,8 @@ final class StateEndpoints {
 
     private static String handoffWord(KvTransferConfig.Connector connector) {
         return switch (connector) {
-            case MOONCAKE -> "pull";
+            case PULL -> "pull";
+            case LAYERWISE -> "layerwise";
         };
     }
 
