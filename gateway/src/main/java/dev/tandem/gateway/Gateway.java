@@ -15,6 +15,7 @@ import dev.tandem.gateway.intake.CompletionIntake;
 import dev.tandem.gateway.protocol.DecodeThenPrefill;
 import dev.tandem.gateway.protocol.ExchangeParts;
 import dev.tandem.gateway.protocol.ExchangeSettings;
+import dev.tandem.gateway.protocol.PdProtocol;
 import dev.tandem.gateway.protocol.PrefillThenDecode;
 import dev.tandem.gateway.protocol.RequestIds;
 import java.time.Duration;
@@ -119,7 +120,6 @@ public final class Gateway implements AutoCloseable {
                 config.retry().maxRetries(),
                 config.retry().retryDelay(),
                 MAX_REPLY_BYTES);
-        RequestIds ids = new RequestIds();
         ExchangeParts parts = new ExchangeParts(fleet, http, settings, metrics.meters());
         StatusPages pages = new StatusPages(
                 fleet,
@@ -129,13 +129,12 @@ public final class Gateway implements AutoCloseable {
                 config.policies().shape().kind());
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
-                CompletionIntake intake = new CompletionIntake(new PrefillThenDecode(parts), ids, metrics.meters());
+                CompletionIntake intake = intake(config, new PrefillThenDecode(parts), metrics);
                 yield HttpServer.start(loops, serverConfig(config), pages.routes(), relayed(intake));
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
-                List<LoopRoute> routes =
-                        new ArrayList<>(relayed(new CompletionIntake(protocol, ids, metrics.meters())));
+                List<LoopRoute> routes = new ArrayList<>(relayed(intake(config, protocol, metrics)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
                 HttpAddress reached =
@@ -144,6 +143,14 @@ public final class Gateway implements AutoCloseable {
                 yield server;
             }
         };
+    }
+
+    private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics) {
+        return new CompletionIntake(
+                protocol,
+                new RequestIds(),
+                metrics.meters(),
+                config.policies().clientKvParamsAllowed());
     }
 
     private static List<LoopRoute> relayed(CompletionIntake intake) {
