@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Predicate;
+import java.util.function.DoublePredicate;
 import java.util.regex.Pattern;
 
 /**
@@ -110,15 +110,15 @@ final class AscendTensors {
         beside.put(name, tensor);
     }
 
-    private static boolean isScale(float value) {
-        return value >= 0 && value < Float.POSITIVE_INFINITY;
+    private static boolean isScale(double value) {
+        return value >= 0 && value < Double.POSITIVE_INFINITY;
     }
 
-    private static boolean isInt8(float value) {
+    private static boolean isInt8(double value) {
         return value == Math.rint(value) && value >= Byte.MIN_VALUE && value <= Byte.MAX_VALUE;
     }
 
-    private void requireFloats(String name, Tensor tensor, int count, String expected, Predicate<Float> isGood) {
+    private void requireFloats(String name, Tensor tensor, int count, String expected, DoublePredicate isGood) {
         requireShape(name, tensor, count);
         boolean isFloat = switch (tensor.dtype()) {
             case F32, F16, BF16 -> true;

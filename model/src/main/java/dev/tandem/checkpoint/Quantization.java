@@ -7,9 +7,11 @@ import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -67,6 +69,16 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
     static String beside(String weight, String part) {
         return weight.substring(0, weight.length() - WEIGHT.length()) + part;
+    }
+
+    /** Names of the tensors that stand, or may stand, beside quantised weights. */
+    Set<String> namesBeside() {
+        var names = new HashSet<String>();
+        schemes.forEach((weight, scheme) -> {
+            scheme.required.forEach(part -> names.add(beside(weight, part)));
+            scheme.optional.forEach(part -> names.add(beside(weight, part)));
+        });
+        return names;
     }
 
     /** How many weights each scheme has; schemes without any are left out. */
