@@ -15,6 +15,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a
@@ -29,6 +30,10 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     public static final String ASCEND = "ascend";
 
     private static final String WEIGHT = "weight";
+
+    /** Weights whose inputs and outputs are whole rows of activations. */
+    private static final Pattern PROJECTION =
+            Pattern.compile("model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(.*\\.)?[a-z_]+_proj\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
@@ -66,8 +71,13 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
     }
 
+    /** Whether a tensor is a projection of attention or feed-forward: what exporters quantise, unlike norms, embeddings and routers. */
+    public static boolean isProjection(String name) {
+        return PROJECTION.matcher(name).matches();
+    }
+
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
-    static String beside(String weight, String part) {
+    public static String beside(String weight, String part) {
         return weight.substring(0, weight.length() - WEIGHT.length()) + part;
     }
 
