@@ -24,7 +24,7 @@ public final class StrictJson {
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(MAX_DEPTH)
                             .maxStringLength(Integer.MAX_VALUE)
-                            .maxNumberLength(1_000)
+                            .maxNumberLength(JsonFault.MAX_NUMBER_LENGTH)
                             .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
@@ -55,16 +55,22 @@ public final class StrictJson {
         try {
             return MAPPER.readTree(body);
         } catch (JacksonException e) {
-            throw malformed(e);
+            throw malformed(body, e);
         }
     }
 
-    private static ApiError malformed(JacksonException e) {
-        TokenStreamLocation at = e.getLocation();
-        String where = at == null ? "" : " at line " + at.getLineNr() + " column " + at.getColumnNr();
-        String what = String.valueOf(e.getOriginalMessage());
-        int marker = what.indexOf(" (start marker"); // the parser's own bookkeeping
-        String reason = marker < 0 ? what : what.substring(0, marker);
-        return ApiError.badRequest("the request body is not valid JSON: " + reason + where, null);
+    /**
+     * The refusal of a text that a parser has found to be no JSON: line and column, what was expected and what was found.
+     *
+     * @param cause the parser's exception, whose own words are not passed on
+     */
+    public static ApiError malformed(byte[] body, JacksonException cause) {
+        String where = JsonFault.find(body).map(JsonFault::toString).orElseGet(() -> {
+            TokenStreamLocation at = cause.getLocation();
+            return at == null
+                    ? "it cannot be read"
+                    : "line " + at.getLineNr() + " column " + at.getColumnNr() + ": it cannot be read on from here";
+        });
+        return ApiError.badRequest("the request body is not valid JSON: " + where, null);
     }
 }

@@ -17,8 +17,6 @@ import dev.tandem.layer.RankContext;
 import dev.tandem.model.Model;
 import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -50,14 +48,13 @@ public final class EngineBench implements AutoCloseable {
         this.checkpoint = Checkpoint.open(path);
         this.threads = new KernelThreads(threadCount);
         this.vocabulary = checkpoint.config().vocabularySize();
-        var context = new RankContext(
-                Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(), threads);
         Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, Math.max(16, sequences), MODEL_LENGTH));
         KvLayout layout = model.kvLayout(16, checkpoint.config().dtype());
         var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) * Math.max(4, sequences));
         var limits = new EngineConfig.Limits(512, Math.max(16, sequences), 64, true);
         this.engine = Engine.start(
-                new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.empty()), new EngineParts(model, pool));
+                new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.empty()), EngineParts.single(model, pool));
     }
 
     public static void main(String[] arguments) throws InterruptedException {

@@ -13,6 +13,7 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.LongSupplier;
@@ -20,7 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Serves requests on the ranks of one data-parallel replica. Thread-safe; all state belongs to its engine loop. */
-public final class Engine implements AutoCloseable {
+public final class Engine implements Replica, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
     /**
@@ -42,36 +43,50 @@ public final class Engine implements AutoCloseable {
     private final boolean hasHandoff;
 
     private Engine(EngineConfig config, EngineParts parts, Inbox inbox, ModelExecutor executor, HandoffSide handoff) {
-        var pool = parts.pool();
+        EngineParts.Shard first = parts.shards().getFirst();
+        var pool = first.pool();
         var blocks = new BlockManager(pool.blockCount(), pool.layout().blockSize(), config.cachesPrefixes());
         LongSupplier clock = System::nanoTime;
-        this.checks = new RequestChecks(config, parts.model().config().vocabularySize(), pool);
+        this.checks = new RequestChecks(config, first.model().config().vocabularySize(), pool);
         this.inbox = inbox;
         this.executor = executor;
         this.handoff = handoff;
         this.hasHandoff = config.handoff().isPresent();
         this.loop = new EngineLoop(
-                config, parts.model().config(), blocks, new EngineLoop.Parts(executor, handoff, inbox, clock));
-        this.thread = Thread.ofPlatform().name("tandem-engine").daemon().unstarted(loop);
+                config, first.model().config(), blocks, new EngineLoop.Parts(executor, handoff, inbox, clock));
+        this.thread = Thread.ofPlatform()
+                .name("tandem-engine-" + parts.dpRank())
+                .daemon()
+                .unstarted(loop);
+    }
+
+    /** The same with the usual time for warming up. */
+    public static Engine start(EngineConfig config, EngineParts parts) {
+        return start(config, parts, WARM_UP);
     }
 
     /**
      * Loads nothing itself: takes an opened model and its KV memory, warms kernels up and starts the loop. Returns when healthy. The engine
      * closes model and pool, also when it does not start.
      *
+     * @param warmUp most time to spend on making kernels hot
      * @throws EngineException INVALID when limits contradict each other
      */
-    public static Engine start(EngineConfig config, EngineParts parts) {
+    public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
         Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
-                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(exchange, parts.pool(), wake)))
+                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(
+                        exchange,
+                        parts.pools(),
+                        parts.hub().orElseThrow(() -> new IllegalArgumentException("an exchange needs a hub")),
+                        wake)))
                 .orElseGet(NoHandoff::new);
-        return start(config, parts, new Launch(handoff, WARM_UP));
+        return start(config, parts, new Launch(handoff, warmUp));
     }
 
     static Engine start(EngineConfig config, EngineParts parts, Launch launch) {
         requireConsistent(config);
         var inbox = new Inbox(config.limits().waiting());
-        var executor = new ModelExecutor(List.of(new RankWorker(0, parts.model(), parts.pool())));
+        var executor = new ModelExecutor(workers(parts));
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
             int steps = executor.warmUp(longestChunk, config.limits().sequences(), launch.warmUp());
@@ -91,11 +106,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /**
-     * Queues a request.
-     *
-     * @throws EngineException OVERLOADED, UNAVAILABLE, INVALID or TOO_LONG; then nothing was queued
-     */
+    @Override
     public TokenStream submit(Request request) {
         try {
             requireAlive();
@@ -122,12 +133,12 @@ public final class Engine implements AutoCloseable {
         return stream;
     }
 
-    /** On a prefill node: the blocks lent for this request will not be fetched. Without such a lease nothing happens; returns at once. */
+    @Override
     public void cancelLease(String requestId) {
         inbox.cancelLease(requestId);
     }
 
-    /** A snapshot for health, load and metrics. */
+    @Override
     public EngineStatus status() {
         return loop.status();
     }
@@ -149,6 +160,15 @@ public final class Engine implements AutoCloseable {
         if (wasInterrupted) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private static List<RankWorker> workers(EngineParts parts) {
+        var workers = new ArrayList<RankWorker>();
+        for (EngineParts.Shard shard : parts.shards()) {
+            String name = parts.dpRank() + "." + workers.size();
+            workers.add(new RankWorker(name, shard.model(), shard.pool(), shard.collective()));
+        }
+        return workers;
     }
 
     private static void requireConsistent(EngineConfig config) {

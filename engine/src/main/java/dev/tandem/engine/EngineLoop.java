@@ -6,6 +6,7 @@ import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.execute.LayerListener;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
 import dev.tandem.engine.handoff.HandoffConfig;
@@ -69,7 +70,7 @@ final class EngineLoop implements Runnable {
                         limits.batchedTokens(),
                         limits.sequences(),
                         limits.isPrefillChunked(),
-                        handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L)),
+                        handoff.map(h -> h.terms().fetchTimeout().toNanos()).orElse(0L)),
                 blocks);
         this.sampler = new Sampler(model.vocabularySize(), model.tokens().endOfText());
         this.stopChecker = new StopChecker(model.tokens().endOfText(), config.maxModelLength());
@@ -80,8 +81,8 @@ final class EngineLoop implements Runnable {
                 roster,
                 counters,
                 new HandoffDesk.Rules(
-                        handoff.map(HandoffConfig::failurePolicy).orElse(FailurePolicy.RECOMPUTE),
-                        handoff.map(h -> h.leaseTimeout().toNanos()).orElse(0L)));
+                        handoff.map(h -> h.terms().failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
+                        handoff.map(h -> h.terms().leaseTimeout().toNanos()).orElse(0L)));
         this.status = status(Optional.empty());
     }
 
@@ -237,7 +238,7 @@ final class EngineLoop implements Runnable {
         }
         Matrix logits;
         try {
-            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams));
+            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams), LayerListener.NONE);
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
             return;

@@ -24,8 +24,6 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -124,8 +122,7 @@ class EngineGoldenTest {
     }
 
     private static Engine start(Checkpoint checkpoint, KernelThreads threads, Cut cut) {
-        var context = new RankContext(
-                Rank.SINGLE, new Collective(), KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(), threads);
         var model = ModelLoader.load(checkpoint, context, new StepLimits(64, cut.sequences(), MODEL_LENGTH));
         var pool = new KvPool(model.kvLayout(cut.blockSize(), DType.F32), cut.blocks());
         var config = new EngineConfig(
@@ -135,7 +132,7 @@ class EngineGoldenTest {
                 0,
                 Optional.empty());
         var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
-        return Engine.start(config, new EngineParts(model, pool), launch);
+        return Engine.start(config, EngineParts.single(model, pool), launch);
     }
 
     /** Greedy; end tokens do not stop unless they do in the golden. */

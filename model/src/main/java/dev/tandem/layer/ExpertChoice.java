@@ -1,6 +1,7 @@
 package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
+import dev.tandem.parallel.Shard;
 import java.util.Arrays;
 
 /**
@@ -33,12 +34,16 @@ final class ExpertChoice {
         this.rowWeights = new float[maxRows * active];
     }
 
-    /** @param probabilities [rows, experts] */
-    void choose(Matrix probabilities, int rowCount) {
-        for (int row = 0; row < rowCount; row++) {
+    /**
+     * Chooses for some rows; all else speaks of these only.
+     *
+     * @param probabilities [rows, experts]
+     */
+    void choose(Matrix probabilities, Shard share) {
+        for (int row = share.from(); row < share.to(); row++) {
             chooseForRow(probabilities.values(), probabilities.offset(row), row * active);
         }
-        groupByExpert(rowCount);
+        groupByExpert(share);
     }
 
     /** Best first; of equal probabilities the lowest index wins. */
@@ -72,16 +77,16 @@ final class ExpertChoice {
         return false;
     }
 
-    private void groupByExpert(int rowCount) {
+    private void groupByExpert(Shard share) {
         Arrays.fill(firstOf, 0);
-        for (int i = 0; i < rowCount * active; i++) {
+        for (int i = share.from() * active; i < share.to() * active; i++) {
             firstOf[chosen[i] + 1]++;
         }
         for (int expert = 0; expert < experts; expert++) {
             firstOf[expert + 1] += firstOf[expert];
             next[expert] = firstOf[expert];
         }
-        for (int i = 0; i < rowCount * active; i++) {
+        for (int i = share.from() * active; i < share.to() * active; i++) {
             int at = next[chosen[i]]++;
             rows[at] = i / active;
             rowWeights[at] = weights[i];

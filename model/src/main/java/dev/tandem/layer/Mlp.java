@@ -33,10 +33,26 @@ public final class Mlp implements FeedForward {
         activate(count, out);
     }
 
+    /**
+     * The same where this rank has the whole expert, into chosen rows of the result.
+     *
+     * @param packedRows 0, 1, 2, ...
+     * @param out [rows, hidden], rows {@code toRows} overwritten
+     */
+    void forwardRows(Matrix x, int[] fromRows, int[] packedRows, int count, Matrix out, int[] toRows) {
+        gate.forwardRows(x, fromRows, scratch.gate().part(), packedRows, count);
+        up.forwardRows(x, fromRows, scratch.up(), packedRows, count);
+        down.forwardRows(activated(count), packedRows, out, toRows, count);
+    }
+
     private void activate(int rows, GatherBuffer out) {
+        down.forwardWhole(activated(rows), rows, out);
+    }
+
+    private Matrix activated(int rows) {
         GatherBuffer inner = scratch.gate();
         context.kernels().siluMultiply(inner.part(), scratch.up(), rows, gate.outputs(), context.threads());
         inner.gather(context.collective(), rows);
-        down.forwardWhole(inner.whole(), rows, out);
+        return inner.whole();
     }
 }

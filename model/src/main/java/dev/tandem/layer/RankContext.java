@@ -3,7 +3,10 @@ package dev.tandem.layer;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.parallel.Collective;
+import dev.tandem.parallel.ExpertExchange;
 import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.TensorGroup;
+import java.util.Optional;
 
 /**
  * What every layer of a rank computes with.
@@ -12,5 +15,13 @@ import dev.tandem.parallel.Rank;
  * @param collective its tensor-parallel group
  * @param kernels operations on tensors
  * @param threads the rank's kernel threads; the rank worker is their only caller
+ * @param experts with expert parallelism the way to the ranks that own the experts; without it each group has all experts, cut like
+ *     any other layer
  */
-public record RankContext(Rank rank, Collective collective, Kernels kernels, KernelThreads threads) {}
+public record RankContext(
+        Rank rank, Collective collective, Kernels kernels, KernelThreads threads, Optional<ExpertExchange> experts) {
+    /** The only rank of a deployment. */
+    public static RankContext single(Kernels kernels, KernelThreads threads) {
+        return new RankContext(Rank.SINGLE, TensorGroup.single().member(0), kernels, threads, Optional.empty());
+    }
+}

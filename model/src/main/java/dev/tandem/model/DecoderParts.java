@@ -12,6 +12,7 @@ import dev.tandem.layer.AttentionWeights;
 import dev.tandem.layer.AttentionWeights.HeadNorms;
 import dev.tandem.layer.DecoderLayer;
 import dev.tandem.layer.Embedding;
+import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.ExpertScratch;
 import dev.tandem.layer.FeedForward;
 import dev.tandem.layer.GroupedQueryAttention;
@@ -20,12 +21,15 @@ import dev.tandem.layer.HeadShards;
 import dev.tandem.layer.MixtureOfExperts;
 import dev.tandem.layer.Mlp;
 import dev.tandem.layer.RankContext;
+import dev.tandem.layer.RemoteExpertScratch;
+import dev.tandem.layer.RemoteExperts;
 import dev.tandem.layer.RmsNorm;
 import dev.tandem.layer.RotaryEmbedding;
 import dev.tandem.layer.RotaryFrequencies;
 import dev.tandem.layer.ShardedLinear;
 import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
+import dev.tandem.parallel.ExpertExchange;
 import dev.tandem.parallel.Partition;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -51,20 +55,28 @@ final class DecoderParts {
         this.limits = limits;
         this.config = checkpoint.config();
         this.weights = new Weights(checkpoint);
-        partition(config).require(context.rank().tpSize());
+        partition(config, context.experts().isPresent()).require(context.rank().tpSize());
         this.heads = HeadShards.of(context.rank(), config.attention());
         this.headOrder = checkpoint.permutesRotaryRows() ? HeadOrder.INTERLEAVED : HeadOrder.HALF_SPLIT;
     }
 
-    /** What tensor-parallel ranks cut. */
-    static Partition partition(ModelConfig config) {
+    /**
+     * What tensor-parallel ranks cut.
+     *
+     * @param hasExpertParallel experts are whole on their ranks
+     */
+    static Partition partition(ModelConfig config, boolean hasExpertParallel) {
         var sizes = new LinkedHashMap<String, Integer>();
         sizes.put("query heads", config.attention().heads());
         sizes.put("hidden size", config.hiddenSize());
         config.feedForward()
                 .experts()
                 .ifPresentOrElse(
-                        experts -> sizes.put("expert intermediate size", experts.intermediateSize()),
+                        experts -> {
+                            if (!hasExpertParallel) {
+                                sizes.put("expert intermediate size", experts.intermediateSize());
+                            }
+                        },
                         () -> sizes.put(
                                 "intermediate size", config.feedForward().intermediateSize()));
         sizes.put("vocabulary", config.vocabularySize());
@@ -126,9 +138,38 @@ final class DecoderParts {
         Experts experts = config.feedForward()
                 .experts()
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
-        var scratch = new ExpertScratch(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
-        return layer -> new MixtureOfExperts(
-                context, weights.tensor(name(layer, "mlp.gate.weight")), experts(layer, experts.count()), scratch);
+        if (context.experts().isPresent()) {
+            return remoteExperts(context.experts().get(), experts);
+        }
+        ExpertScratch scratch = ExpertScratch.of(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
+        return layer -> new MixtureOfExperts(context, router(layer), experts(layer, experts.count()), scratch);
+    }
+
+    private IntFunction<FeedForward> remoteExperts(ExpertExchange exchange, Experts experts) {
+        var scratch = RemoteExpertScratch.of(context.rank().tpSize(), limits.maxRows(), config.hiddenSize(), experts);
+        return layer -> {
+            experts(
+                    layer,
+                    experts.count()); // whoever owns them has them from the same checkpoint: here they are only checked
+            return new RemoteExperts(context, exchange, router(layer), layer, scratch);
+        };
+    }
+
+    private Tensor router(int layer) {
+        return weights.tensor(name(layer, "mlp.gate.weight"));
+    }
+
+    /** Experts of all layers, to be computed whole by one thread; see {@link ModelLoader#experts}. */
+    ExpertBank expertBank() {
+        Experts experts = config.feedForward()
+                .experts()
+                .orElseThrow(() -> new IllegalArgumentException(config.architecture() + " has no experts"));
+        var byLayer = new ArrayList<List<SwiGluWeights>>();
+        for (int layer = 0; layer < config.layers(); layer++) {
+            byLayer.add(experts(layer, experts.count()));
+        }
+        SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), experts.intermediateSize());
+        return new ExpertBank(context, byLayer, scratch, limits.maxRows());
     }
 
     /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */

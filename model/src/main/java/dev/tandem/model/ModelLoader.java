@@ -1,6 +1,7 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
 
 /** Builds the graph that a checkpoint's architecture names. */
@@ -19,5 +20,15 @@ public final class ModelLoader {
             case QWEN3 -> new Qwen3(parts);
             case QWEN3_MOE -> new Qwen3Moe(parts);
         };
+    }
+
+    /**
+     * All experts of a checkpoint as one thread computes them, for expert parallelism. Weights stay mapped views.
+     *
+     * @param context {@link RankContext#single} of the thread that will use the bank
+     * @throws IllegalArgumentException when the architecture has no experts
+     */
+    public static ExpertBank experts(Checkpoint checkpoint, RankContext context, StepLimits limits) {
+        return new DecoderParts(checkpoint, context, limits).expertBank();
     }
 }

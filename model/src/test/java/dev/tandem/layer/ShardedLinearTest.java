@@ -7,11 +7,12 @@ import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
-import dev.tandem.parallel.Collective;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.TensorGroup;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -57,7 +58,8 @@ class ShardedLinearTest {
     }
 
     private RankContext context(Rank rank) {
-        return new RankContext(rank, new Collective(), KernelSelection.best().kernels(), threads);
+        return new RankContext(
+                rank, TensorGroup.single().member(0), KernelSelection.best().kernels(), threads, Optional.empty());
     }
 
     private static Matrix input() {

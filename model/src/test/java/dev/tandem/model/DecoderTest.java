@@ -14,13 +14,14 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.TestRank.Setup;
 import dev.tandem.model.TokenBatch.Chunk;
-import dev.tandem.parallel.Collective;
 import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.TensorGroup;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,8 +74,8 @@ class DecoderTest {
     }
 
     private static Model load(Checkpoint checkpoint, Rank place, KernelThreads threads) {
-        var context =
-                new RankContext(place, new Collective(), KernelSelection.best().kernels(), threads);
+        var context = new RankContext(
+                place, TensorGroup.single().member(0), KernelSelection.best().kernels(), threads, Optional.empty());
         return ModelLoader.load(checkpoint, context, new StepLimits(4, 1, 64));
     }
 

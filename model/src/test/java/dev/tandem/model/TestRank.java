@@ -8,8 +8,6 @@ import dev.tandem.kernel.Matrix;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.TokenBatch.Chunk;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,7 +52,7 @@ final class TestRank implements AutoCloseable {
     TestRank(Path checkpointPath, Setup setup) {
         checkpoint = Checkpoint.open(checkpointPath);
         threads = new KernelThreads(setup.threads());
-        var context = new RankContext(Rank.SINGLE, new Collective(), setup.kernels(), threads);
+        var context = RankContext.single(setup.kernels(), threads);
         model = ModelLoader.load(checkpoint, context, new StepLimits(setup.maxRows(), MAX_ROWS, 512));
         pool = new KvPool(model.kvLayout(setup.blockSize(), setup.kvDtype()), BLOCKS * 16 / setup.blockSize());
         freeBlocks = pool.blockCount();

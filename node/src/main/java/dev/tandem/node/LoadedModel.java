@@ -2,22 +2,10 @@ package dev.tandem.node;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.GgufCheckpoint;
-import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.checkpoint.SafetensorsCheckpoint;
-import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelSelection;
-import dev.tandem.kernel.KernelThreads;
-import dev.tandem.kv.KvLayout;
-import dev.tandem.kv.KvPool;
-import dev.tandem.kv.KvSizing;
-import dev.tandem.layer.RankContext;
-import dev.tandem.model.Model;
-import dev.tandem.model.ModelLoader;
-import dev.tandem.model.StepLimits;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
-import dev.tandem.parallel.Collective;
-import dev.tandem.parallel.Rank;
 import dev.tandem.text.ChatTemplate;
 import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
@@ -29,7 +17,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Everything that is loaded from a checkpoint for the one rank of this node: model, KV memory and text. Opened at start, closed in
+ * Everything that this process shares of a checkpoint: the mapping, the choice of kernels, and the text side. Opened at start, closed in
  * reverse order.
  */
 final class LoadedModel implements AutoCloseable {
@@ -37,42 +25,19 @@ final class LoadedModel implements AutoCloseable {
 
     private final Checkpoint checkpoint;
     private final KernelSelection kernels;
-    private final KernelThreads threads;
-    private final Model model;
-    private final KvPool pool;
     private final Tokenizer tokenizer;
-    private final ServedModel served;
+    private final ServeFlags flags;
+    private final ServedModel.Conversations conversations;
 
-    private LoadedModel(NodeConfig config, Checkpoint checkpoint) {
-        ServeFlags flags = config.flags();
+    private LoadedModel(ServeFlags flags, Checkpoint checkpoint) {
+        this.flags = flags;
         this.checkpoint = checkpoint;
         this.tokenizer = openTokenizer(flags.model().checkpoint(), checkpoint);
         this.kernels = flags.model().numerics().kernels().equals("auto")
                 ? KernelSelection.best()
                 : KernelSelection.named(flags.model().numerics().kernels());
         LOG.info("kernels={} reason=\"{}\"", kernels.kernels().name(), kernels.reason());
-        this.threads = new KernelThreads(config.kernelThreads());
-        DType kvDtype = kvDtype(flags.model().numerics(), checkpoint.config());
-        var context = new RankContext(Rank.SINGLE, new Collective(), kernels.kernels(), threads);
-        int askedLength = modelLength(config, checkpoint.config());
-        var limits = new StepLimits(
-                Math.min(flags.scheduler().batchedTokens(), 512),
-                flags.scheduler().sequences(),
-                askedLength);
-        this.model = ModelLoader.load(checkpoint, context, limits);
-        KvLayout layout = model.kvLayout(flags.cache().blockSize(), kvDtype);
-        int length = fittingLength(config, layout, askedLength);
-        this.pool = new KvPool(layout, blockCount(config, layout, length));
-        this.served = new ServedModel(
-                flags.model().names(),
-                checkpoint.config(),
-                tokenizer,
-                conversations(flags, tokenizer),
-                new ServedModel.Limits(
-                        length,
-                        flags.model().generation().maxLogprobs(),
-                        flags.model().generation().usesCheckpointDefaults(),
-                        flags.model().generation().seed()));
+        this.conversations = conversations(flags, tokenizer);
     }
 
     static LoadedModel open(NodeConfig config) {
@@ -82,7 +47,7 @@ final class LoadedModel implements AutoCloseable {
         }
         Checkpoint checkpoint = Checkpoint.open(path);
         try {
-            return new LoadedModel(config, checkpoint);
+            return new LoadedModel(config.flags(), checkpoint);
         } catch (IllegalArgumentException e) {
             checkpoint.close();
             throw new NodeException(String.valueOf(e.getMessage()), e);
@@ -124,77 +89,33 @@ final class LoadedModel implements AutoCloseable {
         });
     }
 
-    /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */
-    static DType kvDtype(ServeFlags.Numerics numerics, ModelConfig config) {
-        String word = numerics.kvCacheDtype().equals("auto") ? numerics.dtype() : numerics.kvCacheDtype();
-        return switch (word) {
-            case "float32" -> DType.F32;
-            case "bfloat16" -> DType.BF16;
-            case "float16" -> DType.F16;
-            default -> config.dtype();
-        };
+    Checkpoint checkpoint() {
+        return checkpoint;
     }
 
-    private static int modelLength(NodeConfig config, ModelConfig model) {
-        Optional<Integer> asked = config.flags().model().maxModelLength();
-        if (asked.isPresent()
-                && asked.get() > model.maxPositions()
-                && !config.environment().allowsLongModels()) {
-            throw new FlagException(
-                    "--max-model-len " + asked.get() + " exceeds the checkpoint's " + model.maxPositions()
-                            + "; VLLM_ALLOW_LONG_MAX_MODEL_LEN=1 allows it, and answers may become worthless");
-        }
-        return asked.orElse(model.maxPositions());
+    KernelSelection kernels() {
+        return kernels;
     }
 
-    /** A length that was not asked for is cut to what the KV memory holds, and said. */
-    private static int fittingLength(NodeConfig config, KvLayout layout, int length) {
-        long tokens = config.kvMemoryBytes() / layout.blockBytes() * layout.blockSize();
-        if (config.flags().model().maxModelLength().isPresent() || tokens >= length || tokens < 1) {
-            return length;
-        }
-        LOG.info("max-model-len={} reason=\"the KV memory of {} bytes holds no more\"", tokens, config.kvMemoryBytes());
-        return (int) tokens;
+    /** The model as requests see it. */
+    ServedModel served(int maxModelLength) {
+        ServeFlags.Generation generation = flags.model().generation();
+        return new ServedModel(
+                flags.model().names(),
+                checkpoint.config(),
+                tokenizer,
+                conversations,
+                new ServedModel.Limits(
+                        maxModelLength,
+                        generation.maxLogprobs(),
+                        generation.usesCheckpointDefaults(),
+                        generation.seed()));
     }
 
-    private static int blockCount(NodeConfig config, KvLayout layout, int length) {
-        try {
-            return KvSizing.blockCount(layout, config.kvMemoryBytes(), length);
-        } catch (IllegalArgumentException e) {
-            throw new FlagException(String.valueOf(e.getMessage()));
-        }
-    }
-
-    Model model() {
-        return model;
-    }
-
-    KvPool pool() {
-        return pool;
-    }
-
-    ServedModel served() {
-        return served;
-    }
-
-    NodeReport.Kv kvReport() {
-        KvLayout layout = pool.layout();
-        return new NodeReport.Kv(
-                pool.blockCount(),
-                layout.blockSize(),
-                layout.blockBytes() * pool.blockCount(),
-                layout.planes().getFirst().dtype().name());
-    }
-
-    NodeReport.Compute computeReport() {
-        return new NodeReport.Compute(kernels.kernels().name(), threads.count());
-    }
-
-    /** Closes the text side, the threads and the mapping; the engine has closed model and pool. */
+    /** Closes the text side and the mapping, after all ranks. */
     @Override
     public void close() {
         tokenizer.close();
-        threads.close();
         checkpoint.close();
     }
 }

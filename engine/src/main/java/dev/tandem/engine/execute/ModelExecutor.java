@@ -35,20 +35,24 @@ public final class ModelExecutor implements AutoCloseable {
      * Runs one batch.
      *
      * @param isUnwanted asked after every layer, on the rank's thread: true when nobody waits for the result any more
+     * @param listener hears of every layer on every rank
      * @return [batch.logitRows(), vocabulary], valid until the next call
      * @throws StepAbandonedException when {@code isUnwanted} said so
      */
-    public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted) throws InterruptedException {
-        IntConsumer afterLayer = layer -> {
-            if (isUnwanted.getAsBoolean()) {
-                throw new StepAbandonedException(layer);
-            }
-        };
+    public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted, LayerListener listener)
+            throws InterruptedException {
         // Ranks that exchange activations must give up together; with more than one, they run to the end.
-        IntConsumer callback = ranks.size() == 1 ? afterLayer : layer -> {};
+        boolean mayGiveUp = ranks.size() == 1;
         var results = new ArrayList<Future<Matrix>>(ranks.size());
-        for (RankWorker rank : ranks) {
-            results.add(rank.forward(batch, callback));
+        for (int i = 0; i < ranks.size(); i++) {
+            int tpRank = i;
+            IntConsumer afterLayer = layer -> {
+                if (mayGiveUp && isUnwanted.getAsBoolean()) {
+                    throw new StepAbandonedException(layer);
+                }
+                listener.stored(tpRank, layer);
+            };
+            results.add(ranks.get(i).forward(batch, afterLayer));
         }
         for (Future<Matrix> result : results) {
             await(result);

@@ -5,6 +5,7 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.model.Model;
 import dev.tandem.model.TokenBatch;
 import dev.tandem.model.WarmUp;
+import dev.tandem.parallel.Collective;
 import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -27,10 +28,13 @@ public final class RankWorker implements AutoCloseable {
             return new Job<>(work, new CompletableFuture<>());
         }
 
-        void run() {
+        void run(Collective collective) {
             try {
                 result.complete(work.get());
+            } catch (StepAbandonedException givenUp) {
+                result.completeExceptionally(givenUp);
             } catch (Throwable failure) { // the loop gets it and decides; a worker that died silently would hang it
+                collective.fail(failure);
                 result.completeExceptionally(failure);
             }
         }
@@ -50,15 +54,22 @@ public final class RankWorker implements AutoCloseable {
 
     private final Model model;
     private final KvPool pool;
+    private final Collective collective;
     private final BlockingQueue<Job<?>> jobs = new ArrayBlockingQueue<>(1);
     private final Thread thread;
 
-    /** Starts the thread of rank {@code rankIndex}; takes ownership of model and pool. */
-    public RankWorker(int rankIndex, Model model, KvPool pool) {
+    /**
+     * Starts the thread; takes ownership of model and pool.
+     *
+     * @param rankName in the thread's name
+     * @param collective the rank's place in its group, which hears of a failure
+     */
+    public RankWorker(String rankName, Model model, KvPool pool, Collective collective) {
         this.model = model;
         this.pool = pool;
+        this.collective = collective;
         this.thread =
-                Thread.ofPlatform().name("tandem-rank-" + rankIndex).daemon().start(this::work);
+                Thread.ofPlatform().name("tandem-rank-" + rankName).daemon().start(this::work);
     }
 
     /** Engine loop: begins a step; the logits are valid until the next one. */
@@ -82,7 +93,7 @@ public final class RankWorker implements AutoCloseable {
     private void work() {
         try {
             for (Job<?> job = jobs.take(); !job.equals(LAST); job = jobs.take()) {
-                job.run();
+                job.run(collective);
             }
         } catch (InterruptedException nobodyDoesThis) {
             Thread.currentThread().interrupt();

@@ -69,7 +69,7 @@ public final class JsonSpans {
             }
             return new JsonSpans(json, fields);
         } catch (JacksonException e) {
-            throw ApiError.badRequest("the request body is not valid JSON: " + e.getOriginalMessage(), null);
+            throw StrictJson.malformed(json, e);
         }
     }
 
@@ -111,6 +111,11 @@ public final class JsonSpans {
             end--;
         }
         return end;
+    }
+
+    /** The whole object as it was sent; not to be changed. */
+    public byte[] bytes() {
+        return json;
     }
 
     /** Whether the field is there, also as null. */

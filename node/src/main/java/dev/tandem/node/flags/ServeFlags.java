@@ -1,7 +1,6 @@
 package dev.tandem.node.flags;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -10,18 +9,12 @@ import java.util.Optional;
  *
  * @param model what to serve
  * @param server where to listen
- * @param cache KV memory
- * @param scheduler bounds of a step
+ * @param engine ranks, memory and steps
  * @param kvTransfer present on nodes of a disaggregated deployment
- * @param notes flags and keys that were accepted and have no effect, each with the reason
+ * @param notes sentences on flags and keys that were accepted and have no effect, each with the reason, and on what looks odd
  */
 public record ServeFlags(
-        Model model,
-        Server server,
-        Cache cache,
-        Scheduler scheduler,
-        Optional<KvTransferConfig> kvTransfer,
-        List<String> notes) {
+        Model model, Server server, Engine engine, Optional<KvTransferConfig> kvTransfer, List<String> notes) {
 
     /**
      * What to serve.
@@ -44,9 +37,16 @@ public record ServeFlags(
      *
      * @param dtype {@code auto}, {@code float32}, {@code bfloat16} or {@code float16}
      * @param kvCacheDtype the same words
+     * @param quantization scheme that the checkpoint must have; empty: whatever the checkpoint says
      * @param kernels {@code auto} or a name
      */
-    public record Numerics(String dtype, String kvCacheDtype, String kernels) {}
+    public record Numerics(String dtype, String kvCacheDtype, Optional<Quantization> quantization, String kernels) {}
+
+    /** Schemes of quantized checkpoints that {@code --quantization} may ask for. */
+    public enum Quantization {
+        /** ModelSlim's W8A8, described by {@code quant_model_description.json}. */
+        ASCEND
+    }
 
     /**
      * Sampling defaults and limits.
@@ -63,11 +63,36 @@ public record ServeFlags(
      *
      * @param host address to bind
      * @param port HTTP port; 0 for any free one
+     * @param apiServers event loops that share the port; 0 on a headless node
      * @param apiKeys keys for /v1; empty for none
-     * @param requestTimeoutSeconds for a whole request
+     * @param bounds of requests
+     */
+    public record Server(String host, int port, int apiServers, List<String> apiKeys, RequestBounds bounds) {
+        public int requestTimeoutSeconds() {
+            return bounds.timeoutSeconds;
+        }
+
+        public int maxWaiting() {
+            return bounds.maxWaiting;
+        }
+    }
+
+    /**
+     * Bounds of requests.
+     *
+     * @param timeoutSeconds for a whole request
      * @param maxWaiting requests that may wait
      */
-    public record Server(String host, int port, List<String> apiKeys, int requestTimeoutSeconds, int maxWaiting) {}
+    public record RequestBounds(int timeoutSeconds, int maxWaiting) {}
+
+    /**
+     * Ranks, memory and steps.
+     *
+     * @param parallel where ranks stand
+     * @param cache KV memory
+     * @param scheduler bounds of a step
+     */
+    public record Engine(Parallel parallel, Cache cache, Scheduler scheduler) {}
 
     /**
      * KV memory.
@@ -95,27 +120,60 @@ public record ServeFlags(
     }
 
     /**
-     * Reads the words behind {@code tandem serve}.
+     * Reads the words behind {@code tandem serve}, and the file that they name with {@code --config}.
      *
      * @throws FlagException with all problems at once
      */
     public static ServeFlags parse(List<String> words) {
         CommandLine line = CommandLine.read(words);
-        var notes = new ArrayList<String>();
-        line.withoutEffect().forEach(flag -> notes.add("--" + flag.name() + ": " + flag.noEffect()));
-        Optional<KvTransferConfig> kvTransfer = kvTransfer(line);
-        kvTransfer.ifPresent(config -> notes.addAll(config.notes()));
-        refuseRanks(line, kvTransfer);
-        var flags = new ServeFlags(model(line), server(line), cache(line), scheduler(line), kvTransfer, notes);
+        List<String> notes = line.notes();
+        Parallel parallel = Parallel.read(line);
+        noteWhatHeadlessLeavesOut(line, parallel, notes);
+        Optional<KvTransferConfig> kvTransfer = kvTransfer(line, parallel, notes);
+        var flags = new ServeFlags(
+                model(line),
+                server(line, parallel),
+                new Engine(parallel, cache(line), scheduler(line)),
+                kvTransfer,
+                notes);
         if (!line.problems().isEmpty()) {
-            throw new FlagException(line.problems());
+            throw new FlagException(line.problems().stream().distinct().toList());
         }
         return flags;
     }
 
+    public Parallel parallel() {
+        return engine.parallel;
+    }
+
+    public Cache cache() {
+        return engine.cache;
+    }
+
+    public Scheduler scheduler() {
+        return engine.scheduler;
+    }
+
+    /** Side-channel ports of this process's ranks, when it takes part in handoffs. */
+    public Optional<PortPlan> ports() {
+        Parallel.Data data = parallel().data();
+        return kvTransfer.map(
+                config -> new PortPlan(config.kvPort(), parallel().tensor(), data.startRank(), data.localSize()));
+    }
+
+    /** A headless node has no HTTP; the guides give it the flags of one all the same. */
+    private static void noteWhatHeadlessLeavesOut(CommandLine line, Parallel parallel, List<String> notes) {
+        if (parallel.isHeadless()) {
+            List.of("host", "port", "api-key", "request-timeout").stream()
+                    .filter(line::has)
+                    .forEach(name ->
+                            notes.add("--" + name + ": accepted, no effect, because a headless node has no HTTP"));
+        }
+    }
+
     private static Model model(CommandLine line) {
         Optional<String> named = line.text("model");
-        if (named.isPresent() == (line.positional().size() == 1)
+        if (named.isPresent() != line.positional().isEmpty()
                 || line.positional().size() > 1) {
             line.problem("give one checkpoint: tandem serve CHECKPOINT; found "
                     + (line.positional().isEmpty()
@@ -133,6 +191,7 @@ public record ServeFlags(
                 new Numerics(
                         word(line, "dtype", DTYPES),
                         word(line, "kv-cache-dtype", DTYPES),
+                        quantization(line),
                         word(line, "kernels", List.of("auto", "scalar", "vector-128", "vector-256", "vector-512"))),
                 line.whole("max-model-len", 1, Integer.MAX_VALUE).map(Long::intValue),
                 generation(line));
@@ -141,22 +200,34 @@ public record ServeFlags(
     private static Generation generation(CommandLine line) {
         return new Generation(
                 line.whole("seed", 0, Long.MAX_VALUE).orElse(0L),
-                line.whole("max-logprobs", 0, 100).orElse(20L).intValue(),
+                whole(line, "max-logprobs", 0, 100, 20),
                 word(line, "generation-config", List.of("auto", "vllm")).equals("auto"),
                 line.text("chat-template").map(Path::of));
     }
 
-    private static Server server(CommandLine line) {
+    private static Optional<Quantization> quantization(CommandLine line) {
+        Optional<String> scheme = line.text("quantization");
+        if (scheme.isEmpty() || scheme.get().equals("ascend")) {
+            return scheme.map(name -> Quantization.ASCEND);
+        }
+        line.problem("--quantization " + scheme.get()
+                + " is not carried out; use ascend, or leave it out: the checkpoint says how it is quantized");
+        return Optional.empty();
+    }
+
+    private static Server server(CommandLine line, Parallel parallel) {
         return new Server(
                 line.text("host").orElse("127.0.0.1"),
-                line.whole("port", 0, 65_535).orElse(8000L).intValue(),
+                whole(line, "port", 0, 65_535, 8000),
+                parallel.isHeadless() ? 0 : whole(line, "api-server-count", 1, 1024, 1),
                 List.copyOf(line.texts("api-key")),
-                line.whole("request-timeout", 1, 86_400).orElse(600L).intValue(),
-                line.whole("max-waiting", 1, 1_000_000).orElse(1024L).intValue());
+                new RequestBounds(
+                        whole(line, "request-timeout", 1, 86_400, 600),
+                        whole(line, "max-waiting", 1, 1_000_000, 1024)));
     }
 
     private static Cache cache(CommandLine line) {
-        int blockSize = line.whole("block-size", 1, 1024).orElse(16L).intValue();
+        int blockSize = whole(line, "block-size", 1, 1024, 16);
         return new Cache(
                 line.whole("kv-cache-memory-bytes", 1, Long.MAX_VALUE),
                 line.number("gpu-memory-utilization", 0, 1).orElse(0.9),
@@ -165,7 +236,7 @@ public record ServeFlags(
     }
 
     private static Scheduler scheduler(CommandLine line) {
-        int sequences = line.whole("max-num-seqs", 1, 65_536).orElse(128L).intValue();
+        int sequences = whole(line, "max-num-seqs", 1, 65_536, 128);
         int batchedTokens = line.whole("max-num-batched-tokens", 1, 1 << 24)
                 .orElse(Math.max(512L, sequences))
                 .intValue();
@@ -177,31 +248,17 @@ public record ServeFlags(
                 sequences, batchedTokens, line.flag("enable-chunked-prefill").orElse(true));
     }
 
-    private static Optional<KvTransferConfig> kvTransfer(CommandLine line) {
+    private static Optional<KvTransferConfig> kvTransfer(CommandLine line, Parallel parallel, List<String> notes) {
         try {
-            return line.object("kv-transfer-config").map(KvTransferConfig::read);
+            return line.object("kv-transfer-config").map(json -> KvTransferReader.read(json, parallel, notes));
         } catch (FlagException e) {
             e.problems().forEach(line::problem);
             return Optional.empty();
         }
     }
 
-    /** Groups have one member in this version: more is refused, never cut down in silence. */
-    private static void refuseRanks(CommandLine line, Optional<KvTransferConfig> kvTransfer) {
-        for (String flag : List.of("tensor-parallel-size", "data-parallel-size")) {
-            line.whole(flag, 1, 1 << 16)
-                    .filter(size -> size > 1)
-                    .ifPresent(size ->
-                            line.problem("--" + flag + " " + size + " is not carried out in this version; use 1"));
-        }
-        kvTransfer.ifPresent(config -> {
-            Optional<KvTransferConfig.Sizes> own =
-                    config.role() == KvTransferConfig.Role.KV_CONSUMER ? config.decode() : config.prefill();
-            own.filter(sizes -> sizes.tp() != 1 || sizes.dp() != 1)
-                    .ifPresent(sizes ->
-                            line.problem("kv-transfer-config: this side's dp_size " + sizes.dp() + " and tp_size "
-                                    + sizes.tp() + " contradict --data-parallel-size 1 and --tensor-parallel-size 1"));
-        });
+    private static int whole(CommandLine line, String flag, long min, long max, long absent) {
+        return line.whole(flag, min, max).orElse(absent).intValue();
     }
 
     private static String word(CommandLine line, String flag, List<String> known) {

@@ -70,7 +70,7 @@ class ServeFlagsTest {
                 "--kv-transfer-config.kv_connector_extra_config.decode.tp_size",
                 "1");
         assertThat(flags.kvTransfer().orElseThrow().kvPort()).isEqualTo(5);
-        assertThat(flags.kvTransfer().orElseThrow().decode()).contains(new KvTransferConfig.Sizes(1, 1));
+        assertThat(flags.kvTransfer().orElseThrow().expected().decode()).contains(new KvTransferConfig.Sizes(1, 1));
     }
 
     @Test
@@ -108,10 +108,6 @@ class ServeFlagsTest {
 
     @Test
     void shouldRefuseWhatThisVersionDoesNotCarryOut() {
-        assertThat(problems("m", "--tensor-parallel-size", "2"))
-                .singleElement()
-                .asString()
-                .contains("--tensor-parallel-size 2");
         assertThat(problems("m", "--kv-transfer-config", CONFIG.replace("MooncakeConnector", "NixlConnector")))
                 .singleElement()
                 .asString()

@@ -1,0 +1,65 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.Matrix;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Computes any expert of a checkpoint, whole. Weights are views of the mapped file and an expert is put together when it is first asked
+ * for, so a bank costs memory only for the experts that its rank owns or has taken over. Owned by one thread.
+ */
+public final class ExpertBank {
+    private record Key(int layer, int expert) {}
+
+    private final RankContext context;
+    private final List<List<SwiGluWeights>> weights; // by layer, by expert; a layer without experts is empty
+    private final SwiGluScratch scratch;
+    private final int maxRows;
+    private final int[] fromRows; // [maxRows]
+    private final int[] toRows; // [maxRows]
+    private final Map<Key, Mlp> experts = new HashMap<>();
+
+    /**
+     * @param context of a single rank, with kernel threads that this bank's thread may use
+     * @param scratch for {@code maxRows} rows
+     */
+    public ExpertBank(RankContext context, List<List<SwiGluWeights>> weights, SwiGluScratch scratch, int maxRows) {
+        this.context = context;
+        this.weights = weights;
+        this.scratch = scratch;
+        this.maxRows = maxRows;
+        this.fromRows = new int[maxRows];
+        this.toRows = new int[maxRows];
+    }
+
+    /** Decoder layers, with experts or not. */
+    public int layers() {
+        return weights.size();
+    }
+
+    /** Experts of a layer; 0 for a dense one. */
+    public int experts(int layer) {
+        return weights.get(layer).size();
+    }
+
+    /**
+     * One expert's outputs of consecutive rows.
+     *
+     * @param x [rows, hidden]
+     * @param results [rows, hidden], rows {@code [firstRow, firstRow + count)} overwritten
+     */
+    public void compute(int layer, int expert, Matrix x, int firstRow, int count, Matrix results) {
+        Mlp mlp = experts.computeIfAbsent(
+                new Key(layer, expert),
+                key -> new Mlp(context, weights.get(layer).get(expert), scratch));
+        for (int done = 0; done < count; done += maxRows) {
+            int rows = Math.min(maxRows, count - done);
+            for (int i = 0; i < rows; i++) {
+                fromRows[i] = firstRow + done + i;
+                toRows[i] = i;
+            }
+            mlp.forwardRows(x, fromRows, toRows, rows, results, fromRows);
+        }
+    }
+}

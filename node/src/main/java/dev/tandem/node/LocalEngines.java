@@ -1,0 +1,111 @@
+package dev.tandem.node;
+
+import dev.tandem.engine.Engine;
+import dev.tandem.engine.EngineConfig;
+import dev.tandem.engine.EngineParts;
+import dev.tandem.engine.Replica;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.node.flags.KvTransferConfig;
+import dev.tandem.node.flags.ServeFlags;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** The engines of this process, one a data-parallel rank. Closed together. */
+final class LocalEngines implements AutoCloseable {
+    /** The first engine makes the kernels hot for all: the compiler's work is the process's. */
+    private static final Duration FIRST_WARM_UP = Duration.ofSeconds(2);
+
+    private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
+
+    private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
+    private final Optional<HandoffHub> hub;
+
+    private LocalEngines(Optional<HandoffHub> hub) {
+        this.hub = hub;
+    }
+
+    /** Starts one engine after the other; when one does not start, those before it are closed. */
+    static LocalEngines start(NodeConfig config, LocalRanks ranks) {
+        var started = new LocalEngines(
+                config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
+        try {
+            for (EngineParts parts : ranks.replicas()) {
+                EngineParts connected = started.hub.map(parts::with).orElse(parts);
+                Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
+                started.engines.put(
+                        parts.dpRank(), Engine.start(engineConfig(config, ranks, parts.dpRank()), connected, warmUp));
+            }
+            return started;
+        } catch (RuntimeException e) {
+            started.close();
+            throw e;
+        }
+    }
+
+    /** The engines by data-parallel rank. */
+    SortedMap<Integer, Replica> byDpRank() {
+        return new TreeMap<>(engines);
+    }
+
+    /** Why the first dead engine died. */
+    Optional<String> failure() {
+        return engines.values().stream()
+                .flatMap(engine -> engine.status().failure().stream())
+                .findFirst();
+    }
+
+    private static EngineConfig engineConfig(NodeConfig config, LocalRanks ranks, int dpRank) {
+        ServeFlags flags = config.flags();
+        return new EngineConfig(
+                ranks.maxModelLength(),
+                new EngineConfig.Limits(
+                        flags.scheduler().batchedTokens(),
+                        flags.scheduler().sequences(),
+                        flags.server().maxWaiting(),
+                        flags.scheduler().isPrefillChunked()),
+                flags.cache().cachesPrefixes(),
+                flags.model().generation().seed(),
+                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer, dpRank)));
+    }
+
+    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank) {
+        // As vLLM names the engines of several data-parallel ranks.
+        String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
+        return new HandoffConfig(
+                transfer.engineId() + suffix,
+                config.ports().orElseThrow().sideChannel(dpRank, 0),
+                switch (transfer.role()) {
+                    case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
+                    case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
+                    case KV_BOTH -> HandoffConfig.Role.BOTH;
+                },
+                peerTpSize(transfer),
+                new HandoffConfig.Terms(
+                        config.environment().timeouts().lease(),
+                        config.environment().timeouts().fetch(),
+                        switch (transfer.failurePolicy()) {
+                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
+                            case FAIL -> FailurePolicy.FAIL;
+                        }));
+    }
+
+    /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
+    private static int peerTpSize(KvTransferConfig transfer) {
+        Optional<KvTransferConfig.Sizes> peer =
+                switch (transfer.role()) {
+                    case KV_PRODUCER -> transfer.expected().decode();
+                    case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
+                };
+        return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
+    }
+
+    @Override
+    public void close() {
+        engines.values().forEach(Engine::close);
+        hub.ifPresent(HandoffHub::close);
+    }
+}
