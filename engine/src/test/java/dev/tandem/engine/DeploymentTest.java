@@ -110,8 +110,7 @@ class DeploymentTest {
                     new Rank(0, 1, rank, RANKS), group, kernels, threads, Optional.of(hub.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
-            var config =
-                    new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+            var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
             var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
                     config, new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group))), launch);
@@ -185,7 +184,8 @@ class DeploymentTest {
             assertThat(first.awaitJoined().seats()).isNotEmpty();
             for (Process process : List.of(zero, one, two)) {
                 EngineFixture.await(() -> process.hub.peers().size() == RANKS - 1
-                        && process.hub.peers().stream().allMatch(peer -> peer.downReason().isEmpty()));
+                        && process.hub.peers().stream()
+                                .allMatch(peer -> peer.downReason().isEmpty()));
             }
             compareAll(prompts, replicas);
             assertExpertsTravelled(List.of(zero, one, two));
@@ -207,7 +207,8 @@ class DeploymentTest {
                     .extracting(MemberStatus::seat)
                     .containsExactly(two.terms.seat());
             compareAll(prompts, replicas);
-            assertThat(zero.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED)).isPositive();
+            assertThat(zero.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED))
+                    .isPositive();
         }
     }
 
@@ -227,7 +228,8 @@ class DeploymentTest {
     private static void assertExpertsTravelled(List<Process> processes) {
         for (Process process : processes) {
             assertThat(process.counters.value(ClusterCounter.EXPERT_ROWS_SENT)).isPositive();
-            assertThat(process.counters.value(ClusterCounter.EXPERT_ROWS_SERVED)).isPositive();
+            assertThat(process.counters.value(ClusterCounter.EXPERT_ROWS_SERVED))
+                    .isPositive();
             assertThat(process.engine.status().counters().get(EngineCounter.GENERATION_TOKENS))
                     .isPositive();
         }

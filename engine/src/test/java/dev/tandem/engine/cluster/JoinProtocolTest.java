@@ -102,7 +102,10 @@ class JoinProtocolTest {
             node.awaitFrame(FrameKind.CHALLENGE);
             node.channel.send(
                     FrameKind.HELLO,
-                    new BodyWriter().integer(2).text("whatever that version says").toBytes());
+                    new BodyWriter()
+                            .integer(2)
+                            .text("whatever that version says")
+                            .toBytes());
             assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1", "2", true));
             assertThat(taken(node.ends)).isEqualTo("the peer closed it");
         }
@@ -167,8 +170,7 @@ class JoinProtocolTest {
             while (end instanceof Token) {
                 end = ClusterFixture.next(stream);
             }
-            assertThat(((Failed) end).cause())
-                    .hasMessageContaining("tokens of a stream is 3, but must be at most 2");
+            assertThat(((Failed) end).cause()).hasMessageContaining("tokens of a stream is 3, but must be at most 2");
         }
     }
 
