@@ -42,7 +42,8 @@ final class ExpertPeer {
     ExpertPeer(Seat seat, ExpertHub.Setup setup) {
         this.seat = seat;
         this.setup = setup;
-        this.dialer = Thread.ofVirtual().name("tandem-expert-dial-" + seat.host()).start(this::dial);
+        this.dialer =
+                Thread.ofVirtual().name("tandem-expert-dial-" + seat.host()).start(this::dial);
     }
 
     Seat seat() {
@@ -179,7 +180,10 @@ final class ExpertPeer {
                     }
                 }
                 case EXPERT_ERROR -> {
-                    LOG.warn("experts of {} refuse rows, they are computed here: {}", seat, ExpertFrames.readError(body));
+                    LOG.warn(
+                            "experts of {} refuse rows, they are computed here: {}",
+                            seat,
+                            ExpertFrames.readError(body));
                     if (call != null) {
                         call.giveUp();
                     }

@@ -37,7 +37,8 @@ public final class ExpertRouter implements ExpertExchange {
 
     @Override
     public void exchange(ExpertRows rows) {
-        if (rows.experts() != hub.shape().experts() || rows.x().columns() != hub.shape().hiddenSize()) {
+        if (rows.experts() != hub.shape().experts()
+                || rows.x().columns() != hub.shape().hiddenSize()) {
             throw new IllegalStateException("rows of " + rows.x().columns() + " values for " + rows.experts()
                     + " experts; the model has " + hub.shape().hiddenSize() + " and "
                     + hub.shape().experts());
@@ -70,7 +71,9 @@ public final class ExpertRouter implements ExpertExchange {
                 send(rows, range, segment.peer().get());
             } else {
                 here.add(range);
-                count(segment.isOwn() ? ClusterCounter.EXPERT_ROWS_LOCAL : ClusterCounter.EXPERT_ROWS_RECOMPUTED, range);
+                count(
+                        segment.isOwn() ? ClusterCounter.EXPERT_ROWS_LOCAL : ClusterCounter.EXPERT_ROWS_RECOMPUTED,
+                        range);
             }
         }
     }

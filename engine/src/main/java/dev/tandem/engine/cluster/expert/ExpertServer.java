@@ -35,7 +35,8 @@ final class ExpertServer implements FrameChannel.Handler {
     ExpertServer(FrameChannel channel, ExpertHub hub) {
         this.channel = channel;
         this.hub = hub;
-        this.greeting = new ListeningGreeting(channel, hub.setup().terms(), hub.setup().token());
+        this.greeting =
+                new ListeningGreeting(channel, hub.setup().terms(), hub.setup().token());
     }
 
     @Override
@@ -90,7 +91,8 @@ final class ExpertServer implements FrameChannel.Handler {
         if (job != null && job.maxRows >= rows) {
             return job;
         }
-        int roomy = Math.max(16, Integer.highestOneBit(rows - 1 | 1) * 2); // so that calls that grow do not each take new ones
+        int roomy = Math.max(
+                16, Integer.highestOneBit(rows - 1 | 1) * 2); // so that calls that grow do not each take new ones
         return new Job(roomy);
     }
 
@@ -112,7 +114,8 @@ final class ExpertServer implements FrameChannel.Handler {
 
         Job(int maxRows) {
             this.maxRows = maxRows;
-            this.rows = new ExpertRows(maxRows, hub.shape().hiddenSize(), hub.shape().experts());
+            this.rows = new ExpertRows(
+                    maxRows, hub.shape().hiddenSize(), hub.shape().experts());
             this.reply = new byte[ExpertFrames.resultBytes(maxRows, hub.shape().hiddenSize())];
         }
 

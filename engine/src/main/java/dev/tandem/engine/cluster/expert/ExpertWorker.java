@@ -28,10 +28,8 @@ final class ExpertWorker implements AutoCloseable {
         this.bank = bank;
         this.atWork = atWork;
         this.tasks = new ArrayBlockingQueue<>(maxTasks);
-        this.thread = Thread.ofPlatform()
-                .name("tandem-expert-" + index)
-                .daemon()
-                .start(this::work);
+        this.thread =
+                Thread.ofPlatform().name("tandem-expert-" + index).daemon().start(this::work);
     }
 
     /** Queues a task; false when as many wait as may. */

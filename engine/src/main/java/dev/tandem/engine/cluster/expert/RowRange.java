@@ -17,7 +17,6 @@ record RowRange(int fromExpert, int toExpert, int fromRow, int toRow) {
 
     /** Rows of one of its experts in this range. */
     int rowsOf(ExpertRows rows, int expert) {
-        return Math.max(
-                0, Math.min(toRow, rows.firstRow(expert + 1)) - Math.max(fromRow, rows.firstRow(expert)));
+        return Math.max(0, Math.min(toRow, rows.firstRow(expert + 1)) - Math.max(fromRow, rows.firstRow(expert)));
     }
 }

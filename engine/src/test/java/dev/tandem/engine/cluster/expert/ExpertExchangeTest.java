@@ -48,9 +48,12 @@ class ExpertExchangeTest {
                     assertRight(rows);
                 }
                 for (Process process : processes) {
-                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_RECOMPUTED)).isZero();
-                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_SENT) > 0).isEqualTo(count > 1);
-                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_SERVED) > 0).isEqualTo(count > 1);
+                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_RECOMPUTED))
+                            .isZero();
+                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_SENT) > 0)
+                            .isEqualTo(count > 1);
+                    assertThat(process.count(ClusterCounter.EXPERT_ROWS_SERVED) > 0)
+                            .isEqualTo(count > 1);
                 }
             }
         }
@@ -66,8 +69,10 @@ class ExpertExchangeTest {
                 processes.get(seed % 3).router().exchange(rows);
                 assertRight(rows);
             }
-            assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_SERVED)).isZero();
-            assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_LOCAL)).isZero();
+            assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_SERVED))
+                    .isZero();
+            assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_LOCAL))
+                    .isZero();
         }
     }
 
@@ -224,9 +229,8 @@ class ExpertExchangeTest {
         assertThat(call.giveUp()).isTrue();
         var result = new byte[ExpertFrames.resultBytes(range.rows(), ExpertFixture.HIDDEN)];
         int bytes = ExpertFrames.writeResult(result, 1, rows.x(), range.rows());
-        call.answer(ByteBuffer.wrap(result, Long.BYTES, bytes - Long.BYTES)
-                .slice()
-                .order(ByteOrder.LITTLE_ENDIAN));
+        call.answer(
+                ByteBuffer.wrap(result, Long.BYTES, bytes - Long.BYTES).slice().order(ByteOrder.LITTLE_ENDIAN));
         assertThat(rows.results().values()).containsOnly(Float.NaN);
         assertThat(call.isAnswered()).isFalse();
     }

@@ -44,8 +44,7 @@ final class ExpertFixture implements AutoCloseable {
     static final int HIDDEN = 24;
     static final Duration PATIENCE = Duration.ofSeconds(30);
     static final ChannelLimits LIMITS = ExpertHub.limits(Duration.ofSeconds(10));
-    static final Patience PATIENT =
-            new Patience(PATIENCE, PATIENCE, Duration.ofMillis(5), Duration.ofMillis(20));
+    static final Patience PATIENT = new Patience(PATIENCE, PATIENCE, Duration.ofMillis(5), Duration.ofMillis(20));
 
     private static final int INNER = 16;
     private static final int BANK_ROWS = 7; // fewer than an expert may get
@@ -118,7 +117,8 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     static void awaitPeers(Process process) {
-        await(() -> process.hub().peers().stream().allMatch(peer -> peer.downReason().isEmpty()));
+        await(() -> process.hub().peers().stream()
+                .allMatch(peer -> peer.downReason().isEmpty()));
     }
 
     static void await(BooleanSupplier state) {

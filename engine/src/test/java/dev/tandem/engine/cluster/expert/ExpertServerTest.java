@@ -228,7 +228,8 @@ class ExpertServerTest {
                 int next = 0;
                 for (ExpertTask task : ExpertHub.split(rows, RowRange.of(rows, 0, EXPERTS), parts, new Arrivals())) {
                     assertThat(task.range().fromRow()).isEqualTo(next);
-                    assertThat(rows.firstRow(task.range().toExpert())).isEqualTo(task.range().toRow());
+                    assertThat(rows.firstRow(task.range().toExpert()))
+                            .isEqualTo(task.range().toRow());
                     next = task.range().toRow();
                 }
                 assertThat(next).isEqualTo(rows.rows());
