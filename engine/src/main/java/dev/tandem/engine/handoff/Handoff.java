@@ -73,7 +73,7 @@ public final class Handoff implements AutoCloseable {
      */
     public static Handoff start(HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
         requireAlike(poolsByTpRank);
-        var handoff = new Handoff(config, poolsByTpRank, hub, wakeLoop);
+        Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
                 "engine={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
@@ -84,6 +84,10 @@ public final class Handoff implements AutoCloseable {
                 hub.transfers().segmentName(),
                 handoff.incarnation);
         return handoff;
+    }
+
+    static Handoff startQuietly(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
+        return new Handoff(config, pools, hub, wakeLoop);
     }
 
     private static void requireAlike(List<KvPool> pools) {
