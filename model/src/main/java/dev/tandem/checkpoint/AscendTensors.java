@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -58,7 +59,7 @@ final class AscendTensors {
      * @return the tensors beside it, by name
      */
     SortedMap<String, Tensor> requireBeside(String name, Tensor weight) {
-        Scheme scheme = schemes.get(name);
+        Scheme scheme = Objects.requireNonNull(schemes.get(name), name);
         if (weight.dtype() != DType.I8) {
             throw refuse(name, "I8 (the description says " + scheme + ")", weight.dtype());
         }

@@ -10,6 +10,7 @@ import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -107,22 +108,26 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
      */
     public LinearWeight linear(String name, Function<String, Optional<Tensor>> find) {
         Scheme scheme = schemes.getOrDefault(name, Scheme.FLOAT);
+        Tensor weight = required(name, find);
         var parts = new TreeMap<String, Tensor>();
-        parts.put(WEIGHT, required(name, find));
         scheme.required().forEach(part -> parts.put(part, required(beside(name, part), find)));
-        scheme.optional().forEach(part -> find.apply(beside(name, part)));
+        scheme.optional().forEach(part -> find.apply(beside(name, part)).ifPresent(it -> parts.put(part, it)));
         return switch (scheme) {
-            case FLOAT -> parts.get(WEIGHT);
-            case W8A8_DYNAMIC -> new Int8Weight(parts.get(WEIGHT), parts.get("weight_scale"), Optional.empty());
+            case FLOAT -> weight;
+            case W8A8_DYNAMIC -> new Int8Weight(weight, part(parts, "weight_scale"), Optional.empty());
             case W8A8 ->
                 new Int8Weight(
-                        parts.get(WEIGHT),
-                        parts.get("deq_scale"),
+                        weight,
+                        part(parts, "deq_scale"),
                         Optional.of(new StaticInput(
-                                onlyValue(parts.get("input_scale")),
-                                onlyValue(parts.get("input_offset")),
-                                parts.get("quant_bias"))));
+                                onlyValue(part(parts, "input_scale")),
+                                onlyValue(part(parts, "input_offset")),
+                                part(parts, "quant_bias"))));
         };
+    }
+
+    private static Tensor part(Map<String, Tensor> parts, String name) {
+        return Objects.requireNonNull(parts.get(name), name);
     }
 
     private static Tensor required(String name, Function<String, Optional<Tensor>> find) {
