@@ -194,8 +194,7 @@ class DeploymentTest {
             TokenStream victim = replicas.submit(request(prompts.get(3)), OptionalInt.of(2));
             List<Integer> tokens = tokens(survivor, 5);
             assertThat(tokens(victim, 1)).hasSize(1);
-            second.close();
-            two.close();
+            kill(second, two);
             TokenEvent end = victim.next(PATIENCE);
             while (end instanceof Token) {
                 end = victim.next(PATIENCE);
@@ -210,6 +209,11 @@ class DeploymentTest {
             assertThat(zero.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED))
                     .isPositive();
         }
+    }
+
+    private static void kill(ClusterNode node, Process process) {
+        node.close();
+        process.close();
     }
 
     /** All prompts at once, over all ranks that are there. */

@@ -140,6 +140,7 @@ public final class ClusterNode implements AutoCloseable {
         try {
             while (true) {
                 NodeSession joined = join();
+                session = joined;
                 firstJoin.complete(joined.members());
                 serve(joined);
             }
@@ -184,7 +185,6 @@ public final class ClusterNode implements AutoCloseable {
 
     /** Pushes states until the head is gone. */
     private void serve(NodeSession joined) throws InterruptedException {
-        session = joined;
         service.report()
                 .accept("joined the head at " + FrameChannel.words(setup.head()) + " as "
                         + setup.terms().seat());

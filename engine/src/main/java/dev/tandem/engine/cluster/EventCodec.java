@@ -43,7 +43,7 @@ final class EventCodec {
             case Finished finished -> writeFinished(writer, finished);
             case Failed failed ->
                 writer.text(failed.cause().kind().name())
-                        .text(shortened(failed.cause().getMessage()));
+                        .text(shortened(String.valueOf(failed.cause().getMessage())));
         }
         return writer.toBytes();
     }

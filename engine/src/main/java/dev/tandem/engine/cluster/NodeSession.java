@@ -66,7 +66,7 @@ final class NodeSession implements FrameChannel.Handler {
             session.members.get(answerMillis, TimeUnit.MILLISECONDS); // the head sends them behind the welcome
             return session;
         } catch (ExecutionException e) {
-            throw new IOException(String.valueOf(e.getCause().getMessage()), e);
+            throw new IOException(session.ended.join(), e);
         } catch (TimeoutException e) {
             channel.close();
             throw new IOException("it does not answer like a head", e);

@@ -18,6 +18,7 @@ import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -129,7 +130,7 @@ final class ReplicaLink {
         states.replaceAll(
                 (rank, state) -> new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
         int failed = 0;
-        for (Long id : streams.keySet()) {
+        for (Long id : List.copyOf(streams.keySet())) {
             OpenStream stream = streams.remove(id);
             if (stream != null) {
                 stream.queue.end(new Failed(failure));

@@ -64,7 +64,7 @@ final class ClusterFixture implements AutoCloseable {
         }
     }
 
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<Runnable> closers = new ArrayList<>();
 
     static JoinTerms terms(int from, int to) {
         return new JoinTerms(
@@ -105,7 +105,7 @@ final class ClusterFixture implements AutoCloseable {
                 own,
                 counters,
                 members);
-        opened.add(head);
+        closers.add(head::close);
         return head;
     }
 
@@ -135,7 +135,7 @@ final class ClusterFixture implements AutoCloseable {
                 replicas,
                 reports,
                 members);
-        opened.add(node);
+        closers.add(node::close);
         return node;
     }
 
@@ -164,9 +164,7 @@ final class ClusterFixture implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        for (AutoCloseable it : opened.reversed()) {
-            it.close();
-        }
+    public void close() {
+        closers.reversed().forEach(Runnable::run);
     }
 }

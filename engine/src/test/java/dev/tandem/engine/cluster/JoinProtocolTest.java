@@ -37,7 +37,7 @@ class JoinProtocolTest {
     }
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         cluster.close();
     }
 

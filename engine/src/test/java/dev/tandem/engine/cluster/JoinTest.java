@@ -25,7 +25,7 @@ class JoinTest {
     private final ClusterFixture cluster = new ClusterFixture();
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         cluster.close();
     }
 
@@ -172,7 +172,7 @@ class JoinTest {
                     .hasMessageEndingWith("refuses this node: " + each.getKey());
             assertThat(node.node().ended().join().getMessage()).endsWith(each.getKey());
         }
-        assertThat(head.counters().value(ClusterCounter.NODES_REFUSED)).isEqualTo(bad.size());
+        ClusterFixture.await(() -> head.counters().value(ClusterCounter.NODES_REFUSED) == bad.size());
         assertThat(head.head().members().seats()).hasSize(1);
     }
 

@@ -33,7 +33,7 @@ class ReplicaTest {
     private final ClusterFixture cluster = new ClusterFixture();
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         cluster.close();
     }
 

@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -52,7 +53,7 @@ final class ExpertServer implements FrameChannel.Handler {
         try {
             serve(header, body);
         } catch (FrameException wrong) {
-            refuse(header.id(), wrong.getMessage());
+            refuse(header.id(), String.valueOf(wrong.getMessage()));
         }
     }
 
@@ -109,7 +110,7 @@ final class ExpertServer implements FrameChannel.Handler {
         private final ExpertRows rows;
         private final byte[] reply;
         private final AtomicInteger tasks = new AtomicInteger(); // workers count down
-        private final AtomicReference<Optional<Throwable>> failure = new AtomicReference<>(Optional.empty());
+        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>(); // of the first that failed
         private long id;
 
         Job(int maxRows) {
@@ -122,7 +123,7 @@ final class ExpertServer implements FrameChannel.Handler {
         /** Reader thread: hands the call to workers. */
         void begin(long callId) {
             id = callId;
-            failure.set(Optional.empty());
+            failure.set(null);
             List<ExpertTask> parts = hub.split(rows, this);
             tasks.set(parts.size());
             for (ExpertTask part : parts) {
@@ -134,12 +135,12 @@ final class ExpertServer implements FrameChannel.Handler {
 
         @Override
         public void done(ExpertTask task, Optional<Throwable> cause) {
-            cause.ifPresent(it -> failure.compareAndSet(Optional.empty(), Optional.of(it)));
+            cause.ifPresent(it -> failure.compareAndSet(null, it));
             if (tasks.decrementAndGet() > 0) {
                 return;
             }
-            if (failure.get().isPresent()) {
-                Throwable reason = failure.get().get();
+            Throwable reason = failure.get();
+            if (reason != null) {
                 if (!(reason instanceof RejectedExecutionException)) {
                     LOG.error("rows of peer={} could not be computed", channel.peer(), reason);
                 }

@@ -28,7 +28,7 @@ class ExpertExchangeTest {
     private final ExpertFixture four = new ExpertFixture(4);
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         four.close();
     }
 
@@ -187,7 +187,7 @@ class ExpertExchangeTest {
             ExpertRows rows = rows(1);
             var exchange = CompletableFuture.runAsync(() -> here.router().exchange(rows));
             silent.awaitCall();
-            silent.close();
+            silent.die();
             exchange.get(30, TimeUnit.SECONDS);
             assertRight(rows);
             assertThat(here.count(ClusterCounter.EXPERT_CALLS)).isEqualTo(1);

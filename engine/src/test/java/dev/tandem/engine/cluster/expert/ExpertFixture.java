@@ -50,7 +50,7 @@ final class ExpertFixture implements AutoCloseable {
     private static final int BANK_ROWS = 7; // fewer than an expert may get
     private static final List<List<SwiGluWeights>> WEIGHTS = weights();
 
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<Runnable> closers = new ArrayList<>();
     private final int dpSize;
 
     /** One process. */
@@ -105,7 +105,7 @@ final class ExpertFixture implements AutoCloseable {
         var counters = new ClusterCounters();
         ExpertHub hub = ExpertHub.start(setup, List.of(bank(), bank()), HIDDEN, counters);
         var process = new Process(hub, hub.router(bank()), counters, seat(from, to, hub.port()));
-        opened.add(process);
+        closers.add(process::close);
         return process;
     }
 
@@ -172,10 +172,8 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        for (AutoCloseable it : opened.reversed()) {
-            it.close();
-        }
+    public void close() {
+        closers.reversed().forEach(Runnable::run);
     }
 
     private static List<List<SwiGluWeights>> weights() {

@@ -41,7 +41,7 @@ class ExpertServerTest {
     }
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         fixture.close();
     }
 

@@ -33,9 +33,13 @@ final class SilentOwner implements AutoCloseable {
         assertThat(calls.await(30, TimeUnit.SECONDS)).as("no call came").isTrue();
     }
 
+    void die() {
+        listener.close();
+    }
+
     @Override
     public void close() {
-        listener.close();
+        die();
     }
 
     private final class Session implements FrameChannel.Handler {
