@@ -98,7 +98,8 @@ public final class Gateway implements AutoCloseable {
                 .filter(node -> missing.contains(node.role()))
                 .map(node -> node + " (" + node.verdict().cause() + ")")
                 .toList();
-        List<String> roles = missing.stream().map(role -> "a " + role.word() + " node").toList();
+        List<String> roles =
+                missing.stream().map(role -> "a " + role.word() + " node").toList();
         return Optional.of("waiting for " + String.join(" and ", roles) + ": " + String.join(", ", nodes));
     }
 
@@ -136,19 +137,34 @@ public final class Gateway implements AutoCloseable {
                 List<LoopRoute> routes = new ArrayList<>(relayed(intake(config, protocol, metrics)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
-                HttpAddress reached = new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
+                HttpAddress reached =
+                        new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
                 protocol.announce("http://" + reached.authority() + "/v1/metaserver");
                 yield server;
             }
         };
     }
 
+    /** A loopback address means the gateway to nodes of this machine only. */
+    private static void warnOfLoopback(GatewayConfig config, String advertised) {
+        List<HttpAddress> elsewhere = config.nodes().decode().stream()
+                .filter(node -> !isLoopback(node.host()))
+                .toList();
+        if (isLoopback(advertised) && !elsewhere.isEmpty()) {
+            LOG.warn(
+                    "decode nodes are told to post to {}; {} can do that only on this machine: see --advertised-host",
+                    advertised,
+                    elsewhere);
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        return host.equals("localhost") || host.startsWith("127.") || host.equals("::1");
+    }
+
     private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics) {
         return new CompletionIntake(
-                protocol,
-                new RequestIds(),
-                metrics.meters(),
-                config.policies().clientKvParamsAllowed());
+                protocol, new RequestIds(), metrics.meters(), config.policies().clientKvParamsAllowed());
     }
 
     private static List<LoopRoute> relayed(CompletionIntake intake) {
