@@ -7,12 +7,15 @@ import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a
@@ -27,6 +30,10 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     public static final String ASCEND = "ascend";
 
     private static final String WEIGHT = "weight";
+
+    /** Weights whose inputs and outputs are whole rows of activations. */
+    private static final Pattern PROJECTION =
+            Pattern.compile("model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(.*\\.)?[a-z_]+_proj\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
@@ -64,9 +71,24 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
     }
 
+    /** Whether a tensor is a projection of attention or feed-forward: what exporters quantise, unlike norms, embeddings and routers. */
+    public static boolean isProjection(String name) {
+        return PROJECTION.matcher(name).matches();
+    }
+
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
-    static String beside(String weight, String part) {
+    public static String beside(String weight, String part) {
         return weight.substring(0, weight.length() - WEIGHT.length()) + part;
+    }
+
+    /** Names of the tensors that stand, or may stand, beside quantised weights. */
+    Set<String> namesBeside() {
+        var names = new HashSet<String>();
+        schemes.forEach((weight, scheme) -> {
+            scheme.required.forEach(part -> names.add(beside(weight, part)));
+            scheme.optional.forEach(part -> names.add(beside(weight, part)));
+        });
+        return names;
     }
 
     /** How many weights each scheme has; schemes without any are left out. */

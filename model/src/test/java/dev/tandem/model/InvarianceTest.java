@@ -20,7 +20,14 @@ class InvarianceTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf"})
+    @ValueSource(strings = {
+                "llama",
+                "qwen3",
+                "qwen3-moe",
+                "qwen3-moe-w8a8",
+                "gguf/llama-q4_0.gguf",
+                "gguf/qwen3-moe-q4_0.gguf"
+            })
     void shouldNotDependOnChunks(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             for (int[] prompt : prompts()) {
@@ -32,7 +39,7 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "gguf/qwen3-q8_0.gguf"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/qwen3-q8_0.gguf"})
     void shouldNotDependOnOtherSequences(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             List<int[]> prompts = prompts();
