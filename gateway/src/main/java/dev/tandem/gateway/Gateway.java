@@ -145,12 +145,26 @@ public final class Gateway implements AutoCloseable {
         };
     }
 
+    /** A loopback address means the gateway to nodes of this machine only. */
+    private static void warnOfLoopback(GatewayConfig config, String advertised) {
+        List<HttpAddress> elsewhere = config.nodes().decode().stream()
+                .filter(node -> !isLoopback(node.host()))
+                .toList();
+        if (isLoopback(advertised) && !elsewhere.isEmpty()) {
+            LOG.warn(
+                    "decode nodes are told to post to {}; {} can do that only on this machine: see --advertised-host",
+                    advertised,
+                    elsewhere);
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        return host.equals("localhost") || host.startsWith("127.") || host.equals("::1");
+    }
+
     private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics) {
         return new CompletionIntake(
-                protocol,
-                new RequestIds(),
-                metrics.meters(),
-                config.policies().clientKvParamsAllowed());
+                protocol, new RequestIds(), metrics.meters(), config.policies().clientKvParamsAllowed());
     }
 
     private static List<LoopRoute> relayed(CompletionIntake intake) {

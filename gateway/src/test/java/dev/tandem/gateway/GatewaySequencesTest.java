@@ -37,7 +37,9 @@ class GatewaySequencesTest {
     private static void echo(Request request, FakeNode.Peer peer) throws Exception {
         ObjectNode body = request.json();
         boolean isChat = request.path().contains("chat");
-        String text = isChat ? body.path("seed").asString("none") : body.path("prompt").toString().replace("\"", "");
+        String text = isChat
+                ? body.path("seed").asString("none")
+                : body.path("prompt").toString().replace("\"", "");
         String id = (isChat ? "chatcmpl-" : "cmpl-") + request.headers().get("x-request-id");
         String usage = "{\"prompt_tokens\":10,\"total_tokens\":13,\"completion_tokens\":3,"
                 + "\"prompt_tokens_details\":{\"cached_tokens\":4}}";
@@ -65,9 +67,12 @@ class GatewaySequencesTest {
     }
 
     private FakeNode startPush(Version version) {
-        FakeNode decode = new FakeNode(
-                new FakeDecoder(gateway.http, version, (request, status, peer) -> echo(request, peer)));
-        gateway.layerwise().withPrefill(FakeDecoder.prefill()).withDecode(decode).start();
+        FakeNode decode =
+                new FakeNode(new FakeDecoder(gateway.http, version, (request, status, peer) -> echo(request, peer)));
+        gateway.layerwise()
+                .withPrefill(FakeDecoder.prefill())
+                .withDecode(decode)
+                .start();
         return decode;
     }
 
@@ -76,19 +81,24 @@ class GatewaySequencesTest {
     void shouldDisaggregateEveryPromptOfAList(boolean isPush) throws Exception {
         FakeNode decode = isPush ? startPush(Version.NEWER) : startPull();
         HttpReply reply = gateway.http.send(
-                gateway.completion("{\"prompt\":[\"a\",\"b\",\"c\"],\"max_tokens\":3}").withHeader("X-Request-Id", "mine"),
+                gateway.completion("{\"prompt\":[\"a\",\"b\",\"c\"],\"max_tokens\":3}")
+                        .withHeader("X-Request-Id", "mine"),
                 GatewayFixture.DEADLINE);
         assertThat(reply.status()).isEqualTo(200);
         assertThat(reply.header("x-tandem-disaggregated")).contains("true");
         assertThat(reply.text())
-                .isEqualTo("{\"id\":\"cmpl-mine\",\"created\":5,\"choices\":[{\"index\":0,\"text\":\"a\"},"
-                        + "{\"index\":1,\"text\":\"b\"},{\"index\":2,\"text\":\"c\"}],\"usage\":{\"prompt_tokens\":30,"
-                        + "\"total_tokens\":39,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":12}}}");
+                .isEqualTo(
+                        "{\"id\":\"cmpl-mine\",\"created\":5,\"choices\":[{\"index\":0,\"text\":\"a\"},"
+                                + "{\"index\":1,\"text\":\"b\"},{\"index\":2,\"text\":\"c\"}],\"usage\":{\"prompt_tokens\":30,"
+                                + "\"total_tokens\":39,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":12}}}");
         Set<String> ids = new HashSet<>();
         for (int i = 0; i < 3; i++) {
             Request request = decode.take();
             ids.add(request.headers().get("x-request-id"));
-            assertThat(request.json().get("kv_transfer_params").get("do_remote_prefill").booleanValue())
+            assertThat(request.json()
+                            .get("kv_transfer_params")
+                            .get("do_remote_prefill")
+                            .booleanValue())
                     .isTrue();
         }
         assertThat(ids).hasSize(3).allMatch(id -> id.startsWith("mine-"));
@@ -105,7 +115,8 @@ class GatewaySequencesTest {
         ObjectNode merged = StrictJson.object(reply.body());
         assertThat(merged.get("id").stringValue())
                 .isEqualTo("chatcmpl-" + reply.header("X-Request-Id").orElseThrow());
-        assertThat(merged.get("choices")).extracting(choice -> choice.get("text").stringValue())
+        assertThat(merged.get("choices"))
+                .extracting(choice -> choice.get("text").stringValue())
                 .containsExactly("7", "8", "9");
         assertThat(merged.get("usage").get("prompt_tokens").intValue()).isEqualTo(10);
         assertThat(merged.get("usage").get("completion_tokens").intValue()).isEqualTo(9);
@@ -120,7 +131,8 @@ class GatewaySequencesTest {
             startPull();
         }
         HttpReply reply = gateway.http.send(
-                gateway.completion("{\"prompt\":[\"a\",\"b\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}")
+                gateway.completion(
+                                "{\"prompt\":[\"a\",\"b\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}")
                         .withHeader("X-Request-Id", "mine"),
                 GatewayFixture.DEADLINE);
         assertThat(reply.header("Content-Type")).contains("text/event-stream; charset=utf-8");
@@ -128,8 +140,9 @@ class GatewaySequencesTest {
         List<String> events = new ArrayList<>(List.of(reply.text().split("\n\n")));
         assertThat(events.removeLast()).isEqualTo("data: [DONE]");
         assertThat(events.removeLast())
-                .isEqualTo("data: {\"id\":\"cmpl-mine\",\"created\":5,\"choices\":[],\"usage\":{\"prompt_tokens\":20,"
-                        + "\"total_tokens\":26,\"completion_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":8}}}");
+                .isEqualTo(
+                        "data: {\"id\":\"cmpl-mine\",\"created\":5,\"choices\":[],\"usage\":{\"prompt_tokens\":20,"
+                                + "\"total_tokens\":26,\"completion_tokens\":6,\"prompt_tokens_details\":{\"cached_tokens\":8}}}");
         assertThat(events)
                 .hasSize(4)
                 .allMatch(event -> event.startsWith("data: {\"id\":\"cmpl-mine\""))
@@ -156,8 +169,7 @@ class GatewaySequencesTest {
     @Test
     void shouldSaySoWhereOneSequenceWasNotDisaggregated() {
         FakeNode prefill = new FakeNode((request, peer) -> peer.json(
-                200,
-                request.body().contains("\"b\"") ? "{}" : "{\"kv_transfer_params\":" + FakeNode.TICKET + "}"));
+                200, request.body().contains("\"b\"") ? "{}" : "{\"kv_transfer_params\":" + FakeNode.TICKET + "}"));
         gateway.withPrefill(prefill)
                 .withDecode(new FakeNode(GatewaySequencesTest::echo))
                 .start();
@@ -204,7 +216,9 @@ class GatewaySequencesTest {
         gateway.withPrefill(FakeNode.prefill()).withDecode(decode).start();
         HttpReply reply = gateway.post("{\"prompt\":[\"a\",\"b\"],\"stream\":true}");
         assertThat(reply.status()).isEqualTo(200);
-        assertThat(reply.text()).contains("\"text\":\"a\"", "data: {\"error\":{").doesNotContain("[DONE]", "half");
+        assertThat(reply.text())
+                .contains("\"text\":\"a\"", "data: {\"error\":{")
+                .doesNotContain("[DONE]", "half");
     }
 
     @Test

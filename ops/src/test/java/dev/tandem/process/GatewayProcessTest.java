@@ -55,7 +55,8 @@ class GatewayProcessTest {
 
     @Test
     void shouldStopAtStartWhenNodesRunAnotherConnector() {
-        try (TandemProcess wrong = proxy("--layerwise", deployment.decode().http().port())) {
+        try (TandemProcess wrong =
+                proxy("--layerwise", deployment.decode().http().port())) {
             assertThat(wrong.awaitEnd(Duration.ofSeconds(60))).isNotZero();
             assertThat(wrong.log().lines().filter(line -> line.startsWith("tandem: ")))
                     .isNotEmpty()
@@ -81,7 +82,8 @@ class GatewayProcessTest {
                         "--decoder-port",
                         Integer.toString(prefillPort)))) {
             assertThat(wrong.awaitEnd(Duration.ofSeconds(60))).isNotZero();
-            assertThat(wrong.log()).contains("it is a prefill node, but listed as a decode node; is it in the wrong list?");
+            assertThat(wrong.log())
+                    .contains("it is a prefill node, but listed as a decode node; is it in the wrong list?");
         }
     }
 

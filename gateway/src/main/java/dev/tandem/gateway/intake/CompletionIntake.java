@@ -28,8 +28,7 @@ public final class CompletionIntake {
      *
      * @param clientParamsAllowed whether clients may send {@code kv_transfer_params}
      */
-    public CompletionIntake(
-            PdProtocol protocol, RequestIds ids, ExchangeMeters meters, boolean clientParamsAllowed) {
+    public CompletionIntake(PdProtocol protocol, RequestIds ids, ExchangeMeters meters, boolean clientParamsAllowed) {
         this.clientParamsAllowed = clientParamsAllowed;
         this.protocol = protocol;
         this.ids = ids;
@@ -42,9 +41,8 @@ public final class CompletionIntake {
         meters.counters().add(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
         ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));
-        Optional<SequencePlan> plan = clientParamsAllowed && json.has("kv_transfer_params")
-                ? Optional.empty()
-                : SequencePlan.of(json);
+        Optional<SequencePlan> plan =
+                clientParamsAllowed && json.has("kv_transfer_params") ? Optional.empty() : SequencePlan.of(json);
         if (plan.isEmpty()) {
             protocol.serve(request, new ClientAnswer(client, id, meters, () -> ids.release(id)));
             return;

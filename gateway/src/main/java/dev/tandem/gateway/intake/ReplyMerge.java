@@ -141,7 +141,9 @@ final class ReplyMerge {
             return Optional.empty();
         }
         ObjectNode sum = JsonNodeFactory.instance.objectNode();
-        sum.put("prompt_tokens", prompt).put("total_tokens", prompt + completion).put("completion_tokens", completion);
+        sum.put("prompt_tokens", prompt)
+                .put("total_tokens", prompt + completion)
+                .put("completion_tokens", completion);
         if (hasCached) {
             sum.putObject("prompt_tokens_details").put("cached_tokens", cached);
         }

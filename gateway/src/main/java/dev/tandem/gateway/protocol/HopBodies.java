@@ -36,7 +36,8 @@ public final class HopBodies {
 
     /** Whether a request must stay whole, however many sequences it is for. */
     static boolean isUndivided(JsonSpans request) {
-        boolean hasBestOf = isAboveOne(request, "best_of") && !request.text("best_of").equals(request.text("n"));
+        boolean hasBestOf =
+                isAboveOne(request, "best_of") && !request.text("best_of").equals(request.text("n"));
         return hasBestOf
                 || request.isTrue("use_beam_search")
                 || isGiven(request, "prompt_logprobs")

@@ -50,7 +50,8 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
                         .filter(field -> field.kind() == JsonToken.VALUE_NUMBER_INT)
                         .isPresent())
                 .ifPresent(text -> edit.set(
-                        "seed", new BigInteger(text).add(BigInteger.valueOf(choice)).toString()));
+                        "seed",
+                        new BigInteger(text).add(BigInteger.valueOf(choice)).toString()));
         return edit.bytes();
     }
 

@@ -41,7 +41,8 @@ class SequencePlanTest {
     @Test
     void shouldPutAllChoicesOfAPromptBeforeTheNext() {
         assertThat(bodies("{\"prompt\":[\"a\",\"b\"],\"n\":2,\"best_of\":2}"))
-                .containsExactly("{\"prompt\":\"a\"}", "{\"prompt\":\"a\"}", "{\"prompt\":\"b\"}", "{\"prompt\":\"b\"}");
+                .containsExactly(
+                        "{\"prompt\":\"a\"}", "{\"prompt\":\"a\"}", "{\"prompt\":\"b\"}", "{\"prompt\":\"b\"}");
     }
 
     @ParameterizedTest
