@@ -13,6 +13,9 @@ final class SliceScratch {
     /** Finished sums of one tile: [16]. */
     final float[] sums = new float[Lanes.COUNT];
 
+    /** Counters of {@link BestPositions}. */
+    final int[] histogram = new int[BestPositions.HISTOGRAM];
+
     /** The queries that an attention takes together. */
     final AttentionTask.Queries queries = new AttentionTask.Queries();
 
