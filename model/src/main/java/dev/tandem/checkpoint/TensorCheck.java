@@ -1,5 +1,6 @@
 package dev.tandem.checkpoint;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.lang.foreign.ValueLayout;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Holds the tensors that files have against the tensors that a model reads: none missing, none of a wrong shape, none left over. */
@@ -21,6 +23,8 @@ final class TensorCheck {
     /** Buffers that old versions of transformers wrote; they follow from the configuration. */
     private static final Pattern IGNORABLE =
             Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+
+    private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d{1,6})\\.");
 
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -45,14 +49,16 @@ final class TensorCheck {
             Path place, ModelConfig config, Map<String, Tensor> found, boolean stacksExperts, boolean mayScaleRotary) {
         var check = new TensorCheck(place, found);
         WeightShapes.forEach(config, stacksExperts, (name, shape) -> check.require(name, shape));
-        if (mayScaleRotary && found.containsKey(ROTARY_FACTORS)) {
-            check.requireRotaryFactors(List.of(config.attention().headDim() / 2));
+        if (mayScaleRotary
+                && found.containsKey(ROTARY_FACTORS)
+                && config.attention() instanceof GroupedQuery attention) {
+            check.requireRotaryFactors(List.of(attention.headDim() / 2));
         }
         Tensor head = found.get(HEAD);
         if (config.tiesEmbeddings() && head != null) {
             check.requireHeadIsEmbedding(head, check.require(EMBEDDING, embeddingShape(config)));
         }
-        check.refuseLeftOver(config.tiesEmbeddings());
+        check.refuseLeftOver(config);
         return Collections.unmodifiableSortedMap(check.checked);
     }
 
@@ -109,10 +115,10 @@ final class TensorCheck {
         }
     }
 
-    private void refuseLeftOver(boolean tiesEmbeddings) {
+    private void refuseLeftOver(ModelConfig config) {
         new TreeMap<>(found).forEach((name, tensor) -> {
-            boolean isRead = checked.containsKey(name) || (tiesEmbeddings && name.equals(HEAD));
-            if (!isRead && !IGNORABLE.matcher(name).matches()) {
+            boolean isRead = checked.containsKey(name) || (config.tiesEmbeddings() && name.equals(HEAD));
+            if (!isRead && !isIgnorable(name, config)) {
                 throw CheckpointException.refuse(
                         place,
                         "tensor " + name,
@@ -120,5 +126,17 @@ final class TensorCheck {
                         tensor.dtype() + " " + tensor.shape());
             }
         });
+    }
+
+    /** Whether a tensor changes no token: a buffer of old, or part of a layer that only drafts. */
+    private static boolean isIgnorable(String name, ModelConfig config) {
+        Matcher layer = LAYER.matcher(name);
+        if (layer.lookingAt()) {
+            int behind = Integer.parseInt(layer.group(1)) - config.layers();
+            if (behind >= 0 && behind < config.predictionLayers()) {
+                return true;
+            }
+        }
+        return IGNORABLE.matcher(name).matches();
     }
 }

@@ -23,7 +23,7 @@ class GoldenTest {
     private final Kernels fast = KernelSelection.best().kernels();
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "deepseek-v3", "deepseek-v3.2"})
     void shouldGenerateGoldenTokensFromFolder(String name) {
         Path folder = TestRank.GOLDEN.resolve(name);
         compareWithGolden(folder, folder.resolve("golden"), fast);
