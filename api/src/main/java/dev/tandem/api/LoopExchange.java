@@ -195,7 +195,7 @@ public final class LoopExchange {
         }
     }
 
-    /** Runs an action on this event loop once it has handled what the network has delivered so far. */
+    /** Runs an action on this event loop once it has handled what the network has delivered so far. Any thread may call this. */
     public void soon(Runnable action) {
         context.runOnContext(nothing -> action.run());
     }

@@ -5,8 +5,10 @@ import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -27,17 +29,26 @@ final class RequestIntake {
     private final Map<String, Map<String, Object>> routes = new HashMap<>();
     /** Exchanges in flight: counted up by event loops, down by whoever ends one. */
     private final AtomicInteger active = new AtomicInteger();
+    /** Paths whose requests are counted by themselves. */
+    private final Set<String> callbacks = new HashSet<>();
+    /** Callbacks in flight, counted likewise. */
+    private final AtomicInteger activeCallbacks = new AtomicInteger();
     /** Set once by the closing thread; event loops then refuse new requests. */
     private volatile boolean stopped;
 
     RequestIntake(HttpServerConfig config, List<Route> blocking, List<LoopRoute> looping) {
         this.config = config;
         blocking.forEach(route -> add(route.method(), route.path(), route.handler()));
-        looping.forEach(route -> add(route.method(), route.path(), route.handler()));
+        for (LoopRoute route : looping) {
+            add(route.method(), route.path(), route.handler());
+            if (route.isCallback()) {
+                callbacks.add(route.path());
+            }
+        }
     }
 
     int active() {
-        return active.get();
+        return active.get() + activeCallbacks.get();
     }
 
     void stop() {
@@ -141,6 +152,7 @@ final class RequestIntake {
         private final HttpServerRequest request;
         private final Context context;
         private final Object handler;
+        private final AtomicInteger counter;
         private @Nullable Buffer first;
         private @Nullable Buffer all;
         private int bodyBytes;
@@ -150,6 +162,7 @@ final class RequestIntake {
         Arrival(HttpServerRequest request, Context context) {
             this.request = request;
             this.context = context;
+            this.counter = callbacks.contains(request.path()) ? activeCallbacks : active;
             this.handler = routes.getOrDefault(request.path(), Map.of())
                     .getOrDefault(request.method().name(), Map.of());
         }
@@ -157,8 +170,8 @@ final class RequestIntake {
         void begin() {
             int bound =
                     config.maxConcurrentExchanges() + (request.method().name().equals("GET") ? STATUS_RESERVE : 0);
-            if (active.incrementAndGet() > bound) {
-                active.decrementAndGet();
+            if (counter.incrementAndGet() > bound) {
+                counter.decrementAndGet();
                 String message = "more than " + config.maxConcurrentExchanges() + " requests are in flight";
                 refuse(request, context, ApiError.unavailable(message, RETRY_AFTER_SECONDS), false);
                 return;
@@ -204,7 +217,7 @@ final class RequestIntake {
         private void drop() {
             if (!settled) {
                 settle();
-                active.decrementAndGet();
+                counter.decrementAndGet();
             }
         }
 
@@ -222,7 +235,7 @@ final class RequestIntake {
             settle();
             Buffer body = all != null ? all : first;
             byte[] bytes = body == null ? new byte[0] : body.getBytes();
-            Runnable whenOver = handler instanceof LoopHandler ? active::decrementAndGet : () -> {};
+            Runnable whenOver = handler instanceof LoopHandler ? counter::decrementAndGet : () -> {};
             start(new LoopExchange(request, context, bytes, whenOver), handler);
         }
     }

@@ -3,10 +3,12 @@ package dev.tandem.bench;
 import dev.tandem.kernel.AttentionRows;
 import dev.tandem.kernel.AttentionShape;
 import dev.tandem.kernel.DType;
+import dev.tandem.kernel.Int8Weight;
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.KvPlaneView;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
 import java.io.PrintStream;
@@ -17,6 +19,7 @@ import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 
 /**
@@ -60,7 +63,7 @@ public final class KernelBench {
         int[] threadCounts = numbers(argument(args, "threads", "1,2"));
         int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
         for (String type :
-                argument(args, "types", "F32,F16,BF16,Q8_0,Q4_0,Q4_1").split(",", -1)) {
+                argument(args, "types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1").split(",", -1)) {
             bench.linear(DType.valueOf(type), rowCounts, threadCounts);
         }
         if (Boolean.parseBoolean(argument(args, "attention", "true"))) {
@@ -83,7 +86,7 @@ public final class KernelBench {
     /** All matrix products of one step; the output layer only up to the rows that a decode batch has. */
     private void linear(DType dtype, int[] rowCounts, int[] threadCounts) {
         try (Arena arena = Arena.ofShared()) {
-            var weights = new ArrayList<Tensor>();
+            var weights = new ArrayList<LinearWeight>();
             for (int layer = 0; layer < LAYERS; layer++) {
                 weights.add(weight(arena, dtype, HIDDEN, HIDDEN));
                 weights.add(weight(arena, dtype, KV_WIDTH, HIDDEN));
@@ -93,7 +96,7 @@ public final class KernelBench {
                 weights.add(weight(arena, dtype, INTERMEDIATE, HIDDEN));
                 weights.add(weight(arena, dtype, HIDDEN, INTERMEDIATE));
             }
-            Tensor head = weight(arena, dtype, VOCABULARY, HIDDEN);
+            LinearWeight head = weight(arena, dtype, VOCABULARY, HIDDEN);
             for (int rows : rowCounts) {
                 for (int count : threadCounts) {
                     linear(dtype, weights, head, rows, count);
@@ -102,22 +105,22 @@ public final class KernelBench {
         }
     }
 
-    private void linear(DType dtype, List<Tensor> weights, Tensor head, int rows, int threadCount) {
+    private void linear(DType dtype, List<LinearWeight> weights, LinearWeight head, int rows, int threadCount) {
         Matrix narrow = matrix(rows, HIDDEN);
         Matrix wide = matrix(rows, INTERMEDIATE);
         Matrix result = Matrix.of(rows, INTERMEDIATE);
         boolean withHead = rows <= MOST_HEAD_ROWS;
         Matrix logits = Matrix.of(withHead ? rows : 1, VOCABULARY);
-        long bytes = withHead ? head.data().byteSize() : 0;
+        long bytes = withHead ? bytes(head) : 0;
         double products = withHead ? (double) VOCABULARY * HIDDEN : 0;
-        for (Tensor weight : weights) {
-            bytes += weight.data().byteSize();
+        for (LinearWeight weight : weights) {
+            bytes += bytes(weight);
             products += (double) weight.rows() * weight.columns();
         }
         double seconds;
         try (var threads = new KernelThreads(threadCount)) {
             seconds = median(() -> {
-                for (Tensor weight : weights) {
+                for (LinearWeight weight : weights) {
                     Matrix x = weight.columns() == HIDDEN ? narrow : wide;
                     kernels.linear(x, rows, weight, result, 0, threads);
                 }
@@ -197,8 +200,24 @@ public final class KernelBench {
         return new KvPlaneView(DType.BF16, HEADS.kvHeads(), HEADS.headDim(), BLOCK_SIZE, memory);
     }
 
+    private static long bytes(LinearWeight weight) {
+        return switch (weight) {
+            case Tensor stored -> stored.data().byteSize();
+            case Int8Weight int8 ->
+                int8.values().data().byteSize() + int8.outputScales().data().byteSize();
+        };
+    }
+
+    /** A weight of a stored type; int8 has its scales beside it, and activations get theirs row by row. */
+    private LinearWeight weight(Arena arena, DType dtype, int rows, int columns) {
+        Tensor values = stored(arena, dtype, rows, columns);
+        return dtype == DType.I8
+                ? new Int8Weight(values, stored(arena, DType.F32, rows, 1), Optional.empty())
+                : values;
+    }
+
     /** Bytes that give moderate finite values in every stored type. */
-    private Tensor weight(Arena arena, DType dtype, int rows, int columns) {
+    private Tensor stored(Arena arena, DType dtype, int rows, int columns) {
         MemorySegment memory = arena.allocate(dtype.bytes((long) rows * columns), 64);
         for (long at = 0; at + 4 <= memory.byteSize(); at += 4) {
             memory.set(ValueLayout.JAVA_INT_UNALIGNED, at, random.nextInt() & 0xBBFF_BBFF);

@@ -1,6 +1,7 @@
 package dev.tandem.gateway;
 
 import dev.tandem.api.EventLoops;
+import dev.tandem.api.HttpAddress;
 import dev.tandem.api.HttpClient;
 import dev.tandem.api.HttpClientConfig;
 import dev.tandem.api.HttpLimits;
@@ -8,12 +9,18 @@ import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.LoopRoute;
 import dev.tandem.gateway.fleet.Fleet;
+import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.fleet.Verdict;
+import dev.tandem.gateway.intake.CompletionIntake;
+import dev.tandem.gateway.protocol.DecodeThenPrefill;
 import dev.tandem.gateway.protocol.ExchangeParts;
 import dev.tandem.gateway.protocol.ExchangeSettings;
-import dev.tandem.gateway.protocol.PdExchange;
+import dev.tandem.gateway.protocol.PrefillThenDecode;
 import dev.tandem.gateway.protocol.RequestIds;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -45,7 +52,10 @@ public final class Gateway implements AutoCloseable {
         HttpClient http = HttpClient.on(
                 loops,
                 HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()));
-        Fleet fleet = new Fleet(config.nodes().prefill(), config.nodes().decode());
+        Fleet fleet = new Fleet(
+                config.nodes().prefill(),
+                config.nodes().decode(),
+                config.policies().shape().kind());
         try {
             fleet.startProbing(http, config.policies().probes(), FIRST_VERDICT);
             HttpServer server = serve(config, loops, http, fleet);
@@ -69,6 +79,28 @@ public final class Gateway implements AutoCloseable {
         return server.port();
     }
 
+    /** The nodes that answer but run what they are not listed for, each with what is wrong. */
+    public List<String> misfits() {
+        return fleet.leftOut().stream()
+                .filter(node -> node.verdict().kind() == Verdict.Kind.MISFIT)
+                .map(node -> node + ": " + node.verdict().cause())
+                .toList();
+    }
+
+    /** What requests still wait for: a sentence that names the nodes; none when one node of each role serves. */
+    public Optional<String> waitsFor() {
+        List<NodeRole> missing = fleet.missing();
+        if (missing.isEmpty()) {
+            return Optional.empty();
+        }
+        List<String> nodes = fleet.leftOut().stream()
+                .filter(node -> missing.contains(node.role()))
+                .map(node -> node + " (" + node.verdict().cause() + ")")
+                .toList();
+        List<String> roles = missing.stream().map(role -> "a " + role.word() + " node").toList();
+        return Optional.of("waiting for " + String.join(" and ", roles) + ": " + String.join(", ", nodes));
+    }
+
     /** Stops listening, lets requests in flight end within the configured time, then closes everything. */
     @Override
     public void close() {
@@ -86,23 +118,49 @@ public final class Gateway implements AutoCloseable {
                 config.retry().maxRetries(),
                 config.retry().retryDelay(),
                 MAX_REPLY_BYTES);
-        ExchangeParts parts = new ExchangeParts(fleet, http, new RequestIds(), settings, metrics.meters());
-        StatusPages pages = new StatusPages(fleet, http, metrics, settings.localPrefill());
-        List<LoopRoute> relayed = List.of(
-                new LoopRoute("POST", "/v1/completions", client -> PdExchange.start(parts, client)),
-                new LoopRoute("POST", "/v1/chat/completions", client -> PdExchange.start(parts, client)));
+        RequestIds ids = new RequestIds();
+        ExchangeParts parts = new ExchangeParts(fleet, http, settings, metrics.meters());
+        StatusPages pages = new StatusPages(
+                fleet,
+                http,
+                metrics,
+                settings.localPrefill(),
+                config.policies().shape().kind());
+        return switch (config.policies().shape()) {
+            case PdShape.PrefillFirst() -> {
+                CompletionIntake intake = new CompletionIntake(new PrefillThenDecode(parts), ids, metrics.meters());
+                yield HttpServer.start(loops, serverConfig(config), pages.routes(), relayed(intake));
+            }
+            case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
+                DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
+                List<LoopRoute> routes = new ArrayList<>(relayed(new CompletionIntake(protocol, ids, metrics.meters())));
+                routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
+                HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
+                HttpAddress reached = new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
+                protocol.announce("http://" + reached.authority() + "/v1/metaserver");
+                yield server;
+            }
+        };
+    }
+
+    private static List<LoopRoute> relayed(CompletionIntake intake) {
+        return List.of(
+                new LoopRoute("POST", "/v1/completions", intake::accept),
+                new LoopRoute("POST", "/v1/chat/completions", intake::accept));
+    }
+
+    private static HttpServerConfig serverConfig(GatewayConfig config) {
         HttpLimits limits = new HttpLimits(
                 HttpLimits.DEFAULT.pendingResponseBytes(),
                 HttpLimits.DEFAULT.slowClientTimeout(),
                 HttpLimits.DEFAULT.bodyTimeout(),
                 config.limits().closeTimeout());
-        HttpServerConfig serverConfig = new HttpServerConfig(
+        return new HttpServerConfig(
                 config.listen().host(),
                 config.listen().port(),
                 config.limits().eventLoops(),
                 config.limits().maxBodyBytes(),
                 config.limits().maxConcurrentRequests(),
                 limits);
-        return HttpServer.start(loops, serverConfig, pages.routes(), relayed);
     }
 }

@@ -4,6 +4,8 @@ import dev.tandem.api.HttpAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 
 /**
  * Everything that a gateway is told, checked as a whole: one {@link IllegalArgumentException} names every problem.
@@ -16,6 +18,7 @@ import java.util.List;
  */
 public record GatewayConfig(
         HttpAddress listen, NodeLists nodes, RetrySettings retry, GatewayPolicies policies, GatewayLimits limits) {
+    private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::", "0:0:0:0:0:0:0:0", "*");
     private static final Duration SLOWEST_RETURN = Duration.ofMillis(500);
 
     /** Checks the values. */
@@ -34,6 +37,7 @@ public record GatewayConfig(
                 policies.probes().whileDown().compareTo(SLOWEST_RETURN) <= 0,
                 "probes of nodes that are down must come at least every " + SLOWEST_RETURN.toMillis() + " ms",
                 problems);
+        advertisedProblem(listen, policies.shape()).ifPresent(problems::add);
         if (problems.isEmpty()) {
             require(
                     !nodes.prefill().contains(listen) && !nodes.decode().contains(listen),
@@ -43,6 +47,23 @@ public record GatewayConfig(
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("\n", problems));
         }
+    }
+
+    /** Decode nodes post to the gateway, so they need an address of it that means the same to them. */
+    private static Optional<String> advertisedProblem(HttpAddress listen, PdShape shape) {
+        if (!(shape instanceof PdShape.DecodeFirst decodeFirst)) {
+            return Optional.empty();
+        }
+        String host = decodeFirst.advertisedHost().orElse(listen.host());
+        if (!WILDCARDS.contains(host)) {
+            return Optional.empty();
+        }
+        return Optional.of(
+                decodeFirst.advertisedHost().isPresent()
+                        ? "--advertised-host " + host + " is no address that decode nodes could reach"
+                        : "--layerwise with --host " + host
+                                + ": decode nodes post to the gateway and need its address; give it as --host, or beside"
+                                + " it as --advertised-host");
     }
 
     /** A gateway with defaults for everything but the addresses. */

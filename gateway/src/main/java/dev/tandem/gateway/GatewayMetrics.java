@@ -6,6 +6,7 @@ import dev.tandem.api.metrics.VllmBuckets;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.protocol.ExchangeMeters;
 import dev.tandem.gateway.protocol.GatewayCounter;
 import dev.tandem.gateway.protocol.GatewayCounters;
@@ -57,6 +58,12 @@ final class GatewayMetrics {
         page.gauge(
                 new MetricName(PREFIX + "node_up", "1 while the node is healthy.", labels),
                 () -> node.isHealthy() ? 1 : 0);
+        page.gauge(
+                new MetricName(
+                        PREFIX + "node_misfit",
+                        "1 while the node answers but runs another connector or role than it is listed for: see /health.",
+                        labels),
+                () -> node.verdict().kind() == Verdict.Kind.MISFIT ? 1 : 0);
         page.gauge(new MetricName(PREFIX + "node_requests", "Requests under way on the node.", labels), node::inFlight);
         page.counter(
                 new MetricName(PREFIX + "node_downs", "Times the node was found dead: it crashes or restarts.", labels),

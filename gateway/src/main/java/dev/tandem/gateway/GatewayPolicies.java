@@ -6,12 +6,14 @@ import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 /**
  * What the operator decides.
  *
+ * @param shape which node is called first
  * @param localPrefill what happens to a request whose disaggregation fails
  * @param clientKvParamsAllowed whether clients may send {@code kv_transfer_params}; dropped otherwise
  * @param probes how often nodes are asked for their health
  */
-public record GatewayPolicies(LocalPrefillPolicy localPrefill, boolean clientKvParamsAllowed, ProbeSchedule probes) {
-    /** Local prefill is allowed, clients' parameters are not. */
+public record GatewayPolicies(
+        PdShape shape, LocalPrefillPolicy localPrefill, boolean clientKvParamsAllowed, ProbeSchedule probes) {
+    /** Prefill first; local prefill is allowed, clients' parameters are not. */
     public static final GatewayPolicies DEFAULT =
-            new GatewayPolicies(LocalPrefillPolicy.ALLOW, false, ProbeSchedule.DEFAULT);
+            new GatewayPolicies(new PdShape.PrefillFirst(), LocalPrefillPolicy.ALLOW, false, ProbeSchedule.DEFAULT);
 }

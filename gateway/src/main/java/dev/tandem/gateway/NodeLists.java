@@ -1,11 +1,13 @@
 package dev.tandem.gateway;
 
 import dev.tandem.api.HttpAddress;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
 /**
@@ -25,6 +27,10 @@ public record NodeLists(
 
     private static final Pattern DIGITS_AND_DOTS = Pattern.compile("[0-9.]+");
     private static final Pattern IPV4 = Pattern.compile("((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(?!$)|$)){4}");
+
+    private static final Pattern WITH_PORT = Pattern.compile("[^:]+:\\d+|\\[.+\\]:\\d+");
+    private static final Pattern HOST_NAME = Pattern.compile("[A-Za-z0-9_]([A-Za-z0-9._-]{0,252})");
+    private static final int MAX_PORT = 65_535;
 
     /** Copies the lists. */
     public NodeLists {
@@ -63,8 +69,9 @@ public record NodeLists(
         }
         hosts.forEach(host -> hostProblem(host).ifPresent(problem -> problems.add(hostFlag + ": " + problem)));
         for (int port : ports) {
-            if (port < 1 || port > 65_535) {
-                problems.add(portFlag + ": " + port + " is not within 1..65535");
+            if (port < 1 || port > MAX_PORT) {
+                problems.add(portFlag + ": " + port + " is not within 1.." + MAX_PORT
+                        + glued(Integer.toString(port), NodeLists::isPort));
             }
         }
         Set<String> seen = new HashSet<>();
@@ -76,26 +83,48 @@ public record NodeLists(
     }
 
     private static Optional<String> hostProblem(String host) {
+        String quoted = "'" + host + "'";
         if (host.isBlank()) {
             return Optional.of("a host is empty");
         }
         if (host.indexOf(',') >= 0 || host.indexOf(' ') >= 0) {
-            return Optional.of("'" + host + "' holds several hosts; separate the arguments with blanks");
+            return Optional.of(quoted + " holds several hosts; separate the arguments with blanks");
         }
-        if (DIGITS_AND_DOTS.matcher(host).matches() && !IPV4.matcher(host).matches()) {
-            return Optional.of("'" + host + "' is no address" + glued(host));
+        if (WITH_PORT.matcher(host).matches()) {
+            return Optional.of(quoted + " holds a port; ports have a flag of their own");
         }
-        return Optional.empty();
+        if (DIGITS_AND_DOTS.matcher(host).matches()) {
+            return IPV4.matcher(host).matches()
+                    ? Optional.empty()
+                    : Optional.of(quoted + " is no address" + glued(host, address -> IPV4.matcher(address).matches()));
+        }
+        if (host.indexOf(':') >= 0) {
+            return isIpv6(host) ? Optional.empty() : Optional.of(quoted + " is no IPv6 address");
+        }
+        return HOST_NAME.matcher(host).matches() ? Optional.empty() : Optional.of(quoted + " is no host name");
     }
 
-    /** A hint where two addresses lack the blank between them; of several ways to cut, the one with the most equal halves. */
-    private static String glued(String host) {
-        for (int distance = 0; distance < host.length() / 2; distance++) {
-            for (int cut : new int[] {host.length() / 2 - distance, (host.length() + 1) / 2 + distance}) {
-                if (cut > 0 && cut < host.length()) {
-                    String first = host.substring(0, cut);
-                    String second = host.substring(cut);
-                    if (IPV4.matcher(first).matches() && IPV4.matcher(second).matches()) {
+    private static boolean isIpv6(String host) {
+        try {
+            InetAddress.ofLiteral(host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host);
+            return true;
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    private static boolean isPort(String text) {
+        return text.length() <= 5 && text.charAt(0) != '0' && Integer.parseInt(text) <= MAX_PORT;
+    }
+
+    /** A hint where two values lack the blank between them; of several ways to cut, the one with the most equal halves. */
+    private static String glued(String text, Predicate<String> isValue) {
+        for (int distance = 0; distance < text.length() / 2; distance++) {
+            for (int cut : new int[] {text.length() / 2 - distance, (text.length() + 1) / 2 + distance}) {
+                if (cut > 0 && cut < text.length()) {
+                    String first = text.substring(0, cut);
+                    String second = text.substring(cut);
+                    if (isValue.test(first) && isValue.test(second)) {
                         return "; is a blank missing, as in '" + first + " " + second + "'?";
                     }
                 }

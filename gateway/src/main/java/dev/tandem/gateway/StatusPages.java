@@ -11,13 +11,16 @@ import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.fleet.HandoffKind;
 import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -31,12 +34,15 @@ final class StatusPages {
     private final HttpClient http;
     private final GatewayMetrics metrics;
     private final LocalPrefillPolicy localPrefill;
+    private final HandoffKind kind;
 
-    StatusPages(Fleet fleet, HttpClient http, GatewayMetrics metrics, LocalPrefillPolicy localPrefill) {
+    StatusPages(
+            Fleet fleet, HttpClient http, GatewayMetrics metrics, LocalPrefillPolicy localPrefill, HandoffKind kind) {
         this.fleet = fleet;
         this.http = http;
         this.metrics = metrics;
         this.localPrefill = localPrefill;
+        this.kind = kind;
     }
 
     List<Route> routes() {
@@ -45,34 +51,69 @@ final class StatusPages {
                 new Route("GET", "/healthcheck", this::healthcheck),
                 new Route("GET", "/v1/models", this::models),
                 new Route("GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
-                new Route("GET", "/version", page -> page.respondJson(200, object().put("version", Version.TEXT))));
+                new Route("GET", "/version", this::version));
     }
 
-    /** 200 without a body while requests can be served, as vLLM; else a 503 that names the missing role. */
+    /**
+     * 200 while requests can be served, without a body while every node serves, as vLLM; a 503 that names the missing role otherwise. Nodes
+     * that are left out are listed with the cause.
+     */
     private void health(Exchange exchange) {
-        List<String> missing = new ArrayList<>();
-        if (fleet.healthy(NodeRole.PREFILL) == 0 && localPrefill == LocalPrefillPolicy.REFUSE) {
-            missing.add("prefill");
-        }
-        if (fleet.healthy(NodeRole.DECODE) == 0) {
-            missing.add("decode");
-        }
+        List<NodeRole> missing = fleet.missing().stream()
+                .filter(role -> role == NodeRole.DECODE || localPrefill == LocalPrefillPolicy.REFUSE)
+                .toList();
         if (!missing.isEmpty()) {
-            throw ApiError.unavailable(
-                    "no healthy node of the role " + String.join(" and ", missing), RETRY_AFTER_SECONDS);
+            throw ApiError.unavailable(describe(missing), RETRY_AFTER_SECONDS);
         }
-        exchange.respondEmpty(200);
+        if (fleet.leftOut().isEmpty()) {
+            exchange.respondEmpty(200);
+        } else {
+            exchange.respondJson(200, withLeftOut(object().put("status", "ok")));
+        }
     }
 
-    /** The example proxy's page: how many nodes are configured; and how many of them are healthy. */
+    /** Which roles nobody plays, and why. */
+    private String describe(List<NodeRole> missing) {
+        List<String> roles = missing.stream().map(NodeRole::word).toList();
+        List<String> causes = fleet.leftOut().stream()
+                .filter(node -> missing.contains(node.role()))
+                .map(node -> node + ": " + node.verdict().cause())
+                .toList();
+        return "no healthy node of the role " + String.join(" and ", roles) + "; " + String.join("; ", causes);
+    }
+
+    /** The example proxy's page: how many nodes are configured; how many of them are healthy, and why the others are not. */
     private void healthcheck(Exchange exchange) {
         exchange.respondJson(
                 200,
-                object().put("status", "ok")
+                withLeftOut(object().put("status", "ok")
                         .put("prefill_instances", fleet.nodes(NodeRole.PREFILL).size())
                         .put("decode_instances", fleet.nodes(NodeRole.DECODE).size())
                         .put("prefill_healthy", fleet.healthy(NodeRole.PREFILL))
-                        .put("decode_healthy", fleet.healthy(NodeRole.DECODE)));
+                        .put("decode_healthy", fleet.healthy(NodeRole.DECODE))));
+    }
+
+    private ObjectNode withLeftOut(ObjectNode page) {
+        List<FleetNode> leftOut = fleet.leftOut();
+        if (!leftOut.isEmpty()) {
+            ArrayNode list = page.putArray("left_out");
+            for (FleetNode node : leftOut) {
+                Verdict verdict = node.verdict();
+                list.addObject()
+                        .put("role", node.role().word())
+                        .put("node", node.address().authority())
+                        .put("state", verdict.kind().name().toLowerCase(Locale.ROOT))
+                        .put("cause", verdict.cause())
+                        .put("seconds", (System.nanoTime() - verdict.sinceNs()) / 1_000_000_000L);
+            }
+        }
+        return page;
+    }
+
+    private void version(Exchange exchange) {
+        ObjectNode page = object().put("version", Version.TEXT);
+        page.putObject("node").put("role", "gateway").put("handoff", kind.word());
+        exchange.respondJson(200, page);
     }
 
     /** What the first healthy node says, prefill nodes first, as the example proxy. */

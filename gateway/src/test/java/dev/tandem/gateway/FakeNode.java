@@ -45,6 +45,8 @@ final class FakeNode implements AutoCloseable {
     private final List<Throwable> failures = new CopyOnWriteArrayList<>();
     volatile int healthStatus = 200;
     volatile int cancelStatus = 200;
+    /** What it says of itself, as one of ours does; a foreign node says nothing. */
+    volatile String identity = "";
 
     FakeNode(Script script) {
         this(0, script);
@@ -144,6 +146,8 @@ final class FakeNode implements AutoCloseable {
             for (Request request = read(in); request != null && !socket.isClosed(); request = read(in)) {
                 if (request.path().equals("/health")) {
                     peer.json(healthStatus, "");
+                } else if (request.path().equals("/version")) {
+                    peer.json(identity.isEmpty() ? 404 : 200, "{\"version\":\"1\",\"node\":" + identity + "}");
                 } else if (request.path().equals("/v1/handoff/cancel")) {
                     cancels.add(request);
                     peer.json(cancelStatus, "{}");

@@ -23,9 +23,11 @@ final class GatewayFixture implements AutoCloseable {
     static final Duration DEADLINE = Duration.ofSeconds(20);
 
     private final List<FakeNode> nodes = new ArrayList<>();
+    private final List<FakeNode> wrong = new ArrayList<>();
     private final List<Integer> prefillPorts = new ArrayList<>();
     private final List<Integer> decodePorts = new ArrayList<>();
     private LocalPrefillPolicy localPrefill = LocalPrefillPolicy.ALLOW;
+    private PdShape shape = new PdShape.PrefillFirst();
     private boolean clientKvParamsAllowed;
     private GatewayLimits limits = new GatewayLimits(1, 1 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1));
     private Gateway gateway;
@@ -47,6 +49,18 @@ final class GatewayFixture implements AutoCloseable {
         return this;
     }
 
+    /** A node that the gateway is to leave out. */
+    GatewayFixture withWrongPrefill(FakeNode node) {
+        wrong.add(node);
+        return withPrefillPort(node.port());
+    }
+
+    /** A node that the gateway is to leave out. */
+    GatewayFixture withWrongDecode(FakeNode node) {
+        wrong.add(node);
+        return withDecodePort(node.port());
+    }
+
     GatewayFixture withDecodePort(int port) {
         decodePorts.add(port);
         return this;
@@ -59,6 +73,11 @@ final class GatewayFixture implements AutoCloseable {
 
     GatewayFixture refusingLocalPrefill() {
         localPrefill = LocalPrefillPolicy.REFUSE;
+        return this;
+    }
+
+    GatewayFixture layerwise() {
+        shape = new PdShape.DecodeFirst(Optional.empty());
         return this;
     }
 
@@ -75,12 +94,13 @@ final class GatewayFixture implements AutoCloseable {
     GatewayFixture start() {
         NodeLists lists = new NodeLists(hosts(prefillPorts), prefillPorts, hosts(decodePorts), decodePorts);
         ProbeSchedule probes =
-                new ProbeSchedule(Duration.ofMillis(500), Duration.ofMillis(100), Duration.ofSeconds(5), 2);
+                new ProbeSchedule(
+                Duration.ofMillis(500), Duration.ofMillis(100), Duration.ofMillis(400), Duration.ofSeconds(5), 2);
         gateway = Gateway.start(new GatewayConfig(
                 new HttpAddress("127.0.0.1", 0),
                 lists,
                 RetrySettings.DEFAULT,
-                new GatewayPolicies(localPrefill, clientKvParamsAllowed, probes),
+                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes),
                 limits));
         try {
             await(() -> get("/healthcheck").text().contains(everybody()));
@@ -98,6 +118,10 @@ final class GatewayFixture implements AutoCloseable {
         long decode =
                 nodes.stream().filter(node -> decodePorts.contains(node.port())).count();
         return "\"prefill_healthy\":" + prefill + ",\"decode_healthy\":" + decode;
+    }
+
+    Gateway gateway() {
+        return gateway;
     }
 
     HttpAddress address() {
@@ -184,6 +208,7 @@ final class GatewayFixture implements AutoCloseable {
         gateway.close();
         http.close();
         nodes.forEach(FakeNode::close);
+        wrong.forEach(FakeNode::close);
     }
 
     private static List<String> hosts(List<Integer> ports) {

@@ -195,14 +195,14 @@ class GatewayTest {
     @Test
     void shouldTellItsStatus() {
         FakeNode decode = FakeNode.decode();
-        gateway.withPrefill(prefill)
-                .withDecode(decode)
-                .withDecodePort(GatewayFixture.freePort())
-                .start();
+        int closed = GatewayFixture.freePort();
+        gateway.withPrefill(prefill).withDecode(decode).withDecodePort(closed).start();
         assertThat(gateway.get("/health").status()).isEqualTo(200);
         assertThat(gateway.get("/healthcheck").text())
-                .isEqualTo(
-                        "{\"status\":\"ok\",\"prefill_instances\":1,\"decode_instances\":2,\"prefill_healthy\":1,\"decode_healthy\":1}");
+                .startsWith("{\"status\":\"ok\",\"prefill_instances\":1,\"decode_instances\":2,"
+                        + "\"prefill_healthy\":1,\"decode_healthy\":1,\"left_out\":[{\"role\":\"decode\",\"node\":\"127.0.0.1:"
+                        + closed + "\",\"state\":\"down\",\"cause\":\"cannot connect to 127.0.0.1:" + closed
+                        + ": Connection refused\",\"seconds\":");
         assertThat(gateway.get("/version").text()).contains("\"version\"");
         assertThat(gateway.get("/metrics").header("Content-Type")).contains("text/plain; version=0.0.4; charset=utf-8");
         assertThat(gateway.metric("tandem_gateway_node_up{node=\"" + prefill.address() + "\",role=\"prefill\"}"))

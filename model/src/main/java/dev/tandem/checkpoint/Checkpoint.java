@@ -4,6 +4,7 @@ import dev.tandem.kernel.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 
 /**
@@ -12,7 +13,8 @@ import java.util.SortedMap;
  * rotary factors appear as {@code rope_freqs.weight}.
  *
  * <p>An open checkpoint is complete: every tensor that {@link WeightShapes} lists is there with its shape and a type that holds
- * weights, and nothing else but {@code rope_freqs.weight} is. {@code lm_head.weight} is there exactly when {@link
+ * weights, and nothing else but {@code rope_freqs.weight} and what belongs to {@linkplain #quantization quantised} weights is. {@code
+ * lm_head.weight} is there exactly when {@link
  * ModelConfig#tiesEmbeddings()} is false. Tensors may be read from any thread until {@link #close()}; the files must not be
  * shortened meanwhile.
  */
@@ -36,6 +38,9 @@ public sealed interface Checkpoint extends AutoCloseable permits SafetensorsChec
 
     /** All tensors by name. */
     SortedMap<String, Tensor> tensors();
+
+    /** How linear weights were quantised; empty for a checkpoint of plain or block types. What serve compares {@code --quantization} with. */
+    Optional<Quantization> quantization();
 
     /** Files that were mapped, with their sizes in bytes. */
     Map<Path, Long> files();

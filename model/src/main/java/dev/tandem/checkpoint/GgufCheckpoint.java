@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -49,7 +50,7 @@ public final class GgufCheckpoint implements Checkpoint {
             SortedMap<String, Tensor> found = translated(file, header);
             ModelConfig config = GgufConfig.read(path, header.metadata(), found);
             boolean mayScaleRotary = config.architecture() == Architecture.LLAMA;
-            var tensors = TensorCheck.check(path, config, found, true, mayScaleRotary);
+            var tensors = TensorCheck.checkStacked(path, config, found, mayScaleRotary);
             var checkpoint = new GgufCheckpoint(arena, file, header.metadata(), config, tensors);
             opened = true;
             return checkpoint;
@@ -106,6 +107,12 @@ public final class GgufCheckpoint implements Checkpoint {
     @Override
     public SortedMap<String, Tensor> tensors() {
         return tensors;
+    }
+
+    /** Empty: blocks with scales are a stored type. */
+    @Override
+    public Optional<Quantization> quantization() {
+        return Optional.empty();
     }
 
     @Override

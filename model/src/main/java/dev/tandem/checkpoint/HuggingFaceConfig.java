@@ -84,13 +84,15 @@ final class HuggingFaceConfig {
      * The configuration of a folder.
      *
      * @param type stored type of the embedding, which stands in where the configuration names none
+     * @param isQuantised a ModelSlim description lies beside it; ModelSlim then puts the key {@code quantize} into the configuration
      */
-    static ModelConfig read(Path folder, DType type) {
+    static ModelConfig read(Path folder, DType type, boolean isQuantised) {
         Path file = folder.resolve("config.json");
         Path generationFile = folder.resolve("generation_config.json");
         var config = new Settings(file, JsonText.object(file, MAX_BYTES));
         var generation = new Settings(
                 generationFile, Files.exists(generationFile) ? JsonText.object(generationFile, MAX_BYTES) : Map.of());
+        config.requireHarmless("quantize", isQuantised ? List.of("w8a8", "w8a8_dynamic") : List.of());
         return new HuggingFaceConfig(config, generation).read(type);
     }
 

@@ -4,36 +4,41 @@ import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * A Hugging Face folder: {@code config.json}, optionally {@code generation_config.json}, and either {@code model.safetensors} or shards
- * with {@code model.safetensors.index.json}; where both are there, the single file is taken, as transformers does.
+ * A Hugging Face folder: {@code config.json}, optionally {@code generation_config.json}, and {@code model.safetensors} or shards with an
+ * index ({@link WeightFiles}). With ModelSlim's {@code quant_model_description.json} beside them it is a {@linkplain Quantization
+ * quantised} checkpoint.
  */
 public final class SafetensorsCheckpoint implements Checkpoint {
-    private static final String SINGLE = "model.safetensors";
-    private static final String INDEX = "model.safetensors.index.json";
     private static final int MAX_INDEX_BYTES = 32 << 20;
     private static final Map<String, String> IGNORABLE_INDEX = Map.of("metadata", "sizes that follow from the shards");
 
     private final Arena arena;
     private final ModelConfig config;
     private final SortedMap<String, Tensor> tensors;
+    private final Optional<Quantization> quantization;
     private final Map<Path, Long> files;
 
     private SafetensorsCheckpoint(
-            Arena arena, ModelConfig config, SortedMap<String, Tensor> tensors, Map<Path, Long> files) {
+            Arena arena,
+            ModelConfig config,
+            SortedMap<String, Tensor> tensors,
+            Optional<Quantization> quantization,
+            Map<Path, Long> files) {
         this.arena = arena;
         this.config = config;
         this.tensors = tensors;
+        this.quantization = quantization;
         this.files = files;
     }
 
@@ -43,13 +48,24 @@ public final class SafetensorsCheckpoint implements Checkpoint {
         boolean opened = false;
         try {
             var files = new LinkedHashMap<Path, Long>();
-            SortedMap<String, Tensor> found = Files.exists(folder.resolve(SINGLE))
-                    ? tensorsOf(map(folder.resolve(SINGLE), arena, files))
-                    : shards(folder, arena, files);
+            Optional<AscendDescription> description = AscendDescription.find(folder);
+            WeightFiles weights =
+                    description.isPresent() ? WeightFiles.quantised(folder) : WeightFiles.plain(folder);
+            SortedMap<String, Tensor> found = weights.isIndex()
+                    ? shards(weights.file(), arena, files)
+                    : tensorsOf(map(weights.file(), arena, files));
             Tensor embedding = found.get(TensorCheck.EMBEDDING);
-            ModelConfig config = HuggingFaceConfig.read(folder, embedding == null ? DType.BF16 : embedding.dtype());
-            var tensors = TensorCheck.check(folder, config, found, false, false);
-            var checkpoint = new SafetensorsCheckpoint(arena, config, tensors, Collections.unmodifiableMap(files));
+            ModelConfig config = HuggingFaceConfig.read(
+                    folder, embedding == null ? DType.BF16 : embedding.dtype(), description.isPresent());
+            Optional<AscendTensors> quantised =
+                    description.map(described -> new AscendTensors(folder, described, found));
+            var tensors = TensorCheck.check(folder, config, found, quantised);
+            var checkpoint = new SafetensorsCheckpoint(
+                    arena,
+                    config,
+                    tensors,
+                    quantised.map(AscendTensors::quantization),
+                    Collections.unmodifiableMap(files));
             opened = true;
             return checkpoint;
         } finally {
@@ -74,8 +90,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
     }
 
     /** Tensors of all files that the index names; each file must hold exactly the tensors that the index places there. */
-    private static SortedMap<String, Tensor> shards(Path folder, Arena arena, Map<Path, Long> files) {
-        Path index = folder.resolve(INDEX);
+    private static SortedMap<String, Tensor> shards(Path index, Arena arena, Map<Path, Long> files) {
         SortedMap<String, String> places = places(index);
         var tensors = new TreeMap<String, Tensor>();
         for (String shard : new TreeSet<>(places.values())) {
@@ -94,16 +109,13 @@ public final class SafetensorsCheckpoint implements Checkpoint {
         places.forEach((name, shard) -> {
             if (!tensors.containsKey(name)) {
                 throw CheckpointException.refuse(
-                        folder.resolve(shard), "tensor " + name, "it here (see the index)", "none");
+                        index.resolveSibling(shard), "tensor " + name, "it here (see the index)", "none");
             }
         });
         return tensors;
     }
 
     private static SortedMap<String, String> places(Path index) {
-        if (!Files.exists(index)) {
-            throw CheckpointException.refuse(index.resolveSibling(SINGLE), "file", "it, or " + INDEX, "neither");
-        }
         var settings = new Settings(index, JsonText.object(index, MAX_INDEX_BYTES));
         Settings map = settings.group("weight_map").orElseThrow(() -> settings.refuse("weight_map", "files by tensor"));
         settings.refuseUnread(IGNORABLE_INDEX);
@@ -134,6 +146,11 @@ public final class SafetensorsCheckpoint implements Checkpoint {
     @Override
     public SortedMap<String, Tensor> tensors() {
         return tensors;
+    }
+
+    @Override
+    public Optional<Quantization> quantization() {
+        return quantization;
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.tandem.checkpoint;
 
 import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.lang.foreign.ValueLayout;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -31,35 +33,55 @@ final class TensorCheck {
 
     private final Path place;
     private final Map<String, Tensor> found;
+    private final Optional<AscendTensors> quantised;
     private final SortedMap<String, Tensor> checked = new TreeMap<>();
 
-    private TensorCheck(Path place, Map<String, Tensor> found) {
+    private TensorCheck(Path place, Map<String, Tensor> found, Optional<AscendTensors> quantised) {
         this.place = place;
         this.found = found;
+        this.quantised = quantised;
     }
 
     /**
-     * Those of {@code found} that a model of this configuration reads.
+     * Those of {@code found} that a model of this configuration reads, each expert a tensor of its own.
      *
-     * @param place file or folder, for messages
-     * @param stacksExperts see {@link WeightShapes#of}
-     * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
+     * @param place folder, for messages
+     * @param quantised what a ModelSlim folder says of its tensors
      */
     static SortedMap<String, Tensor> check(
-            Path place, ModelConfig config, Map<String, Tensor> found, boolean stacksExperts, boolean mayScaleRotary) {
-        var check = new TensorCheck(place, found);
-        WeightShapes.forEach(config, stacksExperts, (name, shape) -> check.require(name, shape));
+            Path place, ModelConfig config, Map<String, Tensor> found, Optional<AscendTensors> quantised) {
+        var check = new TensorCheck(place, found, quantised);
+        WeightShapes.forEach(config, false, (name, shape) -> check.require(name, shape));
+        check.finish(config);
+        quantised.ifPresent(described -> described.requireAllFound(name -> isOptional(name, config)));
+        return Collections.unmodifiableSortedMap(check.checked);
+    }
+
+    /**
+     * The same where the experts of a layer are one stack.
+     *
+     * @param place file, for messages
+     * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
+     */
+    static SortedMap<String, Tensor> checkStacked(
+            Path place, ModelConfig config, Map<String, Tensor> found, boolean mayScaleRotary) {
+        var check = new TensorCheck(place, found, Optional.empty());
+        WeightShapes.forEach(config, true, (name, shape) -> check.require(name, shape));
         if (mayScaleRotary
                 && found.containsKey(ROTARY_FACTORS)
                 && config.attention() instanceof GroupedQuery attention) {
             check.requireRotaryFactors(List.of(attention.headDim() / 2));
         }
+        check.finish(config);
+        return Collections.unmodifiableSortedMap(check.checked);
+    }
+
+    private void finish(ModelConfig config) {
         Tensor head = found.get(HEAD);
         if (config.tiesEmbeddings() && head != null) {
-            check.requireHeadIsEmbedding(head, check.require(EMBEDDING, embeddingShape(config)));
+            requireHeadIsEmbedding(head, require(EMBEDDING, embeddingShape(config)));
         }
-        check.refuseLeftOver(config);
-        return Collections.unmodifiableSortedMap(check.checked);
+        refuseLeftOver(config);
     }
 
     private Tensor require(String name, List<Integer> shape) {
@@ -69,6 +91,11 @@ final class TensorCheck {
         }
         if (!tensor.shape().equals(shape)) {
             throw CheckpointException.refuse(place, "tensor " + name, "shape " + shape, tensor.shape());
+        }
+        if (quantised.isPresent() && quantised.get().scheme(name) != Scheme.FLOAT) {
+            checked.putAll(quantised.get().requireBeside(name, tensor));
+            checked.put(name, tensor);
+            return tensor;
         }
         boolean isVector = shape.size() == 1;
         if (!holdsWeights(tensor.dtype(), isVector)) {
@@ -117,8 +144,7 @@ final class TensorCheck {
 
     private void refuseLeftOver(ModelConfig config) {
         new TreeMap<>(found).forEach((name, tensor) -> {
-            boolean isRead = checked.containsKey(name) || (config.tiesEmbeddings() && name.equals(HEAD));
-            if (!isRead && !isIgnorable(name, config)) {
+            if (!checked.containsKey(name) && !isOptional(name, config)) {
                 throw CheckpointException.refuse(
                         place,
                         "tensor " + name,
@@ -128,8 +154,11 @@ final class TensorCheck {
         });
     }
 
-    /** Whether a tensor changes no token: a buffer of old, or part of a layer that only drafts. */
-    private static boolean isIgnorable(String name, ModelConfig config) {
+    /** Whether the model does without a tensor: a head that is the embedding, a buffer of old, part of a layer that only drafts. */
+    private static boolean isOptional(String name, ModelConfig config) {
+        if (config.tiesEmbeddings() && name.equals(HEAD)) {
+            return true;
+        }
         Matcher layer = LAYER.matcher(name);
         if (layer.lookingAt()) {
             int behind = Integer.parseInt(layer.group(1)) - config.layers();

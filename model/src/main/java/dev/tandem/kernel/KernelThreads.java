@@ -30,6 +30,7 @@ public final class KernelThreads implements AutoCloseable {
     private final Worker[] workers;
     private final SliceScratch[] scratch;
     private final LinearTask linearTask = new LinearTask(this);
+    private final Int8Task int8Task = new Int8Task(this);
     private final AttentionTask attentionTask = new AttentionTask(this);
     private final HeadLinearTask headLinearTask = new HeadLinearTask(this);
     private final HeadMixTask headMixTask = new HeadMixTask(this);
@@ -202,6 +203,11 @@ public final class KernelThreads implements AutoCloseable {
     /** The one matrix product that can run at a time. */
     LinearTask linearTask() {
         return linearTask;
+    }
+
+    /** The same for int8 weights. */
+    Int8Task int8Task() {
+        return int8Task;
     }
 
     /** The one attention that can run at a time. */

@@ -22,13 +22,14 @@ public interface Kernels {
     String name();
 
     /**
-     * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows().
+     * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows(). An {@link Int8Weight} has its own formula,
+     * with an exact sum.
      *
      * @param x [rows, weight.columns()]
-     * @param weight [out, in], any stored type
+     * @param weight [out, in], any stored type of weights, or int8
      * @param out [rows, at least outColumn + weight.rows()]
      */
-    void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads);
+    void linear(Matrix x, int rows, LinearWeight weight, Matrix out, int outColumn, KernelThreads threads);
 
     /**
      * The same for a few chosen rows: {@code out[to(i), :] = dot(x[from(i), :], weight)}: used by experts, whose tokens are scattered.
@@ -37,7 +38,7 @@ public interface Kernels {
      * @param toRows rows of out, at least {@code count}
      */
     void linearRows(
-            Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int count, KernelThreads threads);
+            Matrix x, int[] fromRows, LinearWeight weight, Matrix out, int[] toRows, int count, KernelThreads threads);
 
     /** {@code out[r, :] = table[ids[r], :]} widened to float32, for r < rows. */
     void embed(int[] ids, int rows, Tensor table, Matrix out);

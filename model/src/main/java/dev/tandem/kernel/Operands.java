@@ -7,15 +7,17 @@ package dev.tandem.kernel;
 final class Operands {
     private Operands() {}
 
-    static void linear(Matrix x, Tensor weight, Matrix out, int outColumn) {
+    static void linear(Matrix x, LinearWeight weight, Matrix out, int outColumn) {
         columns("x", weight.columns(), x);
         columns("out", outColumn + weight.rows(), out);
-        weightType(weight);
+        if (weight instanceof Tensor stored) {
+            weightType(stored);
+        }
     }
 
-    static void weightType(Tensor weight) {
+    private static void weightType(Tensor weight) {
         if (weight.dtype() == DType.I8 || weight.dtype() == DType.I32) {
-            throw new IllegalStateException("a linear weight cannot be " + weight.dtype());
+            throw new IllegalStateException("a linear weight cannot be plain " + weight.dtype());
         }
     }
 

@@ -1,6 +1,8 @@
 package dev.tandem.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.stream.IntStream;
 
 /**
  * The specification of {@link Kernels} in plain loops: what each operation computes, value by value, in which order. Slow next to {@link
@@ -13,29 +15,44 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads) {
-        Operands.linear(x, weight, out, outColumn);
+    public void linear(Matrix x, int rows, LinearWeight weight, Matrix out, int outColumn, KernelThreads threads) {
         Operands.rows(rows, x);
         Operands.rows(rows, out);
-        int inputs = weight.columns();
-        int outputs = weight.rows();
-        threads.run((slice, slices) -> {
-            float[] lanes = threads.scratch(slice).lanes;
-            float[] widened = threads.scratch(slice).widened(inputs);
-            for (int o = from(outputs, slice, slices); o < from(outputs, slice + 1, slices); o++) {
-                StoredValues.widen(weight.dtype(), weight.data(), o * weight.rowBytes(), widened, 0, inputs);
-                for (int r = 0; r < rows; r++) {
-                    out.values()[out.offset(r) + outColumn + o] =
-                            Lanes.dot(x.values(), x.offset(r), widened, 0, inputs, lanes);
-                }
-            }
-        });
+        int[] identity = IntStream.range(0, rows).toArray();
+        linear(x, identity, weight, out, identity, outColumn, rows, threads);
     }
 
     @Override
     public void linearRows(
-            Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int count, KernelThreads threads) {
-        Operands.linear(x, weight, out, 0);
+            Matrix x, int[] fromRows, LinearWeight weight, Matrix out, int[] toRows, int count, KernelThreads threads) {
+        linear(x, fromRows, weight, out, toRows, 0, count, threads);
+    }
+
+    private static void linear(
+            Matrix x,
+            int[] fromRows,
+            LinearWeight weight,
+            Matrix out,
+            int[] toRows,
+            int outColumn,
+            int count,
+            KernelThreads threads) {
+        Operands.linear(x, weight, out, outColumn);
+        switch (weight) {
+            case Tensor stored -> linearStored(x, fromRows, stored, out, toRows, outColumn, count, threads);
+            case Int8Weight int8 -> linearInt8(x, fromRows, int8, out, toRows, outColumn, count, threads);
+        }
+    }
+
+    private static void linearStored(
+            Matrix x,
+            int[] fromRows,
+            Tensor weight,
+            Matrix out,
+            int[] toRows,
+            int outColumn,
+            int count,
+            KernelThreads threads) {
         int inputs = weight.columns();
         int outputs = weight.rows();
         threads.run((slice, slices) -> {
@@ -44,8 +61,42 @@ public final class ScalarKernels implements Kernels {
             for (int o = from(outputs, slice, slices); o < from(outputs, slice + 1, slices); o++) {
                 StoredValues.widen(weight.dtype(), weight.data(), o * weight.rowBytes(), widened, 0, inputs);
                 for (int i = 0; i < count; i++) {
-                    out.values()[out.offset(toRows[i]) + o] =
+                    out.values()[out.offset(toRows[i]) + outColumn + o] =
                             Lanes.dot(x.values(), x.offset(fromRows[i]), widened, 0, inputs, lanes);
+                }
+            }
+        });
+    }
+
+    private static void linearInt8(
+            Matrix x,
+            int[] fromRows,
+            Int8Weight weight,
+            Matrix out,
+            int[] toRows,
+            int outColumn,
+            int count,
+            KernelThreads threads) {
+        int inputs = weight.columns();
+        int outputs = weight.rows();
+        var quantised = new byte[count * inputs];
+        var rowScales = new float[count];
+        for (int i = 0; i < count; i++) {
+            rowScales[i] = Int8Rows.quantise(
+                    x.values(), x.offset(fromRows[i]), inputs, weight.staticInput(), quantised, i * inputs);
+        }
+        threads.run((slice, slices) -> {
+            var row = new byte[inputs];
+            var scale = new float[1];
+            var bias = new int[1];
+            for (int o = from(outputs, slice, slices); o < from(outputs, slice + 1, slices); o++) {
+                MemorySegment.copy(weight.values().data(), ValueLayout.JAVA_BYTE, (long) o * inputs, row, 0, inputs);
+                Int8Rows.scales(weight, o, 1, scale);
+                Int8Rows.biases(weight, o, 1, bias);
+                for (int i = 0; i < count; i++) {
+                    int sum = Int8Rows.dot(quantised, i * inputs, row, inputs);
+                    out.values()[out.offset(toRows[i]) + outColumn + o] =
+                            Int8Rows.dequantise(sum, bias[0], rowScales[i], scale[0]);
                 }
             }
         });

@@ -16,6 +16,24 @@ final class SliceScratch {
     /** Counters of {@link BestPositions}. */
     final int[] histogram = new int[BestPositions.HISTOGRAM];
 
+    /** Unreduced lanes as ints: [16 sums, 16]. */
+    final int[] wholeLanes = new int[Lanes.COUNT * Lanes.COUNT];
+
+    /** Finished whole-number sums of one tile: [16]. */
+    final int[] wholeSums = new int[Lanes.COUNT];
+
+    /** Scales of the outputs of one claim. */
+    final float[] outputScales = new float[Int8Task.MOST_OUTPUTS];
+
+    /** Biases beside them. */
+    final int[] outputBiases = new int[Int8Task.MOST_OUTPUTS];
+
+    /** The same scales, as the tiles of a panel need them: [tiles, 4 rows, 4 outputs]. */
+    final float[] tileScales = new float[Int8Task.MOST_PANEL_OUTPUTS * VectorTile.SIDE];
+
+    /** Biases beside them. */
+    final int[] tileBiases = new int[Int8Task.MOST_PANEL_OUTPUTS * VectorTile.SIDE];
+
     /** The queries that an attention takes together. */
     final AttentionTask.Queries queries = new AttentionTask.Queries();
 

@@ -1,13 +1,14 @@
 package dev.tandem.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
  * A row-major tensor over memory that somebody else owns, usually a mapped checkpoint file. Immutable; views share the memory. Sizes are
  * worked out once, since a decode step asks for them hundreds of times.
  */
-public final class Tensor {
+public final class Tensor implements LinearWeight {
     private final DType dtype;
     private final List<Integer> shape;
     private final MemorySegment data;
@@ -57,11 +58,13 @@ public final class Tensor {
     }
 
     /** The last extent: values of one row. */
+    @Override
     public int columns() {
         return columns;
     }
 
     /** All rows of the tensor seen as one matrix: the product of all extents but the last. */
+    @Override
     public int rows() {
         return rows;
     }
@@ -72,9 +75,10 @@ public final class Tensor {
     }
 
     /** A view of entries {@code from} (inclusive) to {@code to} (exclusive) of the slowest extent. */
+    @Override
     public Tensor slice(int from, int to) {
         long entryBytes = data.byteSize() / shape.getFirst();
-        var sliced = new java.util.ArrayList<>(shape);
+        var sliced = new ArrayList<>(shape);
         sliced.set(0, to - from);
         return new Tensor(dtype, sliced, data.asSlice(from * entryBytes, (to - from) * entryBytes));
     }

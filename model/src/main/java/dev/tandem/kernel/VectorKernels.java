@@ -29,20 +29,33 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void linear(Matrix x, int rows, Tensor weight, Matrix out, int outColumn, KernelThreads threads) {
-        Operands.linear(x, weight, out, outColumn);
+    public void linear(Matrix x, int rows, LinearWeight weight, Matrix out, int outColumn, KernelThreads threads) {
         Operands.rows(rows, x);
         Operands.rows(rows, out);
-        LinearTask task = threads.linearTask();
-        int[] identity = task.identity(rows);
-        task.run(x, identity, weight, out, identity, outColumn, rows);
+        int[] identity = threads.linearTask().identity(rows);
+        linear(x, identity, weight, out, identity, outColumn, rows, threads);
     }
 
     @Override
     public void linearRows(
-            Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int count, KernelThreads threads) {
-        Operands.linear(x, weight, out, 0);
-        threads.linearTask().run(x, fromRows, weight, out, toRows, 0, count);
+            Matrix x, int[] fromRows, LinearWeight weight, Matrix out, int[] toRows, int count, KernelThreads threads) {
+        linear(x, fromRows, weight, out, toRows, 0, count, threads);
+    }
+
+    private static void linear(
+            Matrix x,
+            int[] fromRows,
+            LinearWeight weight,
+            Matrix out,
+            int[] toRows,
+            int outColumn,
+            int rows,
+            KernelThreads threads) {
+        Operands.linear(x, weight, out, outColumn);
+        switch (weight) {
+            case Tensor stored -> threads.linearTask().run(x, fromRows, stored, out, toRows, outColumn, rows);
+            case Int8Weight int8 -> threads.int8Task().run(x, fromRows, int8, out, toRows, outColumn, rows);
+        }
     }
 
     @Override

@@ -46,12 +46,33 @@ final class VectorTile {
             int count,
             float[] lanes,
             float[] sums) {
+        lanes16(x, x0, x1, x2, x3, w, w0, stride, count, lanes, sums.length);
+        reduce(lanes, sums);
+    }
+
+    /**
+     * The same without the tree: unreduced lanes [OUTPUTS, 16].
+     *
+     * @param step 16, but not as a constant (see {@link #narrowBody})
+     */
+    static void lanes16(
+            float[] x,
+            int x0,
+            int x1,
+            int x2,
+            int x3,
+            float[] w,
+            int w0,
+            int stride,
+            int count,
+            float[] lanes,
+            int step) {
         int whole = count / Lanes.COUNT * Lanes.COUNT;
         if (LANES == Lanes.COUNT) {
             wideBody(x, x0, x1, x2, x3, w, w0, stride, whole, lanes);
         } else {
-            narrowBody(x, x0, x1, w, w0, stride, whole, sums.length, lanes, 0);
-            narrowBody(x, x2, x3, w, w0, stride, whole, sums.length, lanes, OUTPUTS / 2 * Lanes.COUNT);
+            narrowBody(x, x0, x1, w, w0, stride, whole, step, lanes, 0);
+            narrowBody(x, x2, x3, w, w0, stride, whole, step, lanes, OUTPUTS / 2 * Lanes.COUNT);
         }
         if (whole < count) {
             dotsTail(x, x0, w, w0, stride, whole, count, lanes, 0);
@@ -59,7 +80,6 @@ final class VectorTile {
             dotsTail(x, x2, w, w0, stride, whole, count, lanes, 2 * SIDE);
             dotsTail(x, x3, w, w0, stride, whole, count, lanes, 3 * SIDE);
         }
-        reduce(lanes, sums);
     }
 
     /** All sixteen lanes in one vector and sixteen sums in registers: for 32 vector registers. */

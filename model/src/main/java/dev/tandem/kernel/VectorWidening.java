@@ -36,7 +36,8 @@ final class VectorWidening {
             case Q8_0 -> bytes(data, rowOffset, out, outOffset, blocks);
             case Q4_0 -> zeroedNibbles(data, rowOffset, out, outOffset, blocks);
             case Q4_1 -> shiftedNibbles(data, rowOffset, out, outOffset, blocks);
-            case I8, I32 -> whole = 0;
+            case I8 -> plainBytes(data, rowOffset, out, outOffset, whole);
+            case I32 -> whole = 0;
         }
         if (whole < count) {
             StoredValues.widen(dtype, data, rowOffset + dtype.bytes(whole), out, outOffset + whole, count - whole);
@@ -61,6 +62,19 @@ final class VectorWidening {
                     (IntVector) ShortVector.fromMemorySegment(SHORTS, data, at + 2L * LANES * i, LITTLE_ENDIAN)
                             .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
             stored.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(out, outOffset + i * LANES);
+        }
+    }
+
+    private static void plainBytes(MemorySegment data, long rowOffset, float[] out, int outOffset, int count) {
+        if (BYTES.length() != LANES) {
+            StoredValues.widen(DType.I8, data, rowOffset, out, outOffset, count);
+            return;
+        }
+        for (int i = 0; i < count / LANES; i++) {
+            FloatVector values = (FloatVector)
+                    ByteVector.fromMemorySegment(BYTES, data, rowOffset + (long) LANES * i, LITTLE_ENDIAN)
+                            .convertShape(VectorOperators.B2F, FLOATS, 0);
+            values.intoArray(out, outOffset + i * LANES);
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.tandem.layer;
 
-import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.LinearWeight;
 import java.util.Optional;
 
 /**
@@ -12,7 +12,12 @@ import java.util.Optional;
  * @param output [hidden, heads * headDim]
  * @param headNorms norms of query and key heads before the rotary embedding (Qwen3)
  */
-public record AttentionWeights(Tensor query, Tensor key, Tensor value, Tensor output, Optional<HeadNorms> headNorms) {
+public record AttentionWeights(
+        LinearWeight query,
+        LinearWeight key,
+        LinearWeight value,
+        LinearWeight output,
+        Optional<HeadNorms> headNorms) {
     /**
      * @param query on every query head
      * @param key on every key head

@@ -1,5 +1,6 @@
 package dev.tandem.layer;
 
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 
 /**
@@ -11,4 +12,5 @@ import dev.tandem.kernel.Tensor;
  * @param keyNormBias [headDim]
  * @param headWeights [heads, hidden]
  */
-public record IndexerWeights(Tensor query, Tensor key, Tensor keyNorm, Tensor keyNormBias, Tensor headWeights) {}
+public record IndexerWeights(
+        LinearWeight query, LinearWeight key, Tensor keyNorm, Tensor keyNormBias, LinearWeight headWeights) {}

@@ -1,34 +1,34 @@
 package dev.tandem.layer;
 
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.Tensor;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
 
 /**
  * A linear layer of which this rank computes some output rows. The input is always whole, so every dot product is, and the shard is a
- * contiguous view of the mapped weight.
+ * contiguous view of the mapped weight, with the scales of its rows where it is int8.
  */
 public final class ShardedLinear {
     private final RankContext context;
-    private final Tensor weight; // [outputs of this rank, in], stored type
+    private final LinearWeight weight; // [outputs of this rank, in]
 
     /**
      * @param whole [out, in] of the model
      * @param shard output rows of this rank
      */
-    public ShardedLinear(RankContext context, Tensor whole, Shard shard) {
+    public ShardedLinear(RankContext context, LinearWeight whole, Shard shard) {
         this.context = context;
         this.weight = whole.slice(shard.from(), shard.to());
     }
 
     /** The usual cut: equal consecutive parts of the output rows, one a rank. */
-    public static ShardedLinear byRank(RankContext context, Tensor whole) {
+    public static ShardedLinear byRank(RankContext context, LinearWeight whole) {
         return new ShardedLinear(context, whole, context.rank().shard(whole.rows()));
     }
 
     /** No cut: every rank computes all outputs, where these are few or all ranks need them. */
-    public static ShardedLinear replicated(RankContext context, Tensor whole) {
+    public static ShardedLinear replicated(RankContext context, LinearWeight whole) {
         return new ShardedLinear(context, whole, new Shard(0, whole.rows()));
     }
 

@@ -8,6 +8,7 @@ import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
 import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.AttentionForm;
@@ -141,7 +142,7 @@ final class DecoderParts {
                     norm(name(layer, "post_attention_layernorm.weight")),
                     feedForwards.apply(layer)));
         }
-        Tensor head = config.tiesEmbeddings() ? table : weights.tensor("lm_head.weight");
+        LinearWeight head = config.tiesEmbeddings() ? table : weights.linear("lm_head.weight");
         var stack = new DecoderStack(
                 new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
         weights.requireAllRead();
@@ -226,9 +227,11 @@ final class DecoderParts {
         String prefix = name(layer, "mlp.experts.");
         var experts = new ArrayList<SwiGluWeights>();
         if (weights.find(prefix + "gate_proj.weight").isPresent()) {
-            SwiGluWeights stacks = swiGlu(prefix);
+            Tensor gates = weights.tensor(prefix + "gate_proj.weight");
+            Tensor ups = weights.tensor(prefix + "up_proj.weight");
+            Tensor downs = weights.tensor(prefix + "down_proj.weight");
             for (int expert = 0; expert < count; expert++) {
-                experts.add(stacks.entry(expert));
+                experts.add(new SwiGluWeights(gates.entry(expert), ups.entry(expert), downs.entry(expert)));
             }
         } else {
             for (int expert = 0; expert < count; expert++) {
@@ -240,17 +243,17 @@ final class DecoderParts {
 
     private SwiGluWeights swiGlu(String prefix) {
         return new SwiGluWeights(
-                weights.tensor(prefix + "gate_proj.weight"),
-                weights.tensor(prefix + "up_proj.weight"),
-                weights.tensor(prefix + "down_proj.weight"));
+                weights.linear(prefix + "gate_proj.weight"),
+                weights.linear(prefix + "up_proj.weight"),
+                weights.linear(prefix + "down_proj.weight"));
     }
 
     private AttentionWeights attentionWeights(int layer, Optional<HeadNorms> headNorms) {
         return new AttentionWeights(
-                weights.tensor(name(layer, "self_attn.q_proj.weight")),
-                weights.tensor(name(layer, "self_attn.k_proj.weight")),
-                weights.tensor(name(layer, "self_attn.v_proj.weight")),
-                weights.tensor(name(layer, "self_attn.o_proj.weight")),
+                weights.linear(name(layer, "self_attn.q_proj.weight")),
+                weights.linear(name(layer, "self_attn.k_proj.weight")),
+                weights.linear(name(layer, "self_attn.v_proj.weight")),
+                weights.linear(name(layer, "self_attn.o_proj.weight")),
                 headNorms);
     }
 

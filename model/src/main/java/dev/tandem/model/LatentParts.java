@@ -3,6 +3,7 @@ package dev.tandem.model;
 import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.IndexerScratch;
@@ -74,15 +75,15 @@ final class LatentParts {
     Attention attention(int layer) {
         String prefix = "model.layers." + layer + ".self_attn.";
         int firstPlane = layer * KvLayouts.planesPerLayer(attention);
-        var down = new Down(tensor(prefix, "q_a_proj.weight"), norm(prefix, "q_a_layernorm.weight"));
+        var down = new Down(linear(prefix, "q_a_proj.weight"), norm(prefix, "q_a_layernorm.weight"));
         return new LatentAttention(
                 context,
                 new LatentWeights(
-                        new Bottleneck(down, tensor(prefix, "q_b_proj.weight")),
+                        new Bottleneck(down, linear(prefix, "q_b_proj.weight")),
                         new Down(
-                                tensor(prefix, "kv_a_proj_with_mqa.weight"), norm(prefix, "kv_a_layernorm.weight")),
+                                linear(prefix, "kv_a_proj_with_mqa.weight"), norm(prefix, "kv_a_layernorm.weight")),
                         tensor(prefix, "kv_b_proj.weight"),
-                        tensor(prefix, "o_proj.weight")),
+                        linear(prefix, "o_proj.weight")),
                 new LatentForm(
                         firstPlane,
                         heads,
@@ -96,14 +97,18 @@ final class LatentParts {
         return new LightningIndexer(
                 context,
                 new IndexerWeights(
-                        tensor(prefix, "wq_b.weight"),
-                        tensor(prefix, "wk.weight"),
+                        linear(prefix, "wq_b.weight"),
+                        linear(prefix, "wk.weight"),
                         tensor(prefix, "k_norm.weight"),
                         tensor(prefix, "k_norm.bias"),
-                        tensor(prefix, "weights_proj.weight")),
+                        linear(prefix, "weights_proj.weight")),
                 new LightningIndexer.Form(plane, attention.indexer().orElseThrow()),
                 rotary,
                 indexScratch);
+    }
+
+    private LinearWeight linear(String prefix, String name) {
+        return weights.linear(prefix + name);
     }
 
     private Tensor tensor(String prefix, String name) {

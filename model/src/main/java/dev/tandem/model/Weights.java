@@ -1,6 +1,7 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import java.util.HashSet;
 import java.util.Optional;
@@ -27,6 +28,14 @@ final class Weights {
     Optional<Tensor> find(String name) {
         read.add(name);
         return Optional.ofNullable(checkpoint.tensors().get(name));
+    }
+
+    /** A linear weight, with the scales that belong to it where it is quantised. */
+    LinearWeight linear(String name) {
+        return checkpoint
+                .quantization()
+                .map(quantization -> quantization.linear(name, this::find))
+                .orElseGet(() -> tensor(name));
     }
 
     /** A tensor that the graph silently left out would be a wrong answer later. */

@@ -76,6 +76,7 @@ public final class TensorGroup {
      * @return all matrices by member, valid until this member's next meeting
      * @throws IllegalStateException when another member failed
      */
+    @SuppressWarnings("ReferenceEquality") // the same buffer is meant, not equal content
     Matrix[] meet(int member, Matrix own) {
         int meeting = meetings;
         Matrix[] matrices = brought[meeting & 1];

@@ -1,9 +1,11 @@
 package dev.tandem.kernel;
 
+import dev.tandem.kernel.Int8Weight.StaticInput;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -41,6 +43,21 @@ final class TestData {
             writeFloats(dtype, data, at);
         }
         return new Tensor(dtype, Arrays.asList(shape), data);
+    }
+
+    /** Random int8 values with scales of an awkward size: bf16 for static inputs, f32 for dynamic ones. */
+    Int8Weight int8(boolean isStatic, int outputs, int columns) {
+        Tensor values = tensor(DType.I8, outputs, columns);
+        if (!isStatic) {
+            return new Int8Weight(values, tensor(DType.F32, outputs, 1), Optional.empty());
+        }
+        Tensor bias = tensor(DType.I32, outputs);
+        for (int i = 0; i < outputs; i++) {
+            int most = Int8Weight.largestBias(columns);
+            bias.data().set(StoredValues.INT, 4L * i, random.nextInt(-most, most));
+        }
+        return new Int8Weight(
+                values, tensor(DType.BF16, outputs), Optional.of(new StaticInput(0.0317f, -17f, bias)));
     }
 
     private void writeFloats(DType dtype, MemorySegment data, long at) {

@@ -57,18 +57,85 @@ class VectorAgreementTest {
         }
     }
 
-    private void assertLinearAgrees(Matrix x, int rows, Tensor weight) {
+    private void assertLinearAgrees(Matrix x, int rows, LinearWeight weight) {
         Matrix expected = Matrix.of(rows + 1, weight.rows() + 3);
         Matrix actual = Matrix.of(rows + 1, weight.rows() + 3);
         scalar.linear(x, rows, weight, expected, 2, threads);
         vector.linear(x, rows, weight, actual, 2, threads);
-        assertSameBits(actual.values(), expected.values(), weight.dtype() + " " + weight.shape() + " rows " + rows);
+        assertSameBits(actual.values(), expected.values(), describe(weight) + " rows " + rows);
+    }
+
+    private static String describe(LinearWeight weight) {
+        return switch (weight) {
+            case Tensor stored -> stored.dtype() + " " + stored.shape();
+            case Int8Weight int8 ->
+                (int8.staticInput().isPresent() ? "static" : "dynamic") + " int8 "
+                        + int8.values().shape();
+        };
     }
 
     @Test
     void shouldAgreeOnLinearOfManyRows() {
         Tensor weight = data.tensor(DType.Q4_1, 50, 1536);
         assertLinearAgrees(data.matrix(150, 1536), 149, weight);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void shouldAgreeOnInt8(boolean isStatic) {
+        for (int columns : new int[] {1, 7, 16, 17, 33, 64, 96, 128, 576, 1536}) {
+            for (int outputs : new int[] {1, 3, 4, 17, 37}) {
+                Int8Weight weight = data.int8(isStatic, outputs, columns);
+                Matrix x = data.matrix(MOST_ROWS, columns);
+                for (int rows : new int[] {1, 2, 4, 5, MOST_ROWS}) {
+                    assertLinearAgrees(x, rows, weight);
+                }
+            }
+        }
+        assertLinearAgrees(data.matrix(150, 1536), 149, data.int8(isStatic, 50, 1536));
+    }
+
+    /** Sums beyond what a float32 holds exactly, and beyond what one lane may add. */
+    @Test
+    void shouldAgreeOnInt8OfWideRows() {
+        for (int columns : new int[] {VectorInt8.EXACT_COLUMNS, VectorInt8.EXACT_COLUMNS * 2 + 64, 70_001}) {
+            Int8Weight weight = data.int8(true, 5, columns);
+            weight.values().data().asSlice(0, 2L * columns).fill(Byte.MIN_VALUE);
+            Matrix x = data.matrix(3, columns);
+            Arrays.fill(x.values(), 0, columns, -1e9f);
+            Arrays.fill(x.values(), columns, 2 * columns, 1e9f);
+            assertLinearAgrees(x, 1, weight);
+            assertLinearAgrees(x, 3, weight);
+        }
+    }
+
+    @Test
+    void shouldAgreeOnInt8OfExtremeActivations() {
+        float[] extremes = {
+            0f,
+            -0f,
+            Float.MIN_VALUE,
+            190 * Float.MIN_VALUE,
+            1e-38f,
+            1e-29f,
+            Float.MAX_VALUE,
+            Float.NEGATIVE_INFINITY,
+            Float.POSITIVE_INFINITY,
+            Float.NaN
+        };
+        for (boolean isStatic : new boolean[] {false, true}) {
+            Int8Weight weight = data.int8(isStatic, 5, 65);
+            for (float extreme : extremes) {
+                for (int at : new int[] {3, 64}) {
+                    Matrix x = Matrix.of(2, 65);
+                    x.values()[at] = extreme;
+                    x.values()[66] = -extreme;
+                    x.values()[70] = 1f;
+                    assertLinearAgrees(x, 1, weight);
+                    assertLinearAgrees(x, 2, weight);
+                }
+            }
+        }
     }
 
     @Test

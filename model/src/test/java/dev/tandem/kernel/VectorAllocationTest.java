@@ -33,6 +33,24 @@ class VectorAllocationTest {
     }
 
     @Test
+    void shouldMultiplyOneInt8RowWithoutAllocating() {
+        Matrix x = data.matrix(1, 128);
+        Matrix out = Matrix.of(1, 64);
+        for (boolean isStatic : new boolean[] {false, true}) {
+            Int8Weight weight = data.int8(isStatic, 64, 128);
+            assertAllocatesNothing("static " + isStatic, () -> kernels.linear(x, 1, weight, out, 0, threads));
+        }
+    }
+
+    @Test
+    void shouldMultiplyInt8RowsWithoutAllocating() {
+        Matrix x = data.matrix(5, 96);
+        Matrix out = Matrix.of(5, 64);
+        Int8Weight weight = data.int8(false, 64, 96);
+        assertAllocatesNothing("int8 rows", () -> kernels.linear(x, 5, weight, out, 0, threads));
+    }
+
+    @Test
     void shouldDoRowOperationsWithoutAllocating() {
         Matrix x = data.matrix(1, 96);
         Matrix y = data.matrix(1, 96);

@@ -14,9 +14,19 @@ import tools.jackson.databind.json.JsonMapper;
  * @param tokenIds the prompt
  * @param generated greedy tokens after it
  * @param topIds [steps, n] best ids at each generated step, best first
- * @param topLogits [steps, n] their logits
+ * @param top best logits at each generated step
+ * @param tolerance how far a logit or hidden value may be off: measured with the golden
  */
-record GoldenPrompt(String id, int[] tokenIds, int[] generated, int[][] topIds, float[][] topLogits) {
+record GoldenPrompt(String id, int[] tokenIds, int[] generated, Top top, float tolerance) {
+    private static final float FLOAT_TOLERANCE = 2e-4f;
+    private static final float INT8_TOLERANCE = 2e-3f;
+
+    /**
+     * @param ids [steps, n] best first
+     * @param logits [steps, n]
+     */
+    record Top(int[][] ids, float[][] logits) {}
+
     /** Prompts of {@code golden.json} of a random checkpoint. */
     static List<GoldenPrompt> read(Path goldenJson) {
         var prompts = new ArrayList<GoldenPrompt>();
@@ -25,8 +35,8 @@ record GoldenPrompt(String id, int[] tokenIds, int[] generated, int[][] topIds, 
                     prompt.get("id").asString(),
                     ints(prompt.get("token_ids")),
                     ints(prompt.get("generated")),
-                    intRows(prompt.get("top_ids")),
-                    floatRows(prompt.get("top_logits"))));
+                    new Top(intRows(prompt.get("top_ids")), floatRows(prompt.get("top_logits"))),
+                    tolerance(prompt)));
         }
         return prompts;
     }
@@ -50,10 +60,17 @@ record GoldenPrompt(String id, int[] tokenIds, int[] generated, int[][] topIds, 
                     prompt.get("prompt").asString(),
                     ints(prompt.get("prompt_ids")),
                     ints(prompt.get("greedy_ids")),
-                    ids,
-                    logits));
+                    new Top(ids, logits),
+                    FLOAT_TOLERANCE));
         }
         return prompts;
+    }
+
+    /** Int8 goldens say how far their own logits move when sums before a rounding are made in another order. */
+    private static float tolerance(JsonNode prompt) {
+        return prompt.has("rounding_noise")
+                ? Math.max(INT8_TOLERANCE, 2 * (float) prompt.get("rounding_noise").asDouble())
+                : FLOAT_TOLERANCE;
     }
 
     private static JsonNode parse(Path file) {

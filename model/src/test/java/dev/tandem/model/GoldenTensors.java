@@ -7,16 +7,17 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Float32 arrays of a golden safetensors file. Reads on its own, so that the reader under test does not test itself. */
-final class GoldenTensors {
+/** Float32 and int8 arrays of a golden safetensors file. Reads on its own, so that the reader under test does not test itself. */
+public final class GoldenTensors {
     private final ByteBuffer file;
     private final JsonNode header;
     private final int dataStart;
 
-    GoldenTensors(Path path) {
+    public GoldenTensors(Path path) {
         try {
             file = ByteBuffer.wrap(Files.readAllBytes(path)).order(ByteOrder.LITTLE_ENDIAN);
         } catch (IOException e) {
@@ -27,17 +28,35 @@ final class GoldenTensors {
         dataStart = 8 + headerBytes;
     }
 
-    float[] floats(String name) {
-        JsonNode tensor = header.get(name);
-        if (tensor == null || !tensor.get("dtype").asString().equals("F32")) {
-            throw new AssertionError("no float32 tensor " + name);
-        }
-        int from = tensor.get("data_offsets").get(0).asInt();
-        int to = tensor.get("data_offsets").get(1).asInt();
-        var values = new float[(to - from) / Float.BYTES];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = file.getFloat(dataStart + from + i * Float.BYTES);
-        }
+    /** Names that end so, without that end. */
+    public List<String> namesWithout(String end) {
+        return header.propertyNames().stream()
+                .filter(name -> name.endsWith(end))
+                .map(name -> name.substring(0, name.length() - end.length()))
+                .toList();
+    }
+
+    public float[] floats(String name) {
+        ByteBuffer data = data(name, "F32");
+        var values = new float[data.remaining() / Float.BYTES];
+        data.asFloatBuffer().get(values);
         return values;
+    }
+
+    public byte[] bytes(String name) {
+        ByteBuffer data = data(name, "I8");
+        var values = new byte[data.remaining()];
+        data.get(values);
+        return values;
+    }
+
+    private ByteBuffer data(String name, String dtype) {
+        JsonNode tensor = header.get(name);
+        if (tensor == null || !tensor.get("dtype").asString().equals(dtype)) {
+            throw new AssertionError("no tensor " + name + " of " + dtype);
+        }
+        JsonNode offsets = tensor.get("data_offsets");
+        int from = offsets.get(0).asInt();
+        return file.slice(dataStart + from, offsets.get(1).asInt() - from).order(ByteOrder.LITTLE_ENDIAN);
     }
 }

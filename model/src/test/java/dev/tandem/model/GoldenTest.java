@@ -16,14 +16,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Models against what transformers computes in float32; tolerances are those of fixtures/golden/README.md. */
 class GoldenTest {
-    private static final float LOGIT_TOLERANCE = 2e-4f;
-    private static final float HIDDEN_TOLERANCE = 2e-4f;
     private static final int STEPS = 32;
 
     private final Kernels fast = KernelSelection.best().kernels();
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "deepseek-v3", "deepseek-v3.2"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
     void shouldGenerateGoldenTokensFromFolder(String name) {
         Path folder = TestRank.GOLDEN.resolve(name);
         compareWithGolden(folder, folder.resolve("golden"), fast);
@@ -64,7 +62,7 @@ class GoldenTest {
                 assertThat(prompt.generated()).hasSize(STEPS);
                 assertThat(logits.getFirst())
                         .as("logits after %s", prompt)
-                        .containsExactly(tensors.floats(prompt.id() + ".logits"), within(LOGIT_TOLERANCE));
+                        .containsExactly(tensors.floats(prompt.id() + ".logits"), within(prompt.tolerance()));
             }
         }
     }
@@ -73,11 +71,11 @@ class GoldenTest {
         List<float[]> logits = rank.greedy(prompt.tokenIds(), prompt.generated().length, Integer.MAX_VALUE);
         assertThat(TestRank.bestOfEach(logits)).as("tokens after %s", prompt).containsExactly(prompt.generated());
         for (int step = 0; step < logits.size(); step++) {
-            int[] ids = prompt.topIds()[step];
+            int[] ids = prompt.top().ids()[step];
             for (int i = 0; i < ids.length; i++) {
                 assertThat(logits.get(step)[ids[i]])
                         .as("%s step %d id %d", prompt, step, ids[i])
-                        .isCloseTo(prompt.topLogits()[step][i], within(LOGIT_TOLERANCE));
+                        .isCloseTo(prompt.top().logits()[step][i], within(prompt.tolerance()));
             }
         }
         return logits;
@@ -102,7 +100,7 @@ class GoldenTest {
             System.arraycopy(golden, i * hidden, expected, 0, hidden);
             assertThat(rows.get(i))
                     .as("%s hidden row %d of %d", prompt, i, rows.size())
-                    .containsExactly(expected, within(HIDDEN_TOLERANCE));
+                    .containsExactly(expected, within(prompt.tolerance()));
         }
     }
 }

@@ -44,6 +44,9 @@ class TensorParallelTest {
         "qwen3-moe, 2, true",
         "qwen3-moe, 4, true",
         "qwen3-moe, 8, true",
+        "qwen3-moe-w8a8, 4, false",
+        "qwen3-moe-w8a8, 8, true",
+        "qwen3-moe-w8a8, 16, true",
         "deepseek-v3, 2, false",
         "deepseek-v3, 8, false",
         "deepseek-v3, 16, false",
@@ -54,7 +57,9 @@ class TensorParallelTest {
         "deepseek-v3.2, 16, false",
         "deepseek-v3.2, 1, true",
         "deepseek-v3.2, 4, true",
-        "deepseek-v3.2, 16, true"
+        "deepseek-v3.2, 16, true",
+        "deepseek-v3.2-w8a8, 4, false",
+        "deepseek-v3.2-w8a8, 16, true"
     })
     void shouldGiveTheSameBitsAtAnyGroupSize(String golden, int tpSize, boolean hasExpertParallel) throws Exception {
         try (var checkpoint = Checkpoint.open(TestRank.GOLDEN.resolve(golden))) {

@@ -62,7 +62,8 @@ final class LocalRanks implements AutoCloseable {
             ranks.load();
             return ranks;
         } catch (RuntimeException e) {
-            ranks.replicas.forEach(replica -> replica.shards().forEach(shard -> shard.pool().close()));
+            ranks.replicas.forEach(
+                    replica -> replica.shards().forEach(shard -> shard.pool().close()));
             ranks.close();
             throw e;
         }
@@ -95,8 +96,8 @@ final class LocalRanks implements AutoCloseable {
         var models = new ArrayList<Model>();
         for (int tp = 0; tp < group.size(); tp++) {
             threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
-            var rank = new Rank(
-                    tp, group.size(), dpRank, flags.parallel().data().size());
+            var rank =
+                    new Rank(tp, group.size(), dpRank, flags.parallel().data().size());
             var context = new RankContext(
                     rank, group.member(tp), kernels, threads.getLast(), experts.apply(dpRank * group.size() + tp));
             models.add(ModelLoader.load(checkpoint, context, limits));
@@ -110,13 +111,12 @@ final class LocalRanks implements AutoCloseable {
             Model model = models.get(tp);
             shards.add(new EngineParts.Shard(model, new KvPool(layout(model), blocks), group.member(tp)));
         }
-        return new EngineParts(dpRank, shards);
+        return new EngineParts(dpRank, shards, Optional.empty());
     }
 
     private KvLayout layout(Model model) {
         ServeFlags flags = config.flags();
-        return model.kvLayout(
-                flags.cache().blockSize(), kvDtype(flags.model().numerics(), checkpoint.config()));
+        return model.kvLayout(flags.cache().blockSize(), kvDtype(flags.model().numerics(), checkpoint.config()));
     }
 
     /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */

@@ -5,8 +5,10 @@ import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * Everything that one node is started with.
@@ -23,6 +25,8 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     public NodeConfig {
         refuseWhatNodesDoNotDo(flags);
+        String announced = announcedHost(flags, environment);
+        flags.ports().ifPresent(ports -> refusePortsTwice(flags, ports, announced));
         if (flags.kvTransfer().isPresent()
                 && isWildcard(flags.server().host())
                 && environment.announcedHost().isEmpty()
@@ -35,13 +39,9 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     /** What the words mean and no node carries out yet: refused, never cut down in silence. */
     private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
-        Parallel parallel = flags.parallel();
-        if (parallel.data().size() > 1
-                || parallel.isHeadless()
-                || parallel.data().localSize() == 0) {
-            throw new FlagException("--tensor-parallel-size " + parallel.tensor() + ", --data-parallel-size "
-                    + parallel.data().size() + (parallel.isHeadless() ? " and --headless" : "")
-                    + " are not carried out in this version; a node runs 1 rank");
+        if (flags.parallel().data().localSize() == 0) {
+            throw new FlagException(
+                    "--data-parallel-size-local 0 is not carried out in this version: a head runs ranks of its own");
         }
         if (flags.kvTransfer()
                 .filter(config -> config.connector() == KvTransferConfig.Connector.LAYERWISE)
@@ -51,12 +51,36 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         }
     }
 
+    /** The HTTP port and the port for joins must not be side-channel ports of the same address. */
+    private static void refusePortsTwice(ServeFlags flags, PortPlan ports, String announced) {
+        ServeFlags.Server server = flags.server();
+        boolean isSameHost = isWildcard(server.host()) || server.host().equals(announced);
+        if (isSameHost && !flags.parallel().isHeadless() && ports.contains(server.port())) {
+            throw new FlagException(taken(ports, "--port", server.port()));
+        }
+        Parallel.Head head = flags.parallel().head();
+        if (flags.parallel().isHead() && head.address().equals(announced) && ports.contains(head.rpcPort())) {
+            throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
+        }
+    }
+
+    private static String taken(PortPlan ports, String flag, int port) {
+        OptionalInt next = ports.nextFree(other -> other != port);
+        return flag + " " + port + " is the side-channel port of " + ports.owner(port) + " too: kv_port "
+                + ports.kvPort() + " takes " + ports.range()
+                + (next.isPresent() ? "; kv_port " + next.getAsInt() + " would do" : "");
+    }
+
     private static boolean isWildcard(String host) {
         return WILDCARDS.contains(host);
     }
 
-    /** The address that peers are told: {@code HCCL_IF_IP}, else {@code kv_ip}, else the HTTP host. */
+    /** The address that peers are told: that of the environment, else {@code kv_ip}, else the HTTP host. */
     public String announcedHost() {
+        return announcedHost(flags, environment);
+    }
+
+    private static String announcedHost(ServeFlags flags, NodeEnvironment environment) {
         return environment
                 .announcedHost()
                 .or(() -> flags.kvTransfer().flatMap(KvTransferConfig::kvIp))
@@ -82,6 +106,23 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     /** Kernel threads of each rank: no more than OMP_NUM_THREADS, and no more than its share of the cores. */
     public int kernelThreads() {
         return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), coresPerRank());
+    }
+
+    /** Keys that requests under /v1 must carry: {@code --api-key}, else {@code VLLM_API_KEY}; none when empty. */
+    public List<String> apiKeys() {
+        List<String> keys = flags.server().apiKeys();
+        return keys.isEmpty() ? environment.network().apiKey().stream().toList() : keys;
+    }
+
+    /** What the start log says once: what was accepted without effect, and what looks like a slip. */
+    public List<String> notes() {
+        var notes = new ArrayList<>(flags.notes());
+        notes.addAll(environment.notes());
+        if (environment.network().rankTable().isPresent() && flags.kvTransfer().isEmpty()) {
+            notes.add("DISAGGREGATED_PREFILL_RANK_TABLE_PATH is set and --kv-transfer-config is not: this node takes no"
+                    + " part in handoffs; a missing backslash in front of --kv-transfer-config does that");
+        }
+        return List.copyOf(notes);
     }
 
     /** Side-channel ports of this node's ranks. */

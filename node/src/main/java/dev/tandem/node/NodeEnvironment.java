@@ -1,27 +1,55 @@
 package dev.tandem.node;
 
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.Nearest;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 
 /**
  * The environment variables that a node heeds, read once at start.
  *
- * @param kvCacheSpaceBytes {@code VLLM_CPU_KVCACHE_SPACE} (GiB there)
- * @param allowsLongModels {@code VLLM_ALLOW_LONG_MAX_MODEL_LEN=1}
- * @param kernelThreads {@code OMP_NUM_THREADS}
- * @param announcedHost {@code HCCL_IF_IP}: the address that peers are told
+ * @param memory bounds of KV memory and lengths
+ * @param kernelThreads {@code OMP_NUM_THREADS}: most threads of a rank
+ * @param network who this node is to others
  * @param timeouts of leases and transfers
+ * @param notes sentences on variables that are known and have no effect, and on those that look like a slip
  */
 public record NodeEnvironment(
-        Optional<Long> kvCacheSpaceBytes,
-        boolean allowsLongModels,
-        Optional<Integer> kernelThreads,
-        Optional<String> announcedHost,
-        Timeouts timeouts) {
+        Memory memory, Optional<Integer> kernelThreads, Network network, Timeouts timeouts, List<String> notes) {
+
+    /**
+     * Bounds of KV memory and lengths.
+     *
+     * @param kvCacheSpaceBytes {@code VLLM_CPU_KVCACHE_SPACE} (GiB there)
+     * @param allowsLongModels {@code VLLM_ALLOW_LONG_MAX_MODEL_LEN=1}
+     */
+    public record Memory(Optional<Long> kvCacheSpaceBytes, boolean allowsLongModels) {}
+
+    /**
+     * Who this node is to others.
+     *
+     * @param announcedHost {@code HCCL_IF_IP}, else {@code VLLM_HOST_IP}: the address that peers are told
+     * @param apiKey {@code VLLM_API_KEY}
+     * @param clusterToken {@code TANDEM_CLUSTER_TOKEN}: what nodes of one deployment must share to join
+     * @param rankTable {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}
+     */
+    public record Network(
+            Optional<String> announcedHost,
+            Optional<String> apiKey,
+            Optional<String> clusterToken,
+            Optional<String> rankTable) {
+        /** Without the secrets: records are printed. */
+        @Override
+        public String toString() {
+            return "Network[announcedHost=" + announcedHost + "]";
+        }
+    }
 
     /**
      * Deadlines of the handoff.
@@ -34,44 +62,148 @@ public record NodeEnvironment(
 
     private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
+    private static final int CLOSE_NAME = 2;
+    private static final List<String> NAMED_INTERFACES = List.of("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME");
+
+    public NodeEnvironment {
+        notes = List.copyOf(notes);
+    }
+
+    public Optional<Long> kvCacheSpaceBytes() {
+        return memory.kvCacheSpaceBytes;
+    }
+
+    public boolean allowsLongModels() {
+        return memory.allowsLongModels;
+    }
+
+    public Optional<String> announcedHost() {
+        return network.announcedHost;
+    }
+
+    /** The variables that act, for the help of the command line. */
+    public static String help() {
+        return EnvironmentList.help();
+    }
 
     /**
-     * Reads a process's environment.
+     * Reads a process's environment on this machine.
      *
      * @throws FlagException with all problems
      */
     public static NodeEnvironment read(Map<String, String> variables) {
+        return read(variables, Machine.here());
+    }
+
+    static NodeEnvironment read(Map<String, String> variables, Machine machine) {
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
         Optional<Long> fetch = number(variables, "ASCEND_TRANSFER_TIMEOUT", problems);
+        requireInterfaces(variables, machine, problems);
         var environment = new NodeEnvironment(
-                number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
-                "1".equals(variables.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN")),
+                new Memory(
+                        number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
+                        "1".equals(variables.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN"))),
                 number(variables, "OMP_NUM_THREADS", problems).map(Long::intValue),
-                Optional.ofNullable(variables.get("HCCL_IF_IP")).filter(host -> !host.isBlank()),
+                new Network(
+                        ownAddress(variables, machine, problems),
+                        text(variables, "VLLM_API_KEY"),
+                        text(variables, "TANDEM_CLUSTER_TOKEN"),
+                        text(variables, "DISAGGREGATED_PREFILL_RANK_TABLE_PATH")),
                 new Timeouts(
                         lease.map(Duration::ofSeconds).orElse(DEFAULT_LEASE),
-                        fetch.map(Duration::ofMillis).orElse(DEFAULT_FETCH)));
+                        fetch.map(Duration::ofMillis).orElse(DEFAULT_FETCH)),
+                notes(variables));
         if (!problems.isEmpty()) {
             throw new FlagException(problems);
         }
         return environment;
     }
 
+    private static Optional<String> text(Map<String, String> variables, String name) {
+        return Optional.ofNullable(variables.get(name)).map(String::strip).filter(text -> !text.isEmpty());
+    }
+
+    private static Optional<String> ownAddress(Map<String, String> variables, Machine machine, List<String> problems) {
+        for (String name : List.of("HCCL_IF_IP", "VLLM_HOST_IP")) {
+            Optional<String> address = text(variables, name);
+            if (address.isPresent()) {
+                if (!machine.hasAddress(address.get())) {
+                    problems.add(name + "=" + address.get() + " is no address of this machine; it has "
+                            + String.join(", ", machine.addresses()) + ", and all of 127.0.0.0/8");
+                }
+                return address;
+            }
+        }
+        return Optional.empty();
+    }
+
+    private static void requireInterfaces(Map<String, String> variables, Machine machine, List<String> problems) {
+        String has = "; it has " + String.join(", ", machine.interfaces());
+        for (String variable : NAMED_INTERFACES) {
+            text(variables, variable).ifPresent(names -> {
+                for (String name : names.split(",", -1)) {
+                    if (!machine.interfaces().contains(name.strip())) {
+                        problems.add(variable + "=" + names + " names no network interface of this machine" + has);
+                        return;
+                    }
+                }
+            });
+        }
+        text(variables, "HCCL_SOCKET_IFNAME")
+                .filter(rule -> machine.interfaces().stream().noneMatch(each -> allows(rule, each)))
+                .ifPresent(rule -> problems.add(
+                        "HCCL_SOCKET_IFNAME=" + rule + " leaves no network interface of this machine" + has));
+    }
+
+    /** Ascend's rule: beginnings of names, {@code =} whole names, {@code ^} and {@code !=} all but these. */
+    private static boolean allows(String rule, String name) {
+        boolean isWhole = rule.startsWith("=") || rule.startsWith("!=") || rule.startsWith("^=");
+        boolean isNot = rule.startsWith("^") || rule.startsWith("!");
+        boolean isNamed = Arrays.stream(rule.replaceFirst("^[!^=]+", "").split(",", -1))
+                .map(String::strip)
+                .anyMatch(word -> isWhole ? name.equals(word) : name.startsWith(word));
+        return isNamed != isNot;
+    }
+
+    private static List<String> notes(Map<String, String> variables) {
+        var notes = new ArrayList<String>();
+        new TreeMap<>(variables).forEach((name, value) -> {
+            Optional<String> reason = EnvironmentList.reason(name);
+            if (reason.isPresent()) {
+                notes.add(name + "=" + value + ": known, no effect, because " + reason.get());
+            } else if (name.toLowerCase(Locale.ROOT).matches("(https?|all|ftp)_proxy") && !value.isBlank()) {
+                notes.add(name + ": known, no effect, because nodes and gateway always connect directly");
+            } else if (!EnvironmentList.isKnown(name)) {
+                slip(name).ifPresent(notes::add);
+            }
+        });
+        return notes;
+    }
+
+    /** A name that is not known and was meant for a node, or is nearly one that acts. */
+    private static Optional<String> slip(String name) {
+        boolean isOurs = name.startsWith("VLLM_") || name.startsWith("TANDEM_");
+        String nearest = Nearest.of(name, isOurs ? EnvironmentList.all() : EnvironmentList.acting());
+        return isOurs || Nearest.distance(name, nearest) <= CLOSE_NAME
+                ? Optional.of(name + ": not known, no effect; the nearest known variable is " + nearest)
+                : Optional.empty();
+    }
+
     private static Optional<Long> number(Map<String, String> variables, String name, List<String> problems) {
-        String text = variables.get(name);
-        if (text == null || text.isBlank()) {
+        Optional<String> text = text(variables, name);
+        if (text.isEmpty()) {
             return Optional.empty();
         }
         try {
-            long value = Long.parseLong(text.strip());
+            long value = Long.parseLong(text.get());
             if (value >= 1 && value <= 1 << 24) {
                 return Optional.of(value);
             }
-            problems.add(name + "=" + text + " is outside [1, " + (1 << 24) + "]");
+            problems.add(name + "=" + text.get() + " is outside [1, " + (1 << 24) + "]");
         } catch (NumberFormatException e) {
-            problems.add(name + "=" + text + " is no whole number");
+            problems.add(name + "=" + text.get() + " is no whole number");
         }
         return Optional.empty();
     }

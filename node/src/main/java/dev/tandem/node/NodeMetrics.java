@@ -4,13 +4,16 @@ import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
-import dev.tandem.engine.Replica;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.request.TokenEvent;
-import java.util.LinkedHashMap;
+import dev.tandem.node.flags.Parallel;
+import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -33,8 +36,34 @@ final class NodeMetrics {
             EngineCounter.REQUESTS_FINISHED_LENGTH, "length",
             EngineCounter.REQUESTS_ABORTED, "abort");
 
+    /** Gauges of each data-parallel rank. */
+    private static final Map<MetricName, ToDoubleFunction<EngineStatus>> RANK_GAUGES = Map.of(
+            new MetricName("vllm:num_requests_running", "Sequences in the running batch."),
+            s -> s.load().running(),
+            new MetricName("vllm:num_requests_waiting", "Sequences that wait for blocks or a place in the batch."),
+            s -> s.load().waiting(),
+            new MetricName("vllm:kv_cache_usage_perc", "Blocks in use; 1 is full."),
+            s -> s.blocks().total() == 0
+                    ? 0
+                    : 1 - s.blocks().free() / (double) s.blocks().total(),
+            new MetricName("tandem:kv_blocks", "KV blocks in all."),
+            s -> s.blocks().total(),
+            new MetricName("tandem:kv_blocks_free", "KV blocks that can be taken."),
+            s -> s.blocks().free(),
+            new MetricName("tandem:kv_blocks_cached", "Free KV blocks that the prefix cache still finds."),
+            s -> s.blocks().cached(),
+            new MetricName("tandem:kv_blocks_lent", "KV blocks lent to decode nodes."),
+            s -> s.blocks().lent(),
+            new MetricName("tandem:requests_lent", "Requests whose blocks wait for a decode node."),
+            s -> s.load().lent(),
+            new MetricName("tandem:requests_awaiting_kv", "Requests whose KV is on its way."),
+            s -> s.load().awaitingKv());
+
+    /** The state of a rank that is not there. */
+    private static final EngineStatus AWAY = new EngineStatus(
+            Optional.of("away"), new EngineStatus.Load(0, 0, 0, 0), new EngineStatus.Blocks(0, 0, 0, 0), Map.of());
+
     private final MetricsPage page;
-    private final Replica engine;
     private final Histogram timeToFirstToken;
     private final Histogram interTokenLatency;
     private final Histogram requestLatency;
@@ -44,13 +73,30 @@ final class NodeMetrics {
     private final Histogram promptTokens;
     private final Histogram generationTokens;
 
-    NodeMetrics(Replica engine, ServedModel model) {
-        this.engine = engine;
-        var labels = new LinkedHashMap<String, String>();
-        labels.put("model_name", model.name());
-        labels.put("engine", "0");
-        this.page = new MetricsPage(labels);
-        registerState();
+    /**
+     * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
+     * @param deployment where they are
+     */
+    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model) {
+        this.page = new MetricsPage(Map.of("model_name", model.name()));
+        boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
+        int first = isHead ? 0 : data.startRank();
+        int count = isHead ? data.size() : data.localSize();
+        for (int dpRank = first; dpRank < first + count; dpRank++) {
+            int rank = dpRank;
+            registerState(
+                    Map.of("engine", Integer.toString(rank)),
+                    () -> deployment.replicas().statuses().getOrDefault(rank, AWAY));
+        }
+        page.gauge(
+                new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
+                () -> deployment.replicas().statuses().size());
+        for (ClusterCounter counter : ClusterCounter.values()) {
+            String name = "tandem:cluster_" + counter.name().toLowerCase(Locale.ROOT);
+            page.counter(
+                    new MetricName(name, counter.sentence()),
+                    () -> deployment.counters().value(counter));
+        }
         int length = model.limits().maxModelLength();
         double[] latency = VllmBuckets.requestLatency();
         this.timeToFirstToken = page.histogram(
@@ -75,58 +121,23 @@ final class NodeMetrics {
                 VllmBuckets.tokenCounts(length));
     }
 
-    private void registerState() {
-        gauge(
-                "vllm:num_requests_running",
-                "Sequences in the running batch.",
-                s -> s.load().running());
-        gauge(
-                "vllm:num_requests_waiting",
-                "Sequences that wait for blocks or a place in the batch.",
-                s -> s.load().waiting());
-        gauge(
-                "vllm:kv_cache_usage_perc",
-                "Blocks in use; 1 is full.",
-                s -> 1 - s.blocks().free() / (double) s.blocks().total());
-        gauge("tandem:kv_blocks", "KV blocks in all.", s -> s.blocks().total());
-        gauge(
-                "tandem:kv_blocks_free",
-                "KV blocks that can be taken.",
-                s -> s.blocks().free());
-        gauge(
-                "tandem:kv_blocks_cached",
-                "Free KV blocks that the prefix cache still finds.",
-                s -> s.blocks().cached());
-        gauge(
-                "tandem:kv_blocks_lent",
-                "KV blocks lent to decode nodes.",
-                s -> s.blocks().lent());
-        gauge(
-                "tandem:requests_lent",
-                "Requests whose blocks wait for a decode node.",
-                s -> s.load().lent());
-        gauge(
-                "tandem:requests_awaiting_kv",
-                "Requests whose KV is being read.",
-                s -> s.load().awaitingKv());
+    private void registerState(Map<String, String> labels, Supplier<EngineStatus> replica) {
+        RANK_GAUGES.forEach((gauge, value) -> page.gauge(
+                new MetricName(gauge.name(), gauge.help(), labels), () -> value.applyAsDouble(replica.get())));
         for (EngineCounter counter : EngineCounter.values()) {
-            page.counter(name(counter), () -> engine.status().counters().getOrDefault(counter, 0L));
+            page.counter(
+                    name(counter, labels), () -> replica.get().counters().getOrDefault(counter, 0L));
         }
     }
 
-    private static MetricName name(EngineCounter counter) {
+    private static MetricName name(EngineCounter counter, Map<String, String> labels) {
         if (FINISH_REASONS.containsKey(counter)) {
-            return new MetricName(
-                    "vllm:request_success",
-                    "Requests that ended, by finish reason.",
-                    Map.of("finished_reason", FINISH_REASONS.get(counter)));
+            var all = new HashMap<String, String>(labels);
+            all.put("finished_reason", FINISH_REASONS.get(counter));
+            return new MetricName("vllm:request_success", "Requests that ended, by finish reason.", all);
         }
         String own = "tandem:" + counter.name().toLowerCase(Locale.ROOT);
-        return new MetricName(VLLM_NAMES.getOrDefault(counter, own), counter.sentence());
-    }
-
-    private void gauge(String name, String help, ToDoubleFunction<EngineStatus> value) {
-        page.gauge(new MetricName(name, help), () -> value.applyAsDouble(engine.status()));
+        return new MetricName(VLLM_NAMES.getOrDefault(counter, own), counter.sentence(), labels);
     }
 
     /** A token came {@code sinceLastNs} after the one before it. */

@@ -2,12 +2,20 @@ package dev.tandem.cli;
 
 import dev.tandem.gateway.Gateway;
 import dev.tandem.gateway.GatewayConfig;
+import dev.tandem.node.flags.FlagException;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** {@code tandem proxy}: the gateway before prefill and decode nodes, in the foreground. */
 final class ProxyCommand implements Main.Verb {
+    private static final long POLL_MS = 50;
+    private static final Logger LOG = LoggerFactory.getLogger(ProxyCommand.class);
+
     @Override
     public String summary() {
         return "give clients one address before prefill and decode nodes, with the example proxy's flags";
@@ -21,11 +29,39 @@ final class ProxyCommand implements Main.Verb {
         }
         ProcessOptions options = ProcessOptions.of(all);
         options.watchParent();
-        GatewayConfig config = ProxyFlags.parse(options.words());
+        ProxyFlags flags = ProxyFlags.parse(options.words());
+        flags.notes().forEach(note -> LOG.info("accepted without effect: {}", note));
+        GatewayConfig config = flags.config();
         Gateway gateway = Gateway.start(config);
         Runtime.getRuntime().addShutdownHook(new Thread(gateway::close, "gateway-close"));
+        awaitNodes(gateway, flags.nodeWait());
         options.ready(Map.of("role", "gateway", "host", config.listen().host(), "port", gateway.port()));
         Thread.currentThread().join();
         return Exit.WELL;
+    }
+
+    /** Waits until a node of each role serves; the gateway listens meanwhile and says 503. */
+    private static void awaitNodes(Gateway gateway, Duration patience) throws InterruptedException {
+        long deadlineNs = System.nanoTime() + patience.toNanos();
+        String said = "";
+        while (true) {
+            List<String> misfits = gateway.misfits();
+            if (!misfits.isEmpty()) {
+                throw new FlagException(misfits);
+            }
+            Optional<String> waitsFor = gateway.waitsFor();
+            if (waitsFor.isEmpty()) {
+                return;
+            }
+            if (System.nanoTime() > deadlineNs) {
+                throw new FlagException(
+                        "gave up after --node-wait " + patience.toSeconds() + " s " + waitsFor.get());
+            }
+            if (!said.equals(waitsFor.get())) {
+                said = waitsFor.get();
+                LOG.info("stage=\"{}\"", said);
+            }
+            Thread.sleep(POLL_MS);
+        }
     }
 }

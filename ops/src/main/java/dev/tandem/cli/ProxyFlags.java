@@ -5,28 +5,37 @@ import dev.tandem.gateway.GatewayConfig;
 import dev.tandem.gateway.GatewayLimits;
 import dev.tandem.gateway.GatewayPolicies;
 import dev.tandem.gateway.NodeLists;
+import dev.tandem.gateway.PdShape;
 import dev.tandem.gateway.RetrySettings;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.Nearest;
 import dev.tandem.node.flags.WholeNumber;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 
 /**
- * The example proxy's flags as Python's argparse reads them: several values behind one flag, {@code --flag=value}, and any prefix of a
- * flag that fits only one ({@code --prefiller-port}). Pure.
+ * The command line of {@code tandem proxy}: the flags of both example proxies, and our own.
+ *
+ * @param config of the gateway
+ * @param nodeWait how long to wait until one node of each role answers
+ * @param notes flags that were accepted and have no effect, each with the reason
  */
-final class ProxyFlags {
+record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> notes) {
     private static final Map<String, String> HELP = help();
-
-    private final Map<String, List<String>> values = new LinkedHashMap<>();
-    private final List<String> problems = new ArrayList<>();
-
-    private ProxyFlags() {}
+    private static final Map<String, String> SWITCHES = Map.of(
+            "layerwise",
+            "the nodes run MooncakeLayerwiseConnector: decode nodes are called first",
+            "allow-client-kv-transfer-params",
+            "clients may send kv_transfer_params; dropped otherwise");
+    private static final Map<String, String> WITHOUT_EFFECT = Map.of(
+            "max-waiting-retries", "a node that does not answer is probed for ever",
+            "waiting-retry-interval", "a node that does not answer is probed several times a second, later less often",
+            "log-level", "the log is set in logback's configuration");
 
     private static Map<String, String> help() {
         var help = new LinkedHashMap<String, String>();
@@ -36,22 +45,24 @@ final class ProxyFlags {
         help.put("prefiller-ports", "their ports, in the same order");
         help.put("decoder-hosts", "hosts of the decode nodes");
         help.put("decoder-ports", "their ports, in the same order");
+        help.put("advertised-host", "with --layerwise: the gateway's address for decode nodes (default --host)");
         help.put("max-retries", "prefill nodes that are asked for one request (default 3)");
         help.put("retry-delay", "seconds before the second attempt; doubles (default 0.001)");
         help.put(
                 "local-prefill",
                 "allow | refuse: what happens when a prompt cannot be computed on a prefill node (default allow)");
+        help.put("node-wait", "seconds to wait at start for a node of each role (default 1800)");
         help.put("max-concurrent-requests", "requests in flight; one more gets 503 (default 4096)");
         help.put("event-loops", "threads that relay (default 2)");
+        help.put("workers", "the same, in the example proxy's word");
         return help;
     }
 
     static String usage() {
         var text = new StringBuilder("usage: tandem proxy [flags]\n\n");
         HELP.forEach((name, line) -> text.append(String.format("  --%-26s %s%n", name, line)));
-        return text.append(
-                        "  --allow-client-kv-transfer-params  clients may send kv_transfer_params; dropped otherwise\n")
-                .toString();
+        SWITCHES.forEach((name, line) -> text.append(String.format("  --%-26s %s%n", name, line)));
+        return text.toString();
     }
 
     /**
@@ -59,128 +70,120 @@ final class ProxyFlags {
      *
      * @throws FlagException with all problems
      */
-    static GatewayConfig parse(List<String> words) {
-        var flags = new ProxyFlags();
-        flags.read(words);
-        GatewayLimits limits = GatewayLimits.DEFAULT;
+    static ProxyFlags parse(List<String> words) {
+        Set<String> flags = new java.util.HashSet<>(HELP.keySet());
+        flags.addAll(WITHOUT_EFFECT.keySet());
+        var read = new Reading(ProxyWords.read(words, flags, SWITCHES.keySet()));
         var lists = new NodeLists(
-                flags.texts("prefiller-hosts", NodeLists.DEFAULT.prefillHosts()),
-                flags.ports("prefiller-ports", NodeLists.DEFAULT.prefillPorts()),
-                flags.texts("decoder-hosts", NodeLists.DEFAULT.decodeHosts()),
-                flags.ports("decoder-ports", NodeLists.DEFAULT.decodePorts()));
-        var listen = new HttpAddress(flags.text("host", "127.0.0.1"), flags.whole("port", 8000));
-        var retry = new RetrySettings(flags.whole("max-retries", 3), flags.seconds("retry-delay", "0.001"));
-        var policies = new GatewayPolicies(
-                flags.localPrefill(),
-                flags.values.containsKey("allow-client-kv-transfer-params"),
-                GatewayPolicies.DEFAULT.probes());
-        var bounds = new GatewayLimits(
-                flags.whole("event-loops", limits.eventLoops()),
-                limits.maxBodyBytes(),
-                flags.whole("max-concurrent-requests", limits.maxConcurrentRequests()),
-                limits.silenceTimeout(),
-                limits.closeTimeout());
-        if (!flags.problems.isEmpty()) {
-            throw new FlagException(flags.problems);
+                read.words.texts("prefiller-hosts", NodeLists.DEFAULT.prefillHosts()),
+                read.ports("prefiller-ports", NodeLists.DEFAULT.prefillPorts()),
+                read.words.texts("decoder-hosts", NodeLists.DEFAULT.decodeHosts()),
+                read.ports("decoder-ports", NodeLists.DEFAULT.decodePorts()));
+        int port = read.whole("port", 8000);
+        var retry = new RetrySettings(read.whole("max-retries", 3), read.seconds("retry-delay", "0.001"));
+        GatewayPolicies policies = read.policies();
+        GatewayLimits limits = read.limits();
+        Duration nodeWait = read.seconds("node-wait", "1800");
+        if (port > 65_535) {
+            read.problems.add("--port " + port + " is not within 0..65535");
         }
+        if (!read.problems.isEmpty()) {
+            throw new FlagException(read.problems);
+        }
+        var listen = new HttpAddress(read.words.text("host", "127.0.0.1"), port);
+        List<String> notes = WITHOUT_EFFECT.keySet().stream()
+                .filter(read.words::has)
+                .sorted()
+                .map(name -> "--" + name + ": " + WITHOUT_EFFECT.get(name))
+                .toList();
         try {
-            return new GatewayConfig(listen, lists, retry, policies, bounds);
+            return new ProxyFlags(new GatewayConfig(listen, lists, retry, policies, limits), nodeWait, notes);
         } catch (IllegalArgumentException e) {
             throw new FlagException(List.of(String.valueOf(e.getMessage()).split("\n", -1)));
         }
     }
 
-    private void read(List<String> words) {
-        int at = 0;
-        while (at < words.size()) {
-            String word = words.get(at++);
-            if (!word.startsWith("--")) {
-                problems.add(word + " belongs to no flag; lists are separated by blanks");
-                continue;
-            }
-            int equals = word.indexOf('=');
-            String spelled =
-                    word.substring(2, equals < 0 ? word.length() : equals).replace('_', '-');
-            if (spelled.equals("allow-client-kv-transfer-params")) {
-                values.put(spelled, List.of());
-                continue;
-            }
-            var taken = new ArrayList<String>();
-            if (equals >= 0) {
-                taken.add(word.substring(equals + 1));
-            }
-            while (equals < 0 && at < words.size() && !words.get(at).startsWith("--")) {
-                taken.add(words.get(at++));
-            }
-            put(spelled, taken);
+    /** Values of words, with the problems found on the way. */
+    private static final class Reading {
+        private final ProxyWords words;
+        private final List<String> problems;
+
+        Reading(ProxyWords words) {
+            this.words = words;
+            this.problems = new ArrayList<>(words.problems());
         }
-    }
 
-    private void put(String spelled, List<String> taken) {
-        List<String> fitting = HELP.containsKey(spelled)
-                ? List.of(spelled)
-                : HELP.keySet().stream()
-                        .filter(name -> name.startsWith(spelled))
-                        .toList();
-        if (fitting.size() != 1) {
-            problems.add("unknown flag --" + spelled + "; "
-                    + (fitting.isEmpty()
-                            ? "the nearest is --" + Nearest.of(spelled, HELP.keySet())
-                            : "it may mean " + fitting));
-        } else if (taken.isEmpty()) {
-            problems.add("--" + fitting.getFirst() + " needs a value");
-        } else {
-            values.put(fitting.getFirst(), taken);
+        GatewayPolicies policies() {
+            PdShape shape = new PdShape.PrefillFirst();
+            if (words.has("layerwise")) {
+                shape = new PdShape.DecodeFirst(
+                        words.has("advertised-host")
+                                ? Optional.of(words.text("advertised-host", ""))
+                                : Optional.empty());
+            } else if (words.has("advertised-host")) {
+                problems.add("--advertised-host is for --layerwise: without it no node calls the gateway");
+            }
+            return new GatewayPolicies(
+                    shape,
+                    localPrefill(),
+                    words.has("allow-client-kv-transfer-params"),
+                    GatewayPolicies.DEFAULT.probes());
         }
-    }
 
-    private String text(String name, String absent) {
-        return values.getOrDefault(name, List.of(absent)).getLast();
-    }
-
-    private List<String> texts(String name, List<String> absent) {
-        return values.getOrDefault(name, absent);
-    }
-
-    private int whole(String name, int absent) {
-        return number(name, text(name, Integer.toString(absent)));
-    }
-
-    private List<Integer> ports(String name, List<Integer> absent) {
-        List<String> given = values.get(name);
-        if (given == null) {
-            return absent;
+        GatewayLimits limits() {
+            GatewayLimits defaults = GatewayLimits.DEFAULT;
+            return new GatewayLimits(
+                    whole("event-loops", whole("workers", defaults.eventLoops())),
+                    defaults.maxBodyBytes(),
+                    whole("max-concurrent-requests", defaults.maxConcurrentRequests()),
+                    defaults.silenceTimeout(),
+                    defaults.closeTimeout());
         }
-        return given.stream().map(text -> number(name, text)).toList();
-    }
 
-    private int number(String name, String text) {
-        long value = WholeNumber.parse(text).orElse(-1L);
-        if (value < 0 || value > Integer.MAX_VALUE) {
-            problems.add("--" + name + " must be a whole number, not " + text);
-            return 1;
+        int whole(String name, int absent) {
+            return number(name, words.text(name, Integer.toString(absent)));
         }
-        return (int) value;
-    }
 
-    private Duration seconds(String name, String absent) {
-        String text = text(name, absent);
-        try {
-            return Duration.ofNanos((long) (Double.parseDouble(text) * 1e9));
-        } catch (NumberFormatException e) {
-            problems.add("--" + name + " must be a number of seconds, not " + text);
+        List<Integer> ports(String name, List<Integer> absent) {
+            return words.has(name)
+                    ? words.texts(name, List.of()).stream()
+                            .map(text -> number(name, text))
+                            .toList()
+                    : absent;
+        }
+
+        private int number(String name, String text) {
+            long value = WholeNumber.parse(text).orElse(-1L);
+            if (value < 0 || value > Integer.MAX_VALUE) {
+                problems.add("--" + name + " must be a whole number, not " + text);
+                return 1;
+            }
+            return (int) value;
+        }
+
+        Duration seconds(String name, String absent) {
+            String text = words.text(name, absent);
+            try {
+                double seconds = Double.parseDouble(text);
+                if (seconds >= 0 && seconds <= 1e6) {
+                    return Duration.ofNanos((long) (seconds * 1e9));
+                }
+            } catch (NumberFormatException e) {
+                // said below
+            }
+            problems.add("--" + name + " must be a number of seconds from 0 to 1000000, not " + text);
             return Duration.ZERO;
         }
-    }
 
-    private LocalPrefillPolicy localPrefill() {
-        String text = text("local-prefill", "allow");
-        for (LocalPrefillPolicy policy : LocalPrefillPolicy.values()) {
-            if (policy.name().toLowerCase(java.util.Locale.ROOT).equals(text)) {
-                return policy;
+        private LocalPrefillPolicy localPrefill() {
+            String text = words.text("local-prefill", "allow");
+            for (LocalPrefillPolicy policy : LocalPrefillPolicy.values()) {
+                if (policy.name().toLowerCase(java.util.Locale.ROOT).equals(text)) {
+                    return policy;
+                }
             }
+            problems.add("--local-prefill must be allow or refuse, not " + text);
+            return LocalPrefillPolicy.ALLOW;
         }
-        problems.add("--local-prefill must be allow or refuse, not " + text);
-        return LocalPrefillPolicy.ALLOW;
     }
 }

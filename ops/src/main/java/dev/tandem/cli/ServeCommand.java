@@ -19,9 +19,15 @@ final class ServeCommand implements Main.Verb {
 
     @Override
     public int run(List<String> all) throws IOException, InterruptedException {
-        if (all.contains("--help") || all.contains("-h")) {
-            System.out.print(FlagTable.help());
-            return Exit.WELL;
+        for (String word : all) {
+            if (word.equals("--help") || word.equals("-h")) {
+                System.out.print(FlagTable.help() + "\n" + NodeEnvironment.help());
+                return Exit.WELL;
+            }
+            if (word.startsWith("--help=")) {
+                System.out.print(FlagTable.help(word.substring("--help=".length())));
+                return Exit.WELL;
+            }
         }
         ProcessOptions options = ProcessOptions.of(all);
         options.watchParent();

@@ -7,6 +7,7 @@ import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
+import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Verification;
@@ -17,6 +18,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -26,17 +29,18 @@ import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Main.Verb {
-    private static final Duration START_LIMIT = Duration.ofMinutes(3);
+    private static final Duration START_LIMIT = Duration.ofMinutes(5);
     private static final Duration VERIFY_LIMIT = Duration.ofMinutes(2);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
     private static final String USAGE = """
-            usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--json] [--once]
+            usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--print] [--json] [--once]
 
               TOPOLOGY             a topology file (default: topologies/local-1p1d.yaml)
               --model              serve another checkpoint than the file names
               --served-model-name  the name that requests use (default: the checkpoint's)
+              --print              start nothing; show the script of each node, the proxy's and the question
               --json               one JSON object a line instead of text
               --once               stop after the verification; its status is the exit status
             """;
@@ -47,16 +51,27 @@ final class UpCommand implements Main.Verb {
     }
 
     /** What was asked for. */
-    private record Options(
-            Optional<Path> topology, Optional<Path> model, Optional<String> name, boolean isJson, boolean isOnce) {
+    private record Options(Optional<Path> topology, Optional<Path> model, Optional<String> name, Set<String> switches) {
+        boolean isPrinted() {
+            return switches.contains("--print");
+        }
+
+        boolean isJson() {
+            return switches.contains("--json");
+        }
+
+        boolean isOnce() {
+            return switches.contains("--once");
+        }
+
         static Options of(List<String> words) {
             var positional = new ArrayList<String>();
-            var values = new java.util.HashMap<String, String>();
-            Set<String> switches = Set.of("--json", "--once");
+            var values = new HashMap<String, String>();
+            var switches = new HashSet<String>();
             for (int i = 0; i < words.size(); i++) {
                 String word = words.get(i);
-                if (switches.contains(word)) {
-                    values.put(word, "");
+                if (Set.of("--print", "--json", "--once").contains(word)) {
+                    switches.add(word);
                 } else if (Set.of("--model", "--served-model-name").contains(word) && i + 1 < words.size()) {
                     values.put(word, words.get(++i));
                 } else if (word.startsWith("-")) {
@@ -72,8 +87,7 @@ final class UpCommand implements Main.Verb {
                     positional.stream().findFirst().map(Path::of),
                     Optional.ofNullable(values.get("--model")).map(Path::of),
                     Optional.ofNullable(values.get("--served-model-name")),
-                    values.containsKey("--json"),
-                    values.containsKey("--once"));
+                    switches);
         }
     }
 
@@ -90,9 +104,14 @@ final class UpCommand implements Main.Verb {
         Path home =
                 Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
         Topology topology = topology(options, home);
+        LaunchPlan plan = LaunchPlan.of(topology);
+        if (options.isPrinted()) {
+            System.out.print(LaunchScript.of(topology, plan));
+            return Exit.WELL;
+        }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(LaunchPlan.of(topology), runtime(home), folder, Map.of());
+        Cluster cluster = Cluster.start(plan, runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
@@ -135,10 +154,11 @@ final class UpCommand implements Main.Verb {
     private static Topology topology(Options options, Path home) {
         Path file = options.topology().orElse(home.resolve("topologies/local-1p1d.yaml"));
         Topology read = Topology.read(file);
-        Path model = options.model().orElseGet(() -> home.resolve(read.model()));
-        String name = options.name()
-                .orElse(options.model().isPresent() ? String.valueOf(model.getFileName()) : read.servedName());
-        return read.withModel(model, name);
+        if (options.model().isEmpty()) {
+            return read.under(home, options.name().orElse(read.model().servedName()));
+        }
+        Path model = options.model().get();
+        return read.withModel(model, options.name().orElse(String.valueOf(model.getFileName())));
     }
 
     private static JavaRuntime runtime(Path home) {
@@ -151,7 +171,9 @@ final class UpCommand implements Main.Verb {
         var health = new GatewayHealth(topology.gateway());
         long deadlineNs = System.nanoTime() + START_LIMIT.toNanos();
         while (!cluster.isReady()
-                || health.missing(topology.prefill().size(), topology.decode().size())
+                || health.missing(
+                                Topology.withHttp(topology.prefill()).size(),
+                                Topology.withHttp(topology.decode()).size())
                         .isPresent()) {
             Optional<Child> dead = cluster.dead();
             if (dead.isPresent()) {
@@ -169,12 +191,15 @@ final class UpCommand implements Main.Verb {
         return true;
     }
 
+    /** The key that the decode nodes ask for, where they do. */
+    private static Optional<String> apiKey(Topology topology) {
+        return Optional.ofNullable(
+                topology.decode().getFirst().settings().flags().get("api-key"));
+    }
+
     /** Asks the question; a process that dies meanwhile ends the wait. */
     private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
-        var verification = new Verification(
-                topology.gateway(),
-                topology.servedName(),
-                Optional.ofNullable(topology.flags().get("api-key")));
+        var verification = new Verification(topology.gateway(), topology.model().servedName(), apiKey(topology));
         var asked = new CompletableFuture<Verification.Answer>();
         Thread.ofVirtual().name("verification").start(() -> verification.ask(asked));
         long deadlineNs = System.nanoTime() + VERIFY_LIMIT.toNanos();

@@ -11,11 +11,12 @@ import java.util.Map;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
-/** What {@code up} shows: a live line on a terminal, plain lines elsewhere, JSON lines on request. Used by one thread but for {@link #silence}. */
+/** What {@code up} shows: a live line for each process on a terminal, plain lines elsewhere, JSON lines on request. Used by one thread but for {@link #silence}. */
 final class UpDisplay {
     private final PrintStream out;
     private final boolean isJson;
     private final boolean isLive;
+    private final LiveLines live;
     private String lastStages = "";
     private boolean hasReportedDeath;
     /** Set by the shutdown hook: from then on processes end because they were asked to. */
@@ -25,6 +26,7 @@ final class UpDisplay {
         this.out = out;
         this.isJson = isJson;
         this.isLive = isLive;
+        this.live = new LiveLines(out);
     }
 
     static UpDisplay of(boolean isJson, boolean isTerminal) {
@@ -33,29 +35,35 @@ final class UpDisplay {
 
     /** What is waited for, and how long. */
     void waiting(List<Child> children) {
+        if (isLive) {
+            live.draw(children.stream().map(UpDisplay::progress).toList());
+            return;
+        }
         var stages = new StringBuilder();
         for (Child child : children) {
             if (child.report().isEmpty()) {
                 stages.append(stages.isEmpty() ? "" : ", ")
                         .append(child.plan().name())
                         .append(" (")
-                        .append(child.stage());
-                stages.append(isLive ? String.format(Locale.ROOT, ", %.1f s)", child.ageNs() / 1e9) : ")");
+                        .append(child.stage())
+                        .append(')');
             }
         }
-        if (isLive) {
-            out.print("\r\033[Kwaiting for " + stages);
-            out.flush();
-        } else if (!stages.toString().equals(lastStages) && !stages.isEmpty()) {
+        if (!stages.toString().equals(lastStages) && !stages.isEmpty()) {
             lastStages = stages.toString();
             line("waiting", "waiting for " + stages);
         }
     }
 
+    private static String progress(Child child) {
+        String name = String.format(Locale.ROOT, "%-12s ", child.plan().name());
+        return child.report().isPresent()
+                ? name + "ready"
+                : name + String.format(Locale.ROOT, "%5.1f s  %s", child.ageNs() / 1e9, child.stage());
+    }
+
     void ready(List<Child> children) {
-        if (isLive) {
-            out.print("\r\033[K");
-        }
+        live.clear();
         long longest = children.stream().mapToLong(Child::ageNs).max().orElse(0);
         line("ready", String.format(Locale.ROOT, "%d processes ready in %.1f s", children.size(), longest / 1e9));
     }
@@ -111,9 +119,7 @@ final class UpDisplay {
             return;
         }
         hasReportedDeath = true;
-        if (isLive) {
-            out.print("\r\033[K");
-        }
+        live.clear();
         String what = child.plan().name() + " (pid " + child.pid() + ") ended with status " + child.exitStatus();
         List<String> tail = child.logTail(tailLines);
         if (isJson) {

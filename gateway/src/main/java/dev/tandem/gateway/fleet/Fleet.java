@@ -6,17 +6,21 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /** All nodes of the gateway and the threads that judge their health. The lists never change; any thread. */
 public final class Fleet implements AutoCloseable {
+    private final HandoffKind kind;
     private final List<FleetNode> prefill;
     private final List<FleetNode> decode;
     private final List<NodeProber> probers = new ArrayList<>();
 
     /** Nodes in the order in which they are configured; none is healthy before {@link #startProbing}. */
-    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode) {
+    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode, HandoffKind kind) {
+        this.kind = kind;
         this.prefill = prefill.stream()
                 .map(address -> new FleetNode(NodeRole.PREFILL, address))
                 .toList();
@@ -30,7 +34,7 @@ public final class Fleet implements AutoCloseable {
         CountDownLatch judged = new CountDownLatch(prefill.size() + decode.size());
         for (NodeRole role : NodeRole.values()) {
             for (FleetNode node : nodes(role)) {
-                probers.add(NodeProber.start(node, http, schedule, judged::countDown));
+                probers.add(NodeProber.start(node, this, new NodeProber.Asking(http, schedule), judged::countDown));
             }
         }
         try {
@@ -71,6 +75,54 @@ public final class Fleet implements AutoCloseable {
             count += node.isHealthy() ? 1 : 0;
         }
         return count;
+    }
+
+    /** A node lives and says this of itself: judges whether it fits. Called by its prober. */
+    void alive(FleetNode node, Optional<NodeIdentity> said) {
+        node.identify(said); // before the others are looked at, so that of two that clash at least one sees the other
+        Optional<String> misfit = said.flatMap(known -> known.misfit(node.role(), kind));
+        List<FleetNode> twins = said.map(known -> twins(node, known)).orElse(List.of());
+        if (misfit.isPresent()) {
+            node.markMisfit(misfit.get());
+        } else if (twins.isEmpty()) {
+            node.markUp();
+        } else {
+            node.markMisfit(clash(twins.getFirst()));
+            twins.forEach(twin -> twin.markMisfit(clash(node)));
+        }
+    }
+
+    /** Nodes of the other role with the same engine id: a decode node takes blocks of its own engine id for its own. */
+    private List<FleetNode> twins(FleetNode node, NodeIdentity said) {
+        NodeRole others = node.role() == NodeRole.PREFILL ? NodeRole.DECODE : NodeRole.PREFILL;
+        return nodes(others).stream()
+                .filter(other -> !other.address().equals(node.address()))
+                .filter(other -> other.identity()
+                        .filter(known -> known.engineId().equals(said.engineId()))
+                        .isPresent())
+                .toList();
+    }
+
+    private static String clash(FleetNode twin) {
+        return "it has the same engine_id as the node " + twin + "; prefill and decode nodes need different ones";
+    }
+
+    /** The nodes that get no requests now, with their verdicts. */
+    public List<FleetNode> leftOut() {
+        List<FleetNode> out = new ArrayList<>();
+        for (NodeRole role : NodeRole.values()) {
+            for (FleetNode node : nodes(role)) {
+                if (!node.isHealthy()) {
+                    out.add(node);
+                }
+            }
+        }
+        return out;
+    }
+
+    /** The roles that no healthy node plays. */
+    public List<NodeRole> missing() {
+        return Stream.of(NodeRole.values()).filter(role -> healthy(role) == 0).toList();
     }
 
     @Override

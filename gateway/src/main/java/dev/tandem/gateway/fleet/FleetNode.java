@@ -1,9 +1,11 @@
 package dev.tandem.gateway.fleet;
 
 import dev.tandem.api.HttpAddress;
+import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,8 +26,10 @@ public final class FleetNode {
     private final LongAdder timesDown = new LongAdder();
     /** Wakes the prober before its time; released by event loops. */
     private final Semaphore suspicion = new Semaphore(0);
-    /** One word, written by the prober and by event loops, read by all: the last verdict. */
-    private volatile boolean healthy;
+    /** One reference, written by the prober and by event loops, read by all: the last verdict. */
+    private volatile Verdict verdict = new Verdict(Verdict.Kind.UNKNOWN, "it has not been asked yet", System.nanoTime());
+    /** Written by the prober, read by all: what the node says that it runs; null for a foreign one. */
+    private volatile @Nullable NodeIdentity identity;
     /** Set by event loops when the node says that it does not know handoff/cancel. */
     private volatile boolean cancelsHandoffs = true;
 
@@ -44,9 +48,24 @@ public final class FleetNode {
         return address;
     }
 
-    /** Whether the last verdict was good. */
+    /** The last verdict. */
+    public Verdict verdict() {
+        return verdict;
+    }
+
+    /** Whether the last verdict was good: only then may it get requests. */
     public boolean isHealthy() {
-        return healthy;
+        return verdict.kind() == Verdict.Kind.UP;
+    }
+
+    /** What it says that it runs; none for a node that is not ours, or not known yet. */
+    public Optional<NodeIdentity> identity() {
+        return Optional.ofNullable(identity);
+    }
+
+    /** Whether it is one of ours. */
+    public boolean isTandem() {
+        return identity != null;
     }
 
     /** Whether the node may know {@code POST /v1/handoff/cancel}. */
@@ -93,19 +112,41 @@ public final class FleetNode {
         suspicion.release();
     }
 
+    /** The node says this of itself. */
+    void identify(Optional<NodeIdentity> said) {
+        identity = said.orElse(null);
+    }
+
+    /** The node lives and may get requests. */
     void markUp() {
-        if (!healthy) {
+        if (!isHealthy()) {
             cancelsHandoffs = true; // it may be another program by now
-            healthy = true;
-            LOG.info("node up: role={} node={}", role.word(), address);
+            verdict = new Verdict(Verdict.Kind.UP, "", System.nanoTime());
+            NodeIdentity known = identity;
+            LOG.info("node up: role={} node={} {}", role.word(), address, known == null ? "foreign" : known);
+        }
+    }
+
+    /** The node lives, but must not get requests. Said once. */
+    void markMisfit(String cause) {
+        if (!verdict.cause().equals(cause)) {
+            verdict = new Verdict(Verdict.Kind.MISFIT, cause, System.nanoTime());
+            LOG.error("node left out: role={} node={} cause={}", role.word(), address, cause);
         }
     }
 
     void markDown(String cause) {
-        if (healthy) {
-            healthy = false;
+        Verdict before = verdict;
+        if (before.kind() == Verdict.Kind.DOWN) {
+            return;
+        }
+        identity = null;
+        verdict = new Verdict(Verdict.Kind.DOWN, cause, System.nanoTime());
+        if (before.kind() == Verdict.Kind.UP) {
             timesDown.increment();
             LOG.warn("node down: role={} node={} cause={}", role.word(), address, cause);
+        } else {
+            LOG.warn("node left out until it answers: role={} node={} cause={}", role.word(), address, cause);
         }
     }
 

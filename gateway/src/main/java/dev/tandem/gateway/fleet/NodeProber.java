@@ -5,30 +5,38 @@ import dev.tandem.api.HttpCall;
 import dev.tandem.api.HttpClient;
 import dev.tandem.api.HttpReply;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
  * Asks one node for its health, for ever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
- * after some misses in a row, since a busy node may answer late. Any other answer is that of a living server.
+ * after some misses in a row, since a busy node may answer late. Any other answer is that of a living server, which is then asked what it
+ * runs: once, and again whenever it may have become another.
  */
 final class NodeProber {
     private final FleetNode node;
+    private final Fleet fleet;
     private final HttpClient http;
     private final ProbeSchedule schedule;
     private final Runnable judgedOnce;
     private final Thread thread;
     private int misses;
+    private boolean isIdentified;
 
-    private NodeProber(FleetNode node, HttpClient http, ProbeSchedule schedule, Runnable judgedOnce) {
+    /** How nodes are asked. */
+    record Asking(HttpClient http, ProbeSchedule schedule) {}
+
+    private NodeProber(FleetNode node, Fleet fleet, Asking asking, Runnable judgedOnce) {
         this.node = node;
-        this.http = http;
-        this.schedule = schedule;
+        this.fleet = fleet;
+        this.http = asking.http();
+        this.schedule = asking.schedule();
         this.judgedOnce = judgedOnce;
         this.thread = Thread.ofVirtual().name("probe " + node).unstarted(this::run);
     }
 
-    static NodeProber start(FleetNode node, HttpClient http, ProbeSchedule schedule, Runnable judgedOnce) {
-        NodeProber prober = new NodeProber(node, http, schedule, judgedOnce);
+    static NodeProber start(FleetNode node, Fleet fleet, Asking asking, Runnable judgedOnce) {
+        NodeProber prober = new NodeProber(node, fleet, asking, judgedOnce);
         prober.thread.start();
         return prober;
     }
@@ -53,14 +61,33 @@ final class NodeProber {
         try {
             HttpReply reply = http.send(HttpCall.get(node.address(), "/health"), schedule.answerWithin());
             if (reply.status() >= 500) {
-                node.markDown("health answered " + reply.status());
+                down("health answered " + reply.status());
             } else {
                 misses = 0;
-                node.markUp();
+                alive();
             }
         } catch (ApiException e) {
             missed(e);
         }
+    }
+
+    /** A node that does not say what it runs, or not now, is taken for what it is listed as. */
+    private void alive() {
+        if (isIdentified && node.isHealthy()) {
+            return;
+        }
+        Optional<NodeIdentity> identity = Optional.empty();
+        try {
+            HttpReply reply = http.send(HttpCall.get(node.address(), "/version"), schedule.answerWithin());
+            isIdentified = reply.status() < 500;
+            identity = reply.status() == 200 ? NodeIdentity.read(reply.body()) : identity;
+        } catch (ApiException e) {
+            if (e.kind() == ApiException.Kind.CANCELLED) {
+                return;
+            }
+            isIdentified = false;
+        }
+        fleet.alive(node, identity);
     }
 
     private void missed(ApiException e) {
@@ -69,15 +96,26 @@ final class NodeProber {
         }
         misses++;
         if (e.kind() != ApiException.Kind.TIMEOUT || misses > schedule.missesAllowed()) {
-            node.markDown(String.valueOf(e.getMessage()));
+            down(String.valueOf(e.getMessage()));
         }
     }
 
+    private void down(String cause) {
+        isIdentified = false;
+        node.markDown(cause);
+    }
+
     private void pause() {
-        Duration pause = node.isHealthy() && misses == 0 ? schedule.whileUp() : schedule.whileDown();
+        Verdict verdict = node.verdict();
+        Duration pause =
+                switch (verdict.kind()) {
+                    case UP, MISFIT -> misses == 0 ? schedule.whileUp() : schedule.whileDown();
+                    case UNKNOWN, DOWN -> schedule.whileDown(Duration.ofNanos(System.nanoTime() - verdict.sinceNs()));
+                };
         try {
             if (node.suspicion().tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS)) {
                 node.suspicion().drainPermits();
+                isIdentified = false;
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -1,24 +1,26 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.LoopExchange;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.relay.Answer;
 import dev.tandem.gateway.relay.StreamRelay;
 
 /** The call of a decode node: events are relayed, anything else is collected. Owned by the event loop of the request. */
 final class DecodeLeg extends Leg {
+    private final PdExchange exchange;
     private final StreamRelay relay;
 
-    DecodeLeg(PdExchange exchange, LoopExchange client, FleetNode node, int maxReplyBytes) {
-        super(exchange, node, maxReplyBytes);
-        this.relay = new StreamRelay(client);
+    DecodeLeg(PdExchange exchange, Answer answer, FleetNode node, int maxReplyBytes) {
+        super(node, maxReplyBytes);
+        this.exchange = exchange;
+        this.relay = new StreamRelay(answer);
     }
 
     @Override
     public void chunk(byte[] bytes) {
         if (isStream()) {
-            relay.relay(bytes, upstream(), exchange::answering);
+            relay.relay(bytes, upstream(), exchange::mayAnswer);
         } else {
             collect(bytes);
         }

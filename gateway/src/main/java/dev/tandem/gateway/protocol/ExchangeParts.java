@@ -5,4 +5,4 @@ import dev.tandem.gateway.fleet.Fleet;
 
 /** What all exchanges of a gateway share. */
 public record ExchangeParts(
-        Fleet fleet, HttpClient http, RequestIds ids, ExchangeSettings settings, ExchangeMeters meters) {}
+        Fleet fleet, HttpClient http, ExchangeSettings settings, ExchangeMeters meters) {}

@@ -113,6 +113,11 @@ public final class JsonSpans {
         return end;
     }
 
+    /** The whole object as it was sent; not to be changed. */
+    public byte[] bytes() {
+        return json;
+    }
+
     /** Whether the field is there, also as null. */
     public boolean has(String name) {
         return fields.containsKey(name);

@@ -10,14 +10,12 @@ import org.jspecify.annotations.Nullable;
 
 /** What the calls of both kinds of nodes have in common. Owned by the event loop of the request. */
 abstract sealed class Leg implements ReplyListener permits PrefillLeg, DecodeLeg {
-    final PdExchange exchange;
     final FleetNode node;
     final ReplyCollector collector;
     private @Nullable Upstream upstream;
     private @Nullable ReplyHead head;
 
-    Leg(PdExchange exchange, FleetNode node, int maxReplyBytes) {
-        this.exchange = exchange;
+    Leg(FleetNode node, int maxReplyBytes) {
         this.node = node;
         this.collector = new ReplyCollector(maxReplyBytes);
     }

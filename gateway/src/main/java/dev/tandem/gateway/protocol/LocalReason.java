@@ -19,6 +19,10 @@ public enum LocalReason {
             "no-ticket",
             true,
             "The prefill node answered without kv_transfer_params: it is not configured as a producer."),
+    NOT_ASKED(
+            "not-asked",
+            true,
+            "The decode node answered without asking for the prompt: it runs no layerwise connector, or had it all cached."),
     DECODE_RETRIED(
             "decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
 

@@ -2,17 +2,17 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpCall;
-import dev.tandem.api.LoopExchange;
 import dev.tandem.api.ReplyHead;
 import dev.tandem.api.Upstream;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.LegReservation;
 import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.relay.Answer;
 import dev.tandem.gateway.routing.RoutePlan;
 import dev.tandem.gateway.routing.RoutingPolicy;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,255 +22,190 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One client's request on its way through a prefill node and a decode node. Owned by the event loop of the client's connection.
+ * One request on its way through a prefill node and a decode node: what both orders have in common, which is everything about D. Owned by
+ * the event loop of the client's connection.
  *
  * <ol>
- *   <li>{@link #start}: read the request, choose P and D, put its load on both;
- *   <li>{@link PrefillLeg}: P computes the prompt, answers with a ticket. A 4xx of P is the client's answer; when P fails another P is
- *       asked, then the {@link LocalPrefillPolicy} decides;
- *   <li>{@link DecodeLeg}: D gets the request with the ticket, its answer is relayed. When D fails before the client has got a byte one
- *       other D is asked: with the ticket when D1 was never reached, without it otherwise, since D1 may have used it up;
- *   <li>{@link #finish}: the load comes off both, and a P whose blocks nobody has fetched is told to free them.
+ *   <li>{@link #route}: choose D, put the request's load on it, and begin in the order of the subclass;
+ *   <li>{@link DecodeLeg}: D's answer is relayed. When D fails before the client has got a byte, one other D is asked;
+ *   <li>{@link #finish}: the load comes off, and {@link #release} gives back what the subclass holds on P.
  * </ol>
  *
- * A client that leaves ends whatever is under way at once.
+ * A client that leaves ends whatever is under way at once. Where a request is not disaggregated, a counter, the log and a header say so.
  */
-public final class PdExchange {
+abstract sealed class PdExchange permits PullExchange, PushExchange {
+    static final int RETRY_AFTER_SECONDS = 1;
+
     private static final Logger LOG = LoggerFactory.getLogger(PdExchange.class);
     private static final int MAX_DECODE_ATTEMPTS = 2;
-    private static final int RETRY_AFTER_SECONDS = 1;
-    private static final List<String> FORWARDED = List.of("Authorization", "traceparent", "tracestate", "baggage");
 
-    private final ExchangeParts parts;
-    private final LoopExchange client;
-    private final JsonSpans request;
-    private final String requestId;
-    private final Map<String, String> headers;
-    private final long startNs = System.nanoTime();
-
-    private final List<FleetNode> triedPrefill = new ArrayList<>(2);
+    final ExchangeParts parts;
+    final ClientRequest request;
+    final Answer answer;
     private final List<FleetNode> triedDecode = new ArrayList<>(2);
-    private @Nullable LegReservation prefillLoad;
     private @Nullable LegReservation decodeLoad;
-    private @Nullable Upstream upstream;
-    private byte @Nullable [] ticket;
+    private @Nullable Upstream decodeCall;
     private @Nullable LocalReason localReason;
-    /** The node that lends blocks to this request, or may be about to. */
-    private @Nullable FleetNode lender;
-
     private boolean over;
 
-    private PdExchange(ExchangeParts parts, LoopExchange client, JsonSpans request) {
+    PdExchange(ExchangeParts parts, ClientRequest request, Answer answer) {
         this.parts = parts;
-        this.client = client;
         this.request = request;
-        this.requestId = parts.ids().take(client.header("X-Request-Id"));
-        this.headers = new LinkedHashMap<>();
-        headers.put("Content-Type", "application/json");
-        headers.put("X-Request-Id", requestId);
-        for (String name : FORWARDED) {
-            client.header(name).ifPresent(value -> headers.put(name, value));
-        }
+        this.answer = answer;
     }
 
-    /** Starts serving a request; an {@link ApiError} when its body is no JSON object. */
-    public static void start(ExchangeParts parts, LoopExchange client) {
-        JsonSpans request = JsonSpans.of(client.body());
-        parts.meters().counters().add(GatewayCounter.REQUESTS);
-        PdExchange exchange = new PdExchange(parts, client, request);
-        client.responseHeader("X-Request-Id", exchange.requestId);
-        client.onDisconnect(exchange::clientGone);
-        exchange.route();
-    }
+    /** Begins to call nodes; D is chosen, and there is a healthy P. */
+    abstract void start();
 
-    private void route() {
-        Optional<LocalReason> unfit = parts.settings().clientKvParamsAllowed() && PdProtocol.hasClientParams(request)
-                ? Optional.of(LocalReason.CLIENT_KV_PARAMS)
-                : PdProtocol.unfit(request);
-        RoutePlan plan = RoutingPolicy.plan(
-                unfit.isPresent() ? List.of() : parts.fleet().candidates(NodeRole.PREFILL, List.of()),
-                parts.fleet().candidates(NodeRole.DECODE, List.of()),
-                ThreadLocalRandom.current().nextLong());
-        if (plan.decode().isEmpty()) {
-            String also = parts.fleet().healthy(NodeRole.PREFILL) == 0 ? " and no healthy prefill node" : "";
+    /** The request for D, where P takes part. */
+    abstract byte[] handoffBody();
+
+    /** What D sees as {@code X-Request-Id}. */
+    abstract String decodeId();
+
+    /** Why D, which is about to answer, has computed the prompt alone although it was not told to. */
+    abstract Optional<LocalReason> foundLocal();
+
+    /** D's answer begins: P need not hold anything for it any more. */
+    abstract void answerBegins();
+
+    /**
+     * Prepares to ask another D after a failure.
+     *
+     * @param reached whether the first one may have used what P has for it
+     * @return what to do then; none when no other D may be asked
+     */
+    abstract Optional<Runnable> retry(boolean reached, String cause);
+
+    /** Gives back everything that P holds for this request. */
+    abstract void release(boolean succeeded);
+
+    /** Chooses the nodes and begins. */
+    final void route() {
+        answer.onGone(this::clientGone);
+        Optional<LocalReason> unfit = HopBodies.unfit(request.json(), parts.settings().clientKvParamsAllowed());
+        Optional<FleetNode> decode = choose(NodeRole.DECODE, List.of());
+        boolean hasPrefill = parts.fleet().healthy(NodeRole.PREFILL) > 0;
+        if (decode.isEmpty()) {
+            String also = hasPrefill ? "" : " and no healthy prefill node";
             fail(ApiError.unavailable("no healthy decode node" + also, RETRY_AFTER_SECONDS));
             return;
         }
-        decodeLoad = plan.decode().get().reserve(RoutingPolicy.decodeCost(client.body().length), 0);
+        reserveDecode(decode.get());
         if (unfit.isPresent()) {
             goLocal(unfit.get(), "the request's form");
-        } else if (plan.prefill().isEmpty()) {
+        } else if (!hasPrefill) {
             goLocal(LocalReason.NO_PREFILL_NODE, "none is healthy");
         } else {
-            callPrefill(plan.prefill().get());
+            start();
         }
     }
 
-    private void callPrefill(FleetNode node) {
-        triedPrefill.add(node);
-        long cost = RoutingPolicy.prefillCost(client.body().length);
-        prefillLoad = node.reserve(cost, cost);
-        lender = node;
-        call(
-                node,
-                PdProtocol.prefillBody(request),
-                new PrefillLeg(this, node, parts.settings().maxReplyBytes()));
-    }
-
-    private void call(FleetNode node, byte[] body, Leg leg) {
-        Upstream started =
-                parts.http().startOnLoop(new HttpCall("POST", node.address(), client.path(), headers, body), leg);
-        upstream = started;
-        leg.attach(started);
-    }
-
-    /** P has lent its blocks. */
-    void prefilled(byte[] newTicket, double seconds) {
-        parts.meters().prefillSeconds().record(seconds);
-        settlePrefillTokens();
-        ticket = newTicket;
-        callDecode();
-    }
-
-    /** P has answered, but lends nothing. */
-    void prefilledWithoutTicket(FleetNode node) {
-        lender = null;
-        settlePrefill();
-        goLocal(LocalReason.NO_TICKET, node.address() + " answered without kv_transfer_params");
-    }
-
-    /** P has refused the request for a reason that lies in it: that is the client's answer. */
-    void prefillRefused(ReplyHead head, byte[] body) {
-        lender = null;
-        passOn(head, body);
-    }
-
-    /** P gave no usable answer; it may have begun to lend unless it answered an error or was never reached. */
-    void prefillFailed(FleetNode node, String cause, boolean mayLend) {
-        if (mayLend) {
-            cancelHandoff();
+    /** Lets D compute the prompt itself, where the policy allows it. */
+    final void goLocal(LocalReason reason, String cause) {
+        if (accept(reason, cause)) {
+            callDecode();
         }
-        lender = null;
-        settlePrefill();
-        LOG.warn("prefill failed: request={} node={} cause={}", requestId, node.address(), cause);
-        Optional<FleetNode> next = anotherPrefill();
-        if (next.isEmpty()) {
-            goLocal(LocalReason.PREFILL_FAILED, cause);
-            return;
-        }
-        parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
-        later(triedPrefill.size(), () -> callPrefill(next.get()));
     }
 
-    /** Whether a further prefill node may be asked. */
-    boolean canAskAnotherPrefill() {
-        return anotherPrefill().isPresent();
-    }
-
-    private Optional<FleetNode> anotherPrefill() {
-        return triedPrefill.size() >= parts.settings().maxAttempts()
-                ? Optional.empty()
-                : another(NodeRole.PREFILL, triedPrefill);
-    }
-
-    private void goLocal(LocalReason reason, String cause) {
-        if (reason.isFailure() && parts.settings().localPrefill() == LocalPrefillPolicy.REFUSE) {
+    /** Whether the request may go on without P; says so everywhere, or fails it. */
+    private boolean accept(LocalReason reason, String cause) {
+        if (reason.isFailure() && !mayGoLocal()) {
             String message = "this request could not be disaggregated (" + reason.word() + "): " + reason.help();
             fail(
                     reason == LocalReason.NO_PREFILL_NODE
                             ? ApiError.unavailable(message, RETRY_AFTER_SECONDS)
                             : ApiError.badGateway(message));
-            return;
+            return false;
         }
         localReason = reason;
         parts.meters().counters().add(reason);
-        LOG.info("not disaggregated: request={} reason={} cause={}", requestId, reason.word(), cause);
-        callDecode();
+        LOG.info("not disaggregated: request={} reason={} cause={}", request.id(), reason.word(), cause);
+        return true;
     }
 
-    private void callDecode() {
-        FleetNode node = decodeNode();
-        if (node == null) {
-            fail(ApiError.unavailable("no healthy decode node", RETRY_AFTER_SECONDS));
-            return;
-        }
-        triedDecode.add(node);
-        call(
-                node,
-                decodeBody(),
-                new DecodeLeg(this, client, node, parts.settings().maxReplyBytes()));
-    }
-
-    /** The node that was reserved; another one when it has died since. */
-    private @Nullable FleetNode decodeNode() {
+    /** Calls the D that was reserved; another one when it has died since. */
+    final void callDecode() {
         LegReservation reserved = decodeLoad;
-        if (reserved != null && reserved.node().isHealthy()) {
-            return reserved.node();
+        if (reserved == null || !reserved.node().isHealthy()) {
+            Optional<FleetNode> other = choose(NodeRole.DECODE, triedDecode);
+            if (other.isEmpty()) {
+                fail(ApiError.unavailable("no healthy decode node", RETRY_AFTER_SECONDS));
+                return;
+            }
+            reserved = reserveDecode(other.get());
         }
-        settleDecode();
-        FleetNode other = another(NodeRole.DECODE, triedDecode).orElse(null);
-        if (other != null) {
-            decodeLoad = other.reserve(RoutingPolicy.decodeCost(client.body().length), 0);
+        FleetNode node = reserved.node();
+        if (!triedDecode.contains(node)) {
+            triedDecode.add(node);
         }
-        return other;
+        DecodeLeg leg = new DecodeLeg(this, answer, node, parts.settings().maxReplyBytes());
+        decodeCall = call(node, decodeId(), decodeBody(), leg);
     }
 
     private byte[] decodeBody() {
-        byte[] known = ticket;
-        if (known != null) {
-            return PdProtocol.decodeBody(request, known);
+        LocalReason reason = localReason;
+        if (reason == null) {
+            return handoffBody();
         }
-        return localReason == LocalReason.CLIENT_KV_PARAMS ? client.body() : PdProtocol.localBody(request);
+        return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : HopBodies.localBody(request.json());
     }
 
-    /** The first bytes are about to reach the client. */
-    void answering() {
-        LegReservation prefill = prefillLoad;
-        if (prefill != null) {
-            prefill.settle();
+    final Upstream call(FleetNode node, String hopId, byte[] body, Leg leg) {
+        Map<String, String> headers = request.headers(hopId);
+        Upstream started =
+                parts.http().startOnLoop(new HttpCall("POST", node.address(), request.path(), headers, body), leg);
+        leg.attach(started);
+        return started;
+    }
+
+    /** D is about to answer: whether the policy lets it; the answer has failed otherwise. */
+    final boolean mayAnswer() {
+        if (localReason == null) {
+            Optional<LocalReason> found = foundLocal();
+            if (found.isPresent() && !accept(found.get(), "the decode node answers without it")) {
+                return false;
+            }
         }
+        answerBegins();
         LocalReason reason = localReason;
-        client.responseHeader("x-tandem-disaggregated", reason == null ? "true" : "false; reason=" + reason.word());
-        parts.meters().firstByteSeconds().record(elapsedSeconds());
+        answer.header("x-tandem-disaggregated", reason == null ? "true" : "false; reason=" + reason.word());
+        return true;
     }
 
     /** D's stream has been relayed to its end. */
-    void streamed() {
+    final void streamed() {
         succeeded();
-        finish();
     }
 
     /** D's stream broke off after the client had got a part of it; the relay has told the client. */
-    void streamBroke(FleetNode node, String cause) {
+    final void streamBroke(FleetNode node, String cause) {
         parts.meters().counters().add(GatewayCounter.STREAMS_BROKEN);
-        LOG.warn("stream broke off: request={} node={} cause={}", requestId, node.address(), cause);
-        finish();
+        LOG.warn("stream broke off: request={} node={} cause={}", request.id(), node.address(), cause);
+        finish(false);
     }
 
     /** D has answered in one piece. */
-    void decoded(FleetNode node, ReplyHead head, byte[] body) {
+    final void decoded(FleetNode node, ReplyHead head, byte[] body) {
         if (head.status() >= 500 || head.status() == 429) {
             if (!retryDecode(node, "status " + head.status(), true)) {
                 passOn(head, body);
             }
         } else if (head.status() >= 300) {
             passOn(head, body);
-        } else {
-            answering();
+        } else if (mayAnswer()) {
+            answer.respond(head.status(), contentType(head), body);
             succeeded();
-            client.respond(head.status(), contentType(head), body);
-            finish();
         }
     }
 
     /** D gave no usable answer and the client has got nothing yet. */
-    void decodeFailed(FleetNode node, ApiException failure) {
-        boolean reached = failure.kind() != ApiException.Kind.CONNECT;
+    final void decodeFailed(FleetNode node, ApiException failure) {
         String cause = String.valueOf(failure.getMessage());
-        if (retryDecode(node, cause, reached)) {
+        if (retryDecode(node, cause, failure.kind() != ApiException.Kind.CONNECT)) {
             return;
         }
-        LOG.warn("decode failed: request={} node={} cause={}", requestId, node.address(), cause);
+        LOG.warn("decode failed: request={} node={} cause={}", request.id(), node.address(), cause);
         fail(
                 switch (failure.kind()) {
                     case CONNECT -> ApiError.unavailable("no decode node can be reached", RETRY_AFTER_SECONDS);
@@ -279,93 +214,91 @@ public final class PdExchange {
                 });
     }
 
-    private boolean retryDecode(FleetNode node, String cause, boolean ticketMayBeUsed) {
+    private boolean retryDecode(FleetNode node, String cause, boolean reached) {
         int attempts = Math.min(MAX_DECODE_ATTEMPTS, parts.settings().maxAttempts());
-        if (triedDecode.size() >= attempts || (ticket != null && ticketMayBeUsed && !mayGoLocal())) {
+        Optional<FleetNode> next = choose(NodeRole.DECODE, triedDecode);
+        if (over || triedDecode.size() >= attempts || next.isEmpty()) {
             return false;
         }
-        Optional<FleetNode> next = another(NodeRole.DECODE, triedDecode);
-        if (next.isEmpty()) {
+        Optional<Runnable> action = retry(reached, cause);
+        if (action.isEmpty()) {
             return false;
         }
         parts.meters().counters().add(GatewayCounter.DECODE_RETRIES);
-        LOG.warn("decode retried: request={} node={} cause={}", requestId, node.address(), cause);
-        settleDecode();
-        decodeLoad = next.get().reserve(RoutingPolicy.decodeCost(client.body().length), 0);
-        if (ticket != null && ticketMayBeUsed) {
-            ticket = null;
-            cancelHandoff();
-            later(triedDecode.size(), () -> goLocal(LocalReason.DECODE_RETRIED, cause));
-        } else {
-            later(triedDecode.size(), this::callDecode);
-        }
+        LOG.warn("decode retried: request={} node={} cause={}", request.id(), node.address(), cause);
+        reserveDecode(next.get());
+        later(triedDecode.size(), action.get());
         return true;
     }
 
-    private boolean mayGoLocal() {
+    final boolean mayGoLocal() {
         return parts.settings().localPrefill() == LocalPrefillPolicy.ALLOW;
     }
 
-    private void succeeded() {
-        lender = null; // D has told P itself
-        if (localReason == null) {
-            parts.meters().counters().add(GatewayCounter.DISAGGREGATED);
-        }
+    final boolean isLocal() {
+        return localReason != null;
+    }
+
+    final boolean isOver() {
+        return over;
+    }
+
+    /** The D that has been called, or is about to be. */
+    final Optional<FleetNode> decodeNode() {
+        return Optional.ofNullable(decodeLoad).map(LegReservation::node);
     }
 
     /** A node's error is the client's answer. */
-    private void passOn(ReplyHead head, byte[] body) {
+    final void passOn(ReplyHead head, byte[] body) {
         parts.meters().counters().add(GatewayCounter.UPSTREAM_ERRORS);
-        head.header("Retry-After").ifPresent(value -> client.responseHeader("Retry-After", value));
+        head.header("Retry-After").ifPresent(value -> answer.header("Retry-After", value));
         if (body.length == 0) {
-            client.fail(new ApiError(
+            answer.fail(new ApiError(
                     head.status(), "UpstreamError", "a node answered " + head.status() + " without a body", null, -1));
         } else {
-            client.respond(head.status(), contentType(head), body);
+            answer.respond(head.status(), contentType(head), body);
         }
-        finish();
+        finish(false);
     }
 
-    private void fail(ApiError error) {
+    final void fail(ApiError error) {
         parts.meters().counters().add(GatewayCounter.GATEWAY_ERRORS);
-        client.fail(error);
-        finish();
+        answer.fail(error);
+        finish(false);
     }
 
-    private void clientGone() {
-        if (over) {
-            return;
-        }
-        parts.meters().counters().add(GatewayCounter.CLIENTS_GONE);
-        LOG.info("client gone: request={} afterMs={}", requestId, Math.round(1_000 * elapsedSeconds()));
-        Upstream running = upstream;
+    /** Calls D off; it may be called again. */
+    final void cancelDecode() {
+        Upstream running = decodeCall;
+        decodeCall = null;
         if (running != null) {
             running.cancel();
         }
-        finish();
     }
 
-    private void finish() {
+    private void clientGone() {
+        finish(false);
+    }
+
+    private void succeeded() {
+        if (localReason == null) {
+            parts.meters().counters().add(GatewayCounter.DISAGGREGATED);
+        }
+        finish(true);
+    }
+
+    private void finish(boolean succeeded) {
         if (over) {
             return;
         }
         over = true;
-        settlePrefill();
+        cancelDecode();
         settleDecode();
-        cancelHandoff();
-        parts.ids().release(requestId);
-        parts.meters().requestSeconds().record(elapsedSeconds());
+        release(succeeded);
     }
 
-    private void cancelHandoff() {
-        FleetNode node = lender;
-        lender = null;
-        if (node != null) {
-            HandoffCancel.send(parts.http(), node, headers, parts.meters().counters());
-        }
-    }
-
-    private Optional<FleetNode> another(NodeRole role, List<FleetNode> tried) {
+    /** Chooses a healthy node by load. */
+    final Optional<FleetNode> choose(NodeRole role, Collection<FleetNode> tried) {
         long seed = ThreadLocalRandom.current().nextLong();
         RoutePlan plan = role == NodeRole.PREFILL
                 ? RoutingPolicy.plan(parts.fleet().candidates(role, tried), List.of(), seed)
@@ -373,26 +306,20 @@ public final class PdExchange {
         return role == NodeRole.PREFILL ? plan.prefill() : plan.decode();
     }
 
-    private void later(int attemptsMade, Runnable action) {
-        client.later(parts.settings().firstRetryDelay().multipliedBy(1L << (attemptsMade - 1)), () -> {
+    /** Goes on after the delay that so many attempts have earned, unless it is over by then. */
+    final void later(int attemptsMade, Runnable action) {
+        answer.later(parts.settings().firstRetryDelay().multipliedBy(1L << (attemptsMade - 1)), () -> {
             if (!over) {
                 action.run();
             }
         });
     }
 
-    private void settlePrefillTokens() {
-        LegReservation load = prefillLoad;
-        if (load != null) {
-            load.settleTokens();
-        }
-    }
-
-    private void settlePrefill() {
-        LegReservation load = prefillLoad;
-        if (load != null) {
-            load.settle();
-        }
+    private LegReservation reserveDecode(FleetNode node) {
+        settleDecode();
+        LegReservation load = node.reserve(RoutingPolicy.decodeCost(request.bytes()), 0);
+        decodeLoad = load;
+        return load;
     }
 
     private void settleDecode() {
@@ -401,10 +328,6 @@ public final class PdExchange {
             load.settle();
         }
         decodeLoad = null;
-    }
-
-    private double elapsedSeconds() {
-        return (System.nanoTime() - startNs) / 1e9;
     }
 
     private static String contentType(ReplyHead head) {

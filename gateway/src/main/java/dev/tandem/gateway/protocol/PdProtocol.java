@@ -1,102 +1,12 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.openai.ApiError;
-import java.util.Optional;
-import tools.jackson.core.JsonToken;
+import dev.tandem.gateway.relay.Answer;
 
-/**
- * Prefill, then decode, as vllm-ascend's pull proxy does it: P is asked for one token and answers with a ticket ({@code
- * kv_transfer_params}), which goes unopened into the request for D. Pure functions on bytes; any thread.
- */
-public final class PdProtocol {
-    private static final String PARAMS = "kv_transfer_params";
-    private static final String ASK_FOR_TICKET = "{\"do_remote_decode\":true,\"do_remote_prefill\":false,"
-            + "\"remote_engine_id\":null,\"remote_block_ids\":null,\"remote_host\":null,\"remote_port\":null}";
-
-    private PdProtocol() {}
-
-    /** Why this request cannot be disaggregated by its own form, if it cannot. */
-    public static Optional<LocalReason> unfit(JsonSpans request) {
-        boolean tokenIds = request.field("prompt")
-                .filter(prompt -> prompt.firstElement() == JsonToken.VALUE_NUMBER_INT)
-                .isPresent();
-        boolean manyPrompts = request.field("prompt")
-                .filter(prompt -> prompt.kind() == JsonToken.START_ARRAY && prompt.elements() != 1)
-                .isPresent();
-        if (manyPrompts && !tokenIds) {
-            return Optional.of(LocalReason.LIST_PROMPT);
-        }
-        if (isAboveOne(request, "n") || isAboveOne(request, "best_of") || request.isTrue("use_beam_search")) {
-            return Optional.of(LocalReason.SEVERAL_CHOICES);
-        }
-        if (isGiven(request, "prompt_logprobs") || (request.isTrue("echo") && isGiven(request, "logprobs"))) {
-            return Optional.of(LocalReason.PROMPT_LOGPROBS);
-        }
-        return Optional.empty();
-    }
-
+/** The order in which a prefill and a decode node are called, and who carries what one must know of the other. Any thread may hold it. */
+public interface PdProtocol {
     /**
-     * The request for P: one token, not streamed, with a ticket asked for. What would only cost P time is left out: {@code
-     * stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}. {@code max_completion_tokens}, which the engine
-     * prefers to {@code max_tokens}, is 1 where it was given. All other fields stay as they were sent.
+     * Serves one request for one sequence, on the event loop that owns the answer. Whatever happens, the answer is ended, or nobody wants
+     * it any more; then everything that the exchange holds on nodes has been given back.
      */
-    public static byte[] prefillBody(JsonSpans request) {
-        JsonEdit edit = request.edit()
-                .drop("stream_options", "n", "best_of", "logprobs", "top_logprobs", "prompt_logprobs", "echo")
-                .set("stream", "false")
-                .set("max_tokens", "1")
-                .set("min_tokens", "1")
-                .set(PARAMS, ASK_FOR_TICKET);
-        if (request.has("max_completion_tokens")) {
-            edit.set("max_completion_tokens", "1");
-        }
-        return edit.bytes();
-    }
-
-    /** The request for D: the client's, with the ticket. */
-    public static byte[] decodeBody(JsonSpans request, byte[] ticket) {
-        return request.edit().set(PARAMS, ticket).bytes();
-    }
-
-    /** The request for a node that does both halves itself: the client's, without handoff parameters. */
-    public static byte[] localBody(JsonSpans request) {
-        return request.edit().drop(PARAMS).bytes();
-    }
-
-    /** The ticket in P's answer, as it was sent; none when there is none. An {@link ApiError} where the answer is no JSON object. */
-    public static Optional<byte[]> ticket(byte[] reply) {
-        JsonSpans answer = JsonSpans.of(reply);
-        boolean isObject = answer.field(PARAMS)
-                .filter(field -> field.kind() == JsonToken.START_OBJECT)
-                .isPresent();
-        return isObject ? answer.raw(PARAMS).filter(raw -> !isEmptyObject(raw)) : Optional.empty();
-    }
-
-    /** Whether the client has sent parameters of its own. */
-    public static boolean hasClientParams(JsonSpans request) {
-        return isGiven(request, PARAMS);
-    }
-
-    private static boolean isEmptyObject(byte[] raw) {
-        for (int i = 1; i < raw.length - 1; i++) {
-            if (raw[i] > ' ') {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private static boolean isGiven(JsonSpans request, String name) {
-        return request.field(name)
-                .filter(field -> field.kind() != JsonToken.VALUE_NULL && field.kind() != JsonToken.VALUE_FALSE)
-                .isPresent();
-    }
-
-    private static boolean isAboveOne(JsonSpans request, String name) {
-        return request.field(name)
-                        .filter(field -> field.kind() == JsonToken.VALUE_NUMBER_INT
-                                || field.kind() == JsonToken.VALUE_NUMBER_FLOAT)
-                        .isPresent()
-                && request.text(name).filter(text -> !text.equals("1")).isPresent();
-    }
+    void serve(ClientRequest request, Answer answer);
 }

@@ -1,16 +1,18 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
-import java.util.Optional;
+import dev.tandem.gateway.protocol.PrefillCaller.Failure;
+import dev.tandem.gateway.protocol.PrefillCaller.Failure.Kind;
 
 /** The call of a prefill node. Owned by the event loop of the request. */
 final class PrefillLeg extends Leg {
+    private final PrefillCaller caller;
     private final long startNs = System.nanoTime();
 
-    PrefillLeg(PdExchange exchange, FleetNode node, int maxReplyBytes) {
-        super(exchange, node, maxReplyBytes);
+    PrefillLeg(PrefillCaller caller, FleetNode node, int maxReplyBytes) {
+        super(node, maxReplyBytes);
+        this.caller = caller;
     }
 
     @Override
@@ -21,35 +23,20 @@ final class PrefillLeg extends Leg {
     @Override
     public void end() {
         int status = head().status();
-        if (status >= 500 || status == 408) {
-            exchange.prefillFailed(node, "status " + status, false);
-        } else if (status == 429 && exchange.canAskAnotherPrefill()) {
-            exchange.prefillFailed(node, "overloaded", false);
+        if (status == 503 || (status == 429 && caller.canAskAnother())) {
+            caller.failed(node, new Failure("status " + status, Kind.REFUSED));
+        } else if (status >= 500 || status == 408) {
+            caller.failed(node, new Failure("status " + status, Kind.ERROR));
         } else if (status >= 300) {
-            exchange.prefillRefused(head(), collector.bytes());
+            caller.refused(head(), collector.bytes());
         } else {
-            readTicket();
+            caller.answered(node, collector.bytes(), (System.nanoTime() - startNs) / 1e9);
         }
     }
 
     @Override
     void broke(ApiException failure) {
-        boolean reached = failure.kind() != ApiException.Kind.CONNECT;
-        exchange.prefillFailed(node, String.valueOf(failure.getMessage()), reached);
-    }
-
-    private void readTicket() {
-        Optional<byte[]> ticket;
-        try {
-            ticket = PdProtocol.ticket(collector.bytes());
-        } catch (ApiError e) {
-            exchange.prefillFailed(node, "no JSON in a " + head().status() + ": " + e.message(), true);
-            return;
-        }
-        if (ticket.isPresent()) {
-            exchange.prefilled(ticket.get(), (System.nanoTime() - startNs) / 1e9);
-        } else {
-            exchange.prefilledWithoutTicket(node);
-        }
+        Kind kind = failure.kind() == ApiException.Kind.CONNECT ? Kind.UNREACHED : Kind.BROKEN;
+        caller.failed(node, new Failure(String.valueOf(failure.getMessage()), kind));
     }
 }

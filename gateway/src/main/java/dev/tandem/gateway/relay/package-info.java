@@ -1,6 +1,6 @@
 /**
- * Bringing a node's answer to the client: {@link dev.tandem.gateway.relay.StreamRelay} for events, {@link
- * dev.tandem.gateway.relay.ReplyCollector} for answers in one piece. Owned by the event loop of the client's connection.
+ * Bringing a node's answer on: {@link dev.tandem.gateway.relay.StreamRelay} for events, {@link dev.tandem.gateway.relay.ReplyCollector}
+ * for answers in one piece, both into an {@link dev.tandem.gateway.relay.Answer}. Owned by the event loop of the client's connection.
  */
 @NullMarked
 package dev.tandem.gateway.relay;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.api.HttpAddress;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.fleet.HandoffKind;
 import dev.tandem.gateway.fleet.LegReservation;
 import dev.tandem.gateway.fleet.NodeLoad;
 import dev.tandem.gateway.fleet.NodeRole;
@@ -17,7 +18,8 @@ import org.junit.jupiter.api.Test;
 class RoutingPolicyTest {
     private final Fleet fleet = new Fleet(
             List.of(new HttpAddress("p", 1), new HttpAddress("p", 2)),
-            List.of(new HttpAddress("d", 1), new HttpAddress("d", 2)));
+            List.of(new HttpAddress("d", 1), new HttpAddress("d", 2)),
+            HandoffKind.PULL);
     private final List<FleetNode> prefill = fleet.nodes(NodeRole.PREFILL);
     private final List<FleetNode> decode = fleet.nodes(NodeRole.DECODE);
 

@@ -1,136 +1,137 @@
 package dev.tandem.node.flags;
 
+import dev.tandem.node.flags.Flag.Effect;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Words of a command line sorted by flag, as vLLM reads them: underscores and hyphens alike, {@code --name=value}, {@code --no-name},
- * dotted keys of JSON flags. Collects problems instead of stopping at the first.
+ * What was said of each flag, on the command line and in the file of {@code --config}, and what is wrong with it. Filled by {@link
+ * FlagWords} and {@link ConfigFile}, read by the records of {@link ServeFlags}, all on one thread.
  */
 final class CommandLine {
-    private static final JsonMapper JSON = JsonMapper.shared();
+    private static final JsonMapper JSON = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .build();
 
     private final Map<String, List<String>> values = new LinkedHashMap<>();
     private final Map<String, ObjectNode> objects = new LinkedHashMap<>();
+    private final Set<String> wholeObjects = new LinkedHashSet<>();
     private final List<String> positional = new ArrayList<>();
     private final List<String> problems = new ArrayList<>();
 
+    /** Reads words, and the file that they name with {@code --config}; words win over the file. */
     static CommandLine read(List<String> words) {
         var line = new CommandLine();
-        int next = 0;
-        while (next < words.size()) {
-            next = line.take(words, next);
-        }
+        FlagWords.read(words, line);
+        line.text("config").ifPresent(path -> {
+            var file = new CommandLine();
+            ConfigFile.read(Path.of(path), file);
+            line.fill(file);
+        });
         return line;
     }
 
-    private int take(List<String> words, int at) {
-        String word = words.get(at);
-        if (!word.startsWith("--") || word.equals("--")) {
-            if (word.startsWith("-") && !word.equals("-")) {
-                problems.add(word + " is no flag; flags begin with two hyphens");
-            } else {
-                positional.add(word);
+    /** Takes from another what this one does not say. */
+    void fill(CommandLine other) {
+        problems.addAll(other.problems);
+        other.values.forEach((name, texts) -> {
+            if (!name.equals("model") || positional.isEmpty()) {
+                values.putIfAbsent(name, texts);
             }
-            return at + 1;
-        }
-        int equals = word.indexOf('=');
-        String spelled = word.substring(2, equals < 0 ? word.length() : equals);
-        int dot = spelled.indexOf('.');
-        String name = (dot < 0 ? spelled : spelled.substring(0, dot)).replace('_', '-');
-        Optional<String> attached = equals < 0 ? Optional.empty() : Optional.of(word.substring(equals + 1));
-        boolean isOff = FlagTable.find(name).isEmpty() && name.startsWith("no-");
-        Optional<Flag> flag = FlagTable.find(isOff ? name.substring(3) : name);
-        if (flag.isEmpty() || (isOff && flag.get().kind() != Flag.Kind.SWITCH)) {
-            problems.add("unknown flag --" + spelled + "; the nearest is --" + FlagTable.nearest(name));
-            return skipValues(words, at + 1);
-        }
-        if (flag.get().kind() == Flag.Kind.SWITCH) {
-            return takeSwitch(flag.get(), isOff, attached, at + 1);
-        }
-        List<String> taken = new ArrayList<>(attached.map(List::of).orElse(List.of()));
-        int next = at + 1;
-        boolean wantsMore = flag.get().kind() == Flag.Kind.TEXTS;
-        while (next < words.size()
-                && (taken.isEmpty() || (wantsMore && attached.isEmpty()))
-                && isValue(words.get(next))) {
-            taken.add(words.get(next++));
-        }
-        if (taken.isEmpty()) {
-            problems.add("--" + name + " needs a value");
-            return next;
-        }
-        if (dot >= 0) {
-            putDotted(flag.get(), spelled.substring(dot + 1), taken.getFirst());
-        } else if (flag.get().kind() == Flag.Kind.JSON) {
-            putObject(flag.get(), taken.getFirst());
-        } else {
-            values.put(flag.get().name(), taken);
-        }
-        return next;
+        });
+        other.objects.forEach((name, object) -> {
+            if (!wholeObjects.contains(name)) {
+                fill(objectOf(name), object);
+            }
+        });
     }
 
-    private int takeSwitch(Flag flag, boolean isOff, Optional<String> attached, int next) {
-        String value = attached.orElse("true").toLowerCase(java.util.Locale.ROOT);
-        if (!value.equals("true") && !value.equals("false")) {
-            problems.add("--" + flag.name() + " takes no value; use --" + flag.name() + " or --no-" + flag.name());
-            return next;
-        }
-        values.put(flag.name(), List.of(Boolean.toString(value.equals("true") != isOff)));
-        return next;
+    private static void fill(ObjectNode object, ObjectNode other) {
+        other.properties().forEach(entry -> {
+            JsonNode own = object.path(entry.getKey());
+            if (own.isMissingNode()) {
+                object.set(entry.getKey(), entry.getValue());
+            } else if (own.isObject() && entry.getValue().isObject()) {
+                fill((ObjectNode) own, (ObjectNode) entry.getValue());
+            }
+        });
     }
 
-    private static boolean isValue(String word) {
-        return !word.startsWith("--");
+    void positional(String word) {
+        positional.add(word);
     }
 
-    private static int skipValues(List<String> words, int next) {
-        int at = next;
-        while (at < words.size() && isValue(words.get(at))) {
-            at++;
-        }
-        return at;
+    void put(Flag flag, List<String> texts) {
+        values.put(flag.name(), List.copyOf(texts));
     }
 
-    private void putObject(Flag flag, String text) {
+    /** A JSON flag as one text: an object, or for {@code -O} a level. */
+    void putObject(Flag flag, String text) {
         try {
             JsonNode node = JSON.readTree(text);
             if (node.isObject()) {
-                objects.computeIfAbsent(flag.name(), name -> JsonNodeFactory.instance.objectNode())
-                        .setAll((ObjectNode) node);
-                return;
+                putObject(flag, (ObjectNode) node);
+            } else if (node.isIntegralNumber() && !flag.acts()) {
+                put(flag, List.of(text));
+            } else {
+                problems.add("--" + flag.name() + " must be a JSON object, not " + text);
             }
-            problems.add("--" + flag.name() + " must be a JSON object, not " + text);
         } catch (JacksonException e) {
             problems.add("--" + flag.name() + " is no JSON: " + e.getOriginalMessage() + " in " + text);
         }
     }
 
-    private void putDotted(Flag flag, String path, String text) {
+    void putObject(Flag flag, ObjectNode object) {
+        wholeObjects.add(flag.name());
+        objectOf(flag.name()).setAll(object);
+    }
+
+    /** One key of a JSON flag; a {@code +} at the key's end adds to a list, values separated by commas. */
+    void putDotted(Flag flag, String path, String text) {
         if (flag.kind() != Flag.Kind.JSON) {
             problems.add("--" + flag.name() + " has no keys; --" + flag.name() + "." + path + " cannot be set");
             return;
         }
-        ObjectNode object = objects.computeIfAbsent(flag.name(), name -> JsonNodeFactory.instance.objectNode());
+        ObjectNode object = objectOf(flag.name());
         String[] keys = path.split("\\.", -1);
         for (int i = 0; i < keys.length - 1; i++) {
             object = object.path(keys[i]).isObject() ? (ObjectNode) object.path(keys[i]) : object.putObject(keys[i]);
         }
-        JsonNode value;
-        try {
-            value = JSON.readTree(text);
-        } catch (JacksonException e) {
-            value = JsonNodeFactory.instance.stringNode(text);
+        String last = keys[keys.length - 1];
+        if (!last.endsWith("+")) {
+            object.set(last, value(text));
+            return;
         }
-        object.set(keys[keys.length - 1], value);
+        String list = last.substring(0, last.length() - 1);
+        ArrayNode items = object.path(list).isArray() ? (ArrayNode) object.path(list) : object.putArray(list);
+        for (String item : text.split(",", -1)) {
+            items.add(value(item));
+        }
+    }
+
+    private static JsonNode value(String text) {
+        try {
+            return JSON.readTree(text);
+        } catch (JacksonException e) {
+            return JsonNodeFactory.instance.stringNode(text);
+        }
+    }
+
+    private ObjectNode objectOf(String name) {
+        return objects.computeIfAbsent(name, absent -> JsonNodeFactory.instance.objectNode());
     }
 
     List<String> positional() {
@@ -145,12 +146,37 @@ final class CommandLine {
         problems.add(text);
     }
 
-    /** Flags that were given and have no effect. */
-    List<Flag> withoutEffect() {
-        return values.keySet().stream()
-                .map(name -> FlagTable.find(name).orElseThrow())
-                .filter(flag -> !flag.hasEffect())
-                .toList();
+    /** Reports refused flags; returns a sentence for each flag that was given and has no effect. */
+    List<String> notes() {
+        var notes = new ArrayList<String>();
+        var given = new LinkedHashSet<>(values.keySet());
+        given.addAll(objects.keySet());
+        for (String name : given) {
+            Flag flag = FlagTable.find(name).orElseThrow();
+            String note = "--" + name + ": accepted, no effect, because " + flag.help();
+            switch (flag.effect()) {
+                case Effect.Acts() -> {}
+                case Effect.None() -> notes.add(note);
+                case Effect.Refused refused -> {
+                    String value = text(name).orElseGet(() -> String.valueOf(objects.get(name)));
+                    if (refused.isHarmless(value) || (flag.kind() == Flag.Kind.SWITCH && value.equals("false"))) {
+                        notes.add(note);
+                    } else {
+                        problems.add("--" + name + (flag.kind() == Flag.Kind.SWITCH ? "" : " " + value)
+                                + " is refused: " + flag.help()
+                                + (refused.harmless().isEmpty()
+                                        ? ""
+                                        : " (" + String.join(", ", refused.harmless()) + " would do)"));
+                    }
+                }
+            }
+        }
+        return notes;
+    }
+
+    /** Whether the flag was given. */
+    boolean has(String name) {
+        return values.containsKey(name) || objects.containsKey(name);
     }
 
     Optional<String> text(String name) {

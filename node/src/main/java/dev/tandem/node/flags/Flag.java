@@ -1,37 +1,61 @@
 package dev.tandem.node.flags;
 
+import java.util.List;
+import java.util.Locale;
+
 /**
  * One flag of {@code tandem serve}.
  *
  * @param name with hyphens, without the leading two
  * @param kind what follows it
  * @param group heading in the help, as vLLM groups them
- * @param help one line: meaning, unit, default
- * @param noEffect why it is accepted and does nothing; empty for flags that act
+ * @param help one line: meaning, unit, default; of flags that do not act, why not
+ * @param effect what it does here
  */
-public record Flag(String name, Kind kind, String group, String help, String noEffect) {
+public record Flag(String name, Kind kind, String group, String help, Effect effect) {
     /** What follows a flag. */
     public enum Kind {
         TEXT,
         /** One or more values. */
         TEXTS,
+        /** A value or none. */
+        OPTIONAL,
         /** A whole number; {@code 32k} is 32,000 and {@code 32K} is 32,768, as in vLLM. */
         WHOLE,
         NUMBER,
+        /** A JSON object, whole or by dotted keys. */
         JSON,
         /** Nothing; {@code --no-NAME} switches it off. */
         SWITCH
     }
 
-    static Flag acting(String name, Kind kind, String group, String help) {
-        return new Flag(name, kind, group, help, "");
+    /** What a flag of vLLM does here. */
+    public sealed interface Effect {
+        /** What it says. */
+        record Acts() implements Effect {}
+
+        /** Nothing, and nothing is missing: the help says why. */
+        record None() implements Effect {}
+
+        /**
+         * The node does not start, since it would answer otherwise than asked for.
+         *
+         * @param harmless values that ask for what happens anyway
+         */
+        record Refused(List<String> harmless) implements Effect {
+            public Refused {
+                harmless = List.copyOf(harmless);
+            }
+
+            /** Whether a value asks for no more than what happens anyway. */
+            boolean isHarmless(String value) {
+                return harmless.contains(value.toLowerCase(Locale.ROOT));
+            }
+        }
     }
 
-    static Flag withoutEffect(String name, Kind kind, String group, String reason) {
-        return new Flag(name, kind, group, "accepted, no effect: " + reason, reason);
-    }
-
-    public boolean hasEffect() {
-        return noEffect.isEmpty();
+    /** Whether it does what it says. */
+    public boolean acts() {
+        return effect instanceof Effect.Acts;
     }
 }

@@ -1,181 +1,169 @@
 package dev.tandem.node.flags;
 
-import static dev.tandem.node.flags.Flag.acting;
-import static dev.tandem.node.flags.Flag.withoutEffect;
-
+import dev.tandem.node.flags.Flag.Effect;
 import dev.tandem.node.flags.Flag.Kind;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** All flags of {@code tandem serve}, in the order of its help. */
+/** All flags of {@code tandem serve}, in the order of its help: the words of {@link FlagList}, read once. */
 public final class FlagTable {
-    private static final String MODEL = "Model";
-    private static final String FRONTEND = "Frontend";
-    private static final String PARALLEL = "Parallel";
-    private static final String CACHE = "Cache";
-    private static final String SCHEDULER = "Scheduler";
-    private static final String TRANSFER = "KV transfer";
+    /** mark, name, short forms, kind, harmless values, help. */
+    private static final Pattern LINE =
+            Pattern.compile("([+.-]) ([a-z0-9-]+)(?: \\(([A-Za-z0-9 ]+)\\))? ([a-z]+)(?: = (\\S+))?: (.+)");
 
-    private static final Map<String, Flag> FLAGS = table(
-            acting(
-                    "model",
-                    Kind.TEXT,
-                    MODEL,
-                    "checkpoint: a Hugging Face folder or a .gguf file; usually given without a flag"),
-            acting(
-                    "served-model-name",
-                    Kind.TEXTS,
-                    MODEL,
-                    "names that requests may use; the first is shown (default: the path's last name)"),
-            acting(
-                    "dtype",
-                    Kind.TEXT,
-                    MODEL,
-                    "auto | float32 | bfloat16 | float16: auto follows the checkpoint, float32 is exact"),
-            acting(
-                    "max-model-len",
-                    Kind.WHOLE,
-                    MODEL,
-                    "longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)"),
-            acting(
-                    "quantization",
-                    Kind.TEXT,
-                    MODEL,
-                    "ascend: insist on a ModelSlim W8A8 checkpoint (default: as the checkpoint says)"),
-            acting("seed", Kind.WHOLE, MODEL, "base of the seeds of requests without one (default 0)"),
-            acting("max-logprobs", Kind.WHOLE, MODEL, "most alternatives that logprobs may ask for (default 20)"),
-            acting(
-                    "generation-config",
-                    Kind.TEXT,
-                    MODEL,
-                    "auto | vllm: where sampling defaults come from: the checkpoint, or neutral values"),
-            acting("chat-template", Kind.TEXT, MODEL, "file with a chat template to use instead of the checkpoint's"),
-            withoutEffect("trust-remote-code", Kind.SWITCH, MODEL, "no code of a checkpoint is ever run"),
-            withoutEffect("enforce-eager", Kind.SWITCH, MODEL, "there are no graphs to capture"),
-            acting("host", Kind.TEXT, FRONTEND, "address to bind, and no other (default 127.0.0.1)"),
-            acting("port", Kind.WHOLE, FRONTEND, "HTTP port (default 8000)"),
-            acting("headless", Kind.SWITCH, FRONTEND, "no HTTP: join the head of the deployment and run ranks"),
-            acting("api-server-count", Kind.WHOLE, FRONTEND, "HTTP event loops that share the port (default 1)"),
-            acting("api-key", Kind.TEXTS, FRONTEND, "keys that requests under /v1 must carry"),
-            acting(
-                    "kernels",
-                    Kind.TEXT,
-                    FRONTEND,
-                    "auto | scalar | vector-128 | vector-256 | vector-512 (default auto)"),
-            acting("request-timeout", Kind.WHOLE, FRONTEND, "seconds that a request may take in all (default 600)"),
-            acting("max-waiting", Kind.WHOLE, FRONTEND, "requests that may wait; one more gets 429 (default 1024)"),
-            acting("tensor-parallel-size", Kind.WHOLE, PARALLEL, "shards of a replica (default 1)"),
-            acting(
-                    "data-parallel-size",
-                    Kind.WHOLE,
-                    PARALLEL,
-                    "replicas of the whole deployment, all its nodes together (default 1)"),
-            acting(
-                    "data-parallel-size-local",
-                    Kind.WHOLE,
-                    PARALLEL,
-                    "replicas that this process runs (default: all); 0: a head without ranks"),
-            acting(
-                    "data-parallel-start-rank",
-                    Kind.WHOLE,
-                    PARALLEL,
-                    "global index of this process's first replica (default 0)"),
-            acting(
-                    "data-parallel-rank",
-                    Kind.WHOLE,
-                    PARALLEL,
-                    "the one replica that this process runs, when somebody else balances"),
-            acting("data-parallel-address", Kind.TEXT, PARALLEL, "address of the head (default 127.0.0.1)"),
-            acting("data-parallel-rpc-port", Kind.WHOLE, PARALLEL, "port on which nodes join the head (default 29550)"),
-            acting(
-                    "data-parallel-hybrid-lb",
-                    Kind.SWITCH,
-                    PARALLEL,
-                    "each node balances over its own replicas (default off)"),
-            acting(
-                    "data-parallel-external-lb",
-                    Kind.SWITCH,
-                    PARALLEL,
-                    "one replica a process; somebody else balances (default off)"),
-            acting(
-                    "enable-expert-parallel",
-                    Kind.SWITCH,
-                    PARALLEL,
-                    "spread whole experts over all ranks instead of cutting each (default off)"),
-            acting(
-                    "join-timeout",
-                    Kind.WHOLE,
-                    PARALLEL,
-                    "seconds that head and headless nodes wait for each other (default 300)"),
-            withoutEffect("distributed-executor-backend", Kind.TEXT, PARALLEL, "ranks are threads of this process"),
-            acting(
-                    "kv-cache-memory-bytes",
-                    Kind.WHOLE,
-                    CACHE,
-                    "bytes of KV memory; else VLLM_CPU_KVCACHE_SPACE (GiB), else --gpu-memory-utilization of 2 GiB"),
-            acting(
-                    "gpu-memory-utilization",
-                    Kind.NUMBER,
-                    CACHE,
-                    "fraction of a 2 GiB budget that becomes KV memory (default 0.9)"),
-            acting("kv-cache-dtype", Kind.TEXT, CACHE, "auto | bfloat16 | float16 | float32: auto follows --dtype"),
-            acting("block-size", Kind.WHOLE, CACHE, "tokens a KV block (default 16)"),
-            acting("enable-prefix-caching", Kind.SWITCH, CACHE, "keep the blocks of finished prompts (default on)"),
-            acting("max-num-seqs", Kind.WHOLE, SCHEDULER, "sequences running at once (default 128)"),
-            acting(
-                    "max-num-batched-tokens",
-                    Kind.WHOLE,
-                    SCHEDULER,
-                    "rows of one step, at least --max-num-seqs (default 512; without chunked prefill at least --max-model-len)"),
-            acting(
-                    "enable-chunked-prefill",
-                    Kind.SWITCH,
-                    SCHEDULER,
-                    "cut long prompts over several steps (default on)"),
-            acting(
-                    "kv-transfer-config",
-                    Kind.JSON,
-                    TRANSFER,
-                    "this node's part in prefill/decode disaggregation, as JSON or as --kv-transfer-config.KEY VALUE"));
+    private static final FlagTable TABLE = read(FlagList.WORDS);
+
+    private final Map<String, Flag> flags = new LinkedHashMap<>();
+    private final Map<String, String> shortForms = new LinkedHashMap<>();
 
     private FlagTable() {}
 
-    private static Map<String, Flag> table(Flag... flags) {
-        var table = new LinkedHashMap<String, Flag>();
-        for (Flag flag : flags) {
-            table.put(flag.name(), flag);
+    private static FlagTable read(String words) {
+        var table = new FlagTable();
+        String group = "";
+        for (String line : words.lines().filter(line -> !line.isBlank()).toList()) {
+            if (!line.startsWith(" ")) {
+                group = line.substring(0, line.length() - 1);
+                continue;
+            }
+            Matcher parts = LINE.matcher(line.strip());
+            if (!parts.matches()) {
+                throw new IllegalStateException("no flag: " + line);
+            }
+            table.add(parts, group);
         }
         return table;
     }
 
+    private void add(Matcher parts, String group) {
+        String name = parts.group(2);
+        String harmless = parts.group(5);
+        Effect effect = switch (parts.group(1)) {
+            case "+" -> new Effect.Acts();
+            case "." -> new Effect.None();
+            default -> new Effect.Refused(harmless == null ? List.of() : List.of(harmless.split("\\|", -1)));
+        };
+        var flag = new Flag(name, Kind.valueOf(parts.group(4).toUpperCase(Locale.ROOT)), group, parts.group(6), effect);
+        if (flags.put(name, flag) != null) {
+            throw new IllegalStateException("--" + name + " stands twice in the list of flags");
+        }
+        if (parts.group(3) != null) {
+            for (String shortForm : parts.group(3).split(" ", -1)) {
+                shortForms.put(shortForm, name);
+            }
+        }
+    }
+
     public static Optional<Flag> find(String name) {
-        return Optional.ofNullable(FLAGS.get(name));
+        return Optional.ofNullable(TABLE.flags.get(name));
+    }
+
+    /** The flag that {@code -tp} and its like stand for; {@code form} without the hyphen. */
+    static Optional<Flag> findShort(String form) {
+        return Optional.ofNullable(TABLE.shortForms.get(form)).flatMap(FlagTable::find);
+    }
+
+    static List<String> shortForms() {
+        return List.copyOf(TABLE.shortForms.keySet());
     }
 
     /** All flags in the order of the help. */
     public static List<Flag> all() {
-        return List.copyOf(FLAGS.values());
+        return List.copyOf(TABLE.flags.values());
     }
 
-    /** The known name that differs least from an unknown one. */
+    /** The known flag that was probably meant: one that begins with the word, else the one with the fewest changes. */
     public static String nearest(String name) {
-        return Nearest.of(name, FLAGS.keySet());
+        return TABLE.flags.keySet().stream()
+                .filter(known -> name.length() > 3 && known.startsWith(name))
+                .findFirst()
+                .orElseGet(() -> Nearest.of(name, TABLE.flags.keySet()));
     }
 
-    /** The help text, grouped as vLLM's. */
+    /** The help: the flags that act, by group. */
     public static String help() {
         var text = new StringBuilder("usage: tandem serve CHECKPOINT [flags]\n");
+        describe(text, all().stream().filter(Flag::acts).toList());
+        text.append('\n').append(FlagList.KV_TRANSFER_KEYS);
+        long none = all().stream()
+                .filter(flag -> flag.effect() instanceof Effect.None)
+                .count();
+        long refused = all().stream()
+                .filter(flag -> flag.effect() instanceof Effect.Refused)
+                .count();
+        return text.append("\nOf vLLM's other flags ")
+                .append(none)
+                .append(" are accepted and have no effect, ")
+                .append(refused)
+                .append(" are refused, each with the reason.\n")
+                .append(
+                        "--help=all lists them too; --help=ParallelConfig a group; --help=WORD the flags with the word.\n")
+                .toString();
+    }
+
+    /**
+     * Help on a part: {@code all}, {@code listgroup}, a group, or a word that names of flags contain.
+     *
+     * @throws FlagException when nothing fits
+     */
+    public static String help(String asked) {
+        String word = asked.replace('_', '-').toLowerCase(Locale.ROOT);
+        var text = new StringBuilder();
+        if (word.equals("listgroup")) {
+            all().stream()
+                    .map(Flag::group)
+                    .distinct()
+                    .forEach(group -> text.append(group).append('\n'));
+            return text.toString();
+        }
+        List<Flag> fitting = new ArrayList<>(all());
+        if (!word.equals("all")) {
+            fitting.removeIf(flag -> !flag.group().toLowerCase(Locale.ROOT).equals(word));
+        }
+        if (fitting.isEmpty()) {
+            fitting.addAll(
+                    all().stream().filter(flag -> flag.name().contains(word)).toList());
+        }
+        if (fitting.isEmpty()) {
+            throw new FlagException("no flag or group is called " + asked + "; the nearest flag is --" + nearest(word));
+        }
+        describe(text, fitting);
+        return text.toString();
+    }
+
+    private static void describe(StringBuilder text, List<Flag> flags) {
         String group = "";
-        for (Flag flag : FLAGS.values()) {
+        for (Flag flag : flags) {
             if (!flag.group().equals(group)) {
                 group = flag.group();
                 text.append('\n').append(group).append(":\n");
             }
-            String name = flag.kind() == Kind.SWITCH ? "--[no-]" + flag.name() : "--" + flag.name();
-            text.append(String.format("  %-34s %s%n", name, flag.help()));
+            text.append(String.format("  %-38s %s%n", spelled(flag), explained(flag)));
         }
+    }
+
+    private static String spelled(Flag flag) {
+        var text = new StringBuilder(flag.kind() == Kind.SWITCH ? "--[no-]" : "--").append(flag.name());
+        TABLE.shortForms.forEach((form, name) -> {
+            if (name.equals(flag.name())) {
+                text.append(", -").append(form);
+            }
+        });
         return text.toString();
+    }
+
+    private static String explained(Flag flag) {
+        return switch (flag.effect()) {
+            case Effect.Acts() -> flag.help();
+            case Effect.None() -> "accepted, no effect, because " + flag.help();
+            case Effect.Refused(List<String> harmless) ->
+                "refused" + (harmless.isEmpty() ? "" : " but for " + String.join(", ", harmless)) + ": " + flag.help();
+        };
     }
 }

@@ -20,7 +20,8 @@ public final class Nearest {
         return nearest;
     }
 
-    private static int distance(String a, String b) {
+    /** Insertions, removals and changes of a character from one word to the other. */
+    public static int distance(String a, String b) {
         int[] previous = new int[b.length() + 1];
         for (int j = 0; j <= b.length(); j++) {
             previous[j] = j;

@@ -1,7 +1,6 @@
 package dev.tandem.node.flags;
 
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -12,7 +11,7 @@ import java.util.Optional;
  * @param server where to listen
  * @param engine ranks, memory and steps
  * @param kvTransfer present on nodes of a disaggregated deployment
- * @param notes flags and keys that were accepted and have no effect, each with the reason
+ * @param notes sentences on flags and keys that were accepted and have no effect, each with the reason, and on what looks odd
  */
 public record ServeFlags(
         Model model, Server server, Engine engine, Optional<KvTransferConfig> kvTransfer, List<String> notes) {
@@ -121,15 +120,15 @@ public record ServeFlags(
     }
 
     /**
-     * Reads the words behind {@code tandem serve}.
+     * Reads the words behind {@code tandem serve}, and the file that they name with {@code --config}.
      *
      * @throws FlagException with all problems at once
      */
     public static ServeFlags parse(List<String> words) {
         CommandLine line = CommandLine.read(words);
-        var notes = new ArrayList<String>();
-        line.withoutEffect().forEach(flag -> notes.add("--" + flag.name() + ": " + flag.noEffect()));
+        List<String> notes = line.notes();
         Parallel parallel = Parallel.read(line);
+        noteWhatHeadlessLeavesOut(line, parallel, notes);
         Optional<KvTransferConfig> kvTransfer = kvTransfer(line, parallel, notes);
         var flags = new ServeFlags(
                 model(line),
@@ -138,7 +137,7 @@ public record ServeFlags(
                 kvTransfer,
                 notes);
         if (!line.problems().isEmpty()) {
-            throw new FlagException(line.problems());
+            throw new FlagException(line.problems().stream().distinct().toList());
         }
         return flags;
     }
@@ -162,9 +161,19 @@ public record ServeFlags(
                 config -> new PortPlan(config.kvPort(), parallel().tensor(), data.startRank(), data.localSize()));
     }
 
+    /** A headless node has no HTTP; the guides give it the flags of one all the same. */
+    private static void noteWhatHeadlessLeavesOut(CommandLine line, Parallel parallel, List<String> notes) {
+        if (parallel.isHeadless()) {
+            List.of("host", "port", "api-key", "request-timeout").stream()
+                    .filter(line::has)
+                    .forEach(name ->
+                            notes.add("--" + name + ": accepted, no effect, because a headless node has no HTTP"));
+        }
+    }
+
     private static Model model(CommandLine line) {
         Optional<String> named = line.text("model");
-        if (named.isPresent() == (line.positional().size() == 1)
+        if (named.isPresent() != line.positional().isEmpty()
                 || line.positional().size() > 1) {
             line.problem("give one checkpoint: tandem serve CHECKPOINT; found "
                     + (line.positional().isEmpty()
@@ -191,7 +200,7 @@ public record ServeFlags(
     private static Generation generation(CommandLine line) {
         return new Generation(
                 line.whole("seed", 0, Long.MAX_VALUE).orElse(0L),
-                line.whole("max-logprobs", 0, 100).orElse(20L).intValue(),
+                whole(line, "max-logprobs", 0, 100, 20),
                 word(line, "generation-config", List.of("auto", "vllm")).equals("auto"),
                 line.text("chat-template").map(Path::of));
     }
@@ -209,18 +218,16 @@ public record ServeFlags(
     private static Server server(CommandLine line, Parallel parallel) {
         return new Server(
                 line.text("host").orElse("127.0.0.1"),
-                line.whole("port", 0, 65_535).orElse(8000L).intValue(),
-                parallel.isHeadless()
-                        ? 0
-                        : line.whole("api-server-count", 1, 1024).orElse(1L).intValue(),
+                whole(line, "port", 0, 65_535, 8000),
+                parallel.isHeadless() ? 0 : whole(line, "api-server-count", 1, 1024, 1),
                 List.copyOf(line.texts("api-key")),
                 new RequestBounds(
-                        line.whole("request-timeout", 1, 86_400).orElse(600L).intValue(),
-                        line.whole("max-waiting", 1, 1_000_000).orElse(1024L).intValue()));
+                        whole(line, "request-timeout", 1, 86_400, 600),
+                        whole(line, "max-waiting", 1, 1_000_000, 1024)));
     }
 
     private static Cache cache(CommandLine line) {
-        int blockSize = line.whole("block-size", 1, 1024).orElse(16L).intValue();
+        int blockSize = whole(line, "block-size", 1, 1024, 16);
         return new Cache(
                 line.whole("kv-cache-memory-bytes", 1, Long.MAX_VALUE),
                 line.number("gpu-memory-utilization", 0, 1).orElse(0.9),
@@ -229,7 +236,7 @@ public record ServeFlags(
     }
 
     private static Scheduler scheduler(CommandLine line) {
-        int sequences = line.whole("max-num-seqs", 1, 65_536).orElse(128L).intValue();
+        int sequences = whole(line, "max-num-seqs", 1, 65_536, 128);
         int batchedTokens = line.whole("max-num-batched-tokens", 1, 1 << 24)
                 .orElse(Math.max(512L, sequences))
                 .intValue();
@@ -243,11 +250,15 @@ public record ServeFlags(
 
     private static Optional<KvTransferConfig> kvTransfer(CommandLine line, Parallel parallel, List<String> notes) {
         try {
-            return line.object("kv-transfer-config").map(json -> KvTransferConfig.read(json, parallel, notes));
+            return line.object("kv-transfer-config").map(json -> KvTransferReader.read(json, parallel, notes));
         } catch (FlagException e) {
             e.problems().forEach(line::problem);
             return Optional.empty();
         }
+    }
+
+    private static int whole(CommandLine line, String flag, long min, long max, long absent) {
+        return line.whole(flag, min, max).orElse(absent).intValue();
     }
 
     private static String word(CommandLine line, String flag, List<String> known) {

@@ -36,7 +36,7 @@ public final class Child {
      * Starts a process.
      *
      * @param folder for its log and ready file
-     * @param variables added to the environment
+     * @param variables added to the environment, over the plan's
      */
     public static Child start(ProcessPlan plan, JavaRuntime runtime, Path folder, Map<String, String> variables)
             throws IOException {
@@ -45,6 +45,7 @@ public final class Child {
         List<String> command = runtime.command(plan.words());
         command.addAll(List.of("--ready-file", readyFile.toString(), "--exit-on-stdin-close"));
         var builder = new ProcessBuilder(command);
+        builder.environment().putAll(plan.variables());
         builder.environment().putAll(variables);
         builder.redirectErrorStream(true).redirectOutput(log.toFile());
         return new Child(plan, builder.start(), log, readyFile);

@@ -1,8 +1,10 @@
 package dev.tandem.ops.launch;
 
-import dev.tandem.node.flags.Flag;
-import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.ops.topology.Topology.Connector;
+import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -19,29 +21,47 @@ public record LaunchPlan(List<ProcessPlan> processes) {
         processes = List.copyOf(processes);
     }
 
-    /** The command lines that a topology stands for. */
+    /**
+     * The command lines that a topology stands for.
+     *
+     * @throws FlagException when a node's flags contradict each other, naming the node
+     */
     public static LaunchPlan of(Topology topology) {
         var processes = new ArrayList<ProcessPlan>();
         processes.add(new ProcessPlan("gateway", "gateway", topology.gateway(), gateway(topology)));
-        int engineId = 0;
-        for (int i = 0; i < topology.prefill().size(); i++) {
-            processes.add(node(topology, "prefill", i, topology.prefill().get(i), engineId++));
-        }
-        for (int i = 0; i < topology.decode().size(); i++) {
-            processes.add(node(topology, "decode", i, topology.decode().get(i), engineId++));
+        addNodes(processes, topology, "prefill", topology.prefill());
+        addNodes(processes, topology, "decode", topology.decode());
+        var problems = new ArrayList<String>();
+        processes.stream()
+                .filter(process -> !process.role().equals("gateway"))
+                .forEach(process -> check(process, problems));
+        if (!problems.isEmpty()) {
+            throw new FlagException(problems);
         }
         return new LaunchPlan(processes);
     }
 
+    /** Nodes are asked before any is started whether they understand their words. */
+    private static void check(ProcessPlan process, List<String> problems) {
+        try {
+            ServeFlags.parse(process.words().subList(1, process.words().size()));
+        } catch (FlagException e) {
+            e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));
+        }
+    }
+
     private static List<String> gateway(Topology topology) {
-        var words = new ArrayList<String>(List.of(
-                "proxy",
+        var words = new ArrayList<String>(List.of("proxy"));
+        if (topology.connector() == Connector.LAYERWISE) {
+            words.add("--layerwise");
+        }
+        words.addAll(List.of(
                 "--host",
                 topology.gateway().host(),
                 "--port",
                 Integer.toString(topology.gateway().port())));
-        addList(words, "prefiller", topology.prefill());
-        addList(words, "decoder", topology.decode());
+        addList(words, "prefiller", Topology.withHttp(topology.prefill()));
+        addList(words, "decoder", Topology.withHttp(topology.decode()));
         return words;
     }
 
@@ -52,37 +72,26 @@ public record LaunchPlan(List<ProcessPlan> processes) {
         nodes.forEach(node -> words.add(Integer.toString(node.http().port())));
     }
 
-    private static ProcessPlan node(Topology topology, String role, int index, NodeSpec node, int engineId) {
-        var words = new ArrayList<String>(List.of(
-                "serve", topology.model().toString(),
-                "--host", node.http().host(),
-                "--port", Integer.toString(node.http().port()),
-                "--served-model-name", topology.servedName()));
-        Map<String, String> flags = new LinkedHashMap<>(topology.flags());
-        flags.putAll(node.flags());
-        flags.forEach((name, value) -> addFlag(words, name, value));
-        words.add("--kv-transfer-config");
-        words.add(kvTransfer(role, node.kvPort(), engineId));
-        return new ProcessPlan(role + "-" + index, role, node.http(), words);
-    }
-
-    private static void addFlag(List<String> words, String name, String value) {
-        boolean isSwitch = FlagTable.find(name)
-                .map(Flag::kind)
-                .filter(kind -> kind == Flag.Kind.SWITCH)
-                .isPresent();
-        if (isSwitch) {
-            words.add((value.equals("false") ? "--no-" : "--") + name);
-        } else {
-            words.add("--" + name);
-            words.add(value);
+    private static void addNodes(List<ProcessPlan> processes, Topology topology, String role, List<NodeSpec> nodes) {
+        for (int i = 0; i < nodes.size(); i++) {
+            NodeSpec node = nodes.get(i);
+            boolean isHeadless = node.ranks().join().isHeadless();
+            processes.add(new ProcessPlan(
+                    role + "-" + i,
+                    role,
+                    isHeadless ? new Endpoint(node.http().host(), 0) : node.http(),
+                    ServeWords.of(topology, node, role.equals("prefill")),
+                    variables(node)));
         }
     }
 
-    private static String kvTransfer(String role, int kvPort, int engineId) {
-        return "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\""
-                + (role.equals("prefill") ? "kv_producer" : "kv_consumer")
-                + "\",\"kv_port\":\"" + kvPort + "\",\"engine_id\":\"" + engineId
-                + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":1},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}";
+    /** The node's host is the address that peers are told, unless the file says another. */
+    private static Map<String, String> variables(NodeSpec node) {
+        var variables = new LinkedHashMap<String, String>();
+        if (node.http().host().matches("[0-9.]+|.*:.*")) {
+            variables.put("HCCL_IF_IP", node.http().host());
+        }
+        variables.putAll(node.settings().environment());
+        return variables;
     }
 }

@@ -1,18 +1,28 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.ops.topology.Topology.Endpoint;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * One process to start.
  *
  * @param name {@code gateway}, {@code prefill-0}, {@code decode-0}, …
  * @param role {@code gateway}, {@code prefill} or {@code decode}
- * @param http where it answers
+ * @param http where it answers; of a headless node its host and port 0
  * @param words its command line behind {@code tandem}
+ * @param variables its environment, over that of the parent, in the order of the script
  */
-public record ProcessPlan(String name, String role, Endpoint http, List<String> words) {
+public record ProcessPlan(String name, String role, Endpoint http, List<String> words, Map<String, String> variables) {
     public ProcessPlan {
         words = List.copyOf(words);
+        variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));
+    }
+
+    /** A process with its parent's environment. */
+    public ProcessPlan(String name, String role, Endpoint http, List<String> words) {
+        this(name, role, http, words, Map.of());
     }
 }

@@ -7,6 +7,7 @@ import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class TopologyTest {
@@ -71,5 +72,108 @@ class TopologyTest {
         assertThatThrownBy(() -> read("model: ["))
                 .isInstanceOf(TopologyException.class)
                 .hasMessageContaining("no YAML");
+    }
+
+    private static final String CLUSTER = """
+            model: m
+            connector: layerwise
+            gateway: {host: 127.0.0.1, port: 8080}
+            environment: {A: 1, B: 2}
+            flags: {seed: 7, max-model-len: 64}
+            prefill:
+              parallel: {tensor: 2, data: 2}
+              nodes:
+                - {host: 127.0.0.2, port: 8100, kv-port: 30000, model: elsewhere, environment: {B: 3}, flags: {seed: 8}}
+            decode:
+              parallel: {data: 4, local: 2, rpc-port: 5964}
+              flags: {enforce-eager: true}
+              nodes:
+                - {host: 127.0.0.3, port: 8200, kv-port: 30100}
+                - {host: 127.0.0.4, port: 8200, kv-port: 30200, headless: true, engine-id: d2}
+            """;
+
+    @Test
+    void shouldLayNodeOverSideOverDocument() {
+        Topology topology = read(CLUSTER);
+        assertThat(topology.connector()).isEqualTo(Topology.Connector.LAYERWISE);
+        Topology.Settings prefill = topology.prefill().getFirst().settings();
+        assertThat(prefill.checkpoint()).contains(Path.of("elsewhere"));
+        assertThat(prefill.environment()).containsExactly(Map.entry("A", "1"), Map.entry("B", "3"));
+        assertThat(prefill.flags()).containsEntry("seed", "8").containsEntry("max-model-len", "64");
+        assertThat(topology.decode().getFirst().settings().flags())
+                .containsEntry("seed", "7")
+                .containsEntry("enforce-eager", "true");
+        assertThat(topology.decode().getLast().handoff().engineId()).isEqualTo("d2");
+    }
+
+    @Test
+    void shouldPutHeadlessNodesBehindTheirHead() {
+        Topology.Ranks headless = read(CLUSTER).decode().getLast().ranks();
+        assertThat(headless.start()).isEqualTo(2);
+        assertThat(headless.join().isHeadless()).isTrue();
+        assertThat(headless.join().head()).hasToString("127.0.0.3:5964");
+        LaunchPlan plan = LaunchPlan.of(read(CLUSTER));
+        assertThat(plan.processes().getFirst().words())
+                .containsSubsequence("proxy", "--layerwise", "--decoder-hosts", "127.0.0.3", "--decoder-ports", "8200")
+                .doesNotContain("127.0.0.4");
+        assertThat(plan.processes().getLast().words()).contains("--headless").doesNotContain("--api-server-count");
+        assertThat(plan.processes().getLast().variables()).containsEntry("HCCL_IF_IP", "127.0.0.4");
+    }
+
+    @Test
+    void shouldRefuseReplicasThatAreTooManyOrTooFew() {
+        assertThatThrownBy(() -> read(CLUSTER.replace("headless: true, ", "")))
+                .hasMessageContaining("127.0.0.3:8200 run 2 replicas of data 4")
+                .hasMessageContaining("local 2");
+        assertThatThrownBy(() -> read(CLUSTER.replace("local: 2", "local: 3")))
+                .hasMessageContaining("t.yaml line 15")
+                .hasMessageContaining("local 1 would fit");
+        assertThatThrownBy(() -> read(CLUSTER.replace("headless: true", "headless: true, parallel: {tensor: 2}")))
+                .hasMessageContaining("tensor 2")
+                .hasMessageContaining("tensor 1");
+        assertThatThrownBy(() -> read(GOOD.replace("kv-port: 30000}", "kv-port: 30000, headless: true}")))
+                .hasMessageContaining("follows its head");
+    }
+
+    @Test
+    void shouldRefuseWhatNodesOfOneHostCannotShare() {
+        String oneHost = GOOD.replace("127.0.0.3", "127.0.0.2");
+        assertThat(read(oneHost).decode()).hasSize(1);
+        assertThatThrownBy(() -> read(oneHost.replace("30100", "30000")))
+                .hasMessageContaining("kv-port 30000")
+                .hasMessageContaining("kv-port 30100 would do");
+        assertThatThrownBy(() -> read(oneHost.replace("8200", "8100"))).hasMessageContaining("127.0.0.2:8100");
+        assertThatThrownBy(() -> read(oneHost.replace("30100", "8100"))).hasMessageContaining("side channel");
+        assertThatThrownBy(() -> read(CLUSTER.replace("engine-id: d2", "engine-id: 0")))
+                .hasMessageContaining("engine-id 0");
+    }
+
+    @Test
+    void shouldRefuseFlagsThatTheFileSaysInItsOwnWords() {
+        assertThatThrownBy(() -> read(CLUSTER.replace("seed: 7", "tensor_parallel_size: 7")))
+                .hasMessageContaining("t.yaml line 5")
+                .hasMessageContaining("parallel: {tensor: …}");
+        assertThatThrownBy(() -> read(CLUSTER.replace("tensor: 2", "tensr: 2")))
+                .hasMessageContaining("line 7")
+                .hasMessageContaining("the nearest is tensor");
+        assertThatThrownBy(() -> read(CLUSTER.replace("connector: layerwise", "connector: push")))
+                .hasMessageContaining("line 2")
+                .hasMessageContaining("layerwise or pull");
+        assertThatThrownBy(() -> read(CLUSTER.replace("enforce-eager: true", "enforce-eager: 1")))
+                .hasMessageContaining("true or false");
+    }
+
+    @Test
+    void shouldAskEveryNodeWhetherItUnderstandsItsWords() {
+        assertThatThrownBy(() -> LaunchPlan.of(read(CLUSTER.replace("seed: 7", "dtype: int4, enable-lora: true"))))
+                .hasMessageContaining("decode-1: --dtype")
+                .hasMessageContaining("prefill-0: --enable-lora is refused");
+    }
+
+    @Test
+    void shouldNotPrintAHomeIntoPathsThatAreWhole() {
+        Topology under = read(CLUSTER.replace("model: m", "model: /m")).under(Path.of("/home"), "n");
+        assertThat(under.model().checkpoint()).hasToString("/m");
+        assertThat(under.prefill().getFirst().settings().checkpoint()).contains(Path.of("/home/elsewhere"));
     }
 }

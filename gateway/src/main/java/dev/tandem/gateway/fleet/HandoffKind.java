@@ -1,0 +1,27 @@
+package dev.tandem.gateway.fleet;
+
+/** How KV gets from a prefill to a decode node. */
+public enum HandoffKind {
+    /** The decode node reads when the prefill node has answered. */
+    PULL("pull", "MooncakeConnector"),
+    /** The prefill node writes each layer while it computes the next. */
+    LAYERWISE("layerwise", "MooncakeLayerwiseConnector");
+
+    private final String word;
+    private final String connector;
+
+    HandoffKind(String word, String connector) {
+        this.word = word;
+        this.connector = connector;
+    }
+
+    /** What a node of ours says that it runs. */
+    public String word() {
+        return word;
+    }
+
+    /** The connector that a node must be started with. */
+    public String connector() {
+        return connector;
+    }
+}

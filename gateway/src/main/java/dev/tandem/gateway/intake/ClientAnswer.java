@@ -1,0 +1,159 @@
+package dev.tandem.gateway.intake;
+
+import dev.tandem.api.LoopExchange;
+import dev.tandem.api.Upstream;
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.gateway.protocol.ExchangeMeters;
+import dev.tandem.gateway.protocol.GatewayCounter;
+import dev.tandem.gateway.relay.Answer;
+import java.io.ByteArrayOutputStream;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The answer to a client. Events are sent on as soon as the event loop has handled what the network has delivered: those that came
+ * together leave together, in one system call instead of one each. A slow client holds the nodes back that send to it. Owned by the event
+ * loop of the client's connection.
+ */
+final class ClientAnswer implements Answer {
+    private static final Logger LOG = LoggerFactory.getLogger(ClientAnswer.class);
+
+    private final LoopExchange client;
+    private final String requestId;
+    private final ExchangeMeters meters;
+    private final Runnable whenOver;
+    private final long startNs = System.nanoTime();
+    private final ByteArrayOutputStream ready = new ByteArrayOutputStream(512);
+    /** Who has sent what is ready. */
+    private final List<Upstream> senders = new ArrayList<>(1);
+
+    private @Nullable Runnable goneAction;
+    private boolean begun;
+    private boolean flushComing;
+    private boolean over;
+
+    /** @param whenOver run once when the answer has ended or lost its reader */
+    ClientAnswer(LoopExchange client, String requestId, ExchangeMeters meters, Runnable whenOver) {
+        this.client = client;
+        this.requestId = requestId;
+        this.meters = meters;
+        this.whenOver = whenOver;
+        client.responseHeader("X-Request-Id", requestId);
+        client.onDisconnect(this::gone);
+    }
+
+    @Override
+    public void header(String name, String value) {
+        client.responseHeader(name, value);
+    }
+
+    @Override
+    public void respond(int status, String contentType, byte[] body) {
+        if (!over && status < 300) {
+            meters.firstByteSeconds().record(elapsedSeconds());
+        }
+        client.respond(status, contentType, body);
+        end();
+    }
+
+    @Override
+    public void events(byte[] events, Upstream from) {
+        if (over) {
+            return;
+        }
+        if (!begun) {
+            begun = true;
+            meters.firstByteSeconds().record(elapsedSeconds());
+            client.responseHeader("Cache-Control", "no-cache");
+            client.begin(200, "text/event-stream; charset=utf-8");
+        }
+        ready.writeBytes(events);
+        if (!senders.contains(from)) {
+            senders.add(from);
+        }
+        if (!flushComing) {
+            flushComing = true;
+            client.soon(this::flush);
+        }
+    }
+
+    @Override
+    public void endEvents() {
+        client.endWith(takeReady());
+        end();
+    }
+
+    @Override
+    public void fail(ApiError error) {
+        if (begun) {
+            client.send(takeReady());
+        }
+        client.fail(error);
+        end();
+    }
+
+    @Override
+    public void onGone(Runnable action) {
+        goneAction = action;
+    }
+
+    @Override
+    public void soon(Runnable action) {
+        client.soon(action);
+    }
+
+    @Override
+    public void later(Duration delay, Runnable action) {
+        client.later(delay, action);
+    }
+
+    private void flush() {
+        flushComing = false;
+        if (ready.size() == 0 || client.isOver()) {
+            return;
+        }
+        client.send(takeReady());
+        if (!client.isWritable()) {
+            List<Upstream> held = List.copyOf(senders);
+            held.forEach(Upstream::pause);
+            client.onWritable(() -> held.forEach(Upstream::resume));
+        }
+        senders.clear();
+    }
+
+    private byte[] takeReady() {
+        byte[] bytes = ready.toByteArray();
+        ready.reset();
+        return bytes;
+    }
+
+    private void gone() {
+        if (over) {
+            return;
+        }
+        meters.counters().add(GatewayCounter.CLIENTS_GONE);
+        LOG.info("client gone: request={} afterMs={}", requestId, Math.round(1_000 * elapsedSeconds()));
+        Runnable action = goneAction;
+        if (action != null) {
+            action.run();
+        }
+        end();
+    }
+
+    private void end() {
+        if (over) {
+            return;
+        }
+        over = true;
+        meters.requestSeconds().record(elapsedSeconds());
+        whenOver.run();
+    }
+
+    private double elapsedSeconds() {
+        return (System.nanoTime() - startNs) / 1e9;
+    }
+}

@@ -1,0 +1,35 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.LoopExchange;
+import dev.tandem.gateway.relay.Answer;
+
+/**
+ * D gets the request and posts the addresses of its blocks to the gateway's metaserver; the gateway then calls P, which writes each layer
+ * into those blocks: vllm-ascend's layerwise proxy. Any thread.
+ */
+public final class DecodeThenPrefill implements PdProtocol {
+    private final ExchangeParts parts;
+    private final PushLedger ledger = new PushLedger();
+    private final Metaserver metaserver;
+
+    /** Exchanges with the nodes of these parts. */
+    public DecodeThenPrefill(ExchangeParts parts) {
+        this.parts = parts;
+        this.metaserver = new Metaserver(ledger, parts.meters().counters());
+    }
+
+    /** Tells where decode nodes reach {@link #metaserver}: a URL. To be called once, before the first request can be served. */
+    public void announce(String metaserverUrl) {
+        ledger.announce(metaserverUrl);
+    }
+
+    @Override
+    public void serve(ClientRequest request, Answer answer) {
+        new PushExchange(parts, ledger, request, answer).route();
+    }
+
+    /** Answers {@code POST /v1/metaserver} of decode nodes, on the event loop of their connection. */
+    public void metaserver(LoopExchange node) {
+        metaserver.handle(node);
+    }
+}

@@ -1,0 +1,26 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.LoopExchange;
+import dev.tandem.api.openai.ApiError;
+import java.nio.charset.StandardCharsets;
+
+/**
+ * A decode node that has asked for its prompt and waits for the answer. Made on the event loop of the node's connection, answered from
+ * the event loop of the client's.
+ *
+ * @param node the node's call
+ * @param params what it has posted, a JSON object
+ */
+record MetaserverCall(LoopExchange node, byte[] params) {
+    private static final byte[] OK = "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII);
+
+    /** The prompt has been computed and written. */
+    void pushed() {
+        node.soon(() -> node.respond(200, "application/json", OK));
+    }
+
+    /** It has not. */
+    void fail(ApiError error) {
+        node.soon(() -> node.fail(error));
+    }
+}

@@ -1,0 +1,220 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.ReplyHead;
+import dev.tandem.api.Upstream;
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.fleet.LegReservation;
+import dev.tandem.gateway.routing.RoutingPolicy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The wait of one decode node for its prompt: it posts to the metaserver, a prefill node is called with what it has posted, and it hears
+ * the outcome. A post that comes again while P computes (D's connection broke) hears the same outcome; nothing is computed twice. Owned by
+ * the event loop of the client's connection; {@link #post} may be called by any.
+ */
+final class PushAttempt implements PrefillCaller {
+    /** Where it stands. */
+    enum State {
+        /** D has not posted. */
+        EXPECTED,
+        /** P is being called. */
+        RUNNING,
+        /** P has written everything. */
+        PUSHED,
+        /** No P could. */
+        FAILED,
+        /** The request has ended, or goes on without this attempt. */
+        CLOSED
+    }
+
+    private static final Logger LOG = LoggerFactory.getLogger(PushAttempt.class);
+    private static final int MAX_WAITING_POSTS = 4;
+    private static final int MAX_ROUNDS = 3;
+
+    private final PushExchange exchange;
+    private final PushLedger ledger;
+    private final String hopId;
+    private final List<MetaserverCall> waiting = new ArrayList<>(1);
+    private State state = State.EXPECTED;
+    private byte[] params = {};
+    private int rounds;
+    private @Nullable LegReservation load;
+    private @Nullable Upstream call;
+
+    PushAttempt(PushExchange exchange, PushLedger ledger) {
+        this.exchange = exchange;
+        this.ledger = ledger;
+        this.hopId = ledger.hopId(exchange.request.id());
+        ledger.expect(this);
+    }
+
+    /** What D and P see as {@code X-Request-Id}. */
+    String hopId() {
+        return hopId;
+    }
+
+    /** What D calls the sequence when it posts. */
+    String sequenceId() {
+        return exchange.request.sequenceId(hopId);
+    }
+
+    State state() {
+        return state;
+    }
+
+    /** A decode node has posted. Any thread. */
+    void post(MetaserverCall post) {
+        exchange.answer.soon(() -> posted(post));
+    }
+
+    private void posted(MetaserverCall post) {
+        boolean isSame = Arrays.equals(params, post.params());
+        switch (state) {
+            case EXPECTED -> begin(post);
+            case RUNNING -> {
+                if (!isSame) {
+                    post.fail(conflict());
+                } else if (waiting.size() >= MAX_WAITING_POSTS) {
+                    post.fail(ApiError.tooManyRequests("this prompt is being computed already", 1));
+                } else {
+                    waiting.add(post);
+                }
+            }
+            case PUSHED -> {
+                if (isSame) {
+                    post.pushed();
+                } else {
+                    post.fail(conflict());
+                }
+            }
+            case FAILED -> {
+                if (rounds < MAX_ROUNDS) {
+                    begin(post);
+                } else {
+                    post.fail(ApiError.badGateway("no prefill node could compute this prompt in " + rounds + " rounds"));
+                }
+            }
+            case CLOSED -> post.fail(ended());
+        }
+    }
+
+    private void begin(MetaserverCall post) {
+        state = State.RUNNING;
+        rounds++;
+        params = post.params();
+        waiting.add(post);
+        Optional<FleetNode> node = exchange.anotherPrefill();
+        if (node.isPresent()) {
+            callPrefill(node.get());
+        } else {
+            fail("no healthy prefill node is left");
+        }
+    }
+
+    private void callPrefill(FleetNode node) {
+        if (state != State.RUNNING) {
+            return;
+        }
+        long cost = RoutingPolicy.prefillCost(exchange.request.bytes());
+        load = node.reserve(cost, cost);
+        byte[] body = HopBodies.prefillBody(exchange.request.json(), params);
+        PrefillLeg leg =
+                new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
+        call = exchange.call(node, hopId, body, leg);
+    }
+
+    @Override
+    public void answered(FleetNode node, byte[] body, double seconds) {
+        settle();
+        exchange.parts.meters().prefillSeconds().record(seconds);
+        state = State.PUSHED;
+        waiting.forEach(MetaserverCall::pushed);
+        waiting.clear();
+    }
+
+    @Override
+    public void refused(ReplyHead head, byte[] body) {
+        tellFailure("the prefill node refused with status " + head.status());
+        exchange.prefillRefused(head, body);
+    }
+
+    @Override
+    public void failed(FleetNode node, Failure failure) {
+        settle();
+        LOG.warn("push failed: request={} node={} cause={}", hopId, node.address(), failure.cause());
+        exchange.prefillFailed(node);
+        boolean hasWritten = failure.kind() == Failure.Kind.ERROR || failure.kind() == Failure.Kind.BROKEN;
+        Optional<FleetNode> next = exchange.anotherPrefill();
+        if (exchange.isOver() || next.isEmpty() || (hasWritten && !exchange.isDecodeTandem())) {
+            fail(failure.cause());
+            return;
+        }
+        exchange.parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
+        exchange.later(exchange.prefillFailures(), () -> callPrefill(next.get()));
+    }
+
+    @Override
+    public boolean canAskAnother() {
+        return exchange.anotherPrefill().isPresent();
+    }
+
+    private void fail(String cause) {
+        tellFailure(cause);
+        exchange.pushFailed(cause);
+    }
+
+    private void tellFailure(String cause) {
+        settle();
+        state = State.FAILED;
+        exchange.parts.meters().counters().add(GatewayCounter.PUSHES_FAILED);
+        answerAll(ApiError.badGateway("the prompt could not be computed: " + cause));
+    }
+
+    /** D's answer has begun: whoever posts from now on is late. */
+    void answerBegins() {
+        ledger.forget(this);
+    }
+
+    /** The request has ended or goes on without this attempt. After a success a P that has yet to answer is left alone. */
+    void close(boolean succeeded) {
+        ledger.forget(this);
+        if (succeeded && state == State.RUNNING) {
+            return;
+        }
+        Upstream running = call;
+        if (running != null) {
+            running.cancel();
+        }
+        settle();
+        state = State.CLOSED;
+        answerAll(ended());
+    }
+
+    private void answerAll(ApiError error) {
+        waiting.forEach(post -> post.fail(error));
+        waiting.clear();
+    }
+
+    private void settle() {
+        LegReservation bearing = load;
+        if (bearing != null) {
+            bearing.settle();
+        }
+        load = null;
+    }
+
+    private static ApiError conflict() {
+        return new ApiError(409, "ConflictError", "this prompt goes to other blocks already", "remote_block_ids", -1);
+    }
+
+    private static ApiError ended() {
+        return ApiError.notFound("the request has ended", "request_id");
+    }
+}

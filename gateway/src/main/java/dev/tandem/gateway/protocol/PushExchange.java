@@ -1,0 +1,140 @@
+package dev.tandem.gateway.protocol;
+
+import dev.tandem.api.ReplyHead;
+import dev.tandem.gateway.fleet.FleetNode;
+import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.gateway.relay.Answer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decode, then prefill. D gets the request with the metaserver's address, posts where its blocks are ({@link PushAttempt}), P computes the
+ * prompt into them, D answers. A 4xx of P is the client's answer. When P fails, another P is called while D waits, as long as no P can have
+ * written anything or D is ours and counts writers; when none is left D is told, and
+ *
+ * <ul>
+ *   <li>a D of ours goes on by its own policy: it computes the prompt itself, or fails;
+ *   <li>any other D would wait for ever: its request is called off and put anew, to be pushed by another P, or without one where the
+ *       {@link LocalPrefillPolicy} allows it.
+ * </ul>
+ *
+ * Each call of a D has an id of its own, so that a late post of one that was given up is refused. Owned by the event loop of the client's
+ * connection.
+ */
+final class PushExchange extends PdExchange {
+    private final PushLedger ledger;
+    private final List<FleetNode> failedPrefill = new ArrayList<>(2);
+    private @Nullable PushAttempt attempt;
+
+    PushExchange(ExchangeParts parts, PushLedger ledger, ClientRequest request, Answer answer) {
+        super(parts, request, answer);
+        this.ledger = ledger;
+    }
+
+    @Override
+    void start() {
+        closeAttempt(false);
+        attempt = new PushAttempt(this, ledger);
+        callDecode();
+    }
+
+    @Override
+    byte[] handoffBody() {
+        return HopBodies.askingBody(request.json(), ledger.url());
+    }
+
+    @Override
+    String decodeId() {
+        PushAttempt current = attempt;
+        return current == null || isLocal() ? request.id() : current.hopId();
+    }
+
+    @Override
+    Optional<LocalReason> foundLocal() {
+        PushAttempt current = attempt;
+        if (current == null) {
+            throw new IllegalStateException("D answers without having been called: request=" + request.id());
+        }
+        return switch (current.state()) {
+            case PUSHED, RUNNING -> Optional.empty(); // P's own answer may come behind D's
+            case FAILED -> Optional.of(LocalReason.PREFILL_FAILED);
+            case EXPECTED -> Optional.of(LocalReason.NOT_ASKED);
+            case CLOSED -> throw new IllegalStateException("D answers an attempt that is closed: " + current.hopId());
+        };
+    }
+
+    @Override
+    void answerBegins() {
+        PushAttempt current = attempt;
+        if (current != null) {
+            current.answerBegins();
+        }
+    }
+
+    @Override
+    Optional<Runnable> retry(boolean reached, String cause) {
+        closeAttempt(false);
+        return Optional.of(isLocal() ? this::callDecode : this::start);
+    }
+
+    @Override
+    void release(boolean succeeded) {
+        closeAttempt(succeeded);
+    }
+
+    /** A further P that has not failed this request. */
+    Optional<FleetNode> anotherPrefill() {
+        return failedPrefill.size() >= parts.settings().maxAttempts()
+                ? Optional.empty()
+                : choose(NodeRole.PREFILL, failedPrefill);
+    }
+
+    void prefillFailed(FleetNode node) {
+        failedPrefill.add(node);
+    }
+
+    int prefillFailures() {
+        return failedPrefill.size();
+    }
+
+    /** Whether the D that waits is ours: it can tell the writes of a second P from those of a first. */
+    boolean isDecodeTandem() {
+        return decodeNode().filter(FleetNode::isTandem).isPresent();
+    }
+
+    /** The request is at fault; D need not wait for it. */
+    void prefillRefused(ReplyHead head, byte[] body) {
+        if (!isOver()) {
+            passOn(head, body);
+        }
+    }
+
+    /** D has been told that no P computes its prompt in this attempt. */
+    void pushFailed(String cause) {
+        if (isOver()) {
+            return;
+        }
+        boolean hasOthers = anotherPrefill().isPresent();
+        if (isDecodeTandem() && mayGoLocal()) {
+            return;
+        }
+        cancelDecode();
+        if (hasOthers) {
+            start();
+        } else {
+            goLocal(LocalReason.PREFILL_FAILED, cause);
+        }
+    }
+
+    private void closeAttempt(boolean succeeded) {
+        PushAttempt current = attempt;
+        if (current != null) {
+            current.close(succeeded);
+        }
+        if (!succeeded) {
+            attempt = null;
+        }
+    }
+}

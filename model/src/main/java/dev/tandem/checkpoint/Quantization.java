@@ -1,0 +1,127 @@
+package dev.tandem.checkpoint;
+
+import dev.tandem.kernel.Int8Weight;
+import dev.tandem.kernel.Int8Weight.StaticInput;
+import dev.tandem.kernel.LinearWeight;
+import dev.tandem.kernel.ScalarKernels;
+import dev.tandem.kernel.Tensor;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.Function;
+
+/**
+ * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a
+ * stored type of tensors and no quantisation in this sense.
+ *
+ * @param method what {@code --quantization} calls it: {@link #ASCEND}
+ * @param modelType the checkpoint's own name for the whole, such as {@code W8A8}; weights may differ from it
+ * @param schemes of every linear weight, by its name
+ */
+public record Quantization(String method, String modelType, SortedMap<String, Scheme> schemes) {
+    /** Checkpoints of ModelSlim, with a {@code quant_model_description.json}. */
+    public static final String ASCEND = "ascend";
+
+    private static final String WEIGHT = "weight";
+
+    /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
+    public enum Scheme {
+        /** Stored as a float type, multiplied in float32. */
+        FLOAT(List.of(), List.of()),
+
+        /** int8 weight, input scale and offset fixed beforehand; older exporters add the weight's own scale, which is not needed. */
+        W8A8(
+                List.of("input_scale", "input_offset", "deq_scale", "quant_bias"),
+                List.of("weight_scale", "weight_offset")),
+
+        /** int8 weight, a scale for every row of the input. */
+        W8A8_DYNAMIC(List.of("weight_scale", "weight_offset"), List.of());
+
+        private final List<String> required;
+        private final List<String> optional;
+
+        Scheme(List<String> required, List<String> optional) {
+            this.required = required;
+            this.optional = optional;
+        }
+
+        /** Last parts of the names of tensors that must stand beside the weight. */
+        List<String> required() {
+            return required;
+        }
+
+        /** Last parts of the names of tensors that may; all of them or none. */
+        List<String> optional() {
+            return optional;
+        }
+    }
+
+    public Quantization {
+        schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
+    }
+
+    /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
+    static String beside(String weight, String part) {
+        return weight.substring(0, weight.length() - WEIGHT.length()) + part;
+    }
+
+    /** How many weights each scheme has; schemes without any are left out. */
+    public Map<Scheme, Integer> counts() {
+        var counts = new EnumMap<Scheme, Integer>(Scheme.class);
+        schemes.values().forEach(scheme -> counts.merge(scheme, 1, Integer::sum));
+        return counts;
+    }
+
+    /**
+     * A linear weight with everything that its scheme needs.
+     *
+     * @param find tensors of the checkpoint by name; it is asked for every tensor that belongs to the weight, also for those that are
+     *     not needed
+     * @throws IllegalStateException when one is missing, which an open checkpoint rules out
+     */
+    public LinearWeight linear(String name, Function<String, Optional<Tensor>> find) {
+        Scheme scheme = schemes.getOrDefault(name, Scheme.FLOAT);
+        var parts = new TreeMap<String, Tensor>();
+        parts.put(WEIGHT, required(name, find));
+        scheme.required().forEach(part -> parts.put(part, required(beside(name, part), find)));
+        scheme.optional().forEach(part -> find.apply(beside(name, part)));
+        return switch (scheme) {
+            case FLOAT -> parts.get(WEIGHT);
+            case W8A8_DYNAMIC -> new Int8Weight(parts.get(WEIGHT), parts.get("weight_scale"), Optional.empty());
+            case W8A8 ->
+                new Int8Weight(
+                        parts.get(WEIGHT),
+                        parts.get("deq_scale"),
+                        Optional.of(new StaticInput(
+                                onlyValue(parts.get("input_scale")),
+                                onlyValue(parts.get("input_offset")),
+                                parts.get("quant_bias"))));
+        };
+    }
+
+    private static Tensor required(String name, Function<String, Optional<Tensor>> find) {
+        return find.apply(name).orElseThrow(() -> new IllegalStateException("no tensor " + name));
+    }
+
+    /** The value of a tensor of shape [1]. */
+    static float onlyValue(Tensor tensor) {
+        return values(tensor, 0, 1)[0];
+    }
+
+    /** Values {@code from} to {@code to - 1} of a tensor, widened. */
+    static float[] values(Tensor tensor, int from, int to) {
+        var values = new float[to - from];
+        long at = tensor.dtype().bytes(from);
+        new ScalarKernels()
+                .widen(
+                        tensor.dtype(),
+                        tensor.data().asSlice(at, tensor.dtype().bytes(to - from)),
+                        values,
+                        values.length);
+        return values;
+    }
+}

@@ -1,0 +1,106 @@
+package dev.tandem.node.flags;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.dataformat.yaml.YAMLFactory;
+
+/**
+ * A YAML or JSON value with the line that it stands on, so that errors can say where. Exactly one of the parts is set.
+ *
+ * @param line counted from 1; of an entry, the line of its key
+ * @param entries of a mapping
+ * @param items of a list
+ * @param text of a scalar; empty where nothing stands
+ */
+public record YamlNode(
+        int line, Optional<Map<String, YamlNode>> entries, Optional<List<YamlNode>> items, Optional<String> text) {
+    private static final int MAX_DEPTH = 20;
+
+    /**
+     * Parses a document; one that begins with a brace is read as JSON, whose indentation is free.
+     *
+     * @param file name for messages
+     * @throws FlagException with file and line where it is no YAML
+     */
+    public static YamlNode parse(String source, String file) {
+        boolean isJson = source.stripLeading().startsWith("{");
+        TokenStreamFactory factory = isJson ? new JsonFactory() : new YAMLFactory();
+        try (JsonParser parser = factory.createParser(ObjectReadContext.empty(), source)) {
+            if (parser.nextToken() == null) {
+                throw new FlagException(file + " is empty");
+            }
+            return read(parser, file, 0);
+        } catch (JacksonException e) {
+            throw new FlagException(file + " line " + e.getLocation().getLineNr() + " is no "
+                    + (isJson ? "JSON" : "YAML") + ": " + e.getOriginalMessage());
+        }
+    }
+
+    private static YamlNode read(JsonParser parser, String file, int depth) {
+        int line = parser.currentTokenLocation().getLineNr();
+        if (depth > MAX_DEPTH) {
+            throw new FlagException(file + " line " + line + " is nested deeper than " + MAX_DEPTH);
+        }
+        return switch (parser.currentToken()) {
+            case START_OBJECT -> mapping(parser, file, depth, line);
+            case START_ARRAY -> {
+                var items = new ArrayList<YamlNode>();
+                while (parser.nextToken() != JsonToken.END_ARRAY) {
+                    items.add(read(parser, file, depth + 1));
+                }
+                yield new YamlNode(line, Optional.empty(), Optional.of(items), Optional.empty());
+            }
+            case VALUE_NULL -> new YamlNode(line, Optional.empty(), Optional.empty(), Optional.of(""));
+            default ->
+                new YamlNode(line, Optional.empty(), Optional.empty(), Optional.of(String.valueOf(parser.getString())));
+        };
+    }
+
+    private static YamlNode mapping(JsonParser parser, String file, int depth, int line) {
+        var entries = new LinkedHashMap<String, YamlNode>();
+        while (parser.nextToken() != JsonToken.END_OBJECT) {
+            String key = String.valueOf(parser.currentName());
+            int keyLine = parser.currentTokenLocation().getLineNr();
+            parser.nextToken();
+            YamlNode value = read(parser, file, depth + 1);
+            var atKey = new YamlNode(keyLine, value.entries, value.items, value.text);
+            if (entries.put(key, atKey) != null) {
+                throw new FlagException(file + " line " + keyLine + " sets " + key + " a second time");
+            }
+        }
+        return new YamlNode(line, Optional.of(entries), Optional.empty(), Optional.empty());
+    }
+
+    /** The same as JSON; whole numbers, true and false as such, all other scalars as texts. */
+    public JsonNode toJson() {
+        if (entries.isPresent()) {
+            ObjectNode object = JsonNodeFactory.instance.objectNode();
+            entries.get().forEach((key, value) -> object.set(key, value.toJson()));
+            return object;
+        }
+        if (items.isPresent()) {
+            var array = JsonNodeFactory.instance.arrayNode();
+            items.get().forEach(item -> array.add(item.toJson()));
+            return array;
+        }
+        String scalar = text.orElse("");
+        if (scalar.matches("-?(0|[1-9]\\d{0,17})")) {
+            return JsonNodeFactory.instance.numberNode(Long.parseLong(scalar));
+        }
+        return scalar.equals("true") || scalar.equals("false")
+                ? JsonNodeFactory.instance.booleanNode(scalar.equals("true"))
+                : JsonNodeFactory.instance.stringNode(scalar);
+    }
+}

@@ -1,0 +1,91 @@
+package dev.tandem.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.PortPlan;
+import dev.tandem.node.flags.ServeFlags;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class NodeConfigTest {
+    private static final Machine MACHINE = new Machine(Set.of("lo"), Set.of("127.0.0.1"));
+    private static final String PULL =
+            " --kv-transfer-config.kv_connector MooncakeConnector --kv-transfer-config.kv_role kv_producer";
+
+    private static NodeConfig config(String words, Map<String, String> variables) {
+        var all = new ArrayList<>(List.of("m"));
+        all.addAll(Arrays.asList(words.strip().split(" +")));
+        return new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(variables, MACHINE), 8);
+    }
+
+    @Test
+    void shouldTellPeersTheAddressOfTheEnvironmentFirst() {
+        String words = "--host 0.0.0.0" + PULL + " --kv-transfer-config.kv_ip 127.0.0.9";
+        assertThat(config(words, Map.of("HCCL_IF_IP", "127.0.1.1")).announcedHost())
+                .isEqualTo("127.0.1.1");
+        assertThat(config(words, Map.of()).announcedHost()).isEqualTo("127.0.0.9");
+        assertThatThrownBy(() -> config("--host 0.0.0.0" + PULL, Map.of()))
+                .isInstanceOf(FlagException.class)
+                .hasMessageContaining("HCCL_IF_IP");
+    }
+
+    @Test
+    void shouldBoundThreadsByTheEnvironmentAndTheCores() {
+        assertThat(config("--seed 1", Map.of("OMP_NUM_THREADS", "100")).kernelThreads())
+                .isEqualTo(8);
+        assertThat(config("--seed 1", Map.of("OMP_NUM_THREADS", "3")).kernelThreads())
+                .isEqualTo(3);
+    }
+
+    @Test
+    void shouldTakeTheKeyOfTheEnvironmentWhenNoneIsGiven() {
+        assertThat(config("--seed 1", Map.of("VLLM_API_KEY", "a")).apiKeys()).containsExactly("a");
+        assertThat(config("--api-key b", Map.of("VLLM_API_KEY", "a")).apiKeys()).containsExactly("b");
+    }
+
+    @Test
+    void shouldRefuseAnHttpPortThatIsASideChannel() {
+        assertThatThrownBy(() -> config("--port 30000" + PULL + " --kv-transfer-config.kv_port 30000", Map.of()))
+                .hasMessageContaining("--port 30000")
+                .hasMessageContaining("dp rank 0, tp rank 0")
+                .hasMessageContaining("kv_port 30100 would do");
+        assertThat(config(
+                                "--port 30000" + PULL + " --kv-transfer-config.kv_port 30000",
+                                Map.of("HCCL_IF_IP", "127.0.1.1"))
+                        .ports())
+                .isPresent();
+    }
+
+    @Test
+    void shouldNoticeTheBackslashThatTheGuideForgets() {
+        assertThat(config("--seed 1", Map.of("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/ranktable.json"))
+                        .notes())
+                .anySatisfy(note -> assertThat(note).contains("missing backslash", "--kv-transfer-config"));
+    }
+
+    @Test
+    void shouldNameTheRankWhosePortIsTakenAndAPortThatIsFree() throws IOException {
+        var loopback = InetAddress.getByName("127.0.0.1");
+        try (var taken = new ServerSocket(0, 1, loopback)) {
+            var plan = new PortPlan(taken.getLocalPort() - 3, 2, 0, 2);
+            assertThatThrownBy(() -> SideChannelPorts.requireFree(plan, "127.0.0.1"))
+                    .isInstanceOf(FlagException.class)
+                    .hasMessageContaining("127.0.0.1:")
+                    .hasMessageContaining("this node's ranks need the ports " + plan.range());
+            assertThatThrownBy(() ->
+                            SideChannelPorts.requireFree(new PortPlan(taken.getLocalPort(), 1, 0, 1), "127.0.0.1"))
+                    .hasMessageContaining("dp rank 0, tp rank 0")
+                    .hasMessageContaining("127.0.0.1:" + taken.getLocalPort())
+                    .hasMessageContaining("with kv_port ");
+        }
+    }
+}
