@@ -11,21 +11,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.DoublePredicate;
 import java.util.function.Predicate;
-import java.util.regex.Pattern;
 
 /**
  * Holds the tensors of a ModelSlim folder against its description: each linear weight is what the description says, with all that its
  * scheme needs beside it, and values that the kernels can take. Used once, while a checkpoint is opened.
  */
 final class AscendTensors {
-    /** Linear weights, which the description names each with its scheme. */
-    private static final Pattern LINEAR = Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
-            + "((.*\\.)?[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
-
-    /** A linear weight of which a half is used with inputs and outputs exchanged: int8 rows have no scales for that. */
-    private static final Pattern FLOAT_ONLY = Pattern.compile("model\\.layers\\.\\d+\\.self_attn\\.kv_b_proj\\.weight");
-
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Values that are widened at a time. */
@@ -46,17 +39,14 @@ final class AscendTensors {
     /** The scheme of a weight that the model reads; refuses a linear weight that is not described, and another that is not FLOAT. */
     Scheme scheme(String name) {
         Scheme described = description.types().get(name);
-        if (!LINEAR.matcher(name).matches()) {
+        if (!Quantization.mayBeInt8(name)) {
             if (described != null && described != Scheme.FLOAT) {
-                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised)", described);
+                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)", described);
             }
             return Scheme.FLOAT;
         }
         if (described == null) {
             throw refuseDescribed(name, "a scheme", "nothing");
-        }
-        if (described != Scheme.FLOAT && FLOAT_ONLY.matcher(name).matches()) {
-            throw refuseDescribed(name, "FLOAT (latent attention uses it in absorbed form)", described);
         }
         schemes.put(name, described);
         return described;
@@ -80,7 +70,8 @@ final class AscendTensors {
         for (String part : scheme.required()) {
             requirePart(name, weight, part, beside);
         }
-        boolean hasOptional = scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
+        boolean hasOptional =
+                scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
         if (hasOptional) {
             for (String part : scheme.optional()) {
                 requirePart(name, weight, part, beside);
@@ -116,15 +107,15 @@ final class AscendTensors {
         beside.put(name, tensor);
     }
 
-    private static boolean isScale(float value) {
-        return value >= 0 && value < Float.POSITIVE_INFINITY;
+    private static boolean isScale(double value) {
+        return value >= 0 && value < Double.POSITIVE_INFINITY;
     }
 
-    private static boolean isInt8(float value) {
+    private static boolean isInt8(double value) {
         return value == Math.rint(value) && value >= Byte.MIN_VALUE && value <= Byte.MAX_VALUE;
     }
 
-    private void requireFloats(String name, Tensor tensor, int count, String expected, Predicate<Float> isGood) {
+    private void requireFloats(String name, Tensor tensor, int count, String expected, DoublePredicate isGood) {
         requireShape(name, tensor, count);
         boolean isFloat = switch (tensor.dtype()) {
             case F32, F16, BF16 -> true;

@@ -5,6 +5,7 @@ import dev.tandem.checkpoint.ModelConfig.Indexer;
 import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.nio.file.Path;
@@ -15,17 +16,25 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * What {@code tandem inspect} says about a checkpoint: a value that outlives it.
  *
  * @param format {@code safetensors} or {@code gguf}
  * @param config the model's configuration
+ * @param quantization how linear weights were quantised, where they were
  * @param files mapped files with their bytes
  * @param tensors all tensors, by name
  */
-public record Inspection(String format, ModelConfig config, Map<Path, Long> files, List<Entry> tensors) {
+public record Inspection(
+        String format,
+        ModelConfig config,
+        Optional<Quantization> quantization,
+        Map<Path, Long> files,
+        List<Entry> tensors) {
     /**
      * @param name Hugging Face's name
      * @param dtype stored type
@@ -65,17 +74,21 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         };
         var entries = new ArrayList<Entry>();
         checkpoint.tensors().forEach((name, tensor) -> entries.add(entry(name, tensor)));
-        return new Inspection(format, checkpoint.config(), checkpoint.files(), entries);
+        return new Inspection(format, checkpoint.config(), checkpoint.quantization(), checkpoint.files(), entries);
     }
 
     private static Entry entry(String name, Tensor tensor) {
         return new Entry(name, tensor.dtype(), tensor.shape(), tensor.data().byteSize());
     }
 
-    /** Values of all weights, without the rotary factors of a GGUF file, which follow from its rope scaling. */
+    /**
+     * Values of all weights, without the rotary factors of a GGUF file, which follow from its rope scaling, and without scales and offsets
+     * of quantised weights.
+     */
     public long parameters() {
+        Set<String> beside = quantization.map(Quantization::namesBeside).orElse(Set.of());
         return tensors.stream()
-                .filter(entry -> !entry.name().equals(TensorCheck.ROTARY_FACTORS))
+                .filter(entry -> !entry.name().equals(TensorCheck.ROTARY_FACTORS) && !beside.contains(entry.name()))
                 .mapToLong(Entry::values)
                 .sum();
     }
@@ -117,13 +130,25 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         for (Entry entry : tensors) {
             lines.add(String.format(
                     Locale.ROOT,
-                    "%-" + Math.max(width, 1) + "s  %-5s %-20s %14s bytes",
+                    "%-" + Math.max(width, 1) + "s  %-5s %-20s %14s bytes%s",
                     entry.name,
                     entry.dtype,
                     entry.shape,
-                    grouped(entry.bytes)));
+                    grouped(entry.bytes),
+                    scheme(entry).map(scheme -> "  " + scheme).orElse("")));
         }
         return List.copyOf(lines);
+    }
+
+    private Optional<Scheme> scheme(Entry entry) {
+        return quantization.flatMap(
+                quantised -> Optional.ofNullable(quantised.schemes().get(entry.name)));
+    }
+
+    private static String counted(Quantization quantization) {
+        return quantization.counts().entrySet().stream()
+                .map(count -> grouped(count.getValue()) + " " + count.getKey())
+                .collect(Collectors.joining(", "));
     }
 
     private Map<String, String> modelFacts() {
@@ -131,6 +156,9 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         facts.put("architecture", config.architecture() + " (" + format + ")");
         facts.put("parameters", grouped(parameters()));
         facts.put("main type", config.dtype().toString());
+        quantization.ifPresent(quantised -> facts.put(
+                "quantised",
+                quantised.method() + " " + quantised.modelType() + ": " + counted(quantised) + " linear weights"));
         facts.put("layers", grouped(config.layers()));
         facts.put("width", grouped(config.hiddenSize()));
         if (config.predictionLayers() > 0) {
@@ -199,6 +227,7 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         json.put("architecture", config.architecture().name().toLowerCase(Locale.ROOT));
         json.put("parameters", parameters());
         json.put("dtype", name(config.dtype()));
+        quantization.ifPresent(quantised -> json.put("quantization", json(quantised)));
         json.put("layers", config.layers());
         json.put("hidden_size", config.hiddenSize());
         putAttention(json);
@@ -221,7 +250,7 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         var files = new LinkedHashMap<String, Object>();
         sortedFiles().forEach((file, bytes) -> files.put(file.toString(), bytes));
         json.put("files", files);
-        json.put("tensors", tensors.stream().map(Inspection::json).toList());
+        json.put("tensors", tensors.stream().map(this::json).toList());
         return json;
     }
 
@@ -238,12 +267,23 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         }
     }
 
-    private static Map<String, Object> json(Entry entry) {
+    private static Map<String, Object> json(Quantization quantization) {
+        var counts = new LinkedHashMap<String, Object>();
+        quantization.counts().forEach((scheme, count) -> counts.put(scheme.name(), count));
+        var json = new LinkedHashMap<String, Object>();
+        json.put("method", quantization.method());
+        json.put("model_type", quantization.modelType());
+        json.put("linear_weights", counts);
+        return json;
+    }
+
+    private Map<String, Object> json(Entry entry) {
         var json = new LinkedHashMap<String, Object>();
         json.put("name", entry.name);
         json.put("dtype", name(entry.dtype));
         json.put("shape", entry.shape);
         json.put("bytes", entry.bytes);
+        scheme(entry).ifPresent(scheme -> json.put("scheme", scheme.name()));
         return json;
     }
 

@@ -34,9 +34,10 @@ class GoldenTest {
         compareWithGolden(folder.resolve(name + ".gguf"), folder.resolve(name), fast);
     }
 
-    @Test
-    void shouldGenerateGoldenTokensWithScalarKernels() {
-        Path folder = TestRank.GOLDEN.resolve("qwen3");
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3", "qwen3-moe-w8a8"})
+    void shouldGenerateGoldenTokensWithScalarKernels(String name) {
+        Path folder = TestRank.GOLDEN.resolve(name);
         compareWithGolden(folder, folder.resolve("golden"), new ScalarKernels());
     }
 

@@ -85,8 +85,7 @@ public final class BodyReader {
     }
 
     public byte[] bytes(String field, int maxBytes) throws FrameException {
-        return unpack(
-                field, from -> from.readPayload(count(field + " bytes", from.unpackBinaryHeader(), maxBytes)));
+        return unpack(field, from -> from.readPayload(count(field + " bytes", from.unpackBinaryHeader(), maxBytes)));
     }
 
     public int[] integers(String field, int maxCount) throws FrameException {
