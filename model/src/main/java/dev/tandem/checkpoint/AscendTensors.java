@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.DoublePredicate;
+import java.util.function.Predicate;
 
 /**
  * Holds the tensors of a ModelSlim folder against its description: each linear weight is what the description says, with all that its
@@ -39,9 +40,9 @@ final class AscendTensors {
     /** The scheme of a weight that the model reads; refuses a linear weight that is not described, and another that is not FLOAT. */
     Scheme scheme(String name) {
         Scheme described = description.types().get(name);
-        if (!Quantization.isProjection(name) && !name.equals(TensorCheck.HEAD)) {
+        if (!Quantization.mayBeInt8(name)) {
             if (described != null && described != Scheme.FLOAT) {
-                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised)", described);
+                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)", described);
             }
             return Scheme.FLOAT;
         }
@@ -154,11 +155,14 @@ final class AscendTensors {
         }
     }
 
-    /** Refuses what is described and not there. */
-    void requireAllFound(boolean tiesEmbeddings) {
+    /**
+     * Refuses what is described and not there.
+     *
+     * @param isOptional names of tensors that the model does not need
+     */
+    void requireAllFound(Predicate<String> isOptional) {
         description.types().forEach((name, scheme) -> {
-            boolean isHeadOfTied = tiesEmbeddings && name.equals(TensorCheck.HEAD);
-            if (!found.containsKey(name) && !isHeadOfTied) {
+            if (!found.containsKey(name) && !isOptional.test(name)) {
                 throw refuseDescribed(name, "names of tensors in the weight files", scheme + ", and no such tensor");
             }
         });

@@ -32,9 +32,15 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
 
     private static final String WEIGHT = "weight";
 
-    /** Weights whose inputs and outputs are whole rows of activations. */
-    private static final Pattern PROJECTION =
-            Pattern.compile("model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(.*\\.)?[a-z_]+_proj\\.weight");
+    /**
+     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
+     * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
+     */
+    private static final Pattern WHOLE_ROWS = Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
+            + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
+
+    /** Those of them that exporters leave as they are: few outputs, on which choices depend. */
+    private static final Pattern KEPT = Pattern.compile("lm_head\\.weight|.*\\.indexer\\.(wk|weights_proj)\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
@@ -72,9 +78,14 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
     }
 
+    /** Whether a tensor may be int8. */
+    static boolean mayBeInt8(String name) {
+        return WHOLE_ROWS.matcher(name).matches();
+    }
+
     /** Whether a tensor is a projection of attention or feed-forward: what exporters quantise, unlike norms, embeddings and routers. */
     public static boolean isProjection(String name) {
-        return PROJECTION.matcher(name).matches();
+        return mayBeInt8(name) && !KEPT.matcher(name).matches();
     }
 
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
