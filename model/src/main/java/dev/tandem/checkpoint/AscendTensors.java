@@ -55,10 +55,10 @@ final class AscendTensors {
      * Checks a weight that is not FLOAT.
      *
      * @param weight of the right shape
+     * @param scheme the weight's
      * @return the tensors beside it, by name
      */
-    SortedMap<String, Tensor> requireBeside(String name, Tensor weight) {
-        Scheme scheme = schemes.get(name);
+    SortedMap<String, Tensor> requireBeside(String name, Tensor weight, Scheme scheme) {
         if (weight.dtype() != DType.I8) {
             throw refuse(name, "I8 (the description says " + scheme + ")", weight.dtype());
         }
@@ -67,27 +67,27 @@ final class AscendTensors {
         }
         var beside = new TreeMap<String, Tensor>();
         for (String part : scheme.required()) {
-            requirePart(name, weight, part, beside);
+            beside.put(Quantization.beside(name, part), requirePart(name, weight, part, scheme));
         }
-        boolean hasOptional = scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
+        boolean hasOptional =
+                scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
         if (hasOptional) {
             for (String part : scheme.optional()) {
-                requirePart(name, weight, part, beside);
+                beside.put(Quantization.beside(name, part), requirePart(name, weight, part, scheme));
             }
         }
         return beside;
     }
 
-    private void requirePart(String weightName, Tensor weight, String part, Map<String, Tensor> beside) {
+    private Tensor requirePart(String weightName, Tensor weight, String part, Scheme scheme) {
         String name = Quantization.beside(weightName, part);
         int outputs = weight.rows();
-        Scheme scheme = schemes.get(weightName);
         Tensor tensor = found.get(name);
         if (tensor == null) {
             throw refuse(name, "it beside a " + scheme + " weight", "no such tensor");
         }
-        if (description.types().get(name) != scheme) {
-            Object described = description.types().getOrDefault(name, null);
+        Scheme described = description.types().get(name);
+        if (described != scheme) {
             throw refuseDescribed(name, scheme + ", as its weight", described == null ? "nothing" : described);
         }
         switch (part) {
@@ -102,7 +102,7 @@ final class AscendTensors {
             case "quant_bias" -> requireBias(name, tensor, weight);
             default -> throw new IllegalStateException("no check for " + part);
         }
-        beside.put(name, tensor);
+        return tensor;
     }
 
     private static boolean isScale(double value) {

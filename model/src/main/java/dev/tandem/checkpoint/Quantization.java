@@ -14,7 +14,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
@@ -38,32 +37,26 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
         /** Stored as a float type, multiplied in float32. */
-        FLOAT(List.of(), List.of()),
+        FLOAT,
 
         /** int8 weight, input scale and offset fixed beforehand; older exporters add the weight's own scale, which is not needed. */
-        W8A8(
-                List.of("input_scale", "input_offset", "deq_scale", "quant_bias"),
-                List.of("weight_scale", "weight_offset")),
+        W8A8,
 
         /** int8 weight, a scale for every row of the input. */
-        W8A8_DYNAMIC(List.of("weight_scale", "weight_offset"), List.of());
-
-        private final List<String> required;
-        private final List<String> optional;
-
-        Scheme(List<String> required, List<String> optional) {
-            this.required = required;
-            this.optional = optional;
-        }
+        W8A8_DYNAMIC;
 
         /** Last parts of the names of tensors that must stand beside the weight. */
         List<String> required() {
-            return required;
+            return switch (this) {
+                case FLOAT -> List.of();
+                case W8A8 -> List.of("input_scale", "input_offset", "deq_scale", "quant_bias");
+                case W8A8_DYNAMIC -> List.of("weight_scale", "weight_offset");
+            };
         }
 
         /** Last parts of the names of tensors that may; all of them or none. */
         List<String> optional() {
-            return optional;
+            return this == W8A8 ? List.of("weight_scale", "weight_offset") : List.of();
         }
     }
 
@@ -84,10 +77,8 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     /** Names of the tensors that stand, or may stand, beside quantised weights. */
     Set<String> namesBeside() {
         var names = new HashSet<String>();
-        schemes.forEach((weight, scheme) -> {
-            scheme.required.forEach(part -> names.add(beside(weight, part)));
-            scheme.optional.forEach(part -> names.add(beside(weight, part)));
-        });
+        schemes.keySet().forEach(weight -> names.addAll(namesOf(weight)));
+        names.removeAll(schemes.keySet());
         return names;
     }
 
@@ -98,35 +89,45 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         return counts;
     }
 
+    /** Names of a linear weight and of all that stands, or may stand, beside it. */
+    public Set<String> namesOf(String weight) {
+        Scheme scheme = schemes.getOrDefault(weight, Scheme.FLOAT);
+        var names = new HashSet<String>();
+        names.add(weight);
+        scheme.required().forEach(part -> names.add(beside(weight, part)));
+        scheme.optional().forEach(part -> names.add(beside(weight, part)));
+        return names;
+    }
+
     /**
      * A linear weight with everything that its scheme needs.
      *
-     * @param find tensors of the checkpoint by name; it is asked for every tensor that belongs to the weight, also for those that are
-     *     not needed
+     * @param tensors of the checkpoint, by name
      * @throws IllegalStateException when one is missing, which an open checkpoint rules out
      */
-    public LinearWeight linear(String name, Function<String, Optional<Tensor>> find) {
-        Scheme scheme = schemes.getOrDefault(name, Scheme.FLOAT);
-        var parts = new TreeMap<String, Tensor>();
-        parts.put(WEIGHT, required(name, find));
-        scheme.required().forEach(part -> parts.put(part, required(beside(name, part), find)));
-        scheme.optional().forEach(part -> find.apply(beside(name, part)));
-        return switch (scheme) {
-            case FLOAT -> parts.get(WEIGHT);
-            case W8A8_DYNAMIC -> new Int8Weight(parts.get(WEIGHT), parts.get("weight_scale"), Optional.empty());
+    public LinearWeight linear(String name, Map<String, Tensor> tensors) {
+        Tensor weight = required(name, tensors);
+        return switch (schemes.getOrDefault(name, Scheme.FLOAT)) {
+            case FLOAT -> weight;
+            case W8A8_DYNAMIC ->
+                new Int8Weight(weight, required(beside(name, "weight_scale"), tensors), Optional.empty());
             case W8A8 ->
                 new Int8Weight(
-                        parts.get(WEIGHT),
-                        parts.get("deq_scale"),
+                        weight,
+                        required(beside(name, "deq_scale"), tensors),
                         Optional.of(new StaticInput(
-                                onlyValue(parts.get("input_scale")),
-                                onlyValue(parts.get("input_offset")),
-                                parts.get("quant_bias"))));
+                                onlyValue(required(beside(name, "input_scale"), tensors)),
+                                onlyValue(required(beside(name, "input_offset"), tensors)),
+                                required(beside(name, "quant_bias"), tensors))));
         };
     }
 
-    private static Tensor required(String name, Function<String, Optional<Tensor>> find) {
-        return find.apply(name).orElseThrow(() -> new IllegalStateException("no tensor " + name));
+    private static Tensor required(String name, Map<String, Tensor> tensors) {
+        Tensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new IllegalStateException("no tensor " + name);
+        }
+        return tensor;
     }
 
     /** The value of a tensor of shape [1]. */

@@ -147,7 +147,8 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
             require(subject + " dtype", JsonToken.VALUE_STRING, "a text");
             String name = parser.getString();
             return dtype(name)
-                    .orElseThrow(() -> CheckpointException.refuse(file, subject, "dtype F32, F16, BF16, I8 or I32", name));
+                    .orElseThrow(
+                            () -> CheckpointException.refuse(file, subject, "dtype F32, F16, BF16, I8 or I32", name));
         }
 
         private List<Integer> readShape(String subject) {

@@ -86,8 +86,9 @@ final class TensorCheck {
         if (!tensor.shape().equals(shape)) {
             throw CheckpointException.refuse(place, "tensor " + name, "shape " + shape, tensor.shape());
         }
-        if (quantised.isPresent() && quantised.get().scheme(name) != Scheme.FLOAT) {
-            checked.putAll(quantised.get().requireBeside(name, tensor));
+        Scheme scheme = quantised.map(described -> described.scheme(name)).orElse(Scheme.FLOAT);
+        if (scheme != Scheme.FLOAT) {
+            quantised.ifPresent(described -> checked.putAll(described.requireBeside(name, tensor, scheme)));
             checked.put(name, tensor);
             return tensor;
         }

@@ -34,7 +34,10 @@ final class Weights {
     LinearWeight linear(String name) {
         return checkpoint
                 .quantization()
-                .map(quantization -> quantization.linear(name, this::find))
+                .map(quantization -> {
+                    read.addAll(quantization.namesOf(name));
+                    return quantization.linear(name, checkpoint.tensors());
+                })
                 .orElseGet(() -> tensor(name));
     }
 

@@ -7,7 +7,6 @@ import dev.tandem.model.GoldenTensors;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -35,9 +34,7 @@ class Int8GoldenTest {
             for (Kernels kernels : implementations) {
                 Matrix y = Matrix.of(x.rows(), weight.rows());
                 kernels.linear(x, x.rows(), weight, y, 0, threads);
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -51,9 +48,7 @@ class Int8GoldenTest {
                 for (int row = x.rows() - 1; row >= 0; row--) {
                     kernels.linearRows(x, new int[] {row}, weight, y, new int[] {row}, 1, threads);
                 }
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -69,9 +64,7 @@ class Int8GoldenTest {
                     LinearWeight outputs = weight.slice(shard * part, (shard + 1) * part);
                     kernels.linear(x, x.rows(), outputs, y, shard * part, threads);
                 }
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -86,9 +79,8 @@ class Int8GoldenTest {
             for (int at = 0; at < x.length; at += inputs) {
                 float scale = Int8Rows.quantise(x, at, inputs, weight.staticInput(), q, at);
                 float vectorScale = vectorScale(x, at, weight, wholeNumbers);
-                float expected = weight.staticInput().isPresent()
-                        ? 1f
-                        : golden.floats(name + ".token_scale")[at / inputs];
+                float expected =
+                        weight.staticInput().isPresent() ? 1f : golden.floats(name + ".token_scale")[at / inputs];
                 assertThat(scale).as(name).isEqualTo(expected);
                 assertThat(vectorScale).as(name).isEqualTo(expected);
             }
@@ -103,7 +95,8 @@ class Int8GoldenTest {
 
     private static float vectorScale(float[] x, int at, Int8Weight weight, float[] q) {
         return weight.staticInput().isPresent()
-                ? VectorInt8.quantiseStatic(x, at, weight.columns(), weight.staticInput().get(), q, at)
+                ? VectorInt8.quantiseStatic(
+                        x, at, weight.columns(), weight.staticInput().get(), q, at)
                 : VectorInt8.quantiseDynamic(x, at, weight.columns(), q, at);
     }
 
@@ -112,10 +105,8 @@ class Int8GoldenTest {
         assertThat(names).hasSizeGreaterThan(20);
         int staticLayers = 0;
         for (String name : names) {
-            LinearWeight weight = checkpoint
-                    .quantization()
-                    .orElseThrow()
-                    .linear(name + ".weight", part -> Optional.ofNullable(checkpoint.tensors().get(part)));
+            LinearWeight weight =
+                    checkpoint.quantization().orElseThrow().linear(name + ".weight", checkpoint.tensors());
             assertThat(weight).isInstanceOf(Int8Weight.class);
             staticLayers += ((Int8Weight) weight).staticInput().isPresent() ? 1 : 0;
             test.accept(name, (Int8Weight) weight);

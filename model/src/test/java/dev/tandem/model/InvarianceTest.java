@@ -20,7 +20,8 @@ class InvarianceTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     @ParameterizedTest
-    @ValueSource(strings = {
+    @ValueSource(
+            strings = {
                 "llama",
                 "qwen3",
                 "qwen3-moe",
