@@ -48,6 +48,9 @@ class EngineGoldenTest {
             llama,                   llama/golden
             qwen3,                   qwen3/golden
             qwen3-moe,               qwen3-moe/golden
+            deepseek-v3,             deepseek-v3/golden
+            deepseek-v3.2,           deepseek-v3.2/golden
+            deepseek-v3.2-w8a8,      deepseek-v3.2-w8a8/golden
             qwen3-moe-w8a8,          qwen3-moe-w8a8/golden
             gguf/llama-q8_0.gguf,    gguf/llama-q8_0
             gguf/llama-q4_0.gguf,    gguf/llama-q4_0

@@ -8,10 +8,12 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.DoublePredicate;
+import java.util.function.Predicate;
 
 /**
  * Holds the tensors of a ModelSlim folder against its description: each linear weight is what the description says, with all that its
@@ -38,9 +40,9 @@ final class AscendTensors {
     /** The scheme of a weight that the model reads; refuses a linear weight that is not described, and another that is not FLOAT. */
     Scheme scheme(String name) {
         Scheme described = description.types().get(name);
-        if (!Quantization.isProjection(name) && !name.equals(TensorCheck.HEAD)) {
+        if (!Quantization.mayBeInt8(name)) {
             if (described != null && described != Scheme.FLOAT) {
-                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised)", described);
+                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)", described);
             }
             return Scheme.FLOAT;
         }
@@ -55,10 +57,10 @@ final class AscendTensors {
      * Checks a weight that is not FLOAT.
      *
      * @param weight of the right shape
-     * @param scheme the weight's
      * @return the tensors beside it, by name
      */
-    SortedMap<String, Tensor> requireBeside(String name, Tensor weight, Scheme scheme) {
+    SortedMap<String, Tensor> requireBeside(String name, Tensor weight) {
+        Scheme scheme = Objects.requireNonNull(schemes.get(name), name);
         if (weight.dtype() != DType.I8) {
             throw refuse(name, "I8 (the description says " + scheme + ")", weight.dtype());
         }
@@ -67,27 +69,28 @@ final class AscendTensors {
         }
         var beside = new TreeMap<String, Tensor>();
         for (String part : scheme.required()) {
-            beside.put(Quantization.beside(name, part), requirePart(name, weight, part, scheme));
+            requirePart(name, weight, part, beside);
         }
         boolean hasOptional =
                 scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
         if (hasOptional) {
             for (String part : scheme.optional()) {
-                beside.put(Quantization.beside(name, part), requirePart(name, weight, part, scheme));
+                requirePart(name, weight, part, beside);
             }
         }
         return beside;
     }
 
-    private Tensor requirePart(String weightName, Tensor weight, String part, Scheme scheme) {
+    private void requirePart(String weightName, Tensor weight, String part, Map<String, Tensor> beside) {
         String name = Quantization.beside(weightName, part);
         int outputs = weight.rows();
+        Scheme scheme = schemes.get(weightName);
         Tensor tensor = found.get(name);
         if (tensor == null) {
             throw refuse(name, "it beside a " + scheme + " weight", "no such tensor");
         }
-        Scheme described = description.types().get(name);
-        if (described != scheme) {
+        if (description.types().get(name) != scheme) {
+            Object described = description.types().getOrDefault(name, null);
             throw refuseDescribed(name, scheme + ", as its weight", described == null ? "nothing" : described);
         }
         switch (part) {
@@ -102,7 +105,7 @@ final class AscendTensors {
             case "quant_bias" -> requireBias(name, tensor, weight);
             default -> throw new IllegalStateException("no check for " + part);
         }
-        return tensor;
+        beside.put(name, tensor);
     }
 
     private static boolean isScale(double value) {
@@ -152,11 +155,14 @@ final class AscendTensors {
         }
     }
 
-    /** Refuses what is described and not there. */
-    void requireAllFound(boolean tiesEmbeddings) {
+    /**
+     * Refuses what is described and not there.
+     *
+     * @param isOptional names of tensors that the model does not need
+     */
+    void requireAllFound(Predicate<String> isOptional) {
         description.types().forEach((name, scheme) -> {
-            boolean isHeadOfTied = tiesEmbeddings && name.equals(TensorCheck.HEAD);
-            if (!found.containsKey(name) && !isHeadOfTied) {
+            if (!found.containsKey(name) && !isOptional.test(name)) {
                 throw refuseDescribed(name, "names of tensors in the weight files", scheme + ", and no such tensor");
             }
         });

@@ -1,5 +1,10 @@
 package dev.tandem.checkpoint;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Indexer;
+import dev.tandem.checkpoint.ModelConfig.Latent;
+import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
@@ -101,8 +106,12 @@ public record Inspection(
 
     /** Bytes of keys and values that one token takes in all layers together, in a cache of this type. */
     public long kvBytesPerToken(DType kvDtype) {
-        ModelConfig.Attention attention = config.attention();
-        return 2L * config.layers() * attention.kvHeads() * kvDtype.bytes(attention.headDim());
+        long values = switch (config.attention()) {
+            case GroupedQuery grouped -> 2L * grouped.kvHeads() * grouped.headDim();
+            case Latent latent ->
+                latent.sizes().cached() + latent.indexer().map(Indexer::headDim).orElse(0);
+        };
+        return config.layers() * kvDtype.bytes(values);
     }
 
     /** What is printed for people, line by line. */
@@ -143,7 +152,6 @@ public record Inspection(
     }
 
     private Map<String, String> modelFacts() {
-        ModelConfig.Attention attention = config.attention();
         var facts = new LinkedHashMap<String, String>();
         facts.put("architecture", config.architecture() + " (" + format + ")");
         facts.put("parameters", grouped(parameters()));
@@ -153,10 +161,11 @@ public record Inspection(
                 quantised.method() + " " + quantised.modelType() + ": " + counted(quantised) + " linear weights"));
         facts.put("layers", grouped(config.layers()));
         facts.put("width", grouped(config.hiddenSize()));
-        facts.put(
-                "attention",
-                attention.heads() + " heads, " + attention.kvHeads() + " key/value heads, of " + attention.headDim());
-        facts.put("rope", rope(attention));
+        if (config.predictionLayers() > 0) {
+            facts.put("prediction layers", grouped(config.predictionLayers()) + ", not used");
+        }
+        facts.put("attention", attention());
+        facts.put("rope", rope());
         facts.put("feed-forward", feedForward());
         facts.put(
                 "vocabulary",
@@ -169,25 +178,50 @@ public record Inspection(
         return facts;
     }
 
-    private String rope(ModelConfig.Attention attention) {
+    private String attention() {
+        return switch (config.attention()) {
+            case GroupedQuery grouped ->
+                grouped.heads() + " heads, " + grouped.kvHeads() + " key/value heads, of " + grouped.headDim();
+            case Latent latent ->
+                latent.heads() + " heads over a latent of " + latent.sizes().latent() + " and a rotary key of "
+                        + latent.sizes().rotary()
+                        + latent.indexer()
+                                .map(indexer -> ", at most " + grouped(indexer.topK()) + " positions chosen by "
+                                        + indexer.heads() + " index heads of " + indexer.headDim())
+                                .orElse("");
+        };
+    }
+
+    private String rope() {
+        ModelConfig.Rope rope = config.attention().rope();
         boolean hasFactors = tensors.stream().anyMatch(entry -> entry.name().equals(TensorCheck.ROTARY_FACTORS));
-        String scaling = attention
-                .ropeScaling()
-                .map(llama3 -> ", llama3 scaling by " + llama3.factor())
+        String scaling = rope.scaling()
+                .map(some -> switch (some) {
+                    case Llama3Scaling llama3 -> ", llama3 scaling by " + llama3.factor();
+                    case YarnScaling yarn -> ", yarn scaling by " + yarn.factor();
+                })
                 .orElse(hasFactors ? ", scaling factors in the file" : "");
-        return "base " + attention.ropeTheta() + scaling;
+        return "base " + rope.theta() + scaling;
     }
 
     private String feedForward() {
         Optional<ModelConfig.Experts> experts = config.feedForward().experts();
-        return experts.map(some -> some.count() + " experts of " + grouped(some.intermediateSize()) + ", "
-                        + some.active() + " a token")
+        return experts.map(Inspection::experts)
                 .orElse(grouped(config.feedForward().intermediateSize()));
+    }
+
+    private static String experts(ModelConfig.Experts experts) {
+        String routed = experts.count() + " experts of " + grouped(experts.intermediateSize()) + ", " + experts.active()
+                + " a token";
+        String shared = experts.dense().sharedSize() > 0
+                ? ", a shared one of " + grouped(experts.dense().sharedSize())
+                : "";
+        String dense = experts.dense().layers() > 0 ? "; the first " + experts.dense().layers() + " layers dense" : "";
+        return routed + shared + dense;
     }
 
     /** The same for programs: texts, numbers, lists and maps only, in a fixed order. */
     public Map<String, Object> json() {
-        ModelConfig.Attention attention = config.attention();
         var json = new LinkedHashMap<String, Object>();
         json.put("format", format);
         json.put("architecture", config.architecture().name().toLowerCase(Locale.ROOT));
@@ -196,10 +230,8 @@ public record Inspection(
         quantization.ifPresent(quantised -> json.put("quantization", json(quantised)));
         json.put("layers", config.layers());
         json.put("hidden_size", config.hiddenSize());
-        json.put("heads", attention.heads());
-        json.put("kv_heads", attention.kvHeads());
-        json.put("head_dim", attention.headDim());
-        json.put("rope_theta", attention.ropeTheta());
+        putAttention(json);
+        json.put("rope_theta", config.attention().rope().theta());
         json.put("intermediate_size", config.feedForward().intermediateSize());
         config.feedForward().experts().ifPresent(experts -> {
             json.put("experts", experts.count());
@@ -220,6 +252,19 @@ public record Inspection(
         json.put("files", files);
         json.put("tensors", tensors.stream().map(this::json).toList());
         return json;
+    }
+
+    private void putAttention(Map<String, Object> json) {
+        json.put("heads", config.attention().heads());
+        json.put("kv_heads", config.attention().kvHeads());
+        switch (config.attention()) {
+            case GroupedQuery grouped -> json.put("head_dim", grouped.headDim());
+            case Latent latent -> {
+                json.put("kv_latent_size", latent.sizes().latent());
+                json.put("rotary_key_size", latent.sizes().rotary());
+                latent.indexer().ifPresent(indexer -> json.put("index_top_k", indexer.topK()));
+            }
+        }
     }
 
     private static Map<String, Object> json(Quantization quantization) {

@@ -10,10 +10,12 @@ import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
@@ -30,33 +32,45 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
 
     private static final String WEIGHT = "weight";
 
-    /** Weights whose inputs and outputs are whole rows of activations. */
-    private static final Pattern PROJECTION =
-            Pattern.compile("model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(.*\\.)?[a-z_]+_proj\\.weight");
+    /**
+     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
+     * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
+     */
+    private static final Pattern WHOLE_ROWS = Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
+            + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
+
+    /** Those of them that exporters leave as they are: few outputs, on which choices depend. */
+    private static final Pattern KEPT = Pattern.compile("lm_head\\.weight|.*\\.indexer\\.(wk|weights_proj)\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
         /** Stored as a float type, multiplied in float32. */
-        FLOAT,
+        FLOAT(List.of(), List.of()),
 
         /** int8 weight, input scale and offset fixed beforehand; older exporters add the weight's own scale, which is not needed. */
-        W8A8,
+        W8A8(
+                List.of("input_scale", "input_offset", "deq_scale", "quant_bias"),
+                List.of("weight_scale", "weight_offset")),
 
         /** int8 weight, a scale for every row of the input. */
-        W8A8_DYNAMIC;
+        W8A8_DYNAMIC(List.of("weight_scale", "weight_offset"), List.of());
+
+        private final List<String> required;
+        private final List<String> optional;
+
+        Scheme(List<String> required, List<String> optional) {
+            this.required = required;
+            this.optional = optional;
+        }
 
         /** Last parts of the names of tensors that must stand beside the weight. */
         List<String> required() {
-            return switch (this) {
-                case FLOAT -> List.of();
-                case W8A8 -> List.of("input_scale", "input_offset", "deq_scale", "quant_bias");
-                case W8A8_DYNAMIC -> List.of("weight_scale", "weight_offset");
-            };
+            return required;
         }
 
         /** Last parts of the names of tensors that may; all of them or none. */
         List<String> optional() {
-            return this == W8A8 ? List.of("weight_scale", "weight_offset") : List.of();
+            return optional;
         }
     }
 
@@ -64,9 +78,14 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
     }
 
+    /** Whether a tensor may be int8. */
+    static boolean mayBeInt8(String name) {
+        return WHOLE_ROWS.matcher(name).matches();
+    }
+
     /** Whether a tensor is a projection of attention or feed-forward: what exporters quantise, unlike norms, embeddings and routers. */
     public static boolean isProjection(String name) {
-        return PROJECTION.matcher(name).matches();
+        return mayBeInt8(name) && !KEPT.matcher(name).matches();
     }
 
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
@@ -77,8 +96,10 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     /** Names of the tensors that stand, or may stand, beside quantised weights. */
     Set<String> namesBeside() {
         var names = new HashSet<String>();
-        schemes.keySet().forEach(weight -> names.addAll(namesOf(weight)));
-        names.removeAll(schemes.keySet());
+        schemes.forEach((weight, scheme) -> {
+            scheme.required.forEach(part -> names.add(beside(weight, part)));
+            scheme.optional.forEach(part -> names.add(beside(weight, part)));
+        });
         return names;
     }
 
@@ -89,45 +110,39 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         return counts;
     }
 
-    /** Names of a linear weight and of all that stands, or may stand, beside it. */
-    public Set<String> namesOf(String weight) {
-        Scheme scheme = schemes.getOrDefault(weight, Scheme.FLOAT);
-        var names = new HashSet<String>();
-        names.add(weight);
-        scheme.required().forEach(part -> names.add(beside(weight, part)));
-        scheme.optional().forEach(part -> names.add(beside(weight, part)));
-        return names;
-    }
-
     /**
      * A linear weight with everything that its scheme needs.
      *
-     * @param tensors of the checkpoint, by name
+     * @param find tensors of the checkpoint by name; it is asked for every tensor that belongs to the weight, also for those that are
+     *     not needed
      * @throws IllegalStateException when one is missing, which an open checkpoint rules out
      */
-    public LinearWeight linear(String name, Map<String, Tensor> tensors) {
-        Tensor weight = required(name, tensors);
-        return switch (schemes.getOrDefault(name, Scheme.FLOAT)) {
+    public LinearWeight linear(String name, Function<String, Optional<Tensor>> find) {
+        Scheme scheme = schemes.getOrDefault(name, Scheme.FLOAT);
+        Tensor weight = required(name, find);
+        var parts = new TreeMap<String, Tensor>();
+        scheme.required().forEach(part -> parts.put(part, required(beside(name, part), find)));
+        scheme.optional().forEach(part -> find.apply(beside(name, part)).ifPresent(it -> parts.put(part, it)));
+        return switch (scheme) {
             case FLOAT -> weight;
-            case W8A8_DYNAMIC ->
-                new Int8Weight(weight, required(beside(name, "weight_scale"), tensors), Optional.empty());
+            case W8A8_DYNAMIC -> new Int8Weight(weight, part(parts, "weight_scale"), Optional.empty());
             case W8A8 ->
                 new Int8Weight(
                         weight,
-                        required(beside(name, "deq_scale"), tensors),
+                        part(parts, "deq_scale"),
                         Optional.of(new StaticInput(
-                                onlyValue(required(beside(name, "input_scale"), tensors)),
-                                onlyValue(required(beside(name, "input_offset"), tensors)),
-                                required(beside(name, "quant_bias"), tensors))));
+                                onlyValue(part(parts, "input_scale")),
+                                onlyValue(part(parts, "input_offset")),
+                                part(parts, "quant_bias"))));
         };
     }
 
-    private static Tensor required(String name, Map<String, Tensor> tensors) {
-        Tensor tensor = tensors.get(name);
-        if (tensor == null) {
-            throw new IllegalStateException("no tensor " + name);
-        }
-        return tensor;
+    private static Tensor part(Map<String, Tensor> parts, String name) {
+        return Objects.requireNonNull(parts.get(name), name);
+    }
+
+    private static Tensor required(String name, Function<String, Optional<Tensor>> find) {
+        return find.apply(name).orElseThrow(() -> new IllegalStateException("no tensor " + name));
     }
 
     /** The value of a tensor of shape [1]. */

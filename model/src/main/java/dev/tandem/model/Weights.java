@@ -34,10 +34,7 @@ final class Weights {
     LinearWeight linear(String name) {
         return checkpoint
                 .quantization()
-                .map(quantization -> {
-                    read.addAll(quantization.namesOf(name));
-                    return quantization.linear(name, checkpoint.tensors());
-                })
+                .map(quantization -> quantization.linear(name, this::find))
                 .orElseGet(() -> tensor(name));
     }
 

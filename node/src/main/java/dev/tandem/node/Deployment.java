@@ -74,13 +74,11 @@ final class Deployment implements AutoCloseable {
     /**
      * What a process brings.
      *
-     * @param ranks its ranks
+     * @param terms what it says of itself
      * @param replicas its engines by data-parallel rank
-     * @param expertPort where it takes rows for its experts; 0 when it takes none
      * @param onMembers hears who is there, at every change
      */
-    record Own(
-            LocalRanks ranks, SortedMap<Integer, Replica> replicas, int expertPort, Consumer<Members> onMembers) {}
+    record Own(JoinTerms terms, SortedMap<Integer, Replica> replicas, Consumer<Members> onMembers) {}
 
     /** Limits of every connection between processes of a deployment. */
     static ChannelLimits channelLimits() {
@@ -89,7 +87,11 @@ final class Deployment implements AutoCloseable {
 
     /** What processes must know to join. */
     static SharedToken token(NodeConfig config) {
-        return config.environment().network().clusterToken().map(SharedToken::of).orElseGet(SharedToken::none);
+        return config.environment()
+                .network()
+                .clusterToken()
+                .map(SharedToken::of)
+                .orElseGet(SharedToken::none);
     }
 
     /**
@@ -97,8 +99,7 @@ final class Deployment implements AutoCloseable {
      *
      * @throws EngineException INVALID when the head refuses this process, UNAVAILABLE when somebody is missing after the deadline
      */
-    static Deployment start(NodeConfig config, LoadedModel loaded, Own own, ClusterCounters counters)
-            throws InterruptedException {
+    static Deployment start(NodeConfig config, Own own, ClusterCounters counters) throws InterruptedException {
         Parallel parallel = config.flags().parallel();
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
@@ -110,7 +111,7 @@ final class Deployment implements AutoCloseable {
         }
         var meeting = new Meeting(
                 new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort()),
-                terms(config, loaded.checkpoint(), own),
+                own.terms(),
                 token(config),
                 Duration.ofSeconds(parallel.head().joinTimeoutSeconds()));
         var deployment = new Deployment(replicas, counters, meeting, own);
@@ -159,7 +160,12 @@ final class Deployment implements AutoCloseable {
         LOG.info("stage=\"{}\"", sentence);
     }
 
-    private static JoinTerms terms(NodeConfig config, Checkpoint checkpoint, Own own) {
+    /**
+     * What this process says of itself.
+     *
+     * @param expertPort where it takes rows for its experts; 0 when it takes none
+     */
+    static JoinTerms terms(NodeConfig config, Checkpoint checkpoint, RankPlan plan, int expertPort) {
         Parallel parallel = config.flags().parallel();
         var numbers = new ModelTerms.Numbers(
                 config.flags().model().numerics().dtype(),
@@ -171,23 +177,17 @@ final class Deployment implements AutoCloseable {
                         checkpoint.config(),
                         ModelFingerprint.of(checkpoint),
                         numbers,
-                        own.ranks().maxModelLength()),
+                        plan.maxModelLength()),
                 new Spread(
                         data.size(),
                         parallel.hasExpertParallel(),
                         data.balancing() == Balancing.INTERNAL,
                         parallel.tensor()),
-                KvTerms.of(own.ranks()
-                        .replicas()
-                        .getFirst()
-                        .shards()
-                        .getFirst()
-                        .pool()
-                        .layout()),
+                KvTerms.of(plan.layout()),
                 new Seat(
                         new Shard(data.startRank(), data.startRank() + data.localSize()),
                         config.announcedHost(),
-                        own.expertPort()));
+                        expertPort));
     }
 
     /** All ranks that this process gives requests to. */

@@ -118,7 +118,8 @@ final class Generation {
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
                     var shared = new ChoiceReader.Context(model, job.fields(), metrics, requestTimeout);
-                    readers.add(new ChoiceReader(index, replicas.submit(request, job.placement().pinnedRank()), shared));
+                    readers.add(new ChoiceReader(
+                            index, replicas.submit(request, job.placement().pinnedRank()), shared));
                 }
             }
             return readers;
@@ -142,7 +143,7 @@ final class Generation {
                         .flatMap(TokenEvent.Finished::ticket)
                         .map(ticket -> params(job, ticket, readers))
                 : Optional.empty();
-        return builder.whole(choices, usage(job, readers), promptIds(job, 0), params);
+        return builder.whole(choices, usage(job, readers), promptIdsByChoice(job, choices.size()), params);
     }
 
     /** A ticket leaves with what the decode node may tell the client about the prefill: keys that other decode nodes ignore. */
@@ -266,9 +267,18 @@ final class Generation {
         }
     }
 
+    private static Optional<List<List<Integer>>> promptIdsByChoice(Job job, int choices) {
+        var all = new ArrayList<List<Integer>>();
+        for (int choice = 0; choice < choices; choice++) {
+            promptIds(job, choice / job.choices()).ifPresent(all::add);
+        }
+        return all.isEmpty() ? Optional.empty() : Optional.of(all);
+    }
+
     private static Optional<List<Integer>> promptIds(Job job, int prompt) {
         return job.fields().output().tokenIds().areReturned()
-                ? Optional.of(Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
+                ? Optional.of(
+                        Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
                 : Optional.empty();
     }
 

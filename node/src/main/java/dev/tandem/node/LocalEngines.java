@@ -29,15 +29,15 @@ final class LocalEngines implements AutoCloseable {
     }
 
     /** Starts one engine after the other; when one does not start, those before it are closed. */
-    static LocalEngines start(NodeConfig config, LocalRanks ranks) {
-        var started = new LocalEngines(
-                config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks) {
+        var started =
+                new LocalEngines(config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.hub.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
                 started.engines.put(
-                        parts.dpRank(), Engine.start(engineConfig(config, ranks, parts.dpRank()), connected, warmUp));
+                        parts.dpRank(), Engine.start(engineConfig(config, plan, parts.dpRank()), connected, warmUp));
             }
             return started;
         } catch (RuntimeException e) {
@@ -58,10 +58,10 @@ final class LocalEngines implements AutoCloseable {
                 .findFirst();
     }
 
-    private static EngineConfig engineConfig(NodeConfig config, LocalRanks ranks, int dpRank) {
+    private static EngineConfig engineConfig(NodeConfig config, RankPlan plan, int dpRank) {
         ServeFlags flags = config.flags();
         return new EngineConfig(
-                ranks.maxModelLength(),
+                plan.maxModelLength(),
                 new EngineConfig.Limits(
                         flags.scheduler().batchedTokens(),
                         flags.scheduler().sequences(),
@@ -95,11 +95,10 @@ final class LocalEngines implements AutoCloseable {
 
     /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
     private static int peerTpSize(KvTransferConfig transfer) {
-        Optional<KvTransferConfig.Sizes> peer =
-                switch (transfer.role()) {
-                    case KV_PRODUCER -> transfer.expected().decode();
-                    case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
-                };
+        Optional<KvTransferConfig.Sizes> peer = switch (transfer.role()) {
+            case KV_PRODUCER -> transfer.expected().decode();
+            case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
+        };
         return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
     }
 

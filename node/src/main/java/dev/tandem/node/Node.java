@@ -2,6 +2,7 @@ package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
 import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.Optional;
@@ -61,15 +62,25 @@ public final class Node implements AutoCloseable {
         LoadedModel loaded = LoadedModel.open(config);
         opened.add(loaded::close);
         var counters = new ClusterCounters();
-        LocalRanks ranks = LocalRanks.load(config, loaded, rank -> Optional.empty());
+        RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
+        Optional<Experts> experts = experts(config, loaded, plan, counters);
+        experts.ifPresent(it -> opened.add(it::close));
+        LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         opened.add(ranks::close);
         LOG.info("stage=\"warming up kernels\"");
-        LocalEngines engines = LocalEngines.start(config, ranks);
+        LocalEngines engines = LocalEngines.start(config, plan, ranks);
         opened.add(engines::close);
-        var own = new Deployment.Own(ranks, engines.byDpRank(), 0, members -> {});
-        Deployment deployment = Deployment.start(config, loaded, own, counters);
+        var own = new Deployment.Own(
+                Deployment.terms(
+                        config,
+                        loaded.checkpoint(),
+                        plan,
+                        experts.map(Experts::port).orElse(0)),
+                engines.byDpRank(),
+                members -> experts.ifPresent(it -> it.update(members)));
+        Deployment deployment = Deployment.start(config, own, counters);
         opened.add(deployment::close);
-        ServedModel served = loaded.served(ranks.maxModelLength());
+        ServedModel served = loaded.served(plan.maxModelLength());
         int port = 0;
         if (!flags.parallel().isHeadless()) {
             LOG.info("stage=\"listening\"");
@@ -78,6 +89,21 @@ public final class Node implements AutoCloseable {
             port = server.port();
         }
         return new Node(opened, engines, deployment, report(config, served, ranks, loaded, port));
+    }
+
+    /** Experts spread over ranks, where the flags ask for it and the model has any. */
+    private static Optional<Experts> experts(
+            NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
+        if (!config.flags().parallel().hasExpertParallel()
+                || config.flags().parallel().worldRanks() == 1) {
+            return Optional.empty();
+        }
+        if (loaded.checkpoint().config().feedForward().experts().isEmpty()) {
+            LOG.info("--enable-expert-parallel: accepted, no effect, because the model has no experts");
+            return Optional.empty();
+        }
+        JoinTerms terms = Deployment.terms(config, loaded.checkpoint(), plan, 0);
+        return Optional.of(Experts.start(config, loaded, terms, counters));
     }
 
     private static NodeReport report(

@@ -125,8 +125,7 @@ final class NodeMetrics {
         RANK_GAUGES.forEach((gauge, value) -> page.gauge(
                 new MetricName(gauge.name(), gauge.help(), labels), () -> value.applyAsDouble(replica.get())));
         for (EngineCounter counter : EngineCounter.values()) {
-            page.counter(
-                    name(counter, labels), () -> replica.get().counters().getOrDefault(counter, 0L));
+            page.counter(name(counter, labels), () -> replica.get().counters().getOrDefault(counter, 0L));
         }
     }
 

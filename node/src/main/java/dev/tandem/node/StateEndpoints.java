@@ -66,8 +66,8 @@ final class StateEndpoints {
     void version(Exchange exchange) {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
-        handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
-                .put("engine_id", config.engineId()));
+        handoff.ifPresent(
+                config -> node.put("handoff", handoffWord(config.connector())).put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 

@@ -82,8 +82,8 @@ final class BalancedStream implements TokenStream {
                     release();
                     return finished;
                 }
-                case Failed failed when isRunAgain(failed.cause()) ->
-                    set.counters().increment(ClusterCounter.REQUESTS_RERUN);
+                case Failed failed
+                when isRunAgain(failed.cause()) -> set.counters().increment(ClusterCounter.REQUESTS_RERUN);
                 case Failed failed -> {
                     release();
                     return failed;
@@ -143,7 +143,12 @@ final class BalancedStream implements TokenStream {
         uncount();
         try {
             run(new Request(request.id(), request.promptTokenIds(), request.sampling(), request.handoff(), left));
-            LOG.warn("request={} runs on {}, {} did not answer: {}", request.id(), current().entry(), dead, cause.getMessage());
+            LOG.warn(
+                    "request={} runs on {}, {} did not answer: {}",
+                    request.id(),
+                    current().entry(),
+                    dead,
+                    cause.getMessage());
             return true;
         } catch (EngineException refused) {
             LOG.warn("request={} runs nowhere, {} did not answer, then: {}", request.id(), dead, refused.getMessage());

@@ -51,8 +51,7 @@ public final class ClusterHead implements AutoCloseable {
     private final List<Session> joined = new ArrayList<>(); // guarded by the lock
     private final FrameListener listener;
 
-    private ClusterHead(
-            Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
+    private ClusterHead(Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
             throws IOException {
         this.setup = setup;
         this.replicas = replicas;
@@ -60,8 +59,7 @@ public final class ClusterHead implements AutoCloseable {
         this.onMembers = onMembers;
         int dpSize = setup.terms().spread().dpSize();
         this.roll = new MemberRoll(setup.terms().seat(), dpSize);
-        this.listener = FrameListener.start(
-                setup.address(), setup.limits(), dpSize + SPARE_CONNECTIONS, Session::new);
+        this.listener = FrameListener.start(setup.address(), setup.limits(), dpSize + SPARE_CONNECTIONS, Session::new);
     }
 
     /**
@@ -128,11 +126,11 @@ public final class ClusterHead implements AutoCloseable {
             if (leftNs <= 0) {
                 throw new EngineException(
                         Kind.UNAVAILABLE,
-                        words(missing) + " have not joined at " + FrameChannel.words(setup.address()) + " within " + deadline.toSeconds()
-                                + " s");
+                        words(missing) + " have not joined at " + FrameChannel.words(setup.address()) + " within "
+                                + deadline.toSeconds() + " s");
             }
-            report.accept("waiting for " + words(missing) + " of " + setup.terms().spread().dpSize() + " to join at "
-                    + FrameChannel.words(setup.address()));
+            report.accept("waiting for " + words(missing) + " of "
+                    + setup.terms().spread().dpSize() + " to join at " + FrameChannel.words(setup.address()));
             missing = missingAfterChange(missing, Math.min(leftNs, REPORT_EVERY.toNanos()));
         }
     }
@@ -224,7 +222,8 @@ public final class ClusterHead implements AutoCloseable {
                     counters.increment(ClusterCounter.NODES_REFUSED);
                     return;
                 }
-                var joining = new ReplicaLink(channel, terms.get().seat(), setup.limits().maxFrameBytes());
+                var joining = new ReplicaLink(
+                        channel, terms.get().seat(), setup.limits().maxFrameBytes());
                 link = joining;
                 join(this, terms.get(), joining);
             } finally {

@@ -94,7 +94,8 @@ public final class ClusterNode implements AutoCloseable {
      */
     public Members awaitJoined() throws InterruptedException {
         try {
-            return firstJoin.get(2 * setup.patience().deadline().toMillis() + JOIN_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            return firstJoin.get(
+                    2 * setup.patience().deadline().toMillis() + JOIN_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
         } catch (ExecutionException e) {
             throw e.getCause() instanceof EngineException refused ? refused : new IllegalStateException(e.getCause());
         } catch (TimeoutException e) {
@@ -139,6 +140,7 @@ public final class ClusterNode implements AutoCloseable {
         try {
             while (true) {
                 NodeSession joined = join();
+                session = joined;
                 firstJoin.complete(joined.members());
                 serve(joined);
             }
@@ -168,10 +170,12 @@ public final class ClusterNode implements AutoCloseable {
             if (System.nanoTime() - endNs >= 0) {
                 throw new EngineException(
                         Kind.UNAVAILABLE,
-                        "no head at " + FrameChannel.words(setup.head()) + " within " + patience.deadline().toSeconds() + " s: " + obstacle);
+                        "no head at " + FrameChannel.words(setup.head()) + " within "
+                                + patience.deadline().toSeconds() + " s: " + obstacle);
             }
             if (!obstacle.equals(reported)) {
-                service.report().accept("waiting for the head at " + FrameChannel.words(setup.head()) + ": " + obstacle);
+                service.report()
+                        .accept("waiting for the head at " + FrameChannel.words(setup.head()) + ": " + obstacle);
                 reported = obstacle;
             }
             pause(Math.min(pauseNs, Math.max(1, endNs - System.nanoTime())));
@@ -181,8 +185,9 @@ public final class ClusterNode implements AutoCloseable {
 
     /** Pushes states until the head is gone. */
     private void serve(NodeSession joined) throws InterruptedException {
-        session = joined;
-        service.report().accept("joined the head at " + FrameChannel.words(setup.head()) + " as " + setup.terms().seat());
+        service.report()
+                .accept("joined the head at " + FrameChannel.words(setup.head()) + " as "
+                        + setup.terms().seat());
         requireOpen(); // close() may have looked before there was a session
         Optional<String> cause = Optional.empty();
         while (cause.isEmpty()) {
@@ -191,9 +196,14 @@ public final class ClusterNode implements AutoCloseable {
         }
         int aborted = joined.aborted();
         requireOpen();
-        LOG.warn("the head at {} is gone, {} of its requests were aborted: {}", FrameChannel.words(setup.head()), aborted, cause.get());
-        service.report().accept("the head at " + FrameChannel.words(setup.head()) + " is gone (" + cause.get() + "); joining again for "
-                + setup.patience().deadline().toSeconds() + " s");
+        LOG.warn(
+                "the head at {} is gone, {} of its requests were aborted: {}",
+                FrameChannel.words(setup.head()),
+                aborted,
+                cause.get());
+        service.report()
+                .accept("the head at " + FrameChannel.words(setup.head()) + " is gone (" + cause.get()
+                        + "); joining again for " + setup.patience().deadline().toSeconds() + " s");
     }
 
     private void pause(long nanos) throws InterruptedException {

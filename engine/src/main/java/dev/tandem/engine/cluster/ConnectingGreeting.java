@@ -62,7 +62,9 @@ public final class ConnectingGreeting {
             case Progress.Welcomed welcomed -> true;
             case Progress.Refused refused ->
                 throw new FrameException(
-                        "greeting", "an invitation", "refused: " + refused.refusal().message("the peer", "this side"));
+                        "greeting",
+                        "an invitation",
+                        "refused: " + refused.refusal().message("the peer", "this side"));
         };
     }
 

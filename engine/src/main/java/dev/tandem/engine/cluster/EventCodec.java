@@ -42,7 +42,8 @@ final class EventCodec {
             case Token token -> writer.integer(token.id()).optional(token.logprobs(), EventCodec::writeLogprobs);
             case Finished finished -> writeFinished(writer, finished);
             case Failed failed ->
-                writer.text(failed.cause().kind().name()).text(shortened(failed.cause().getMessage()));
+                writer.text(failed.cause().kind().name())
+                        .text(shortened(String.valueOf(failed.cause().getMessage())));
         }
         return writer.toBytes();
     }
@@ -116,8 +117,7 @@ final class EventCodec {
     }
 
     private static TokenLogprobs readLogprobs(BodyReader reader) throws FrameException {
-        return new TokenLogprobs(
-                readLogprob(reader), reader.list("logprobs", MAX_LOGPROBS, EventCodec::readLogprob));
+        return new TokenLogprobs(readLogprob(reader), reader.list("logprobs", MAX_LOGPROBS, EventCodec::readLogprob));
     }
 
     private static Logprob readLogprob(BodyReader reader) throws FrameException {

@@ -36,8 +36,7 @@ public record JoinTerms(String tandemVersion, ModelTerms model, Spread spread, K
         for (Map.Entry<String, String> fact : ours.entrySet()) {
             String other = theirs.get(fact.getKey());
             if (!Objects.equals(fact.getValue(), other)) {
-                return Optional.of(
-                        new Mismatch(fact.getKey(), fact.getValue(), other == null ? "none" : other));
+                return Optional.of(new Mismatch(fact.getKey(), fact.getValue(), other == null ? "none" : other));
             }
         }
         for (String field : theirs.keySet()) { // more planes than ours

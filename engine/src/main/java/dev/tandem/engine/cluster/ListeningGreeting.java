@@ -56,8 +56,7 @@ public final class ListeningGreeting {
         if (kind != FrameKind.HELLO) {
             throw new FrameException("first frame", "" + FrameKind.HELLO, kind);
         }
-        int version =
-                BodyReader.readBeginning(body.slice(), reader -> reader.integer("version", 0, Integer.MAX_VALUE));
+        int version = BodyReader.readBeginning(body.slice(), reader -> reader.integer("version", 0, Integer.MAX_VALUE));
         if (version != JoinTerms.PROTOCOL_VERSION) {
             return refuse(new Refusal("protocol version", "" + JoinTerms.PROTOCOL_VERSION, "" + version, true));
         }

@@ -28,8 +28,7 @@ final class MemberRoll {
     /** What speaks against a process at this place; it may come when nothing does. */
     Optional<Refusal> objection(Seat seat) {
         if (seat.ranks().to() > dpSize) {
-            return Optional.of(
-                    new Refusal("data-parallel ranks", "ranks 0.." + (dpSize - 1), ranks(seat), true));
+            return Optional.of(new Refusal("data-parallel ranks", "ranks 0.." + (dpSize - 1), ranks(seat), true));
         }
         if (seat.overlaps(own)) {
             return Optional.of(new Refusal("data-parallel ranks", ranks(own) + " itself", ranks(seat), true));
@@ -37,9 +36,11 @@ final class MemberRoll {
         for (Entry entry : entries.values()) {
             if (entry.isUp() && entry.seat().overlaps(seat)) {
                 // not final: it may be the same node, back before its end was noticed
-                return Optional.of(
-                        new Refusal("data-parallel ranks", ranks(entry.seat()) + " of " + entry.seat().host()
-                                + " already", ranks(seat), false));
+                return Optional.of(new Refusal(
+                        "data-parallel ranks",
+                        ranks(entry.seat()) + " of " + entry.seat().host() + " already",
+                        ranks(seat),
+                        false));
             }
         }
         return Optional.empty();

@@ -50,15 +50,15 @@ final class NodeSession implements FrameChannel.Handler {
      */
     static NodeSession join(ClusterNode.Setup setup, ClusterNode.Service service, Duration deadline)
             throws IOException, InterruptedException {
-        var address = new InetSocketAddress(setup.head().getHostString(), setup.head().getPort());
+        var address =
+                new InetSocketAddress(setup.head().getHostString(), setup.head().getPort());
         long limitMillis = Math.max(1, Math.min(deadline.toMillis(), CONNECT_LIMIT.toMillis()));
         var made = new CompletableFuture<NodeSession>();
-        FrameChannel channel =
-                FrameChannel.connect(address, Duration.ofMillis(limitMillis), setup.limits(), opened -> {
-                    var session = new NodeSession(setup, service, opened);
-                    made.complete(session);
-                    return session;
-                });
+        FrameChannel channel = FrameChannel.connect(address, Duration.ofMillis(limitMillis), setup.limits(), opened -> {
+            var session = new NodeSession(setup, service, opened);
+            made.complete(session);
+            return session;
+        });
         NodeSession session = made.join();
         try {
             long answerMillis = setup.limits().silence().toMillis();
@@ -66,7 +66,7 @@ final class NodeSession implements FrameChannel.Handler {
             session.members.get(answerMillis, TimeUnit.MILLISECONDS); // the head sends them behind the welcome
             return session;
         } catch (ExecutionException e) {
-            throw new IOException(String.valueOf(e.getCause().getMessage()), e);
+            throw new IOException(session.ended.join(), e);
         } catch (TimeoutException e) {
             channel.close();
             throw new IOException("it does not answer like a head", e);

@@ -18,6 +18,7 @@ import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
 import java.nio.ByteBuffer;
 import java.util.EnumMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
@@ -57,7 +58,8 @@ final class ReplicaLink {
     private final Seat seat;
     private final int maxFrameBytes;
     private final AtomicLong nextStream = new AtomicLong();
-    private final Map<Long, OpenStream> streams = new ConcurrentHashMap<>(); // submitters add; whoever ends one removes it
+    private final Map<Long, OpenStream> streams =
+            new ConcurrentHashMap<>(); // submitters add; whoever ends one removes it
     private final Map<Integer, EngineStatus> states = new ConcurrentHashMap<>(); // the reader writes, anybody reads
 
     /** @param maxFrameBytes longest body that may be sent */
@@ -125,10 +127,10 @@ final class ReplicaLink {
     /** The connection is gone: all that is under way fails. Gives the number of requests that were. */
     int fail(String cause) {
         var failure = new EngineException(Kind.UNAVAILABLE, seat + " died: " + cause);
-        states.replaceAll((rank, state) ->
-                new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
+        states.replaceAll(
+                (rank, state) -> new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
         int failed = 0;
-        for (Long id : streams.keySet()) {
+        for (Long id : List.copyOf(streams.keySet())) {
             OpenStream stream = streams.remove(id);
             if (stream != null) {
                 stream.queue.end(new Failed(failure));
@@ -196,7 +198,9 @@ final class ReplicaLink {
     }
 
     private void sendClose(long id, FinishReason reason) {
-        sendSoon(FrameKind.CLOSE, new BodyWriter().integer(id).text(reason.name()).toBytes());
+        sendSoon(
+                FrameKind.CLOSE,
+                new BodyWriter().integer(id).text(reason.name()).toBytes());
     }
 
     /** Never waits: the callers may be event loops. What finds no room waits for it on a thread of its own. */

@@ -105,8 +105,10 @@ final class RequestCodec {
                 .number(penalties.repetition())
                 .number(penalties.presence())
                 .number(penalties.frequency())
-                .list(bias.entrySet(), bias.size(), (to, entry) -> to.integer(entry.getKey())
-                        .number(entry.getValue()))
+                .list(
+                        bias.entrySet(),
+                        bias.size(),
+                        (to, entry) -> to.integer(entry.getKey()).number(entry.getValue()))
                 .optional(options.seed())
                 .list(stops, stops.size(), (to, id) -> to.integer(id))
                 .flag(options.stop().ignoresEndOfText())

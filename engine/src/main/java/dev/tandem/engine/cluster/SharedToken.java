@@ -63,7 +63,7 @@ public final class SharedToken {
         try {
             Mac mac = Mac.getInstance(ALGORITHM);
             mac.init(new SecretKeySpec(secret.get(), ALGORITHM));
-            mac.update((byte) side.ordinal());
+            mac.update(side.name().getBytes(StandardCharsets.US_ASCII));
             mac.update(listenerNonce);
             return mac.doFinal(connectorNonce);
         } catch (GeneralSecurityException e) {

@@ -14,8 +14,8 @@ public record Spread(int dpSize, boolean hasExpertParallel, boolean isBalancedBy
 
     public Spread {
         if (dpSize < 1 || dpSize > MAX_SIZE || tpSize < 1 || tpSize > MAX_SIZE) {
-            throw new IllegalArgumentException(
-                    "data parallel size " + dpSize + " and tensor parallel size " + tpSize + " must be 1 to " + MAX_SIZE);
+            throw new IllegalArgumentException("data parallel size " + dpSize + " and tensor parallel size " + tpSize
+                    + " must be 1 to " + MAX_SIZE);
         }
     }
 }

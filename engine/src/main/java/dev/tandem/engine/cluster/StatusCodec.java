@@ -30,8 +30,9 @@ final class StatusCodec {
         Blocks blocks = status.blocks();
         return new BodyWriter()
                 .integer(dpRank)
-                .optional(status.failure(), (to, failure) -> to.text(
-                        failure.substring(0, Math.min(failure.length(), MAX_TEXT_CHARACTERS))))
+                .optional(
+                        status.failure(),
+                        (to, failure) -> to.text(failure.substring(0, Math.min(failure.length(), MAX_TEXT_CHARACTERS))))
                 .integer(load.waiting())
                 .integer(load.running())
                 .integer(load.lent())

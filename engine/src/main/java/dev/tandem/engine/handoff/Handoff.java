@@ -60,8 +60,7 @@ public final class Handoff implements AutoCloseable {
                 hub.book(),
                 hub.limits());
         var terms = new LeasedRegion.LeaseTerms(directory, counters, ledger::cameToRest);
-        this.sideChannelPort =
-                config.role() == Role.CONSUMER ? config.sideChannelPort() : offer(idCount, terms);
+        this.sideChannelPort = config.role() == Role.CONSUMER ? config.sideChannelPort() : offer(idCount, terms);
     }
 
     /**
@@ -72,10 +71,9 @@ public final class Handoff implements AutoCloseable {
      * @param wakeLoop called from any thread when {@link #poll} has something; must not block
      * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
      */
-    public static Handoff start(
-            HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
+    public static Handoff start(HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
         requireAlike(poolsByTpRank);
-        var handoff = new Handoff(config, poolsByTpRank, hub, wakeLoop);
+        Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
                 "engine={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
@@ -86,6 +84,10 @@ public final class Handoff implements AutoCloseable {
                 hub.transfers().segmentName(),
                 handoff.incarnation);
         return handoff;
+    }
+
+    static Handoff startQuietly(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
+        return new Handoff(config, pools, hub, wakeLoop);
     }
 
     private static void requireAlike(List<KvPool> pools) {
@@ -269,8 +271,8 @@ public final class Handoff implements AutoCloseable {
             regions.forEach(hub.transfers()::unregister);
         }
         if (!isAtRest) {
-            throw new IllegalStateException("reads into the KV memory of engine " + config.engineId()
-                    + " are not at rest after " + REST_LIMIT);
+            throw new IllegalStateException(
+                    "reads into the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
         }
     }
 }

@@ -16,7 +16,8 @@ import java.time.Duration;
 public record HandoffConfig(String engineId, int sideChannelPort, Role role, int peerTpSize, Terms terms) {
     public HandoffConfig {
         if (peerTpSize < 1 || peerTpSize > HandoffTicket.MAX_TP_SIZE) {
-            throw new IllegalArgumentException("tp_size " + peerTpSize + " of the peer is not 1 to " + HandoffTicket.MAX_TP_SIZE);
+            throw new IllegalArgumentException(
+                    "tp_size " + peerTpSize + " of the peer is not 1 to " + HandoffTicket.MAX_TP_SIZE);
         }
     }
 

@@ -4,6 +4,7 @@ import dev.tandem.engine.request.EngineException;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -28,6 +29,9 @@ public final class HandoffHub implements AutoCloseable {
     /** Pools that a process may register in its life; with the spread their addresses stay below 2^62. */
     static final int MAX_POOLS = 256;
 
+    private static final Duration WARM_UP = Duration.ofMillis(300);
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+
     private final String host;
     private final HandoffLimits limits;
     private final HandoffCounters counters = new HandoffCounters();
@@ -35,6 +39,9 @@ public final class HandoffHub implements AutoCloseable {
     private final SideChannel channel;
     private final PeerBook book;
     private final long firstAddress;
+    private final Thread warmUp =
+            Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::warmUp);
+    private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
     private HandoffHub(String host, HandoffLimits limits, TransferEngine transfers) {
@@ -54,14 +61,28 @@ public final class HandoffHub implements AutoCloseable {
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
     public static HandoffHub start(String host) {
-        return start(host, HandoffLimits.standard());
+        HandoffHub hub = start(host, HandoffLimits.standard());
+        log.info("handoff host={} transfer engine={}", host, hub.transfers.segmentName());
+        hub.warmUp.start();
+        return hub;
+    }
+
+    /** Makes the code of both sides hot while the process loads its model. */
+    private void warmUp() {
+        long beganNs = System.nanoTime();
+        try {
+            int exchanges = HandoffWarmUp.run(WARM_UP, () -> isClosing);
+            log.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
+        } catch (EngineException e) {
+            log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // nobody does this
+        }
     }
 
     static HandoffHub start(String host, HandoffLimits limits) {
         try {
-            TransferEngine transfers = TransferEngine.start(limits.transferConfig(host));
-            log.info("handoff host={} transfer engine={}", host, transfers.segmentName());
-            return new HandoffHub(host, limits, transfers);
+            return new HandoffHub(host, limits, TransferEngine.start(limits.transferConfig(host)));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -128,7 +149,15 @@ public final class HandoffHub implements AutoCloseable {
     /** Delivers done messages that wait, for a short while, then closes all sockets. */
     @Override
     public void close() {
+        isClosing = true;
         transfers.close();
         channel.close();
+        try {
+            if (warmUp.isAlive() && !warmUp.join(CLOSE_LIMIT)) {
+                log.warn("the warm-up of the handoff does not end");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

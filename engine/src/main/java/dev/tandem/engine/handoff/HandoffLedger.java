@@ -43,11 +43,7 @@ final class HandoffLedger {
     record Terms(long leaseTimeoutNs, DoneRule doneRule) {}
 
     HandoffLedger(
-            Terms terms,
-            VirtualIds virtualIds,
-            LeaseDirectory directory,
-            HandoffCounters counters,
-            Runnable wakeLoop) {
+            Terms terms, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
         this.terms = terms;
         this.virtualIds = virtualIds;
         this.directory = directory;

@@ -50,8 +50,7 @@ final class PullConnector {
      * @param counters of the process
      * @param wakeLoop called when {@link #poll} has something
      */
-    record Node(
-            HandoffConfig config, List<KvPool> pools, Reader reader, HandoffCounters counters, Runnable wakeLoop) {}
+    record Node(HandoffConfig config, List<KvPool> pools, Reader reader, HandoffCounters counters, Runnable wakeLoop) {}
 
     private final Node node;
     private final SideChannel channel;
@@ -67,7 +66,8 @@ final class PullConnector {
 
     // Owned by the side-channel poller.
     private final Set<Fetch> moving = new HashSet<>(); // with open reads
-    private @Nullable CompletableFuture<Boolean> rest; // completed when nothing moves any more; null while the engine lives
+    private @Nullable CompletableFuture<Boolean>
+            rest; // completed when nothing moves any more; null while the engine lives
 
     PullConnector(Node node, SideChannel channel, PeerBook book, HandoffLimits limits) {
         this.node = node;
@@ -86,7 +86,8 @@ final class PullConnector {
                     EngineException.Kind.INVALID,
                     "request id " + order.requestId() + " is in use: its KV is being fetched");
         }
-        var fetch = new Fetch(order, nowNs + node.config().terms().fetchTimeout().toNanos());
+        var fetch =
+                new Fetch(order, nowNs + node.config().terms().fetchTimeout().toNanos());
         boolean isTooMany = fetching.size() >= limits.fetches();
         fetching.put(order.requestId(), fetch);
         due.put(order.requestId(), fetch);
@@ -119,7 +120,8 @@ final class PullConnector {
             Fetch fetch = due.pollFirstEntry().getValue();
             var reason = new TransferException(
                     Kind.TIMED_OUT,
-                    "the KV was not here within " + node.config().terms().fetchTimeout().toMillis() + " ms");
+                    "the KV was not here within "
+                            + node.config().terms().fetchTimeout().toMillis() + " ms");
             channel.execute(() -> giveUp(fetch, reason));
         }
     }

@@ -87,14 +87,7 @@ public record SamplingOptions(
     /** As these, with this seed. */
     public SamplingOptions withSeed(long drawn) {
         return new SamplingOptions(
-                maxTokens,
-                minTokens,
-                filters,
-                penalties,
-                logitBias,
-                OptionalLong.of(drawn),
-                stop,
-                topLogprobs);
+                maxTokens, minTokens, filters, penalties, logitBias, OptionalLong.of(drawn), stop, topLogprobs);
     }
 
     /** One alternative of {@code logprobs}. */

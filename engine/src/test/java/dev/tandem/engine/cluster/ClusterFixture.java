@@ -29,7 +29,8 @@ final class ClusterFixture implements AutoCloseable {
     static final int DP_SIZE = 4;
 
     /** A node with its replicas, and what it reported. */
-    record Node(ClusterNode node, List<FakeReplica> replicas, BlockingQueue<String> reports, BlockingQueue<Members> members)
+    record Node(
+            ClusterNode node, List<FakeReplica> replicas, BlockingQueue<String> reports, BlockingQueue<Members> members)
             implements AutoCloseable {
         String report() throws InterruptedException {
             return taken(reports);
@@ -47,7 +48,11 @@ final class ClusterFixture implements AutoCloseable {
 
     /** A head with a replica of its own, rank 0. */
     record Head(
-            ClusterHead head, ReplicaSet replicas, FakeReplica own, ClusterCounters counters, BlockingQueue<Members> members)
+            ClusterHead head,
+            ReplicaSet replicas,
+            FakeReplica own,
+            ClusterCounters counters,
+            BlockingQueue<Members> members)
             implements AutoCloseable {
         void awaitAll() throws InterruptedException {
             head.awaitAll(PATIENCE, report -> {});
@@ -59,17 +64,12 @@ final class ClusterFixture implements AutoCloseable {
         }
     }
 
-    private final List<AutoCloseable> opened = new ArrayList<>();
+    private final List<Runnable> closers = new ArrayList<>();
 
     static JoinTerms terms(int from, int to) {
         return new JoinTerms(
                 "0.1.0",
-                new ModelTerms(
-                        "QWEN3_MOE",
-                        "4 layers",
-                        "f1",
-                        new ModelTerms.Numbers("bfloat16", "none"),
-                        512),
+                new ModelTerms("QWEN3_MOE", "4 layers", "f1", new ModelTerms.Numbers("bfloat16", "none"), 512),
                 new Spread(DP_SIZE, true, true, 1),
                 new KvTerms(16, List.of("k.0 BF16 4 x 16 of 4 heads", "v.0 BF16 4 x 16 of 4 heads")),
                 new Seat(new Shard(from, to), "127.0.1." + (1 + from), 7000 + from));
@@ -105,7 +105,7 @@ final class ClusterFixture implements AutoCloseable {
                 own,
                 counters,
                 members);
-        opened.add(head);
+        closers.add(head::close);
         return head;
     }
 
@@ -126,8 +126,8 @@ final class ClusterFixture implements AutoCloseable {
         }
         var reports = new LinkedBlockingQueue<String>();
         var members = new LinkedBlockingQueue<Members>();
-        var patience = new ClusterNode.Patience(
-                deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
+        var patience =
+                new ClusterNode.Patience(deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
         var node = new Node(
                 ClusterNode.start(
                         new ClusterNode.Setup(loopback(port), terms, token, LIMITS, patience),
@@ -135,7 +135,7 @@ final class ClusterFixture implements AutoCloseable {
                 replicas,
                 reports,
                 members);
-        opened.add(node);
+        closers.add(node::close);
         return node;
     }
 
@@ -164,9 +164,7 @@ final class ClusterFixture implements AutoCloseable {
     }
 
     @Override
-    public void close() throws Exception {
-        for (AutoCloseable it : opened.reversed()) {
-            it.close();
-        }
+    public void close() {
+        closers.reversed().forEach(Runnable::run);
     }
 }

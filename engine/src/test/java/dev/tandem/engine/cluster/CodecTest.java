@@ -53,7 +53,9 @@ class CodecTest {
     void shouldCarryEveryFieldOfARequest() throws Exception {
         for (int seed = 0; seed < ROUNDS; seed++) {
             Request request = request(new SplittableRandom(seed));
-            byte[] body = new BodyWriter().with(writer -> RequestCodec.write(writer, request)).toBytes();
+            byte[] body = new BodyWriter()
+                    .with(writer -> RequestCodec.write(writer, request))
+                    .toBytes();
             Request read = BodyReader.read(ByteBuffer.wrap(body), RequestCodec::read);
             assertThat(read.id()).isEqualTo(request.id());
             assertThat(read.promptTokenIds()).isEqualTo(request.promptTokenIds());
@@ -71,7 +73,9 @@ class CodecTest {
                 SamplingOptions.greedy(1),
                 new HandoffRole.None(),
                 Duration.ofSeconds(Long.MAX_VALUE));
-        byte[] body = new BodyWriter().with(writer -> RequestCodec.write(writer, request)).toBytes();
+        byte[] body = new BodyWriter()
+                .with(writer -> RequestCodec.write(writer, request))
+                .toBytes();
         assertThat(BodyReader.read(ByteBuffer.wrap(body), RequestCodec::read).deadline())
                 .isEqualTo(Duration.ofNanos(Long.MAX_VALUE));
     }
@@ -117,7 +121,8 @@ class CodecTest {
             assertThat(read.kind()).isEqualTo(kind);
             assertThat(read).hasMessage("because of " + kind);
         }
-        byte[] body = EventCodec.encode(7, new Failed(new EngineException(EngineException.Kind.INTERNAL, "x".repeat(9000))));
+        byte[] body =
+                EventCodec.encode(7, new Failed(new EngineException(EngineException.Kind.INTERNAL, "x".repeat(9000))));
         assertThat(read(body, 7, EventCodec::readFailed).cause().getMessage()).hasSize(4096);
     }
 
@@ -199,7 +204,8 @@ class CodecTest {
         assertThatThrownBy(() -> BodyReader.read(ByteBuffer.wrap(body), RequestCodec::read))
                 .hasMessage("request id bytes is 5000, but must be 0 to 4096");
         byte[] extra = new BodyWriter().integer(1).integer(2).toBytes();
-        assertThatThrownBy(() -> BodyReader.<Integer>read(ByteBuffer.wrap(extra), reader -> reader.integer("port", 0, 9)))
+        assertThatThrownBy(
+                        () -> BodyReader.<Integer>read(ByteBuffer.wrap(extra), reader -> reader.integer("port", 0, 9)))
                 .hasMessage("end is before further bytes, but must be behind the last field");
         byte[] kind = new BodyWriter().text("MAYBE").toBytes();
         assertThatThrownBy(() -> BodyReader.<FinishReason>read(
@@ -214,7 +220,8 @@ class CodecTest {
             deep = List.of(deep);
         }
         byte[] body = new BodyWriter().plain(deep).toBytes();
-        assertThatThrownBy(() -> BodyReader.read(ByteBuffer.wrap(body), reader -> Optional.ofNullable(reader.plain("key"))))
+        assertThatThrownBy(() ->
+                        BodyReader.read(ByteBuffer.wrap(body), reader -> Optional.ofNullable(reader.plain("key"))))
                 .hasMessage("key is deeper, but must be at most 32 levels deep");
         assertThatThrownBy(() -> new BodyWriter().plain(new int[0])).hasMessageContaining("is no JSON value");
     }

@@ -35,7 +35,8 @@ final class FakeReplica implements Replica {
         }
 
         void finish(FinishReason reason) {
-            stream.end(new Finished(reason, OptionalInt.empty(), usage(request.promptTokenIds().length), Optional.empty()));
+            stream.end(new Finished(
+                    reason, OptionalInt.empty(), usage(request.promptTokenIds().length), Optional.empty()));
         }
 
         void fail(EngineException cause) {

@@ -33,7 +33,7 @@ class ReplicaTest {
     private final ClusterFixture cluster = new ClusterFixture();
 
     @AfterEach
-    void close() throws Exception {
+    void close() {
         cluster.close();
     }
 
@@ -65,8 +65,8 @@ class ReplicaTest {
         taken.finish(FinishReason.LENGTH);
         assertThat(next(stream)).isEqualTo(token(8));
         assertThat(next(stream))
-                .isEqualTo(new Finished(
-                        FinishReason.LENGTH, OptionalInt.empty(), FakeReplica.usage(3), Optional.empty()));
+                .isEqualTo(
+                        new Finished(FinishReason.LENGTH, OptionalInt.empty(), FakeReplica.usage(3), Optional.empty()));
         assertThat(head.counters().value(ClusterCounter.REQUESTS_FORWARDED)).isEqualTo(1);
     }
 
@@ -188,7 +188,8 @@ class ReplicaTest {
         head.awaitAll();
         TokenStream stream = head.replicas().submit(request("own", 4)); // rank 0, so that the next goes elsewhere
         TokenStream lost = head.replicas().submit(request("r", 4));
-        long seed = node.replicas().getFirst().next().request().sampling().seed().orElseThrow();
+        long seed =
+                node.replicas().getFirst().next().request().sampling().seed().orElseThrow();
         head.own().next();
         node.close();
         var reader = new ArrayList<TokenEvent>();

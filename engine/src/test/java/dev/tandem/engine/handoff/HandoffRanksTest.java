@@ -64,8 +64,7 @@ class HandoffRanksTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, local, 0);
         assertThat(decode.next())
                 .isInstanceOfSatisfying(
-                        FetchDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
+                        FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
         decode.assertHolds(local, 5);
         assertThat(prefill.next())
                 .isInstanceOfSatisfying(
@@ -135,9 +134,11 @@ class HandoffRanksTest {
         var bare = new HandoffTicket(whole.engineId(), whole.host(), whole.port(), whole.blockIds(), 42, Map.of());
         decode.handoff.fetch("r", bare, PROMPT, 0, LENT, 0);
         assertThat(decode.next())
-                .isInstanceOfSatisfying(FetchFailed.class, failed -> assertThat(failed.cause())
-                        .hasMessageContaining("tensor rank 0 of 4")
-                        .hasMessageContaining("rank 0 of 2"));
+                .isInstanceOfSatisfying(
+                        FetchFailed.class,
+                        failed -> assertThat(failed.cause())
+                                .hasMessageContaining("tensor rank 0 of 4")
+                                .hasMessageContaining("rank 0 of 2"));
     }
 
     /** Each of v0.11.0rc1's D ranks says done to the P ranks that it read, without a count. */
@@ -148,7 +149,9 @@ class HandoffRanksTest {
         for (int rank : List.of(0, 2, 2, 0, 4)) {
             prefill.tellDone(rank, "r", Map.of());
         }
-        assertThat(prefill.handoff.poll(0)).as("three of four ports, two of them twice").isEmpty();
+        assertThat(prefill.handoff.poll(0))
+                .as("three of four ports, two of them twice")
+                .isEmpty();
         prefill.tellDone(6, "r", Map.of());
         assertThat(prefill.next()).isInstanceOf(LeaseEnded.class);
     }
@@ -254,14 +257,17 @@ class HandoffRanksTest {
                     .execute(() -> hub.channel()
                             .questions()
                             .ask(endpoint, message, answer::complete, answer::completeExceptionally));
-            assertThat(SideChannelCodec.isAcknowledgement(answer.orTimeout(10, TimeUnit.SECONDS).join()))
+            assertThat(SideChannelCodec.isAcknowledgement(
+                            answer.orTimeout(10, TimeUnit.SECONDS).join()))
                     .isTrue();
         }
 
         HandoffEvent next() {
             while (unread.isEmpty()) {
                 try {
-                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS)).as("woken").isTrue();
+                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS))
+                            .as("woken")
+                            .isTrue();
                 } catch (InterruptedException e) {
                     throw new IllegalStateException(e);
                 }

@@ -310,7 +310,11 @@ class HandoffTest {
                 .mapToObj(plane -> (long) plane << 45)
                 .toList();
         var metadata = new PeerMetadata(
-                "0", transferPort, bases, 1 << 30, java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
+                "0",
+                transferPort,
+                bases,
+                1 << 30,
+                java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
         var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
         nodes.add(new Node(channel));
         return channel.listen(

@@ -48,7 +48,8 @@ class ReadPlanTest {
                 KvFixtures.write(prefill.pools.get(rank), prefill.blocks, 0, PROMPT, 3);
             }
             int cached = blockSizes[1];
-            for (ReadPlan.Read read : ReadPlan.of(order("r", prefill, decode, cached), prefill.metadata(), decode.pools)) {
+            for (ReadPlan.Read read :
+                    ReadPlan.of(order("r", prefill, decode, cached), prefill.metadata(), decode.pools)) {
                 prefill.copy(read.spans());
             }
             for (int rank = 0; rank < decodeSize; rank++) {

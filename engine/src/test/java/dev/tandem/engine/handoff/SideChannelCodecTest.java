@@ -38,7 +38,8 @@ class SideChannelCodecTest {
         String announced =
                 "93" + DONE.substring(2) + "81" + "cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168";
         assertThat(hex(SideChannelCodec.encodeDoneReceiving("cmpl-7-0", "h", new TreeMap<>(Map.of(30_000, 2)))))
-                .as("msgspec.msgpack.encode((b\"done_recving_msg\", \"cmpl-7-0\", {30000: {\"num\": 2, \"host\": \"h\"}}))")
+                .as(
+                        "msgspec.msgpack.encode((b\"done_recving_msg\", \"cmpl-7-0\", {30000: {\"num\": 2, \"host\": \"h\"}}))")
                 .isEqualTo(announced);
         assertThat(new String(SideChannelCodec.acknowledgement(), StandardCharsets.US_ASCII))
                 .isEqualTo("ACK");

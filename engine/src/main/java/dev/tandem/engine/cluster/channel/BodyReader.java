@@ -85,8 +85,7 @@ public final class BodyReader {
     }
 
     public byte[] bytes(String field, int maxBytes) throws FrameException {
-        return unpack(
-                field, from -> from.readPayload(count(field + " bytes", from.unpackBinaryHeader(), maxBytes)));
+        return unpack(field, from -> from.readPayload(count(field + " bytes", from.unpackBinaryHeader(), maxBytes)));
     }
 
     public int[] integers(String field, int maxCount) throws FrameException {
@@ -133,7 +132,11 @@ public final class BodyReader {
 
     /** A JSON value; see {@link BodyWriter#plain}. */
     public @Nullable Object plain(String field) throws FrameException {
-        return unpackNullable(field, from -> PlainValues.unpack(from, field));
+        try {
+            return PlainValues.unpack(unpacker, field);
+        } catch (IOException | MessagePackException e) {
+            throw unreadable(field, e);
+        }
     }
 
     /** A JSON object. */
@@ -147,14 +150,6 @@ public final class BodyReader {
     }
 
     private <T> T unpack(String field, Unpacking<T> unpacking) throws FrameException {
-        try {
-            return unpacking.from(unpacker);
-        } catch (IOException | MessagePackException e) {
-            throw unreadable(field, e);
-        }
-    }
-
-    private @Nullable Object unpackNullable(String field, Unpacking<@Nullable Object> unpacking) throws FrameException {
         try {
             return unpacking.from(unpacker);
         } catch (IOException | MessagePackException e) {

@@ -78,7 +78,8 @@ public final class FrameChannel implements AutoCloseable {
         var channel = new FrameChannel(socket, limits);
         try {
             socket.setTcpNoDelay(true);
-            socket.setSoTimeout((int) Math.max(1, Duration.ofNanos(limits.heartbeatNs()).toMillis()));
+            socket.setSoTimeout(
+                    (int) Math.max(1, Duration.ofNanos(limits.heartbeatNs()).toMillis()));
             channel.handler = handler.apply(channel);
             channel.writerThread.start();
             channel.readerThread.start();
@@ -105,7 +106,8 @@ public final class FrameChannel implements AutoCloseable {
             }
             socket.connect(address, Math.toIntExact(timeout.toMillis()));
             if (socket.getLocalSocketAddress().equals(socket.getRemoteSocketAddress())) {
-                throw new IOException("connected to itself"); // TCP may, when an ephemeral port is tried while nobody listens
+                throw new IOException(
+                        "connected to itself"); // TCP may, when an ephemeral port is tried while nobody listens
             }
         } catch (IOException | RuntimeException failure) {
             socket.close();

@@ -27,7 +27,11 @@ record FrameHeader(FrameKind kind, int bodyBytes) {
 
     /** Writes the header at the position of a little-endian buffer with room for it. */
     void encode(ByteBuffer to) {
-        to.putInt(MAGIC).put((byte) FRAMING).put((byte) kind.code()).putShort((short) 0).putInt(bodyBytes);
+        to.putInt(MAGIC)
+                .put((byte) FRAMING)
+                .put((byte) kind.code())
+                .putShort((short) 0)
+                .putInt(bodyBytes);
     }
 
     /**

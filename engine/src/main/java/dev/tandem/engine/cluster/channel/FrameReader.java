@@ -65,7 +65,9 @@ final class FrameReader {
                 int read = socket.getInputStream().read(into, have, bytes - have);
                 if (read < 0) {
                     throw new EOFException(
-                            isHeader && have == 0 ? "the peer closed it" : "the peer closed it in the middle of a frame");
+                            isHeader && have == 0
+                                    ? "the peer closed it"
+                                    : "the peer closed it in the middle of a frame");
                 }
                 have += read;
                 lastByteNs = System.nanoTime();

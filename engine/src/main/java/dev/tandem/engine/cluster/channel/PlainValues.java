@@ -49,7 +49,8 @@ final class PlainValues {
                     pack(packer, entry.getValue());
                 }
             }
-            default -> throw new IllegalArgumentException("a " + value.getClass().getName() + " is no JSON value");
+            default ->
+                throw new IllegalArgumentException("a " + value.getClass().getName() + " is no JSON value");
         }
     }
 
