@@ -32,6 +32,7 @@ final class LinearTask implements KernelThreads.Slice {
     private int[] toRows;
     private int outColumn;
     private int rows;
+    private Tensor weight;
     private DType dtype;
     private MemorySegment data;
     private int inputs;
@@ -56,6 +57,7 @@ final class LinearTask implements KernelThreads.Slice {
         }
         this.x = x;
         this.fromRows = fromRows;
+        this.weight = weight;
         this.dtype = weight.dtype();
         this.data = weight.data();
         this.out = out;
@@ -121,10 +123,7 @@ final class LinearTask implements KernelThreads.Slice {
         int outOffset = out.offset(toRows[0]) + outColumn;
         for (int o = from; o < to; o += VectorTile.OUTPUTS) {
             int count = Math.min(VectorTile.OUTPUTS, to - o);
-            for (int i = 0; i < count; i++) {
-                long row = (o + i) * rowBytes;
-                VectorDots.dot(dtype, data, row, x.values(), xOffset, inputs, scratch.lanes, i * Lanes.COUNT);
-            }
+            VectorDots.dots(weight, o, count, x.values(), xOffset, scratch.lanes);
             VectorTile.reduce(scratch.lanes, scratch.sums);
             System.arraycopy(scratch.sums, 0, out.values(), outOffset + o, count);
         }
