@@ -173,7 +173,8 @@ public record JsonFault(int line, int column, String problem) {
                 }
                 char c = text.charAt(at);
                 if (c < ' ') {
-                    throw new FaultAt(at, String.format("control character 0x%02x inside a string; escape it", (int) c));
+                    throw new FaultAt(
+                            at, String.format("control character 0x%02x inside a string; escape it", (int) c));
                 }
                 if (c == '\\') {
                     value.append(escape());

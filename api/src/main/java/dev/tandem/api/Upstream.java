@@ -99,7 +99,8 @@ public final class Upstream {
 
     private void notConnected(Throwable cause) {
         ApiException.Kind kind = everSent ? ApiException.Kind.CLOSED : ApiException.Kind.CONNECT;
-        String reason = String.valueOf(cause.getMessage()).replaceFirst(": \\S*:\\d+$", ""); // the address once is enough
+        String reason =
+                String.valueOf(cause.getMessage()).replaceFirst(": \\S*:\\d+$", ""); // the address once is enough
         fail(kind, "cannot connect to " + call.address() + ": " + reason, cause);
     }
 

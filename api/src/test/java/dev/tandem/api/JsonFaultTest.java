@@ -75,11 +75,15 @@ class JsonFaultTest {
 
     @Test
     void shouldShowNothingOfTheParsersOwnWords() {
-        for (String bad : new String[] {"{", "{not json", "{\"a\":tru}", "{\"a\":1,\"a\":2}", "{\"a\":1}x", "{\"a\":\"\u0001\"}"}) {
+        for (String bad :
+                new String[] {"{", "{not json", "{\"a\":tru}", "{\"a\":1,\"a\":2}", "{\"a\":1}x", "{\"a\":\"\u0001\"}"
+                }) {
             assertThatThrownBy(() -> StrictJson.object(utf8(bad)))
-                    .isInstanceOfSatisfying(ApiError.class, e -> assertThat(e.message())
-                            .startsWith("the request body is not valid JSON: line 1 column ")
-                            .doesNotContain("Source", "REDACTED", "JsonParser", "code "));
+                    .isInstanceOfSatisfying(
+                            ApiError.class,
+                            e -> assertThat(e.message())
+                                    .startsWith("the request body is not valid JSON: line 1 column ")
+                                    .doesNotContain("Source", "REDACTED", "JsonParser", "code "));
         }
     }
 }

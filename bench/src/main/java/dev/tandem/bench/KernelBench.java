@@ -211,9 +211,7 @@ public final class KernelBench {
     /** A weight of a stored type; int8 has its scales beside it, and activations get theirs row by row. */
     private LinearWeight weight(Arena arena, DType dtype, int rows, int columns) {
         Tensor values = stored(arena, dtype, rows, columns);
-        return dtype == DType.I8
-                ? new Int8Weight(values, stored(arena, DType.F32, rows, 1), Optional.empty())
-                : values;
+        return dtype == DType.I8 ? new Int8Weight(values, stored(arena, DType.F32, rows, 1), Optional.empty()) : values;
     }
 
     /** Bytes that give moderate finite values in every stored type. */

@@ -74,8 +74,11 @@ public final class Engine implements Replica, AutoCloseable {
      */
     public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
         Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
-                .<HandoffSide>map(exchange ->
-                        new PeerHandoff(Handoff.start(exchange, parts.pools().getFirst(), wake)))
+                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(
+                        exchange,
+                        parts.pools(),
+                        parts.hub().orElseThrow(() -> new IllegalArgumentException("an exchange needs a hub")),
+                        wake)))
                 .orElseGet(NoHandoff::new);
         return start(config, parts, new Launch(handoff, warmUp));
     }

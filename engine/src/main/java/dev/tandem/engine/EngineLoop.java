@@ -70,7 +70,7 @@ final class EngineLoop implements Runnable {
                         limits.batchedTokens(),
                         limits.sequences(),
                         limits.isPrefillChunked(),
-                        handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L)),
+                        handoff.map(h -> h.terms().fetchTimeout().toNanos()).orElse(0L)),
                 blocks);
         this.sampler = new Sampler(model.vocabularySize(), model.tokens().endOfText());
         this.stopChecker = new StopChecker(model.tokens().endOfText(), config.maxModelLength());
@@ -81,8 +81,8 @@ final class EngineLoop implements Runnable {
                 roster,
                 counters,
                 new HandoffDesk.Rules(
-                        handoff.map(HandoffConfig::failurePolicy).orElse(FailurePolicy.RECOMPUTE),
-                        handoff.map(h -> h.leaseTimeout().toNanos()).orElse(0L)));
+                        handoff.map(h -> h.terms().failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
+                        handoff.map(h -> h.terms().leaseTimeout().toNanos()).orElse(0L)));
         this.status = status(Optional.empty());
     }
 

@@ -1,18 +1,22 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.kv.KvPool;
 import dev.tandem.model.Model;
 import dev.tandem.parallel.Collective;
 import dev.tandem.parallel.TensorGroup;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What an engine runs on; the node makes it and the engine closes it.
  *
  * @param dpRank index of the replica in the deployment
  * @param shards of one replica by tensor-parallel rank; their pools have equally many blocks of one size
+ * @param hub what the replicas of the process share for exchanges with peers; needed when the engine takes part in one, and closed after
+ *     the engine by who started it
  */
-public record EngineParts(int dpRank, List<Shard> shards) {
+public record EngineParts(int dpRank, List<Shard> shards, Optional<HandoffHub> hub) {
     /**
      * One tensor-parallel rank.
      *
@@ -36,10 +40,15 @@ public record EngineParts(int dpRank, List<Shard> shards) {
         }
     }
 
-    /** A replica of one rank. */
+    /** A replica of one rank that takes part in no exchange. */
     public static EngineParts single(Model model, KvPool pool) {
         return new EngineParts(
-                0, List.of(new Shard(model, pool, TensorGroup.single().member(0))));
+                0, List.of(new Shard(model, pool, TensorGroup.single().member(0))), Optional.empty());
+    }
+
+    /** The same with what exchanges need. */
+    public EngineParts with(HandoffHub exchanges) {
+        return new EngineParts(dpRank, shards, Optional.of(exchanges));
     }
 
     /** Pools by tensor-parallel rank. */

@@ -11,6 +11,8 @@ import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.HandoffConfig.Terms;
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -46,6 +48,7 @@ class EngineExchangeTest {
     private static final class Node implements AutoCloseable {
         private final Checkpoint checkpoint;
         private final KernelThreads threads = new KernelThreads(1);
+        private final HandoffHub hub = HandoffHub.start("127.0.0.1");
         private final Engine engine;
 
         Node(Path path, Role role, int blockSize, Duration leaseTimeout, boolean caches) {
@@ -54,10 +57,10 @@ class EngineExchangeTest {
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(blockSize, DType.F32), BLOCKS);
             var handoff =
-                    new HandoffConfig(role.name(), "127.0.0.1", 0, role, leaseTimeout, LONG, FailurePolicy.RECOMPUTE);
+                    new HandoffConfig(role.name(), 0, role, 1, new Terms(leaseTimeout, LONG, FailurePolicy.RECOMPUTE));
             var limits = new Limits(64, 8, 64, true);
             var config = new EngineConfig(MODEL_LENGTH, limits, caches, 0, Optional.of(handoff));
-            engine = Engine.start(config, EngineParts.single(model, pool));
+            engine = Engine.start(config, EngineParts.single(model, pool).with(hub));
         }
 
         TokenStream submit(String id, Prompt prompt, HandoffRole role) {
@@ -78,6 +81,7 @@ class EngineExchangeTest {
         @Override
         public void close() {
             engine.close();
+            hub.close();
             threads.close();
             checkpoint.close();
         }
@@ -137,7 +141,7 @@ class EngineExchangeTest {
         Prompt prompt = longest(path);
         try (var prefill = new Node(path, Role.PRODUCER, 16, LONG, true);
                 var decode = new Node(path, Role.CONSUMER, 8, LONG, true)) {
-            var beginning = new Prompt("begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits());
+            var beginning = new Prompt("begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
             read(decode.submit("begin", beginning, new HandoffRole.None()));
             Outcome lent = read(prefill.submit("r", prompt, new HandoffRole.Lend()));
 

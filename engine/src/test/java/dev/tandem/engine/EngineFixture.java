@@ -79,7 +79,11 @@ final class EngineFixture implements AutoCloseable {
     EngineFixture(Setup setup) {
         var pool = new KvPool(FakeModel.layout(BLOCK_SIZE), setup.blocks());
         var exchange = new HandoffConfig(
-                "me", "127.0.0.1", 0, Role.BOTH, Duration.ofMinutes(1), Duration.ofMinutes(1), setup.policy());
+                "me",
+                0,
+                Role.BOTH,
+                1,
+                new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), setup.policy()));
         var config = new EngineConfig(
                 512,
                 new Limits(setup.batchedTokens(), setup.sequences(), setup.waiting(), true),

@@ -76,13 +76,14 @@ final class FakeModel implements Model {
         return new ModelConfig(
                 ModelConfig.Architecture.LLAMA,
                 LAYERS,
+                0,
                 1,
                 VOCABULARY,
                 4096,
                 1e-5f,
                 true,
                 DType.F32,
-                new ModelConfig.Attention(1, 1, 1, false, 10_000, Optional.empty()),
+                new ModelConfig.GroupedQuery(1, 1, 1, false, new ModelConfig.Rope(10_000, Optional.empty())),
                 new ModelConfig.FeedForward(1, Optional.empty()),
                 new ModelConfig.Tokens(
                         Optional.empty(),

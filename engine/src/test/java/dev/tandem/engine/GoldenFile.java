@@ -18,8 +18,16 @@ public final class GoldenFile {
     public static final Path FOLDER = ROOT.resolve("fixtures/golden");
     private static final JsonMapper JSON = new JsonMapper();
 
-    /** A prompt and its greedy continuation. @param topLogits [tokens][5 or 10], best first */
-    public record Prompt(String id, int[] tokenIds, List<Integer> generated, float[][] topLogits) {}
+    private static final float FLOAT_TOLERANCE = 2e-4f;
+    private static final float INT8_TOLERANCE = 2e-3f;
+
+    /**
+     * A prompt and its greedy continuation.
+     *
+     * @param topLogits [tokens][5 or 10], best first
+     * @param tolerance how far a logit may be off: int8 goldens say how far their own move with the order of sums before a rounding
+     */
+    public record Prompt(String id, int[] tokenIds, List<Integer> generated, float[][] topLogits, float tolerance) {}
 
     private GoldenFile() {}
 
@@ -63,7 +71,11 @@ public final class GoldenFile {
             for (int i = 0; i < logits.length; i++) {
                 logits[i] = floats(top.get(i));
             }
-            prompts.add(new Prompt(node.get("id").stringValue(), ints(node.get("token_ids")), generated, logits));
+            float tolerance = node.has("rounding_noise")
+                    ? Math.max(INT8_TOLERANCE, 2 * node.get("rounding_noise").floatValue())
+                    : FLOAT_TOLERANCE;
+            prompts.add(
+                    new Prompt(node.get("id").stringValue(), ints(node.get("token_ids")), generated, logits, tolerance));
         }
         return prompts;
     }
@@ -82,7 +94,7 @@ public final class GoldenFile {
                 logits[i][j] = (float) top.get(i).get(j).get(1).doubleValue();
             }
         }
-        return new Prompt("f" + index, ints(node.get("prompt_ids")), generated, logits);
+        return new Prompt("f" + index, ints(node.get("prompt_ids")), generated, logits, FLOAT_TOLERANCE);
     }
 
     /** A float32 tensor of a safetensors file. */

@@ -15,6 +15,7 @@ import dev.tandem.gateway.intake.CompletionIntake;
 import dev.tandem.gateway.protocol.DecodeThenPrefill;
 import dev.tandem.gateway.protocol.ExchangeParts;
 import dev.tandem.gateway.protocol.ExchangeSettings;
+import dev.tandem.gateway.protocol.PdProtocol;
 import dev.tandem.gateway.protocol.PrefillThenDecode;
 import dev.tandem.gateway.protocol.RequestIds;
 import java.time.Duration;
@@ -97,7 +98,8 @@ public final class Gateway implements AutoCloseable {
                 .filter(node -> missing.contains(node.role()))
                 .map(node -> node + " (" + node.verdict().cause() + ")")
                 .toList();
-        List<String> roles = missing.stream().map(role -> "a " + role.word() + " node").toList();
+        List<String> roles =
+                missing.stream().map(role -> "a " + role.word() + " node").toList();
         return Optional.of("waiting for " + String.join(" and ", roles) + ": " + String.join(", ", nodes));
     }
 
@@ -118,7 +120,6 @@ public final class Gateway implements AutoCloseable {
                 config.retry().maxRetries(),
                 config.retry().retryDelay(),
                 MAX_REPLY_BYTES);
-        RequestIds ids = new RequestIds();
         ExchangeParts parts = new ExchangeParts(fleet, http, settings, metrics.meters());
         StatusPages pages = new StatusPages(
                 fleet,
@@ -128,19 +129,42 @@ public final class Gateway implements AutoCloseable {
                 config.policies().shape().kind());
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
-                CompletionIntake intake = new CompletionIntake(new PrefillThenDecode(parts), ids, metrics.meters());
+                CompletionIntake intake = intake(config, new PrefillThenDecode(parts), metrics);
                 yield HttpServer.start(loops, serverConfig(config), pages.routes(), relayed(intake));
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
-                List<LoopRoute> routes = new ArrayList<>(relayed(new CompletionIntake(protocol, ids, metrics.meters())));
+                List<LoopRoute> routes = new ArrayList<>(relayed(intake(config, protocol, metrics)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
-                HttpAddress reached = new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
+                HttpAddress reached =
+                        new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
                 protocol.announce("http://" + reached.authority() + "/v1/metaserver");
                 yield server;
             }
         };
+    }
+
+    /** A loopback address means the gateway to nodes of this machine only. */
+    private static void warnOfLoopback(GatewayConfig config, String advertised) {
+        List<HttpAddress> elsewhere = config.nodes().decode().stream()
+                .filter(node -> !isLoopback(node.host()))
+                .toList();
+        if (isLoopback(advertised) && !elsewhere.isEmpty()) {
+            LOG.warn(
+                    "decode nodes are told to post to {}; {} can do that only on this machine: see --advertised-host",
+                    advertised,
+                    elsewhere);
+        }
+    }
+
+    private static boolean isLoopback(String host) {
+        return host.equals("localhost") || host.startsWith("127.") || host.equals("::1");
+    }
+
+    private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics) {
+        return new CompletionIntake(
+                protocol, new RequestIds(), metrics.meters(), config.policies().clientKvParamsAllowed());
     }
 
     private static List<LoopRoute> relayed(CompletionIntake intake) {

@@ -96,7 +96,8 @@ public record NodeLists(
         if (DIGITS_AND_DOTS.matcher(host).matches()) {
             return IPV4.matcher(host).matches()
                     ? Optional.empty()
-                    : Optional.of(quoted + " is no address" + glued(host, address -> IPV4.matcher(address).matches()));
+                    : Optional.of(quoted + " is no address"
+                            + glued(host, address -> IPV4.matcher(address).matches()));
         }
         if (host.indexOf(':') >= 0) {
             return isIpv6(host) ? Optional.empty() : Optional.of(quoted + " is no IPv6 address");
@@ -106,7 +107,8 @@ public record NodeLists(
 
     private static boolean isIpv6(String host) {
         try {
-            InetAddress.ofLiteral(host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host);
+            InetAddress.ofLiteral(
+                    host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host);
             return true;
         } catch (IllegalArgumentException e) {
             return false;

@@ -47,7 +47,8 @@ final class FakeDecoder implements FakeNode.Script {
 
     /** Answers when the prompt has come; recomputes it when it has been told that it will not. */
     static FakeDecoder answering(HttpClient http, Version version) {
-        return new FakeDecoder(http, version, (request, status, peer) -> peer.json(200, "{\"choices\":[{\"text\":\"ok\"}]}"));
+        return new FakeDecoder(
+                http, version, (request, status, peer) -> peer.json(200, "{\"choices\":[{\"text\":\"ok\"}]}"));
     }
 
     @Override
@@ -72,8 +73,7 @@ final class FakeDecoder implements FakeNode.Script {
         URI metaserver = URI.create(
                 request.json().get("kv_transfer_params").get("metaserver").stringValue());
         HttpAddress address = new HttpAddress(metaserver.getHost(), metaserver.getPort());
-        return http.start(
-                HttpCall.postJson(address, metaserver.getPath(), body.getBytes(StandardCharsets.UTF_8)));
+        return http.start(HttpCall.postJson(address, metaserver.getPath(), body.getBytes(StandardCharsets.UTF_8)));
     }
 
     String body(Request request, int firstBlock) {
@@ -82,18 +82,22 @@ final class FakeDecoder implements FakeNode.Script {
         String common = "\"do_remote_prefill\": false, \"do_remote_decode\": true, \"remote_engine_id\": \"2_dp31\","
                 + " \"remote_host\": \"192.0.0.3\", \"remote_port\": 30231, \"unknown\": {\"é\": 1.50}";
         return switch (version) {
-            case RC1 -> "{\"token_ids\": [], \"request_id\": \"" + sequence + "\", " + common
-                    + ", \"remote_block_ids\": [" + firstBlock + ", 8]}";
-            case NEWER, NEWER_WITH_SUFFIX -> "{\"request_id\": \"" + sequence
-                    + (version == Version.NEWER_WITH_SUFFIX ? "-0a1b2c3d" : "") + "\", " + common
-                    + ", \"remote_block_ids\": [[" + firstBlock + ", 8]], \"remote_block_size\": [128], \"remote_tp_size\": 1,"
-                    + " \"remote_pcp_size\": 1, \"remote_dcp_size\": 1, \"remote_cached_tokens\": 0}";
+            case RC1 ->
+                "{\"token_ids\": [], \"request_id\": \"" + sequence + "\", " + common + ", \"remote_block_ids\": ["
+                        + firstBlock + ", 8]}";
+            case NEWER, NEWER_WITH_SUFFIX ->
+                "{\"request_id\": \"" + sequence
+                        + (version == Version.NEWER_WITH_SUFFIX ? "-0a1b2c3d" : "") + "\", " + common
+                        + ", \"remote_block_ids\": [[" + firstBlock
+                        + ", 8]], \"remote_block_size\": [128], \"remote_tp_size\": 1,"
+                        + " \"remote_pcp_size\": 1, \"remote_dcp_size\": 1, \"remote_cached_tokens\": 0}";
         };
     }
 
     /** A prefill node of the same kind: it answers when it has written everything. */
     static FakeNode prefill() {
-        return new FakeNode((request, peer) -> peer.json(200, "{\"choices\":[{\"text\":\"x\"}],\"kv_transfer_params\":null}"));
+        return new FakeNode(
+                (request, peer) -> peer.json(200, "{\"choices\":[{\"text\":\"x\"}],\"kv_transfer_params\":null}"));
     }
 
     static ObjectNode params(Request request) {

@@ -93,8 +93,7 @@ final class GatewayFixture implements AutoCloseable {
 
     GatewayFixture start() {
         NodeLists lists = new NodeLists(hosts(prefillPorts), prefillPorts, hosts(decodePorts), decodePorts);
-        ProbeSchedule probes =
-                new ProbeSchedule(
+        ProbeSchedule probes = new ProbeSchedule(
                 Duration.ofMillis(500), Duration.ofMillis(100), Duration.ofMillis(400), Duration.ofSeconds(5), 2);
         gateway = Gateway.start(new GatewayConfig(
                 new HttpAddress("127.0.0.1", 0),

@@ -21,7 +21,8 @@ class GatewayFleetTest {
     }
 
     private static FakeNode saying(FakeNode node, String role, String handoff, String engineId) {
-        node.identity = "{\"role\":\"" + role + "\",\"handoff\":\"" + handoff + "\",\"engine_id\":\"" + engineId + "\"}";
+        node.identity =
+                "{\"role\":\"" + role + "\",\"handoff\":\"" + handoff + "\",\"engine_id\":\"" + engineId + "\"}";
         return node;
     }
 
@@ -35,7 +36,8 @@ class GatewayFleetTest {
         assertThat(gateway.counter("decode_retries")).isZero();
         assertThat(gateway.get("/health").status()).isEqualTo(200);
         assertThat(gateway.get("/health").text())
-                .contains("\"left_out\":[{\"role\":\"decode\",\"node\":\"127.0.0.1:" + headless + "\",\"state\":\"down\"");
+                .contains("\"left_out\":[{\"role\":\"decode\",\"node\":\"127.0.0.1:" + headless
+                        + "\",\"state\":\"down\"");
         assertThat(gateway.metric("tandem_gateway_node_up{node=\"127.0.0.1:" + headless + "\",role=\"decode\"}"))
                 .isZero();
     }
@@ -76,7 +78,10 @@ class GatewayFleetTest {
     void shouldLeaveOutAPrefillNodeThatHasLostItsConnector() throws Exception {
         FakeNode wrong = FakeNode.prefill();
         wrong.identity = "{\"role\":\"aggregated\"}";
-        gateway.withDecode(decode).withWrongPrefill(wrong).refusingLocalPrefill().start();
+        gateway.withDecode(decode)
+                .withWrongPrefill(wrong)
+                .refusingLocalPrefill()
+                .start();
         GatewayFixture.await(() -> !gateway.gateway().misfits().isEmpty());
         assertThat(gateway.get("/health").status()).isEqualTo(503);
         assertThat(gateway.get("/health").text()).contains("runs without --kv-transfer-config");
@@ -108,7 +113,7 @@ class GatewayFleetTest {
         int closed = GatewayFixture.freePort();
         gateway.withPrefill(prefill).withDecodePort(closed).start();
         assertThat(gateway.gateway().waitsFor())
-                .contains("waiting for a decode node: decode 127.0.0.1:" + closed + " (cannot connect to 127.0.0.1:" + closed
-                        + ": Connection refused)");
+                .contains("waiting for a decode node: decode 127.0.0.1:" + closed + " (cannot connect to 127.0.0.1:"
+                        + closed + ": Connection refused)");
     }
 }

@@ -70,8 +70,8 @@ class GatewayPushFailureTest {
                 reply = one.post(ASK);
             }
             assertThat(reply.header("x-tandem-disaggregated")).contains("true");
-            assertThat(decoder.replies).allSatisfy(answer -> assertThat(answer.status())
-                    .isEqualTo(200));
+            assertThat(decoder.replies)
+                    .allSatisfy(answer -> assertThat(answer.status()).isEqualTo(200));
             Request first = failing.take();
             Request second = other.take();
             while (other.waiting() > 0) {
@@ -96,15 +96,14 @@ class GatewayPushFailureTest {
             reply = gateway.post(ASK);
         }
         assertThat(reply.header("x-tandem-disaggregated")).contains("true");
-        assertThat(decoder.replies).allSatisfy(answer -> assertThat(answer.status()).isEqualTo(200));
+        assertThat(decoder.replies)
+                .allSatisfy(answer -> assertThat(answer.status()).isEqualTo(200));
     }
 
     @Test
     void shouldTellDecodeWhenNoPrefillNodeCanAndRelayWhatItRecomputes() {
         FakeDecoder decoder = decoder();
-        gateway.withPrefill(resetting())
-                .withDecode(ours(new FakeNode(decoder)))
-                .start();
+        gateway.withPrefill(resetting()).withDecode(ours(new FakeNode(decoder))).start();
         HttpReply reply = gateway.post(ASK);
         assertThat(reply.status()).isEqualTo(200);
         assertThat(reply.header("x-tandem-disaggregated")).contains("false; reason=prefill-failed");

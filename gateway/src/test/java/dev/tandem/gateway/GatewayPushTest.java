@@ -49,7 +49,8 @@ class GatewayPushTest {
         FakeDecoder decoder = decoder(version);
         FakeNode decode = new FakeNode(decoder);
         gateway.withPrefill(prefill).withDecode(decode).start();
-        String body = "{\"model\":\"m\",\"prompt\":\"hé\",\"max_tokens\":9,\"seed\":18446744073709551616,\"stream\":false}";
+        String body =
+                "{\"model\":\"m\",\"prompt\":\"hé\",\"max_tokens\":9,\"seed\":18446744073709551616,\"stream\":false}";
         HttpReply reply = gateway.http.send(
                 gateway.completion(body).withHeader("X-Request-Id", "mine-1").withHeader("Authorization", "Bearer k"),
                 GatewayFixture.DEADLINE);
@@ -63,9 +64,7 @@ class GatewayPushTest {
                         + ",\"kv_transfer_params\":{\"do_remote_decode\":false,\"do_remote_prefill\":true,\"metaserver\":\"http://"
                         + gateway.address() + "/v1/metaserver\"}}");
         assertThat(toPrefill.path()).isEqualTo("/v1/completions");
-        assertThat(toPrefill.headers())
-                .containsEntry("x-request-id", hopId)
-                .containsEntry("authorization", "Bearer k");
+        assertThat(toPrefill.headers()).containsEntry("x-request-id", hopId).containsEntry("authorization", "Bearer k");
         assertThat(toPrefill.body())
                 .isEqualTo("{\"model\":\"m\",\"prompt\":\"hé\",\"seed\":18446744073709551616,\"stream\":false,"
                         + "\"max_tokens\":1,\"min_tokens\":1,\"kv_transfer_params\":" + decoder.posts.element() + "}");
@@ -90,7 +89,8 @@ class GatewayPushTest {
         Request toPrefill = prefill.take();
         assertThat(toPrefill.path()).isEqualTo("/v1/chat/completions");
         assertThat(toPrefill.json().get("max_completion_tokens").intValue()).isEqualTo(1);
-        assertThat(FakeDecoder.params(toPrefill).get("request_id").stringValue()).startsWith("chatcmpl-");
+        assertThat(FakeDecoder.params(toPrefill).get("request_id").stringValue())
+                .startsWith("chatcmpl-");
     }
 
     @Test
@@ -101,7 +101,8 @@ class GatewayPushTest {
                 Version.RC1,
                 (request, status, peer) -> peer.startEvents().chunk(events).endChunks()));
         gateway.withPrefill(prefill).withDecode(decode).start();
-        HttpReply reply = gateway.post("{\"prompt\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
+        HttpReply reply =
+                gateway.post("{\"prompt\":\"x\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}");
         assertThat(reply.text()).isEqualTo(events);
         assertThat(reply.header("x-tandem-disaggregated")).contains("true");
         ObjectNode toPrefill = prefill.take().json();
@@ -169,9 +170,12 @@ class GatewayPushTest {
 
     @Test
     void shouldServeClientsWhileItIsFloodedWithForgedPosts() {
-        gateway.withPrefill(prefill).withDecode(new FakeNode(decoder(Version.RC1))).start();
-        String forged = "{\"request_id\":\"cmpl-a-0\",\"remote_engine_id\":\"e\",\"remote_host\":\"h\",\"remote_port\":1,"
-                + "\"remote_block_ids\":[1]}";
+        gateway.withPrefill(prefill)
+                .withDecode(new FakeNode(decoder(Version.RC1)))
+                .start();
+        String forged =
+                "{\"request_id\":\"cmpl-a-0\",\"remote_engine_id\":\"e\",\"remote_host\":\"h\",\"remote_port\":1,"
+                        + "\"remote_block_ids\":[1]}";
         ClientExchange[] flood = new ClientExchange[300];
         for (int i = 0; i < flood.length; i++) {
             flood[i] = gateway.http.start(
@@ -256,7 +260,10 @@ class GatewayPushTest {
     void shouldRefuseAnAnswerThatWasNotAskedForWhereThePolicySaysSo() {
         FakeNode decode = new FakeNode((request, peer) -> {
             if (request.body().contains("\"stream\":true")) {
-                peer.startEvents().chunk("data: 1\n\n").chunk("data: [DONE]\n\n").endChunks();
+                peer.startEvents()
+                        .chunk("data: 1\n\n")
+                        .chunk("data: [DONE]\n\n")
+                        .endChunks();
             } else {
                 peer.json(200, "{\"choices\":[]}");
             }

@@ -110,7 +110,7 @@ class GatewayTest {
     void shouldDropHandoffParametersOfClients() throws Exception {
         FakeNode decode = FakeNode.decode();
         gateway.withPrefill(prefill).withDecode(decode).start();
-        gateway.post("{\"prompt\":[\"a\",\"b\"],\"kv_transfer_params\":{\"remote_host\":\"evil\"}}");
+        gateway.post("{\"prompt\":\"a\",\"best_of\":5,\"kv_transfer_params\":{\"remote_host\":\"evil\"}}");
         assertThat(decode.take().json().has("kv_transfer_params")).isFalse();
         gateway.post("{\"prompt\":\"a\",\"kv_transfer_params\":{\"remote_host\":\"evil\"}}");
         assertThat(prefill.take().body()).doesNotContain("evil");
@@ -131,11 +131,11 @@ class GatewayTest {
     void shouldSaySoWhereARequestDoesNotFitDisaggregation() throws Exception {
         FakeNode decode = FakeNode.decode();
         gateway.withPrefill(prefill).withDecode(decode).refusingLocalPrefill().start();
-        HttpReply list = gateway.post("{\"prompt\":[\"a\",\"b\"]}");
-        assertThat(list.status()).isEqualTo(200);
-        assertThat(list.header("x-tandem-disaggregated")).contains("false; reason=list-prompt");
-        HttpReply several = gateway.post("{\"prompt\":\"a\",\"n\":2}");
+        HttpReply several = gateway.post("{\"prompt\":\"a\",\"n\":2,\"best_of\":5}");
+        assertThat(several.status()).isEqualTo(200);
         assertThat(several.header("x-tandem-disaggregated")).contains("false; reason=several-choices");
+        HttpReply list = gateway.post("{\"prompt\":[\"a\",\"b\"],\"best_of\":5}");
+        assertThat(list.header("x-tandem-disaggregated")).contains("false; reason=list-prompt");
         HttpReply echo = gateway.post("{\"prompt\":\"a\",\"echo\":true,\"logprobs\":1}");
         assertThat(echo.header("x-tandem-disaggregated")).contains("false; reason=prompt-logprobs");
         assertThat(prefill.waiting()).isZero();

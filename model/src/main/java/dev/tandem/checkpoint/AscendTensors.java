@@ -8,21 +8,18 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.DoublePredicate;
 import java.util.function.Predicate;
-import java.util.regex.Pattern;
 
 /**
  * Holds the tensors of a ModelSlim folder against its description: each linear weight is what the description says, with all that its
  * scheme needs beside it, and values that the kernels can take. Used once, while a checkpoint is opened.
  */
 final class AscendTensors {
-    /** What may be quantised: the inputs and outputs of its product are whole rows. */
-    private static final Pattern LINEAR =
-            Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\.(.*\\.)?[a-z_]+_proj\\.weight");
-
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Values that are widened at a time. */
@@ -43,9 +40,9 @@ final class AscendTensors {
     /** The scheme of a weight that the model reads; refuses a linear weight that is not described, and another that is not FLOAT. */
     Scheme scheme(String name) {
         Scheme described = description.types().get(name);
-        if (!LINEAR.matcher(name).matches()) {
+        if (!Quantization.mayBeInt8(name)) {
             if (described != null && described != Scheme.FLOAT) {
-                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised)", described);
+                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)", described);
             }
             return Scheme.FLOAT;
         }
@@ -63,7 +60,7 @@ final class AscendTensors {
      * @return the tensors beside it, by name
      */
     SortedMap<String, Tensor> requireBeside(String name, Tensor weight) {
-        Scheme scheme = schemes.get(name);
+        Scheme scheme = Objects.requireNonNull(schemes.get(name), name);
         if (weight.dtype() != DType.I8) {
             throw refuse(name, "I8 (the description says " + scheme + ")", weight.dtype());
         }
@@ -74,7 +71,8 @@ final class AscendTensors {
         for (String part : scheme.required()) {
             requirePart(name, weight, part, beside);
         }
-        boolean hasOptional = scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
+        boolean hasOptional =
+                scheme.optional().stream().anyMatch(part -> found.containsKey(Quantization.beside(name, part)));
         if (hasOptional) {
             for (String part : scheme.optional()) {
                 requirePart(name, weight, part, beside);
@@ -110,15 +108,15 @@ final class AscendTensors {
         beside.put(name, tensor);
     }
 
-    private static boolean isScale(float value) {
-        return value >= 0 && value < Float.POSITIVE_INFINITY;
+    private static boolean isScale(double value) {
+        return value >= 0 && value < Double.POSITIVE_INFINITY;
     }
 
-    private static boolean isInt8(float value) {
+    private static boolean isInt8(double value) {
         return value == Math.rint(value) && value >= Byte.MIN_VALUE && value <= Byte.MAX_VALUE;
     }
 
-    private void requireFloats(String name, Tensor tensor, int count, String expected, Predicate<Float> isGood) {
+    private void requireFloats(String name, Tensor tensor, int count, String expected, DoublePredicate isGood) {
         requireShape(name, tensor, count);
         boolean isFloat = switch (tensor.dtype()) {
             case F32, F16, BF16 -> true;
@@ -157,11 +155,14 @@ final class AscendTensors {
         }
     }
 
-    /** Refuses what is described and not there. */
-    void requireAllFound(boolean tiesEmbeddings) {
+    /**
+     * Refuses what is described and not there.
+     *
+     * @param isOptional names of tensors that the model does not need
+     */
+    void requireAllFound(Predicate<String> isOptional) {
         description.types().forEach((name, scheme) -> {
-            boolean isHeadOfTied = tiesEmbeddings && name.equals(TensorCheck.HEAD);
-            if (!found.containsKey(name) && !isHeadOfTied) {
+            if (!found.containsKey(name) && !isOptional.test(name)) {
                 throw refuseDescribed(name, "names of tensors in the weight files", scheme + ", and no such tensor");
             }
         });

@@ -1,10 +1,13 @@
 package dev.tandem.checkpoint;
 
 import dev.tandem.checkpoint.ModelConfig.Architecture;
-import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.DenseParts;
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.checkpoint.ModelConfig.FeedForward;
 import dev.tandem.checkpoint.ModelConfig.GenerationDefaults;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Rope;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.checkpoint.ModelConfig.Tokens;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
@@ -56,6 +59,7 @@ final class GgufConfig {
         var config = new ModelConfig(
                 architecture,
                 metadata.integer(prefix + "block_count", 1, ModelLimits.LAYERS),
+                0,
                 hidden,
                 vocabulary,
                 metadata.integer(prefix + "context_length", 1, ModelLimits.POSITIONS),
@@ -99,7 +103,7 @@ final class GgufConfig {
         return List.of(DType.F16, DType.F32).containsAll(types) && !types.isEmpty() ? DType.F16 : DType.BF16;
     }
 
-    private Attention attention(int hidden) {
+    private GroupedQuery attention(int hidden) {
         int heads = metadata.integer(prefix + "attention.head_count", 1, ModelLimits.HEADS);
         String keyLength = prefix + "attention.key_length";
         boolean needsLength = hidden % heads != 0 || hidden / heads > ModelLimits.HEAD_DIM;
@@ -111,14 +115,14 @@ final class GgufConfig {
         for (String same : List.of("attention.value_length", "rope.dimension_count")) {
             metadata.requireHarmless(prefix + same, List.of(headDim));
         }
-        return new Attention(
+        double theta = metadata.optionalDecimal(prefix + "rope.freq_base", 1, 1e12).orElse(10_000.0);
+        return new GroupedQuery(
                 heads,
                 metadata.optionalInteger(prefix + "attention.head_count_kv", 1, ModelLimits.HEADS)
                         .orElse(heads),
                 headDim,
                 architecture != Architecture.LLAMA,
-                metadata.optionalDecimal(prefix + "rope.freq_base", 1, 1e12).orElse(10_000.0),
-                Optional.empty());
+                new Rope(theta, Optional.empty()));
     }
 
     private FeedForward feedForward() {
@@ -135,7 +139,8 @@ final class GgufConfig {
                 metadata.integer(prefix + "expert_count", 1, ModelLimits.EXPERTS),
                 metadata.integer(prefix + "expert_used_count", 1, ModelLimits.EXPERTS),
                 metadata.integer(prefix + "expert_feed_forward_length", 1, ModelLimits.WIDTH),
-                true);
+                Routing.softmax(true),
+                DenseParts.NONE);
         int dense = metadata.optionalInteger(inner, 1, ModelLimits.WIDTH).orElse(experts.intermediateSize());
         return new FeedForward(dense, Optional.of(experts));
     }

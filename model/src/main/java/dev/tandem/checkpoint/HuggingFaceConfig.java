@@ -2,14 +2,18 @@ package dev.tandem.checkpoint;
 
 import dev.tandem.checkpoint.ModelConfig.Architecture;
 import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.DenseParts;
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.checkpoint.ModelConfig.FeedForward;
 import dev.tandem.checkpoint.ModelConfig.GenerationDefaults;
-import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Rope;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.checkpoint.ModelConfig.Tokens;
 import dev.tandem.kernel.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,7 +53,6 @@ final class HuggingFaceConfig {
             Map.entry("mlp_only_layers", List.of(List.of())),
             Map.entry("partial_rotary_factor", List.of(1.0)),
             Map.entry("pretraining_tp", List.of(1)),
-            Map.entry("quantization_config", List.of()),
             Map.entry("rope_interleaved", List.of(false)),
             Map.entry("use_sliding_window", List.of(false)));
 
@@ -98,6 +101,7 @@ final class HuggingFaceConfig {
         var read = new ModelConfig(
                 architecture,
                 config.integer("num_hidden_layers", 1, ModelLimits.LAYERS),
+                isDeepSeek() ? config.optionalInteger("num_nextn_predict_layers", 0, ModelLimits.LAYERS).orElse(0) : 0,
                 config.integer("hidden_size", 1, ModelLimits.WIDTH),
                 vocabulary,
                 config.integer("max_position_embeddings", 1, ModelLimits.POSITIONS),
@@ -108,7 +112,11 @@ final class HuggingFaceConfig {
                 feedForward(),
                 tokens(vocabulary));
         refuseVariants();
-        config.refuseUnread(IGNORABLE);
+        var ignorable = new HashMap<>(IGNORABLE);
+        if (isDeepSeek()) {
+            ignorable.putAll(DeepSeekSettings.IGNORABLE);
+        }
+        config.refuseUnread(ignorable);
         generation.refuseUnread(IGNORABLE_GENERATION);
         return ModelLimits.check(config.file(), read);
     }
@@ -119,18 +127,29 @@ final class HuggingFaceConfig {
             case "LlamaForCausalLM" -> Architecture.LLAMA;
             case "Qwen3ForCausalLM" -> Architecture.QWEN3;
             case "Qwen3MoeForCausalLM" -> Architecture.QWEN3_MOE;
+            case "DeepseekV3ForCausalLM" -> Architecture.DEEPSEEK_V3;
+            case "DeepseekV32ForCausalLM" -> Architecture.DEEPSEEK_V32;
             default ->
-                throw config.refuse("architectures", "one of LlamaForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM");
+                throw config.refuse(
+                        "architectures",
+                        "one of LlamaForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM, DeepseekV3ForCausalLM,"
+                                + " DeepseekV32ForCausalLM");
         };
         String type = switch (named) {
             case LLAMA -> "llama";
             case QWEN3 -> "qwen3";
             case QWEN3_MOE -> "qwen3_moe";
+            case DEEPSEEK_V3 -> "deepseek_v3";
+            case DEEPSEEK_V32 -> "deepseek_v32";
         };
         if (!config.text("model_type").equals(type)) {
             throw config.refuse("model_type", type + " (the architecture is " + names.getFirst() + ")");
         }
         return named;
+    }
+
+    private boolean isDeepSeek() {
+        return architecture == Architecture.DEEPSEEK_V3 || architecture == Architecture.DEEPSEEK_V32;
     }
 
     private Optional<DType> dtype() {
@@ -152,6 +171,12 @@ final class HuggingFaceConfig {
     }
 
     private Attention attention() {
+        return isDeepSeek()
+                ? new DeepSeekSettings(config).attention(architecture == Architecture.DEEPSEEK_V32)
+                : groupedQuery();
+    }
+
+    private GroupedQuery groupedQuery() {
         int heads = config.integer("num_attention_heads", 1, ModelLimits.HEADS);
         boolean isLlama = architecture == Architecture.LLAMA;
         // transformers gives Qwen3 defaults that no published model has: better to ask for the keys
@@ -162,8 +187,8 @@ final class HuggingFaceConfig {
                 ? derivedHeadDim(heads)
                 : config.integer("head_dim", 1, ModelLimits.HEAD_DIM);
         HEAD_KEYS.forEach(key -> config.optionalInteger(key, 1, ModelLimits.HEAD_DIM));
-        Rope rope = rope();
-        return new Attention(heads, kvHeads, headDim, !isLlama, rope.theta, rope.scaling);
+        Rope rope = RopeSettings.read(config, RopeSettings.Kind.LLAMA3);
+        return new GroupedQuery(heads, kvHeads, headDim, !isLlama, rope);
     }
 
     private int derivedHeadDim(int heads) {
@@ -174,60 +199,23 @@ final class HuggingFaceConfig {
         return hidden / heads;
     }
 
-    private record Rope(double theta, Optional<Llama3Scaling> scaling) {}
-
-    /** Base and scaling, from {@code rope_theta} and {@code rope_scaling}, or from {@code rope_parameters}. */
-    private Rope rope() {
-        Optional<Double> theta = theta(config);
-        Optional<Settings> older = config.group("rope_scaling");
-        Optional<Settings> newer = config.group("rope_parameters");
-        if (older.isPresent() && newer.isPresent()) {
-            throw config.refuse("rope_scaling", "null beside rope_parameters");
-        }
-        Optional<Settings> group = older.or(() -> newer);
-        Optional<Double> inner = group.flatMap(HuggingFaceConfig::theta);
-        if (theta.isPresent() && inner.isPresent() && !theta.equals(inner)) {
-            throw config.refuse("rope_theta", "the same as inside the rope parameters, " + inner.get());
-        }
-        Optional<Llama3Scaling> scaling = group.flatMap(HuggingFaceConfig::scaling);
-        return new Rope(inner.or(() -> theta).orElse(10_000.0), scaling);
-    }
-
-    private static Optional<Double> theta(Settings settings) {
-        return settings.optionalDecimal("rope_theta", 1, 1e12);
-    }
-
-    private static Optional<Llama3Scaling> scaling(Settings rope) {
-        rope.requireHarmless("partial_rotary_factor", List.of(1.0));
-        String key = rope.has("rope_type") ? "rope_type" : "type";
-        String type = rope.optionalText(key).orElse("default");
-        rope.requireHarmless("type", List.of(type));
-        Optional<Llama3Scaling> scaling = switch (type) {
-            case "default" -> Optional.empty();
-            case "llama3" ->
-                Optional.of(new Llama3Scaling(
-                        rope.decimal("factor", 1, 1e6),
-                        rope.decimal("low_freq_factor", 1e-6, 1e6),
-                        rope.decimal("high_freq_factor", 1e-6, 1e6),
-                        rope.integer("original_max_position_embeddings", 1, ModelLimits.POSITIONS)));
-            default -> throw rope.refuse(key, "default or llama3");
-        };
-        rope.refuseUnread(Map.of());
-        return scaling;
-    }
-
     private FeedForward feedForward() {
         int inner = config.integer("intermediate_size", 1, ModelLimits.WIDTH);
-        if (architecture != Architecture.QWEN3_MOE) {
-            return new FeedForward(inner, Optional.empty());
-        }
-        return new FeedForward(
-                inner,
-                Optional.of(new Experts(
-                        config.integer("num_experts", 1, ModelLimits.EXPERTS),
-                        config.integer("num_experts_per_tok", 1, ModelLimits.EXPERTS),
-                        config.integer("moe_intermediate_size", 1, ModelLimits.WIDTH),
-                        config.flag("norm_topk_prob"))));
+        Optional<Experts> experts = switch (architecture) {
+            case LLAMA, QWEN3 -> Optional.empty();
+            case QWEN3_MOE -> Optional.of(qwenExperts());
+            case DEEPSEEK_V3, DEEPSEEK_V32 -> Optional.of(new DeepSeekSettings(config).experts());
+        };
+        return new FeedForward(inner, experts);
+    }
+
+    private Experts qwenExperts() {
+        return new Experts(
+                config.integer("num_experts", 1, ModelLimits.EXPERTS),
+                config.integer("num_experts_per_tok", 1, ModelLimits.EXPERTS),
+                config.integer("moe_intermediate_size", 1, ModelLimits.WIDTH),
+                Routing.softmax(config.flag("norm_topk_prob")),
+                DenseParts.NONE);
     }
 
     private Tokens tokens(int vocabulary) {
@@ -250,6 +238,12 @@ final class HuggingFaceConfig {
 
     private void refuseVariants() {
         HARMLESS.forEach(config::requireHarmless);
+        config.group("quantization_config").ifPresent(format -> {
+            throw config.refuse(
+                    "quantization_config",
+                    "none (fp8 and other formats of transformers are not implemented: convert the weights to bfloat16,"
+                            + " or take a W8A8 checkpoint of ModelSlim)");
+        });
         if (config.has("layer_types")) {
             for (Object type : config.list("layer_types")) {
                 if (!type.equals("full_attention")) {
@@ -257,7 +251,7 @@ final class HuggingFaceConfig {
                 }
             }
         }
-        if (architecture == Architecture.LLAMA) {
+        if (architecture == Architecture.LLAMA || isDeepSeek()) {
             config.requireHarmless("sliding_window", List.of());
         } else {
             // Qwen's configurations carry a window that counts only with use_sliding_window

@@ -1,5 +1,11 @@
 package dev.tandem.checkpoint;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Indexer;
+import dev.tandem.checkpoint.ModelConfig.Latent;
+import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.nio.file.Path;
@@ -10,17 +16,25 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * What {@code tandem inspect} says about a checkpoint: a value that outlives it.
  *
  * @param format {@code safetensors} or {@code gguf}
  * @param config the model's configuration
+ * @param quantization how linear weights were quantised, where they were
  * @param files mapped files with their bytes
  * @param tensors all tensors, by name
  */
-public record Inspection(String format, ModelConfig config, Map<Path, Long> files, List<Entry> tensors) {
+public record Inspection(
+        String format,
+        ModelConfig config,
+        Optional<Quantization> quantization,
+        Map<Path, Long> files,
+        List<Entry> tensors) {
     /**
      * @param name Hugging Face's name
      * @param dtype stored type
@@ -60,17 +74,21 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         };
         var entries = new ArrayList<Entry>();
         checkpoint.tensors().forEach((name, tensor) -> entries.add(entry(name, tensor)));
-        return new Inspection(format, checkpoint.config(), checkpoint.files(), entries);
+        return new Inspection(format, checkpoint.config(), checkpoint.quantization(), checkpoint.files(), entries);
     }
 
     private static Entry entry(String name, Tensor tensor) {
         return new Entry(name, tensor.dtype(), tensor.shape(), tensor.data().byteSize());
     }
 
-    /** Values of all weights, without the rotary factors of a GGUF file, which follow from its rope scaling. */
+    /**
+     * Values of all weights, without the rotary factors of a GGUF file, which follow from its rope scaling, and without scales and offsets
+     * of quantised weights.
+     */
     public long parameters() {
+        Set<String> beside = quantization.map(Quantization::namesBeside).orElse(Set.of());
         return tensors.stream()
-                .filter(entry -> !entry.name().equals(TensorCheck.ROTARY_FACTORS))
+                .filter(entry -> !entry.name().equals(TensorCheck.ROTARY_FACTORS) && !beside.contains(entry.name()))
                 .mapToLong(Entry::values)
                 .sum();
     }
@@ -88,8 +106,12 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
 
     /** Bytes of keys and values that one token takes in all layers together, in a cache of this type. */
     public long kvBytesPerToken(DType kvDtype) {
-        ModelConfig.Attention attention = config.attention();
-        return 2L * config.layers() * attention.kvHeads() * kvDtype.bytes(attention.headDim());
+        long values = switch (config.attention()) {
+            case GroupedQuery grouped -> 2L * grouped.kvHeads() * grouped.headDim();
+            case Latent latent ->
+                latent.sizes().cached() + latent.indexer().map(Indexer::headDim).orElse(0);
+        };
+        return config.layers() * kvDtype.bytes(values);
     }
 
     /** What is printed for people, line by line. */
@@ -108,27 +130,42 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         for (Entry entry : tensors) {
             lines.add(String.format(
                     Locale.ROOT,
-                    "%-" + Math.max(width, 1) + "s  %-5s %-20s %14s bytes",
+                    "%-" + Math.max(width, 1) + "s  %-5s %-20s %14s bytes%s",
                     entry.name,
                     entry.dtype,
                     entry.shape,
-                    grouped(entry.bytes)));
+                    grouped(entry.bytes),
+                    scheme(entry).map(scheme -> "  " + scheme).orElse("")));
         }
         return List.copyOf(lines);
     }
 
+    private Optional<Scheme> scheme(Entry entry) {
+        return quantization.flatMap(
+                quantised -> Optional.ofNullable(quantised.schemes().get(entry.name)));
+    }
+
+    private static String counted(Quantization quantization) {
+        return quantization.counts().entrySet().stream()
+                .map(count -> grouped(count.getValue()) + " " + count.getKey())
+                .collect(Collectors.joining(", "));
+    }
+
     private Map<String, String> modelFacts() {
-        ModelConfig.Attention attention = config.attention();
         var facts = new LinkedHashMap<String, String>();
         facts.put("architecture", config.architecture() + " (" + format + ")");
         facts.put("parameters", grouped(parameters()));
         facts.put("main type", config.dtype().toString());
+        quantization.ifPresent(quantised -> facts.put(
+                "quantised",
+                quantised.method() + " " + quantised.modelType() + ": " + counted(quantised) + " linear weights"));
         facts.put("layers", grouped(config.layers()));
         facts.put("width", grouped(config.hiddenSize()));
-        facts.put(
-                "attention",
-                attention.heads() + " heads, " + attention.kvHeads() + " key/value heads, of " + attention.headDim());
-        facts.put("rope", rope(attention));
+        if (config.predictionLayers() > 0) {
+            facts.put("prediction layers", grouped(config.predictionLayers()) + ", not used");
+        }
+        facts.put("attention", attention());
+        facts.put("rope", rope());
         facts.put("feed-forward", feedForward());
         facts.put(
                 "vocabulary",
@@ -141,36 +178,60 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         return facts;
     }
 
-    private String rope(ModelConfig.Attention attention) {
+    private String attention() {
+        return switch (config.attention()) {
+            case GroupedQuery grouped ->
+                grouped.heads() + " heads, " + grouped.kvHeads() + " key/value heads, of " + grouped.headDim();
+            case Latent latent ->
+                latent.heads() + " heads over a latent of " + latent.sizes().latent() + " and a rotary key of "
+                        + latent.sizes().rotary()
+                        + latent.indexer()
+                                .map(indexer -> ", at most " + grouped(indexer.topK()) + " positions chosen by "
+                                        + indexer.heads() + " index heads of " + indexer.headDim())
+                                .orElse("");
+        };
+    }
+
+    private String rope() {
+        ModelConfig.Rope rope = config.attention().rope();
         boolean hasFactors = tensors.stream().anyMatch(entry -> entry.name().equals(TensorCheck.ROTARY_FACTORS));
-        String scaling = attention
-                .ropeScaling()
-                .map(llama3 -> ", llama3 scaling by " + llama3.factor())
+        String scaling = rope.scaling()
+                .map(some -> switch (some) {
+                    case Llama3Scaling llama3 -> ", llama3 scaling by " + llama3.factor();
+                    case YarnScaling yarn -> ", yarn scaling by " + yarn.factor();
+                })
                 .orElse(hasFactors ? ", scaling factors in the file" : "");
-        return "base " + attention.ropeTheta() + scaling;
+        return "base " + rope.theta() + scaling;
     }
 
     private String feedForward() {
         Optional<ModelConfig.Experts> experts = config.feedForward().experts();
-        return experts.map(some -> some.count() + " experts of " + grouped(some.intermediateSize()) + ", "
-                        + some.active() + " a token")
+        return experts.map(Inspection::experts)
                 .orElse(grouped(config.feedForward().intermediateSize()));
+    }
+
+    private static String experts(ModelConfig.Experts experts) {
+        String routed = experts.count() + " experts of " + grouped(experts.intermediateSize()) + ", " + experts.active()
+                + " a token";
+        String shared = experts.dense().sharedSize() > 0
+                ? ", a shared one of " + grouped(experts.dense().sharedSize())
+                : "";
+        String dense = experts.dense().layers() > 0 ? "; the first " + experts.dense().layers() + " layers dense" : "";
+        return routed + shared + dense;
     }
 
     /** The same for programs: texts, numbers, lists and maps only, in a fixed order. */
     public Map<String, Object> json() {
-        ModelConfig.Attention attention = config.attention();
         var json = new LinkedHashMap<String, Object>();
         json.put("format", format);
         json.put("architecture", config.architecture().name().toLowerCase(Locale.ROOT));
         json.put("parameters", parameters());
         json.put("dtype", name(config.dtype()));
+        quantization.ifPresent(quantised -> json.put("quantization", json(quantised)));
         json.put("layers", config.layers());
         json.put("hidden_size", config.hiddenSize());
-        json.put("heads", attention.heads());
-        json.put("kv_heads", attention.kvHeads());
-        json.put("head_dim", attention.headDim());
-        json.put("rope_theta", attention.ropeTheta());
+        putAttention(json);
+        json.put("rope_theta", config.attention().rope().theta());
         json.put("intermediate_size", config.feedForward().intermediateSize());
         config.feedForward().experts().ifPresent(experts -> {
             json.put("experts", experts.count());
@@ -189,16 +250,40 @@ public record Inspection(String format, ModelConfig config, Map<Path, Long> file
         var files = new LinkedHashMap<String, Object>();
         sortedFiles().forEach((file, bytes) -> files.put(file.toString(), bytes));
         json.put("files", files);
-        json.put("tensors", tensors.stream().map(Inspection::json).toList());
+        json.put("tensors", tensors.stream().map(this::json).toList());
         return json;
     }
 
-    private static Map<String, Object> json(Entry entry) {
+    private void putAttention(Map<String, Object> json) {
+        json.put("heads", config.attention().heads());
+        json.put("kv_heads", config.attention().kvHeads());
+        switch (config.attention()) {
+            case GroupedQuery grouped -> json.put("head_dim", grouped.headDim());
+            case Latent latent -> {
+                json.put("kv_latent_size", latent.sizes().latent());
+                json.put("rotary_key_size", latent.sizes().rotary());
+                latent.indexer().ifPresent(indexer -> json.put("index_top_k", indexer.topK()));
+            }
+        }
+    }
+
+    private static Map<String, Object> json(Quantization quantization) {
+        var counts = new LinkedHashMap<String, Object>();
+        quantization.counts().forEach((scheme, count) -> counts.put(scheme.name(), count));
+        var json = new LinkedHashMap<String, Object>();
+        json.put("method", quantization.method());
+        json.put("model_type", quantization.modelType());
+        json.put("linear_weights", counts);
+        return json;
+    }
+
+    private Map<String, Object> json(Entry entry) {
         var json = new LinkedHashMap<String, Object>();
         json.put("name", entry.name);
         json.put("dtype", name(entry.dtype));
         json.put("shape", entry.shape);
         json.put("bytes", entry.bytes);
+        scheme(entry).ifPresent(scheme -> json.put("scheme", scheme.name()));
         return json;
     }
 

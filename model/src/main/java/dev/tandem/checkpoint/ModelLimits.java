@@ -1,6 +1,11 @@
 package dev.tandem.checkpoint;
 
-import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Latent;
+import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.RopeScaling;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import java.nio.file.Path;
 
 /** Largest values that a configuration may claim, so that products of two fit an int, and relations between values. */
@@ -17,29 +22,69 @@ final class ModelLimits {
 
     /** Refuses values that each are in range but cannot go together; {@code place} is the file that they come from. */
     static ModelConfig check(Path place, ModelConfig config) {
-        Attention attention = config.attention();
+        switch (config.attention()) {
+            case GroupedQuery attention -> checkGrouped(place, attention);
+            case Latent attention -> checkLatent(place, attention);
+        }
+        config.feedForward().experts().ifPresent(experts -> checkExperts(place, experts));
+        config.attention().rope().scaling().ifPresent(scaling -> checkScaling(place, scaling));
+        return config;
+    }
+
+    private static void checkGrouped(Path place, GroupedQuery attention) {
         if (attention.heads() % attention.kvHeads() != 0) {
             throw CheckpointException.refuse(
                     place, "key/value heads", "a divisor of " + attention.heads() + " heads", attention.kvHeads());
         }
-        if (attention.headDim() % 2 != 0) {
-            throw CheckpointException.refuse(place, "head size", "an even number", attention.headDim());
+        requireEven(place, "head size", attention.headDim());
+    }
+
+    private static void checkLatent(Path place, Latent attention) {
+        int rotary = attention.sizes().rotary();
+        requireEven(place, "qk_rope_head_dim", rotary);
+        attention.indexer().ifPresent(indexer -> {
+            if (indexer.headDim() < rotary) {
+                throw CheckpointException.refuse(
+                        place, "index_head_dim", "at least qk_rope_head_dim " + rotary, indexer.headDim());
+            }
+        });
+    }
+
+    private static void requireEven(Path place, String key, int size) {
+        if (size % 2 != 0) {
+            throw CheckpointException.refuse(place, key, "an even number", size);
         }
-        config.feedForward().experts().ifPresent(experts -> {
-            if (experts.active() > experts.count()) {
-                throw CheckpointException.refuse(
-                        place, "experts a token", "at most " + experts.count(), experts.active());
-            }
-        });
-        attention.ropeScaling().ifPresent(scaling -> {
-            if (scaling.highFrequencyFactor() <= scaling.lowFrequencyFactor()) {
-                throw CheckpointException.refuse(
-                        place,
-                        "high_freq_factor",
-                        "more than low_freq_factor " + scaling.lowFrequencyFactor(),
-                        scaling.highFrequencyFactor());
-            }
-        });
-        return config;
+    }
+
+    private static void checkExperts(Path place, Experts experts) {
+        Routing routing = experts.routing();
+        if (experts.count() % routing.groups() != 0) {
+            throw CheckpointException.refuse(
+                    place, "n_group", "a divisor of " + experts.count() + " experts", routing.groups());
+        }
+        int groupSize = experts.count() / routing.groups();
+        if (routing.groups() > 1 && groupSize < 2) {
+            throw CheckpointException.refuse(
+                    place, "n_group", "groups of at least 2 experts, for a group's score is that of its two best", groupSize);
+        }
+        if (routing.keptGroups() > routing.groups()) {
+            throw CheckpointException.refuse(
+                    place, "topk_group", "at most n_group " + routing.groups(), routing.keptGroups());
+        }
+        int eligible = groupSize * routing.keptGroups();
+        if (experts.active() > eligible) {
+            throw CheckpointException.refuse(place, "experts a token", "at most " + eligible, experts.active());
+        }
+    }
+
+    private static void checkScaling(Path place, RopeScaling scaling) {
+        if (scaling instanceof Llama3Scaling llama3
+                && llama3.highFrequencyFactor() <= llama3.lowFrequencyFactor()) {
+            throw CheckpointException.refuse(
+                    place,
+                    "high_freq_factor",
+                    "more than low_freq_factor " + llama3.lowFrequencyFactor(),
+                    llama3.highFrequencyFactor());
+        }
     }
 }

@@ -7,12 +7,16 @@ import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
 /**
  * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a
@@ -27,6 +31,16 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     public static final String ASCEND = "ascend";
 
     private static final String WEIGHT = "weight";
+
+    /**
+     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
+     * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
+     */
+    private static final Pattern WHOLE_ROWS = Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
+            + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
+
+    /** Those of them that exporters leave as they are: few outputs, on which choices depend. */
+    private static final Pattern KEPT = Pattern.compile("lm_head\\.weight|.*\\.indexer\\.(wk|weights_proj)\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
@@ -64,9 +78,29 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
         schemes = Collections.unmodifiableSortedMap(new TreeMap<>(schemes));
     }
 
+    /** Whether a tensor may be int8. */
+    static boolean mayBeInt8(String name) {
+        return WHOLE_ROWS.matcher(name).matches();
+    }
+
+    /** Whether a tensor is a projection of attention or feed-forward: what exporters quantise, unlike norms, embeddings and routers. */
+    public static boolean isProjection(String name) {
+        return mayBeInt8(name) && !KEPT.matcher(name).matches();
+    }
+
     /** The name of a tensor beside a weight: {@code x.y.weight} and {@code deq_scale} give {@code x.y.deq_scale}. */
-    static String beside(String weight, String part) {
+    public static String beside(String weight, String part) {
         return weight.substring(0, weight.length() - WEIGHT.length()) + part;
+    }
+
+    /** Names of the tensors that stand, or may stand, beside quantised weights. */
+    Set<String> namesBeside() {
+        var names = new HashSet<String>();
+        schemes.forEach((weight, scheme) -> {
+            scheme.required.forEach(part -> names.add(beside(weight, part)));
+            scheme.optional.forEach(part -> names.add(beside(weight, part)));
+        });
+        return names;
     }
 
     /** How many weights each scheme has; schemes without any are left out. */
@@ -85,22 +119,26 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
      */
     public LinearWeight linear(String name, Function<String, Optional<Tensor>> find) {
         Scheme scheme = schemes.getOrDefault(name, Scheme.FLOAT);
+        Tensor weight = required(name, find);
         var parts = new TreeMap<String, Tensor>();
-        parts.put(WEIGHT, required(name, find));
         scheme.required().forEach(part -> parts.put(part, required(beside(name, part), find)));
-        scheme.optional().forEach(part -> find.apply(beside(name, part)));
+        scheme.optional().forEach(part -> find.apply(beside(name, part)).ifPresent(it -> parts.put(part, it)));
         return switch (scheme) {
-            case FLOAT -> parts.get(WEIGHT);
-            case W8A8_DYNAMIC -> new Int8Weight(parts.get(WEIGHT), parts.get("weight_scale"), Optional.empty());
+            case FLOAT -> weight;
+            case W8A8_DYNAMIC -> new Int8Weight(weight, part(parts, "weight_scale"), Optional.empty());
             case W8A8 ->
                 new Int8Weight(
-                        parts.get(WEIGHT),
-                        parts.get("deq_scale"),
+                        weight,
+                        part(parts, "deq_scale"),
                         Optional.of(new StaticInput(
-                                onlyValue(parts.get("input_scale")),
-                                onlyValue(parts.get("input_offset")),
-                                parts.get("quant_bias"))));
+                                onlyValue(part(parts, "input_scale")),
+                                onlyValue(part(parts, "input_offset")),
+                                part(parts, "quant_bias"))));
         };
+    }
+
+    private static Tensor part(Map<String, Tensor> parts, String name) {
+        return Objects.requireNonNull(parts.get(name), name);
     }
 
     private static Tensor required(String name, Function<String, Optional<Tensor>> find) {

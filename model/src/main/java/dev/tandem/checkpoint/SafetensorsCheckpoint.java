@@ -49,8 +49,7 @@ public final class SafetensorsCheckpoint implements Checkpoint {
         try {
             var files = new LinkedHashMap<Path, Long>();
             Optional<AscendDescription> description = AscendDescription.find(folder);
-            WeightFiles weights =
-                    description.isPresent() ? WeightFiles.quantised(folder) : WeightFiles.plain(folder);
+            WeightFiles weights = description.isPresent() ? WeightFiles.quantised(folder) : WeightFiles.plain(folder);
             SortedMap<String, Tensor> found = weights.isIndex()
                     ? shards(weights.file(), arena, files)
                     : tensorsOf(map(weights.file(), arena, files));

@@ -146,8 +146,14 @@ record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
         private DType readDtype(String subject) {
             require(subject + " dtype", JsonToken.VALUE_STRING, "a text");
             String name = parser.getString();
-            return dtype(name)
-                    .orElseThrow(() -> CheckpointException.refuse(file, subject, "dtype F32, F16, BF16, I8 or I32", name));
+            return dtype(name).orElseThrow(() -> refuseDtype(subject, name));
+        }
+
+        private CheckpointException refuseDtype(String subject, String name) {
+            String hint = name.startsWith("F8_")
+                    ? " (fp8 is not implemented: convert the weights to bfloat16, or take a W8A8 checkpoint of ModelSlim)"
+                    : "";
+            return CheckpointException.refuse(file, subject, "dtype F32, F16, BF16, I8 or I32" + hint, name);
         }
 
         private List<Integer> readShape(String subject) {

@@ -1,5 +1,6 @@
 package dev.tandem.checkpoint;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** Holds the tensors that files have against the tensors that a model reads: none missing, none of a wrong shape, none left over. */
@@ -23,6 +25,8 @@ final class TensorCheck {
     /** Buffers that old versions of transformers wrote; they follow from the configuration. */
     private static final Pattern IGNORABLE =
             Pattern.compile("model\\.(layers\\.\\d+\\.self_attn\\.)?rotary_emb\\.inv_freq");
+
+    private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d{1,6})\\.");
 
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -49,7 +53,7 @@ final class TensorCheck {
         var check = new TensorCheck(place, found, quantised);
         WeightShapes.forEach(config, false, (name, shape) -> check.require(name, shape));
         check.finish(config);
-        quantised.ifPresent(described -> described.requireAllFound(config.tiesEmbeddings()));
+        quantised.ifPresent(described -> described.requireAllFound(name -> isOptional(name, config)));
         return Collections.unmodifiableSortedMap(check.checked);
     }
 
@@ -63,8 +67,10 @@ final class TensorCheck {
             Path place, ModelConfig config, Map<String, Tensor> found, boolean mayScaleRotary) {
         var check = new TensorCheck(place, found, Optional.empty());
         WeightShapes.forEach(config, true, (name, shape) -> check.require(name, shape));
-        if (mayScaleRotary && found.containsKey(ROTARY_FACTORS)) {
-            check.requireRotaryFactors(List.of(config.attention().headDim() / 2));
+        if (mayScaleRotary
+                && found.containsKey(ROTARY_FACTORS)
+                && config.attention() instanceof GroupedQuery attention) {
+            check.requireRotaryFactors(List.of(attention.headDim() / 2));
         }
         check.finish(config);
         return Collections.unmodifiableSortedMap(check.checked);
@@ -75,7 +81,7 @@ final class TensorCheck {
         if (config.tiesEmbeddings() && head != null) {
             requireHeadIsEmbedding(head, require(EMBEDDING, embeddingShape(config)));
         }
-        refuseLeftOver(config.tiesEmbeddings());
+        refuseLeftOver(config);
     }
 
     private Tensor require(String name, List<Integer> shape) {
@@ -136,10 +142,9 @@ final class TensorCheck {
         }
     }
 
-    private void refuseLeftOver(boolean tiesEmbeddings) {
+    private void refuseLeftOver(ModelConfig config) {
         new TreeMap<>(found).forEach((name, tensor) -> {
-            boolean isRead = checked.containsKey(name) || (tiesEmbeddings && name.equals(HEAD));
-            if (!isRead && !IGNORABLE.matcher(name).matches()) {
+            if (!checked.containsKey(name) && !isOptional(name, config)) {
                 throw CheckpointException.refuse(
                         place,
                         "tensor " + name,
@@ -147,5 +152,20 @@ final class TensorCheck {
                         tensor.dtype() + " " + tensor.shape());
             }
         });
+    }
+
+    /** Whether the model does without a tensor: a head that is the embedding, a buffer of old, part of a layer that only drafts. */
+    private static boolean isOptional(String name, ModelConfig config) {
+        if (config.tiesEmbeddings() && name.equals(HEAD)) {
+            return true;
+        }
+        Matcher layer = LAYER.matcher(name);
+        if (layer.lookingAt()) {
+            int behind = Integer.parseInt(layer.group(1)) - config.layers();
+            if (behind >= 0 && behind < config.predictionLayers()) {
+                return true;
+            }
+        }
+        return IGNORABLE.matcher(name).matches();
     }
 }

@@ -2,6 +2,7 @@ package dev.tandem.kernel;
 
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One attention as a loop for {@link KernelThreads}: a command object that is filled before each run and used again. A claim is a few
@@ -12,8 +13,11 @@ final class AttentionTask implements KernelThreads.Slice {
     /** Queries (rows times heads) that a claim may take together. */
     private static final int MOST_QUERIES = 32;
 
-    /** Tokens of the cache that are widened at a time; a multiple of the tile. */
-    private static final int CHUNK_TOKENS = 32;
+    /** Tokens of the cache that are widened at a time, at most; a multiple of the tile. */
+    private static final int MOST_CHUNK_TOKENS = 32;
+
+    /** Floats of widened keys that stay in the first-level cache while queries go by. */
+    private static final int CHUNK_FLOATS = 8 << 10;
 
     /** Claims that each thread should find, before the heads of a group are split among threads. */
     private static final int CLAIMS_PER_THREAD = 2;
@@ -27,8 +31,19 @@ final class AttentionTask implements KernelThreads.Slice {
     private KvPlaneView keys;
     private KvPlaneView values;
     private AttentionRows rows;
-    private AttentionShape shape;
-    private int headDim;
+    private int queryHeads;
+    private int kvHeads;
+    private float scale;
+
+    /** Keys may be two vectors one after the other, in a plane each; null where one plane has them whole. */
+    private @Nullable KvPlaneView keyTails;
+
+    /** What each row reads; null where that is every position up to its own. */
+    private @Nullable SelectedPositions selected;
+
+    private int keyDim;
+    private int valueDim;
+    private int chunkTokens;
 
     /** First row of every block of rows, and one more entry at the end. */
     private int[] blockStarts = new int[2];
@@ -56,24 +71,65 @@ final class AttentionTask implements KernelThreads.Slice {
         this.column = column;
         this.out = out;
         this.keys = keys;
+        this.keyTails = null;
         this.values = values;
         this.rows = rows;
-        this.shape = shape;
-        this.headDim = shape.headDim();
+        this.selected = null;
+        this.queryHeads = shape.queryHeads();
+        this.kvHeads = shape.kvHeads();
+        this.scale = shape.scale();
+        this.keyDim = shape.headDim();
+        this.valueDim = shape.headDim();
+        run();
+    }
+
+    /** As {@link Kernels#latentAttention}, or as {@link Kernels#sparseLatentAttention}. */
+    void runLatent(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            @Nullable SelectedPositions selected) {
+        this.q = q;
+        this.column = 0;
+        this.out = out;
+        this.keys = latents;
+        this.keyTails = rotaryKeys;
+        this.values = latents;
+        this.rows = rows;
+        this.selected = selected;
+        this.queryHeads = shape.heads();
+        this.kvHeads = 1;
+        this.scale = shape.scale();
+        this.keyDim = shape.query();
+        this.valueDim = shape.latent();
+        run();
+    }
+
+    private void run() {
+        int tokens = CHUNK_FLOATS / keyDim / VectorTile.SIDE * VectorTile.SIDE;
+        chunkTokens = Math.clamp(tokens, VectorTile.SIDE, MOST_CHUNK_TOKENS);
         cut();
         nextClaim.set(0);
         threads.run(this);
     }
 
+    /** Rows with positions of their own share no keys: then a claim is one row. */
     private void cut() {
-        int groupHeads = shape.queryHeads() / shape.kvHeads();
-        cutRows(Math.max(1, MOST_QUERIES / groupHeads));
-        boolean hasEnough = blocks * shape.kvHeads() >= CLAIMS_PER_THREAD * threads.count();
-        claimHeads = hasEnough || threads.count() == 1 ? Math.min(groupHeads, MOST_QUERIES) : 1;
+        int groupHeads = queryHeads / kvHeads;
+        cutRows(selected == null ? Math.max(1, MOST_QUERIES / groupHeads) : 1);
+        claimHeads = Math.min(groupHeads, MOST_QUERIES);
+        int wanted = CLAIMS_PER_THREAD * threads.count();
+        if (threads.count() > 1 && blocks * kvHeads < wanted) {
+            int tiles = blocks * queryHeads / wanted / VectorTile.SIDE;
+            claimHeads = Math.clamp(tiles * VectorTile.SIDE, 1, claimHeads);
+        }
         while (groupHeads % claimHeads != 0) {
             claimHeads--;
         }
-        claimsPerBlock = shape.queryHeads() / claimHeads;
+        claimsPerBlock = queryHeads / claimHeads;
         claims = blocks * claimsPerBlock;
     }
 
@@ -121,7 +177,7 @@ final class AttentionTask implements KernelThreads.Slice {
             count = (toRow - fromRow) * heads;
             longest = 0;
             for (int r = fromRow; r < toRow; r++) {
-                longest = Math.max(longest, task.rows.positions()[r] + 1);
+                longest = Math.max(longest, task.length(r));
             }
         }
 
@@ -135,37 +191,42 @@ final class AttentionTask implements KernelThreads.Slice {
         }
     }
 
+    /** Positions that a row reads. */
+    private int length(int row) {
+        return selected == null ? rows.positions()[row] + 1 : selected.count(row);
+    }
+
     private int length(Queries queries, int i) {
-        return rows.positions()[queries.row(i)] + 1;
+        return length(queries.row(i));
     }
 
     private int queryOffset(Queries queries, int i) {
-        return q.offset(queries.row(i)) + column + queries.head(i) * headDim;
+        return q.offset(queries.row(i)) + column + queries.head(i) * keyDim;
     }
 
     private void attend(Queries queries, SliceScratch scratch) {
         int stride = tiled(queries.longest);
         int tiledQueries = tiled(queries.count);
         float[] scores = scratch.scores(tiledQueries * stride);
-        float[] chunk = scratch.widened(CHUNK_TOKENS * headDim);
-        for (int s = 0; s < queries.longest; s += CHUNK_TOKENS) {
-            int tokens = Math.min(CHUNK_TOKENS, queries.longest - s);
-            widen(keys, queries, s, tokens, chunk);
+        float[] chunk = scratch.widened(chunkTokens * keyDim);
+        for (int s = 0; s < queries.longest; s += chunkTokens) {
+            int tokens = Math.min(chunkTokens, queries.longest - s);
+            widenKeys(queries, s, tokens, chunk);
             score(queries, s, tokens, stride, scores, scratch);
         }
         for (int i = 0; i < queries.count; i++) {
             VectorRows.softmax(scores, i * stride, length(queries, i), scratch.lanes);
         }
-        float[] mixed = scratch.mixed(tiledQueries * headDim);
-        Arrays.fill(mixed, 0, tiledQueries * headDim, 0f);
-        for (int s = 0; s < queries.longest; s += CHUNK_TOKENS) {
-            int tokens = Math.min(CHUNK_TOKENS, queries.longest - s);
-            widen(values, queries, s, tokens, chunk);
+        float[] mixed = scratch.mixed(tiledQueries * valueDim);
+        Arrays.fill(mixed, 0, tiledQueries * valueDim, 0f);
+        for (int s = 0; s < queries.longest; s += chunkTokens) {
+            int tokens = Math.min(chunkTokens, queries.longest - s);
+            widenValues(queries, s, tokens, chunk);
             mix(queries, s, tokens, stride, scores, chunk, mixed);
         }
         for (int i = 0; i < queries.count; i++) {
-            int to = out.offset(queries.row(i)) + queries.head(i) * headDim;
-            System.arraycopy(mixed, i * headDim, out.values(), to, headDim);
+            int to = out.offset(queries.row(i)) + queries.head(i) * valueDim;
+            System.arraycopy(mixed, i * valueDim, out.values(), to, valueDim);
         }
     }
 
@@ -173,19 +234,53 @@ final class AttentionTask implements KernelThreads.Slice {
         return (count + VectorTile.SIDE - 1) / VectorTile.SIDE * VectorTile.SIDE;
     }
 
-    /** Widens tokens from..from+count-1 of one KV head, block after block. */
-    private void widen(KvPlaneView view, Queries queries, int from, int count, float[] chunk) {
-        int[] blockTable = rows.blockTables()[queries.fromRow];
-        int kvHead = queries.fromHead / (shape.queryHeads() / shape.kvHeads());
-        DType dtype = view.dtype();
+    /** Widens the keys of positions from..from+count-1 of those that the queries read, one after the other. */
+    private void widenKeys(Queries queries, int from, int count, float[] chunk) {
         for (int done = 0; done < count; ) {
-            int position = from + done;
-            int offsetInBlock = position % view.blockSize();
-            int run = Math.min(count - done, view.blockSize() - offsetInBlock);
-            long at = KvAddress.of(view, blockTable[position / view.blockSize()], kvHead, offsetInBlock);
-            VectorWidening.widen(dtype, view.data(), at, chunk, done * headDim, run * headDim);
+            int run = runLength(queries, from + done, count - done);
+            if (keyTails == null) {
+                widen(keys, queries, from + done, run, chunk, done * keyDim);
+            } else {
+                for (int i = 0; i < run; i++) {
+                    int at = (done + i) * keyDim;
+                    widen(keys, queries, from + done + i, 1, chunk, at);
+                    widen(keyTails, queries, from + done + i, 1, chunk, at + keys.headDim());
+                }
+            }
             done += run;
         }
+    }
+
+    private void widenValues(Queries queries, int from, int count, float[] chunk) {
+        for (int done = 0; done < count; ) {
+            int run = runLength(queries, from + done, count - done);
+            widen(values, queries, from + done, run, chunk, done * valueDim);
+            done += run;
+        }
+    }
+
+    private int position(Queries queries, int index) {
+        return selected == null ? index : selected.position(queries.fromRow, index);
+    }
+
+    /** How many positions from the index-th on lie one after the other in one block. */
+    private int runLength(Queries queries, int index, int most) {
+        int first = position(queries, index);
+        int longest = Math.min(most, rows.blockSize() - first % rows.blockSize());
+        int run = selected == null ? longest : 1;
+        while (run < longest && position(queries, index + run) == first + run) {
+            run++;
+        }
+        return run;
+    }
+
+    /** Widens a run of one KV head. */
+    private void widen(KvPlaneView view, Queries queries, int index, int run, float[] chunk, int at) {
+        int position = position(queries, index);
+        int block = rows.blockTables()[queries.fromRow][position / view.blockSize()];
+        int kvHead = queries.fromHead / (queryHeads / kvHeads);
+        long from = KvAddress.of(view, block, kvHead, position % view.blockSize());
+        VectorWidening.widen(view.dtype(), view.data(), from, chunk, at, run * view.headDim());
     }
 
     /**
@@ -194,7 +289,7 @@ final class AttentionTask implements KernelThreads.Slice {
      */
     private void score(Queries queries, int from, int tokens, int stride, float[] scores, SliceScratch scratch) {
         float[] x = q.values();
-        float[] chunk = scratch.widened(CHUNK_TOKENS * headDim);
+        float[] chunk = scratch.widened(chunkTokens * keyDim);
         for (int i = 0; i < queries.count; i += VectorTile.SIDE) {
             int x0 = queryOffset(queries, i);
             int x1 = queryOffset(queries, i + 1);
@@ -202,14 +297,13 @@ final class AttentionTask implements KernelThreads.Slice {
             int x3 = queryOffset(queries, i + 3);
             int visible = Math.min(tokens, longest4(queries, i) - from);
             for (int t = 0; t < visible; t += VectorTile.SIDE) {
-                VectorTile.dots(x, x0, x1, x2, x3, chunk, t * headDim, headDim, headDim, scratch.lanes, scratch.sums);
+                VectorTile.dots(x, x0, x1, x2, x3, chunk, t * keyDim, keyDim, keyDim, scratch.lanes, scratch.sums);
                 writeScores(scratch.sums, scores, i * stride + from + t, stride);
             }
         }
     }
 
     private void writeScores(float[] sums, float[] scores, int at, int stride) {
-        float scale = shape.scale();
         for (int i = 0; i < VectorTile.SIDE; i++) {
             for (int j = 0; j < VectorTile.SIDE; j++) {
                 scores[at + i * stride + j] = scale * sums[i * VectorTile.SIDE + j];
@@ -238,10 +332,10 @@ final class AttentionTask implements KernelThreads.Slice {
             int common = Math.clamp(shortest4(queries, i) - from, 0, tokens);
             int p = i * stride + from;
             VectorMix.mix4(
-                    scores, p, p + stride, p + 2 * stride, p + 3 * stride, chunk, common, headDim, mixed, i * headDim);
+                    scores, p, p + stride, p + 2 * stride, p + 3 * stride, chunk, common, valueDim, mixed, i * valueDim);
             for (int j = i; j < Math.min(queries.count, i + VectorMix.QUERIES); j++) {
                 int visible = Math.clamp(length(queries, j) - from, 0, tokens);
-                VectorMix.mix(scores, j * stride + from, chunk, common, visible, headDim, mixed, j * headDim);
+                VectorMix.mix(scores, j * stride + from, chunk, common, visible, valueDim, mixed, j * valueDim);
             }
         }
     }

@@ -22,8 +22,7 @@ final class Int8Rows {
      * @param q [count] from {@code at}
      * @return the row's scale
      */
-    static float quantise(
-            float[] x, int offset, int count, Optional<StaticInput> staticInput, byte[] q, int at) {
+    static float quantise(float[] x, int offset, int count, Optional<StaticInput> staticInput, byte[] q, int at) {
         return staticInput.isPresent()
                 ? quantiseStatic(x, offset, count, staticInput.get(), q, at)
                 : quantiseDynamic(x, offset, count, q, at);

@@ -224,17 +224,7 @@ final class Int8Task implements KernelThreads.Slice {
         for (int k = 0; k < inputs; k += VectorInt8.EXACT_COLUMNS) {
             int columns = Math.min(VectorInt8.EXACT_COLUMNS, inputs - k);
             VectorTile.lanes16(
-                    quantised,
-                    x0 + k,
-                    x1 + k,
-                    x2 + k,
-                    x3 + k,
-                    widened,
-                    w0 + k,
-                    inputs,
-                    columns,
-                    lanes,
-                    sums.length);
+                    quantised, x0 + k, x1 + k, x2 + k, x3 + k, widened, w0 + k, inputs, columns, lanes, sums.length);
             WholeSums.add(lanes, scratch.wholeLanes, sums);
         }
     }

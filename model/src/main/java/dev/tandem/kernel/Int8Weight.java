@@ -35,7 +35,8 @@ public record Int8Weight(Tensor values, Tensor outputScales, Optional<StaticInpu
 
     /** @throws IllegalArgumentException when the parts do not belong together */
     public Int8Weight {
-        boolean scalesFit = outputScales.data().byteSize() == outputScales.dtype().bytes(values.rows());
+        boolean scalesFit =
+                outputScales.data().byteSize() == outputScales.dtype().bytes(values.rows());
         boolean biasFits = staticInput.isEmpty()
                 || (staticInput.get().bias().dtype() == DType.I32
                         && staticInput.get().bias().columns() == values.rows());
@@ -66,7 +67,6 @@ public record Int8Weight(Tensor values, Tensor outputScales, Optional<StaticInpu
         return new Int8Weight(
                 values.slice(from, to),
                 outputScales.slice(from, to),
-                staticInput.map(input ->
-                        new StaticInput(input.scale, input.offset, input.bias.slice(from, to))));
+                staticInput.map(input -> new StaticInput(input.scale, input.offset, input.bias.slice(from, to))));
     }
 }

@@ -32,6 +32,9 @@ public final class KernelThreads implements AutoCloseable {
     private final LinearTask linearTask = new LinearTask(this);
     private final Int8Task int8Task = new Int8Task(this);
     private final AttentionTask attentionTask = new AttentionTask(this);
+    private final HeadLinearTask headLinearTask = new HeadLinearTask(this);
+    private final HeadMixTask headMixTask = new HeadMixTask(this);
+    private final IndexTask indexTask = new IndexTask(this);
 
     /** Written by the owner before {@link #claims} moves on to the next loop; read by threads before they claim a slice of it. */
     private @Nullable Slice current;
@@ -210,6 +213,21 @@ public final class KernelThreads implements AutoCloseable {
     /** The one attention that can run at a time. */
     AttentionTask attentionTask() {
         return attentionTask;
+    }
+
+    /** The one product with a matrix a head that can run at a time. */
+    HeadLinearTask headLinearTask() {
+        return headLinearTask;
+    }
+
+    /** The one mix with a matrix a head that can run at a time. */
+    HeadMixTask headMixTask() {
+        return headMixTask;
+    }
+
+    /** The one choice of positions that can run at a time. */
+    IndexTask indexTask() {
+        return indexTask;
     }
 
     /** Ends the threads and waits for them. */

@@ -13,6 +13,9 @@ import java.util.List;
  * width of the machine's vectors. Stored types (bf16, f16, Q8_0, Q4_0, Q4_1) are widened to float32 exactly as dequantised (for Q4_1
  * {@code fma(scale, nibble, minimum)}) and then enter the same sum.
  *
+ * <p><b>Mixes</b> are sums of vectors (values of the cache, rows of a matrix, scores of index heads) by weights: each value of the result is
+ * one chain {@code fma(weight, value, sum)} that starts at +0, terms ascending.
+ *
  * <p>{@code exp} is this package's own polynomial ({@code Exp}), the same in scalar and vector code. Activations are float32.
  */
 public interface Kernels {
@@ -116,6 +119,98 @@ public interface Kernels {
             KvPlaneView values,
             AttentionRows rows,
             AttentionShape shape,
+            KernelThreads threads);
+
+    /** In place {@code x[r, i] = 1 / (1 + exp(-x[r, i]))} for r < rows, i < columns: a router's scores. */
+    void sigmoid(Matrix x, int rows, int columns);
+
+    /**
+     * Layer norm of each row's first {@code weight.columns()} values in place: {@code fma(weight, (x - mean) / sqrt(variance + epsilon),
+     * bias)}, the variance being the mean of squared differences.
+     *
+     * @param weight [columns]
+     * @param bias [columns]
+     */
+    void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads);
+
+    /**
+     * Interleaved rotary embedding in place: pair (2i, 2i + 1) of every head turns by position * inverse frequency i.
+     *
+     * @param columns where the rotated values of a head begin
+     * @param positions position of each row
+     */
+    void rotateInterleaved(Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table);
+
+    /**
+     * Every head's part of a row by a matrix of its own: {@code out[r, to(h) + o] = dot(x[r, from(h)...], weight[h][o, :])} for o <
+     * weight.rows().
+     */
+    void headLinear(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads);
+
+    /**
+     * The same by the transposed matrices, which stay as they are stored: {@code out[r, to(h) + c]} is the mix of {@code weight[h][i, c]} by
+     * {@code x[r, from(h) + i]}, i < weight.rows() ascending. {@code out} is another matrix than {@code x}.
+     */
+    void headMix(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads);
+
+    /**
+     * Causal attention over latents, all heads reading the same: as {@link #attention} with one KV head whose key is the latent followed by
+     * the rotary key (one dot product over both), and whose value is the latent.
+     *
+     * @param q [rows, heads * (latent + rotary)]
+     * @param out [rows, heads * latent]
+     * @param latents plane of one head of {@code shape.latent()} values
+     * @param rotaryKeys plane of one head of {@code shape.rotary()} values
+     */
+    void latentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            KernelThreads threads);
+
+    /** The same over the selected positions of each row, ascending, and no others; the work grows with them, not with the context. */
+    void sparseLatentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            SelectedPositions selected,
+            KernelThreads threads);
+
+    /**
+     * Selects the positions that each row attends to: all up to its own while these are at most {@code selected.most()}, else those with
+     * the largest scores, of equal ones the lowest. The score of position s is the mix of {@code max(0, dot(q[r, h], k_s))} by {@code
+     * weights[r, h]}, heads ascending.
+     *
+     * @param q [rows, index heads * keys.headDim()]
+     * @param weights [rows, index heads]
+     * @param keys plane of one head
+     */
+    void selectPositions(
+            Matrix q,
+            Matrix weights,
+            KvPlaneView keys,
+            AttentionRows rows,
+            SelectedPositions selected,
             KernelThreads threads);
 
     /** Widens {@code count} stored values to float32: for tests, tables and the few places that need a whole tensor. */

@@ -48,6 +48,44 @@ final class Operands {
         }
     }
 
+    /** Heads of {@code width} values each lie inside the rows of a matrix. */
+    static void heads(String name, HeadColumns columns, int heads, int width, Matrix matrix) {
+        columns(name, columns.of(heads - 1) + width, matrix);
+    }
+
+    static void headLinear(Matrix x, HeadColumns from, HeadWeight weight, Matrix out, HeadColumns to) {
+        heads("x", from, weight.heads(), weight.columns(), x);
+        heads("out", to, weight.heads(), weight.rows(), out);
+        weightType(weight.stacked());
+    }
+
+    static void headMix(Matrix x, HeadColumns from, HeadWeight weight, Matrix out, HeadColumns to) {
+        heads("x", from, weight.heads(), weight.rows(), x);
+        heads("out", to, weight.heads(), weight.columns(), out);
+        weightType(weight.stacked());
+    }
+
+    static void latentAttention(
+            LatentShape shape, Matrix q, Matrix out, KvPlaneView latents, KvPlaneView rotaryKeys) {
+        columns("q", shape.heads() * shape.query(), q);
+        columns("out", shape.heads() * shape.latent(), out);
+        boolean planesFit = isOneHead(latents, shape.latent()) && isOneHead(rotaryKeys, shape.rotary());
+        if (!planesFit) {
+            throw new IllegalStateException(shape + " does not fit " + latents + " and " + rotaryKeys);
+        }
+    }
+
+    private static boolean isOneHead(KvPlaneView view, int headDim) {
+        return view.heads() == 1 && view.headDim() == headDim;
+    }
+
+    static void selection(AttentionRows rows, SelectedPositions selected) {
+        if (rows.count() > selected.rows()) {
+            throw new IllegalStateException(
+                    rows.count() + " rows do not fit a selection for " + selected.rows());
+        }
+    }
+
     static void rotation(int headDim, RotaryTable table) {
         if (2 * table.pairs() > headDim) {
             throw new IllegalStateException(table.pairs() + " rotary pairs do not fit a head of " + headDim);

@@ -274,7 +274,7 @@ public final class ScalarKernels implements Kernels {
         });
     }
 
-    private static void softmax(float[] values, int offset, int count, float[] lanes) {
+    static void softmax(float[] values, int offset, int count, float[] lanes) {
         float max = Float.NEGATIVE_INFINITY;
         for (int i = 0; i < count; i++) {
             max = Math.max(max, values[offset + i]);
@@ -370,6 +370,89 @@ public final class ScalarKernels implements Kernels {
                 out[outOffset + i] = Math.fma(scores[s], widened[i], out[outOffset + i]);
             }
         }
+    }
+
+    @Override
+    public void sigmoid(Matrix x, int rows, int columns) {
+        PlainRows.sigmoid(x, rows, columns);
+    }
+
+    @Override
+    public void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads) {
+        PlainRows.layerNorm(x, rows, weight, bias, epsilon, threads.scratch(0));
+    }
+
+    @Override
+    public void rotateInterleaved(
+            Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table) {
+        PlainRows.rotateInterleaved(x, rows, columns, heads, positions, table);
+    }
+
+    @Override
+    public void headLinear(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads) {
+        Operands.headLinear(x, from, weight, out, to);
+        ScalarLatent.headLinear(x, from, rows, weight, out, to, threads);
+    }
+
+    @Override
+    public void headMix(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads) {
+        Operands.headMix(x, from, weight, out, to);
+        ScalarLatent.headMix(x, from, rows, weight, out, to, threads);
+    }
+
+    @Override
+    public void latentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            KernelThreads threads) {
+        Operands.latentAttention(shape, q, out, latents, rotaryKeys);
+        ScalarLatent.attention(q, out, latents, rotaryKeys, rows, shape, null, threads);
+    }
+
+    @Override
+    public void sparseLatentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            SelectedPositions selected,
+            KernelThreads threads) {
+        Operands.latentAttention(shape, q, out, latents, rotaryKeys);
+        Operands.selection(rows, selected);
+        ScalarLatent.attention(q, out, latents, rotaryKeys, rows, shape, selected, threads);
+    }
+
+    @Override
+    public void selectPositions(
+            Matrix q,
+            Matrix weights,
+            KvPlaneView keys,
+            AttentionRows rows,
+            SelectedPositions selected,
+            KernelThreads threads) {
+        Operands.columns("q", weights.columns() * keys.headDim(), q);
+        Operands.selection(rows, selected);
+        ScalarLatent.selectPositions(q, weights, keys, rows, selected, threads);
     }
 
     @Override

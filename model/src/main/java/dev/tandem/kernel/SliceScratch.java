@@ -13,6 +13,9 @@ final class SliceScratch {
     /** Finished sums of one tile: [16]. */
     final float[] sums = new float[Lanes.COUNT];
 
+    /** Counters of {@link BestPositions}. */
+    final int[] histogram = new int[BestPositions.HISTOGRAM];
+
     /** Unreduced lanes as ints: [16 sums, 16]. */
     final int[] wholeLanes = new int[Lanes.COUNT * Lanes.COUNT];
 

@@ -159,10 +159,10 @@ final class VectorInt8 {
                             .convertShape(VectorOperators.B2F, FLOATS, 0))
                     .fma(FloatVector.fromArray(FLOATS, q, i + 3 * LANES), a3);
         }
-        IntVector low = ((IntVector) a0.convert(VectorOperators.F2I, 0))
-                .add((IntVector) a1.convert(VectorOperators.F2I, 0));
-        IntVector high = ((IntVector) a2.convert(VectorOperators.F2I, 0))
-                .add((IntVector) a3.convert(VectorOperators.F2I, 0));
+        IntVector low =
+                ((IntVector) a0.convert(VectorOperators.F2I, 0)).add((IntVector) a1.convert(VectorOperators.F2I, 0));
+        IntVector high =
+                ((IntVector) a2.convert(VectorOperators.F2I, 0)).add((IntVector) a3.convert(VectorOperators.F2I, 0));
         return low.add(high).reduceLanes(VectorOperators.ADD);
     }
 }

@@ -296,6 +296,89 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void sigmoid(Matrix x, int rows, int columns) {
+        PlainRows.sigmoid(x, rows, columns);
+    }
+
+    @Override
+    public void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads) {
+        PlainRows.layerNorm(x, rows, weight, bias, epsilon, threads.scratch(0));
+    }
+
+    @Override
+    public void rotateInterleaved(
+            Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table) {
+        PlainRows.rotateInterleaved(x, rows, columns, heads, positions, table);
+    }
+
+    @Override
+    public void headLinear(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads) {
+        Operands.headLinear(x, from, weight, out, to);
+        threads.headLinearTask().run(x, from, rows, weight, out, to);
+    }
+
+    @Override
+    public void headMix(
+            Matrix x,
+            HeadColumns from,
+            int rows,
+            HeadWeight weight,
+            Matrix out,
+            HeadColumns to,
+            KernelThreads threads) {
+        Operands.headMix(x, from, weight, out, to);
+        threads.headMixTask().run(x, from, rows, weight, out, to);
+    }
+
+    @Override
+    public void latentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            KernelThreads threads) {
+        Operands.latentAttention(shape, q, out, latents, rotaryKeys);
+        threads.attentionTask().runLatent(q, out, latents, rotaryKeys, rows, shape, null);
+    }
+
+    @Override
+    public void sparseLatentAttention(
+            Matrix q,
+            Matrix out,
+            KvPlaneView latents,
+            KvPlaneView rotaryKeys,
+            AttentionRows rows,
+            LatentShape shape,
+            SelectedPositions selected,
+            KernelThreads threads) {
+        Operands.latentAttention(shape, q, out, latents, rotaryKeys);
+        Operands.selection(rows, selected);
+        threads.attentionTask().runLatent(q, out, latents, rotaryKeys, rows, shape, selected);
+    }
+
+    @Override
+    public void selectPositions(
+            Matrix q,
+            Matrix weights,
+            KvPlaneView keys,
+            AttentionRows rows,
+            SelectedPositions selected,
+            KernelThreads threads) {
+        Operands.columns("q", weights.columns() * keys.headDim(), q);
+        Operands.selection(rows, selected);
+        threads.indexTask().run(q, weights, keys, rows, selected);
+    }
+
+    @Override
     public void widen(DType dtype, MemorySegment data, float[] out, int count) {
         VectorWidening.widen(dtype, data, 0, out, 0, count);
     }

@@ -71,8 +71,8 @@ final class VectorWidening {
             return;
         }
         for (int i = 0; i < count / LANES; i++) {
-            FloatVector values = (FloatVector)
-                    ByteVector.fromMemorySegment(BYTES, data, rowOffset + (long) LANES * i, LITTLE_ENDIAN)
+            FloatVector values =
+                    (FloatVector) ByteVector.fromMemorySegment(BYTES, data, rowOffset + (long) LANES * i, LITTLE_ENDIAN)
                             .convertShape(VectorOperators.B2F, FLOATS, 0);
             values.intoArray(out, outOffset + i * LANES);
         }

@@ -19,7 +19,7 @@ final class WholeSums {
     static final int LARGEST = 1 << 22;
 
     /** What sixteen lanes bring along from {@link Exp#ROUNDER}; ints wrap round. */
-    private static final int ROUNDERS = Lanes.COUNT * Exp.ROUNDER_BITS;
+    private static final int ROUNDERS = (int) ((long) Lanes.COUNT * Exp.ROUNDER_BITS);
 
     private static final VectorMask<Integer> HIGH_8 = highBit(8);
     private static final VectorMask<Integer> HIGH_4 = highBit(4);

@@ -5,7 +5,7 @@ import dev.tandem.kernel.DType;
 /**
  * One kind of cached value of one layer, as held by one rank.
  *
- * @param name {@code k.3}, {@code v.3}, later {@code latent.3}, {@code index.3}
+ * @param name {@code k.3}, {@code v.3}, or {@code latent.3}, {@code k_rope.3}, {@code index.k.3}: the layer stands behind the last dot
  * @param dtype stored type
  * @param heads heads on this rank; 1 for planes without heads
  * @param headDim values per token and head
@@ -16,5 +16,10 @@ public record KvPlane(String name, DType dtype, int heads, int headDim, int firs
     /** Bytes of one token, all heads of this rank. */
     public long tokenBytes() {
         return dtype.bytes((long) heads * headDim);
+    }
+
+    /** The decoder layer that writes the plane. */
+    public int layer() {
+        return Integer.parseInt(name.substring(name.lastIndexOf('.') + 1));
     }
 }

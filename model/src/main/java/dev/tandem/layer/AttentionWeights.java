@@ -13,11 +13,7 @@ import java.util.Optional;
  * @param headNorms norms of query and key heads before the rotary embedding (Qwen3)
  */
 public record AttentionWeights(
-        LinearWeight query,
-        LinearWeight key,
-        LinearWeight value,
-        LinearWeight output,
-        Optional<HeadNorms> headNorms) {
+        LinearWeight query, LinearWeight key, LinearWeight value, LinearWeight output, Optional<HeadNorms> headNorms) {
     /**
      * @param query on every query head
      * @param key on every key head

@@ -10,14 +10,14 @@ import dev.tandem.parallel.GatherBuffer;
 public final class DecoderLayer {
     private final RankContext context;
     private final RmsNorm attentionNorm;
-    private final GroupedQueryAttention attention;
+    private final Attention attention;
     private final RmsNorm feedForwardNorm;
     private final FeedForward feedForward;
 
     public DecoderLayer(
             RankContext context,
             RmsNorm attentionNorm,
-            GroupedQueryAttention attention,
+            Attention attention,
             RmsNorm feedForwardNorm,
             FeedForward feedForward) {
         this.context = context;
@@ -28,7 +28,7 @@ public final class DecoderLayer {
     }
 
     /**
-     * First part: keys and values of the rows go into the pool.
+     * First part: what the rows add to the cache goes into the pool.
      *
      * @param x [rows, hidden] residual stream, left as it is
      * @param normed [rows, hidden] overwritten

@@ -1,24 +1,21 @@
 package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Computes any expert of a checkpoint, whole. Weights are views of the mapped file and an expert is put together when it is first asked
  * for, so a bank costs memory only for the experts that its rank owns or has taken over. Owned by one thread.
  */
 public final class ExpertBank {
-    private record Key(int layer, int expert) {}
-
     private final RankContext context;
     private final List<List<SwiGluWeights>> weights; // by layer, by expert; a layer without experts is empty
     private final SwiGluScratch scratch;
     private final int maxRows;
     private final int[] fromRows; // [maxRows]
     private final int[] toRows; // [maxRows]
-    private final Map<Key, Mlp> experts = new HashMap<>();
+    private final @Nullable Mlp[][] experts; // [layers, experts], put together when first asked for
 
     /**
      * @param context of a single rank, with kernel threads that this bank's thread may use
@@ -31,6 +28,16 @@ public final class ExpertBank {
         this.maxRows = maxRows;
         this.fromRows = new int[maxRows];
         this.toRows = new int[maxRows];
+        this.experts = new Mlp[weights.size()][];
+        for (int layer = 0; layer < experts.length; layer++) {
+            experts[layer] = new Mlp[weights.get(layer).size()];
+        }
+    }
+
+    /** The same experts for another thread. */
+    public ExpertBank forThread(RankContext other) {
+        int inner = scratch.up().columns();
+        return new ExpertBank(other, weights, SwiGluScratch.of(other.rank(), maxRows, inner), maxRows);
     }
 
     /** Decoder layers, with experts or not. */
@@ -50,9 +57,7 @@ public final class ExpertBank {
      * @param results [rows, hidden], rows {@code [firstRow, firstRow + count)} overwritten
      */
     public void compute(int layer, int expert, Matrix x, int firstRow, int count, Matrix results) {
-        Mlp mlp = experts.computeIfAbsent(
-                new Key(layer, expert),
-                key -> new Mlp(context, weights.get(layer).get(expert), scratch));
+        Mlp mlp = expert(layer, expert);
         for (int done = 0; done < count; done += maxRows) {
             int rows = Math.min(maxRows, count - done);
             for (int i = 0; i < rows; i++) {
@@ -61,5 +66,14 @@ public final class ExpertBank {
             }
             mlp.forwardRows(x, fromRows, toRows, rows, results, fromRows);
         }
+    }
+
+    private Mlp expert(int layer, int expert) {
+        Mlp known = experts[layer][expert];
+        if (known == null) {
+            known = new Mlp(context, weights.get(layer).get(expert), scratch);
+            experts[layer][expert] = known;
+        }
+        return known;
     }
 }

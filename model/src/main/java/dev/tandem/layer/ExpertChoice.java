@@ -1,70 +1,119 @@
 package dev.tandem.layer;
 
+import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.Shard;
 import java.util.Arrays;
 
 /**
  * Which experts the rows of a pass chose, and with which weights: first by row, then turned round, by expert with its rows ascending.
- * Buffers are taken once. A row's choice depends on nothing but its own probabilities.
+ * Buffers are taken once. A row's choice depends on nothing but its own scores.
+ *
+ * <p>Experts are chosen by score plus correction among those of the best groups, a group being as good as its two best experts together;
+ * they are weighted by the score alone, divided by the chosen scores' sum where the model says so, times a factor (DeepSeek-V3,
+ * arXiv:2412.19437, section 2.1.2). One group and no correction make it the plain choice of the largest (Qwen3-MoE).
  */
 final class ExpertChoice {
+    /** Keeps a sum of scores that are all 0 from dividing; it changes no other sum. */
+    private static final float SMALLEST_SUM = 1e-20f;
+
     private final int experts;
     private final int active;
-    private final boolean normalises;
-    private final int[] chosen; // [maxRows, active] experts of a row by descending probability
+    private final Routing routing;
+    private final int[] chosen; // [maxRows, active] experts of a row, best first
     private final float[] weights; // [maxRows, active] factor on that expert's output
     private final int[] firstOf; // [experts + 1] where an expert's rows begin in rows and rowWeights
     private final int[] next; // [experts] where the expert's next row goes
     private final int[] rows; // [maxRows * active] rows grouped by expert
     private final float[] rowWeights; // [maxRows * active] beside rows
+    private final float[] ranks; // [experts] what the running row is chosen by
+    private final float[] groupScores; // [groups] of the running row
 
-    /**
-     * @param normalises the chosen weights of a row are divided by their sum
-     */
-    ExpertChoice(int maxRows, int experts, int active, boolean normalises) {
-        this.experts = experts;
-        this.active = active;
-        this.normalises = normalises;
+    ExpertChoice(int maxRows, Experts experts) {
+        this.experts = experts.count();
+        this.active = experts.active();
+        this.routing = experts.routing();
         this.chosen = new int[maxRows * active];
         this.weights = new float[maxRows * active];
-        this.firstOf = new int[experts + 1];
-        this.next = new int[experts];
+        this.firstOf = new int[experts.count() + 1];
+        this.next = new int[experts.count()];
         this.rows = new int[maxRows * active];
         this.rowWeights = new float[maxRows * active];
+        this.ranks = new float[experts.count()];
+        this.groupScores = new float[routing.groups()];
     }
 
     /**
      * Chooses for some rows; all else speaks of these only.
      *
-     * @param probabilities [rows, experts]
+     * @param scores [rows, experts]
+     * @param correction [experts]
      */
-    void choose(Matrix probabilities, Shard share) {
+    void choose(Matrix scores, float[] correction, Shard share) {
         for (int row = share.from(); row < share.to(); row++) {
-            chooseForRow(probabilities.values(), probabilities.offset(row), row * active);
+            rank(scores.values(), scores.offset(row), correction);
+            chooseForRow(scores.values(), scores.offset(row), row * active);
         }
         groupByExpert(share);
     }
 
-    /** Best first; of equal probabilities the lowest index wins. */
-    private void chooseForRow(float[] probabilities, int offset, int to) {
+    private void rank(float[] scores, int offset, float[] correction) {
+        for (int expert = 0; expert < experts; expert++) {
+            ranks[expert] = scores[offset + expert] + correction[expert];
+        }
+        if (routing.keptGroups() < routing.groups()) {
+            dropGroups();
+        }
+    }
+
+    /** Leaves the best groups; of equal ones the lowest index wins. */
+    private void dropGroups() {
+        int size = experts / groupScores.length;
+        for (int group = 0; group < groupScores.length; group++) {
+            groupScores[group] = sumOfTwoBest(group * size, size);
+        }
+        for (int group = 0; group < groupScores.length; group++) {
+            int better = 0;
+            for (int other = 0; other < groupScores.length; other++) {
+                boolean isBetter = groupScores[other] > groupScores[group]
+                        || (groupScores[other] == groupScores[group] && other < group);
+                better += isBetter ? 1 : 0;
+            }
+            if (better >= routing.keptGroups()) {
+                Arrays.fill(ranks, group * size, (group + 1) * size, Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    private float sumOfTwoBest(int from, int count) {
+        float best = Float.NEGATIVE_INFINITY;
+        float second = Float.NEGATIVE_INFINITY;
+        for (int expert = from; expert < from + count; expert++) {
+            float rank = ranks[expert];
+            second = Math.max(second, Math.min(best, rank));
+            best = Math.max(best, rank);
+        }
+        return best + second;
+    }
+
+    /** Best first; of equal ones the lowest index wins. */
+    private void chooseForRow(float[] scores, int offset, int to) {
         float sum = 0;
         for (int rank = 0; rank < active; rank++) {
             int best = -1;
             for (int expert = 0; expert < experts; expert++) {
-                if ((best < 0 || probabilities[offset + expert] > probabilities[offset + best])
-                        && !isChosen(expert, to, rank)) {
+                if ((best < 0 || ranks[expert] > ranks[best]) && !isChosen(expert, to, rank)) {
                     best = expert;
                 }
             }
             chosen[to + rank] = best;
-            weights[to + rank] = probabilities[offset + best];
-            sum += probabilities[offset + best];
+            weights[to + rank] = scores[offset + best];
+            sum += scores[offset + best];
         }
-        if (normalises) {
-            for (int rank = 0; rank < active; rank++) {
-                weights[to + rank] /= sum;
-            }
+        float divisor = routing.normalisesWeights() ? sum + SMALLEST_SUM : 1;
+        for (int rank = 0; rank < active; rank++) {
+            weights[to + rank] = weights[to + rank] / divisor * (float) routing.scale();
         }
     }
 
@@ -113,7 +162,7 @@ final class ExpertChoice {
         return rowWeights[firstOf[expert] + i];
     }
 
-    /** The experts of a row by descending weight, for tests: [active]. */
+    /** The experts of a row, best first, for tests: [active]. */
     int[] chosenOf(int row) {
         return Arrays.copyOfRange(chosen, row * active, (row + 1) * active);
     }

@@ -4,7 +4,7 @@ import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.GatherBuffer;
 
 /** The second half of a decoder layer: every row on its own. */
-public sealed interface FeedForward permits Mlp, MixtureOfExperts, RemoteExperts {
+public sealed interface FeedForward permits Mlp, MixtureOfExperts, RemoteExperts, SharedExpert {
     /**
      * Computes rows of x, leaves x as it is.
      *

@@ -7,10 +7,9 @@ import dev.tandem.parallel.GatherBuffer;
 import java.util.Optional;
 
 /**
- * Attention with several query heads to a KV head. Keys and values go into the cache first and are read back from there, as rounded, also
- * those of the running pass: so results do not depend on how a prompt is cut.
+ * Attention with several query heads to a KV head.
  */
-public final class GroupedQueryAttention {
+public final class GroupedQueryAttention implements Attention {
     private final RankContext context;
     private final ShardedLinear query;
     private final ShardedLinear key;
@@ -44,12 +43,8 @@ public final class GroupedQueryAttention {
         this.head = new float[heads.headDim()];
     }
 
-    /**
-     * Projects the rows and stores their keys and values; afterwards they are in the pool, and the queries wait in the scratch.
-     *
-     * @param x [rows, hidden], normed
-     */
-    void store(Matrix x, StepRows rows) {
+    @Override
+    public void store(Matrix x, StepRows rows) {
         Matrix projected = scratch.projected();
         int count = rows.count();
         int keyColumn = form.heads().queryColumns();
@@ -72,12 +67,8 @@ public final class GroupedQueryAttention {
                 .storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots(), context.threads());
     }
 
-    /**
-     * Attends with the stored queries.
-     *
-     * @param out [rows, hidden], overwritten
-     */
-    void attend(StepRows rows, GatherBuffer out) {
+    @Override
+    public void attend(StepRows rows, GatherBuffer out) {
         int plane = 2 * form.layer();
         GatherBuffer attended = scratch.attended();
         context.kernels()

@@ -1,6 +1,6 @@
 package dev.tandem.layer;
 
-import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 
@@ -12,7 +12,7 @@ import dev.tandem.parallel.Shard;
  * @param headDim values of a head
  */
 public record HeadShards(Shard query, Shard kv, int headDim) {
-    public static HeadShards of(Rank rank, Attention attention) {
+    public static HeadShards of(Rank rank, GroupedQuery attention) {
         return new HeadShards(
                 rank.shard(attention.heads()), rank.shardOfKvHeads(attention.kvHeads()), attention.headDim());
     }

@@ -1,7 +1,6 @@
 package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.Tensor;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
 import java.util.ArrayList;
@@ -9,8 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A router chooses a few experts for every row; their outputs are added with the router's weights. Probabilities are a softmax over all
- * experts (Qwen3-MoE). Experts run one after the other over the rows that chose them and are added in ascending order, so a row's
+ * A router chooses a few experts for every row; their outputs are added with the router's weights. Experts run one after the other over the rows that chose them and are added in ascending order, so a row's
  * sum never depends on what else is in the batch, nor on who computed it.
  *
  * <p>This form cuts every expert over the tensor-parallel group; {@link RemoteExperts} is the one for expert parallelism.
@@ -21,8 +19,7 @@ public final class MixtureOfExperts implements FeedForward {
     private final List<Mlp> experts = new ArrayList<>();
     private final ExpertScratch scratch;
 
-    /** @param router [experts, hidden], whole on every rank */
-    public MixtureOfExperts(RankContext context, Tensor router, List<SwiGluWeights> experts, ExpertScratch scratch) {
+    public MixtureOfExperts(RankContext context, RouterWeights router, List<SwiGluWeights> experts, ExpertScratch scratch) {
         this.context = context;
         this.router = new Router(context, router, scratch.routing());
         this.scratch = scratch;

@@ -24,4 +24,9 @@ public record RankContext(
     public static RankContext single(Kernels kernels, KernelThreads threads) {
         return new RankContext(Rank.SINGLE, TensorGroup.single().member(0), kernels, threads, Optional.empty());
     }
+
+    /** The same rank with experts that live elsewhere. */
+    public RankContext withExperts(ExpertExchange exchange) {
+        return new RankContext(rank, collective, kernels, threads, Optional.of(exchange));
+    }
 }

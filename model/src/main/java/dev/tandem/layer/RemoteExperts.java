@@ -1,7 +1,6 @@
 package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.Tensor;
 import dev.tandem.parallel.ExpertExchange;
 import dev.tandem.parallel.ExpertRows;
 import dev.tandem.parallel.GatherBuffer;
@@ -21,11 +20,10 @@ public final class RemoteExperts implements FeedForward {
     private final RemoteExpertScratch scratch;
 
     /**
-     * @param router [experts, hidden], whole on every rank
      * @param layer index of the decoder layer
      */
     public RemoteExperts(
-            RankContext context, ExpertExchange exchange, Tensor router, int layer, RemoteExpertScratch scratch) {
+            RankContext context, ExpertExchange exchange, RouterWeights router, int layer, RemoteExpertScratch scratch) {
         this.context = context;
         this.exchange = exchange;
         this.router = new Router(context, router, scratch.routing());

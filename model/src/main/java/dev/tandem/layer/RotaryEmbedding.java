@@ -1,11 +1,12 @@
 package dev.tandem.layer;
 
+import dev.tandem.kernel.HeadColumns;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.RotaryTable;
 
 /**
- * Half-split rotary embedding: pair (i, i + d/2) of every head turns by position · inverse frequency i. One per rank, shared by its
- * layers.
+ * Rotary embedding: pair i of every head turns by position · inverse frequency i. Pairs are (i, i + d/2), or neighbours where a method
+ * says interleaved. One per rank, shared by its layers.
  */
 public final class RotaryEmbedding {
     private final RankContext context;
@@ -14,15 +15,39 @@ public final class RotaryEmbedding {
     /**
      * @param inverseFrequencies one a pair, see {@link RotaryFrequencies}
      * @param positions positions 0..positions-1 can be turned
+     * @param factor on all turned values, 1 unless a scaling says otherwise
      */
-    public RotaryEmbedding(RankContext context, double[] inverseFrequencies, int positions) {
+    public RotaryEmbedding(RankContext context, double[] inverseFrequencies, int positions, double factor) {
         this.context = context;
-        this.table = RotaryTable.of(inverseFrequencies, positions, 1);
+        this.table = RotaryTable.of(inverseFrequencies, positions, factor);
     }
 
     /** Turns heads in columns {@code [column, column + heads * headDim)} of every row by the row's position, in place. */
     void forward(Matrix x, StepRows rows, int column, int heads) {
         int headDim = 2 * table.pairs();
         context.kernels().rotate(x, rows.count(), column, heads, headDim, rows.positions(), table, context.threads());
+    }
+
+    /** The same for wider heads, of which only the first values are turned. */
+    void forwardFirst(Matrix x, StepRows rows, HeadColumns columns, int heads) {
+        context.kernels()
+                .rotate(
+                        x,
+                        rows.count(),
+                        columns.first(),
+                        heads,
+                        columns.stride(),
+                        rows.positions(),
+                        table,
+                        context.threads());
+    }
+
+    /**
+     * Turns neighbouring pairs.
+     *
+     * @param columns where the turned values of a head begin
+     */
+    void forwardInterleaved(Matrix x, StepRows rows, HeadColumns columns, int heads) {
+        context.kernels().rotateInterleaved(x, rows.count(), columns, heads, rows.positions(), table);
     }
 }

@@ -8,20 +8,28 @@ import dev.tandem.parallel.Shard;
 final class Router {
     private final RankContext context;
     private final Tensor weight; // [experts, hidden]
+    private final float[] correction; // [experts]
     private final RoutingScratch scratch;
 
-    Router(RankContext context, Tensor weight, RoutingScratch scratch) {
+    Router(RankContext context, RouterWeights weights, RoutingScratch scratch) {
         this.context = context;
-        this.weight = weight;
+        this.weight = weights.scores();
+        this.correction = new float[weight.rows()];
         this.scratch = scratch;
+        weights.correction()
+                .ifPresent(tensor ->
+                        context.kernels().widen(tensor.dtype(), tensor.data(), correction, correction.length));
     }
 
     /** Choices of a share of the rows; valid until the next call on any router with this scratch. */
     ExpertChoice choose(Matrix x, int rows, Shard share) {
-        Matrix probabilities = scratch.probabilities();
-        context.kernels().linear(x, rows, weight, probabilities, 0, context.threads());
-        context.kernels().softmax(probabilities, rows, weight.rows(), context.threads());
-        scratch.choice().choose(probabilities, share);
+        Matrix scores = scratch.scores();
+        context.kernels().linear(x, rows, weight, scores, 0, context.threads());
+        switch (scratch.scoring()) {
+            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows(), context.threads());
+            case SIGMOID -> context.kernels().sigmoid(scores, rows, weight.rows());
+        }
+        scratch.choice().choose(scores, correction, share);
         return scratch.choice();
     }
 }

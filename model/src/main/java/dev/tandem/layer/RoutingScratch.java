@@ -1,18 +1,19 @@
 package dev.tandem.layer;
 
 import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.kernel.Matrix;
 
 /**
  * Scratch of routers, shared by all layers of a rank.
  *
- * @param probabilities [rows, experts]
+ * @param scoring from logits to scores
+ * @param scores [rows, experts]
  * @param choice of the running layer
  */
-record RoutingScratch(Matrix probabilities, ExpertChoice choice) {
+record RoutingScratch(Scoring scoring, Matrix scores, ExpertChoice choice) {
     static RoutingScratch of(int rows, Experts experts) {
         return new RoutingScratch(
-                Matrix.of(rows, experts.count()),
-                new ExpertChoice(rows, experts.count(), experts.active(), experts.normalisesWeights()));
+                experts.routing().scoring(), Matrix.of(rows, experts.count()), new ExpertChoice(rows, experts));
     }
 }

@@ -27,6 +27,11 @@ public final class ShardedLinear {
         return new ShardedLinear(context, whole, context.rank().shard(whole.rows()));
     }
 
+    /** No cut: every rank computes all outputs, where these are few or all ranks need them. */
+    public static ShardedLinear replicated(RankContext context, LinearWeight whole) {
+        return new ShardedLinear(context, whole, new Shard(0, whole.rows()));
+    }
+
     /** Output rows of this rank. */
     public int outputs() {
         return weight.rows();

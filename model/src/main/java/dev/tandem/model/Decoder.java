@@ -43,7 +43,7 @@ final class Decoder {
     }
 
     KvLayout kvLayout(int blockSize, DType kvDtype) {
-        return KvLayouts.groupedQuery(config, context.rank(), blockSize, kvDtype);
+        return KvLayouts.of(config, context.rank(), blockSize, kvDtype);
     }
 
     /** See {@link Model#forward}. */

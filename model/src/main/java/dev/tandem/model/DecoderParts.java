@@ -2,10 +2,15 @@ package dev.tandem.model;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Latent;
+import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.Scoring;
+import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.layer.Attention;
 import dev.tandem.layer.AttentionForm;
 import dev.tandem.layer.AttentionScratch;
 import dev.tandem.layer.AttentionWeights;
@@ -26,10 +31,13 @@ import dev.tandem.layer.RemoteExperts;
 import dev.tandem.layer.RmsNorm;
 import dev.tandem.layer.RotaryEmbedding;
 import dev.tandem.layer.RotaryFrequencies;
+import dev.tandem.layer.RouterWeights;
 import dev.tandem.layer.ShardedLinear;
+import dev.tandem.layer.SharedExpert;
 import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
 import dev.tandem.parallel.ExpertExchange;
+import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Partition;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -47,7 +55,6 @@ final class DecoderParts {
     private final StepLimits limits;
     private final ModelConfig config;
     private final Weights weights;
-    private final HeadShards heads;
     private final HeadOrder headOrder;
 
     DecoderParts(Checkpoint checkpoint, RankContext context, StepLimits limits) {
@@ -56,7 +63,6 @@ final class DecoderParts {
         this.config = checkpoint.config();
         this.weights = new Weights(checkpoint);
         partition(config, context.experts().isPresent()).require(context.rank().tpSize());
-        this.heads = HeadShards.of(context.rank(), config.attention());
         this.headOrder = checkpoint.permutesRotaryRows() ? HeadOrder.INTERLEAVED : HeadOrder.HALF_SPLIT;
     }
 
@@ -73,6 +79,12 @@ final class DecoderParts {
                 .experts()
                 .ifPresentOrElse(
                         experts -> {
+                            if (experts.dense().layers() > 0) {
+                                sizes.put("intermediate size", config.feedForward().intermediateSize());
+                            }
+                            if (experts.dense().sharedSize() > 0) {
+                                sizes.put("shared expert size", experts.dense().sharedSize());
+                            }
                             if (!hasExpertParallel) {
                                 sizes.put("expert intermediate size", experts.intermediateSize());
                             }
@@ -84,27 +96,49 @@ final class DecoderParts {
     }
 
     /**
-     * The whole decoder.
+     * The whole decoder of a family with grouped query attention.
      *
      * @param headNorms norms of a layer's query and key heads, {@link #noHeadNorms} or {@link #headNorms}
      * @param feedForwards second half of a layer, from {@link #mlps} or {@link #mixturesOfExperts}
      */
     Decoder decoder(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
-        Tensor table = weights.tensor("model.embed_tokens.weight");
-        var rotary = new RotaryEmbedding(context, inverseFrequencies(), limits.maxModelLength());
+        if (!(config.attention() instanceof GroupedQuery attention)) {
+            throw new IllegalStateException(config.architecture() + " with " + config.attention());
+        }
+        HeadShards heads = HeadShards.of(context.rank(), attention);
+        var rotary = new RotaryEmbedding(context, inverseFrequencies(attention), limits.maxModelLength(), 1);
         AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
+        return stacked(
+                layer -> new GroupedQueryAttention(
+                        context,
+                        attentionWeights(layer, headNorms.apply(layer)),
+                        new AttentionForm(layer, heads, headOrder),
+                        rotary,
+                        scratch),
+                feedForwards);
+    }
+
+    /** The whole decoder of a family with latent attention, whose first layers may be dense. */
+    Decoder latentDecoder() {
+        if (!(config.attention() instanceof Latent attention)) {
+            throw new IllegalStateException(config.architecture() + " with " + config.attention());
+        }
+        IntFunction<FeedForward> mixtures = mixturesOfExperts();
+        boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
+        IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures;
+        return stacked(
+                new LatentParts(context, limits, attention, weights)::attention,
+                layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures : mlps).apply(layer));
+    }
+
+    private Decoder stacked(IntFunction<Attention> attentions, IntFunction<FeedForward> feedForwards) {
+        Tensor table = weights.tensor("model.embed_tokens.weight");
         var layers = new ArrayList<DecoderLayer>();
         for (int layer = 0; layer < config.layers(); layer++) {
-            var attention = new GroupedQueryAttention(
-                    context,
-                    attentionWeights(layer, headNorms.apply(layer)),
-                    new AttentionForm(layer, heads, headOrder),
-                    rotary,
-                    scratch);
             layers.add(new DecoderLayer(
                     context,
                     norm(name(layer, "input_layernorm.weight")),
-                    attention,
+                    attentions.apply(layer),
                     norm(name(layer, "post_attention_layernorm.weight")),
                     feedForwards.apply(layer)));
         }
@@ -133,30 +167,45 @@ final class DecoderParts {
         return layer -> new Mlp(context, swiGlu(name(layer, "mlp.")), scratch);
     }
 
-    /** Mixtures of experts in every layer. */
+    /** Mixtures of experts, for layers that have them, with a shared expert where the model has one. */
     IntFunction<FeedForward> mixturesOfExperts() {
         Experts experts = config.feedForward()
                 .experts()
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
-        if (context.experts().isPresent()) {
-            return remoteExperts(context.experts().get(), experts);
+        IntFunction<FeedForward> chosen = context.experts()
+                .map(exchange -> remoteExperts(exchange, experts))
+                .orElseGet(() -> localExperts(experts));
+        int sharedSize = experts.dense().sharedSize();
+        if (sharedSize == 0) {
+            return chosen;
         }
+        SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), sharedSize);
+        GatherBuffer result = GatherBuffer.of(context.rank(), limits.maxRows(), config.hiddenSize());
+        return layer -> new SharedExpert(
+                context,
+                chosen.apply(layer),
+                new Mlp(context, swiGlu(name(layer, "mlp.shared_experts.")), scratch),
+                result);
+    }
+
+    private IntFunction<FeedForward> localExperts(Experts experts) {
         ExpertScratch scratch = ExpertScratch.of(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
-        return layer -> new MixtureOfExperts(context, router(layer), experts(layer, experts.count()), scratch);
+        return layer -> new MixtureOfExperts(context, router(layer, experts), experts(layer), scratch);
     }
 
     private IntFunction<FeedForward> remoteExperts(ExpertExchange exchange, Experts experts) {
         var scratch = RemoteExpertScratch.of(context.rank().tpSize(), limits.maxRows(), config.hiddenSize(), experts);
         return layer -> {
-            experts(
-                    layer,
-                    experts.count()); // whoever owns them has them from the same checkpoint: here they are only checked
-            return new RemoteExperts(context, exchange, router(layer), layer, scratch);
+            experts(layer); // whoever owns them has them from the same checkpoint: here they are only checked
+            return new RemoteExperts(context, exchange, router(layer, experts), layer, scratch);
         };
     }
 
-    private Tensor router(int layer) {
-        return weights.tensor(name(layer, "mlp.gate.weight"));
+    private RouterWeights router(int layer, Experts experts) {
+        Optional<Tensor> correction = experts.routing().scoring() == Scoring.SIGMOID
+                ? Optional.of(weights.tensor(name(layer, "mlp.gate.e_score_correction_bias")))
+                : Optional.empty();
+        return new RouterWeights(weights.tensor(name(layer, "mlp.gate.weight")), correction);
     }
 
     /** Experts of all layers, to be computed whole by one thread; see {@link ModelLoader#experts}. */
@@ -166,14 +215,15 @@ final class DecoderParts {
                 .orElseThrow(() -> new IllegalArgumentException(config.architecture() + " has no experts"));
         var byLayer = new ArrayList<List<SwiGluWeights>>();
         for (int layer = 0; layer < config.layers(); layer++) {
-            byLayer.add(experts(layer, experts.count()));
+            byLayer.add(experts(layer));
         }
         SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), experts.intermediateSize());
         return new ExpertBank(context, byLayer, scratch, limits.maxRows());
     }
 
-    /** Hugging Face has three tensors an expert, GGUF three stacks a layer. */
-    private List<SwiGluWeights> experts(int layer, int count) {
+    /** Experts of a layer, none of a dense one. Hugging Face has three tensors an expert, GGUF three stacks a layer. */
+    private List<SwiGluWeights> experts(int layer) {
+        int count = config.feedForward().expertsOf(layer).map(Experts::count).orElse(0);
         String prefix = name(layer, "mlp.experts.");
         var experts = new ArrayList<SwiGluWeights>();
         if (weights.find(prefix + "gate_proj.weight").isPresent()) {
@@ -207,11 +257,13 @@ final class DecoderParts {
                 headNorms);
     }
 
-    private double[] inverseFrequencies() {
-        Attention attention = config.attention();
-        double[] inverse = RotaryFrequencies.plain(attention.ropeTheta(), attention.headDim());
-        if (attention.ropeScaling().isPresent()) {
-            inverse = RotaryFrequencies.llama3(inverse, attention.ropeScaling().get());
+    private double[] inverseFrequencies(GroupedQuery attention) {
+        double[] inverse = RotaryFrequencies.plain(attention.rope().theta(), attention.headDim());
+        if (attention.rope().scaling().isPresent()) {
+            inverse = switch (attention.rope().scaling().get()) {
+                case Llama3Scaling llama3 -> RotaryFrequencies.llama3(inverse, llama3);
+                case YarnScaling yarn -> throw new IllegalStateException("grouped query attention with " + yarn);
+            };
         }
         Optional<Tensor> factors = weights.find(ROPE_FACTORS);
         if (factors.isPresent()) {

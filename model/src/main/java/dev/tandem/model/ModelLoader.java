@@ -19,6 +19,7 @@ public final class ModelLoader {
             case LLAMA -> new Llama(parts);
             case QWEN3 -> new Qwen3(parts);
             case QWEN3_MOE -> new Qwen3Moe(parts);
+            case DEEPSEEK_V3, DEEPSEEK_V32 -> new DeepSeek(parts);
         };
     }
 

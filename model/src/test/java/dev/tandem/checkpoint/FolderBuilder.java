@@ -20,16 +20,26 @@ final class FolderBuilder {
     static final String Q_PROJ = "model.layers.0.self_attn.q_proj.weight";
     static final String NORM = "model.norm.weight";
 
+    /** Four of it make the float 0.0115. */
+    private static final int SCALE_BYTE = 0x3c;
+
     private final Map<String, String> config = new LinkedHashMap<>();
     private final Map<String, String> generation = new LinkedHashMap<>();
     private final Map<String, Stored> tensors = new LinkedHashMap<>();
     private final Map<String, String> entries = new LinkedHashMap<>();
+    private final Map<String, String> described = new LinkedHashMap<>();
+    private String weightsFile = "model.safetensors";
     private UnaryOperator<String> headerEdit = header -> header;
     private UnaryOperator<byte[]> fileEdit = file -> file;
 
-    private record Stored(String dtype, List<Integer> shape, byte fill) {
+    private record Stored(String dtype, List<Integer> shape, int fill) {
         int bytes() {
-            return shape.stream().reduce(dtype.equals("F32") ? 4 : 2, (a, b) -> a * b);
+            int valueBytes = switch (dtype) {
+                case "F32", "I32" -> 4;
+                case "I8" -> 1;
+                default -> 2;
+            };
+            return shape.stream().reduce(valueBytes, (a, b) -> a * b);
         }
     }
 
@@ -51,6 +61,66 @@ final class FolderBuilder {
                 .dense()
                 .tensor("model.layers.0.self_attn.q_norm.weight", "BF16", 4)
                 .tensor("model.layers.0.self_attn.k_norm.weight", "BF16", 4);
+    }
+
+    /** Qwen3 as ModelSlim leaves it: attention static, feed-forward dynamic. */
+    static FolderBuilder aQuantisedQwen3() {
+        FolderBuilder builder = aQwen3();
+        builder.weightsFile = "quant_model_weights.safetensors";
+        builder.described("model_quant_type", "\"W8A8\"").described("version", "\"1.0.0\"");
+        for (String name : List.copyOf(builder.tensors.keySet())) {
+            if (name.contains("self_attn") && name.endsWith("_proj.weight")) {
+                builder.quantiseStatic(name);
+            } else if (name.contains("mlp")) {
+                builder.quantiseDynamic(name);
+            } else {
+                builder.described(name, "\"FLOAT\"");
+            }
+        }
+        return builder;
+    }
+
+    private void quantiseStatic(String name) {
+        int outputs = tensors.get(name).shape.getFirst();
+        int8(name, "W8A8");
+        beside(name, "input_scale", "F32", "W8A8", SCALE_BYTE, 1);
+        beside(name, "input_offset", "F32", "W8A8", 0, 1);
+        beside(name, "deq_scale", "F32", "W8A8", SCALE_BYTE, outputs);
+        beside(name, "quant_bias", "I32", "W8A8", 0, outputs);
+    }
+
+    private void quantiseDynamic(String name) {
+        int outputs = tensors.get(name).shape.getFirst();
+        int8(name, "W8A8_DYNAMIC");
+        beside(name, "weight_scale", "F32", "W8A8_DYNAMIC", SCALE_BYTE, outputs, 1);
+        beside(name, "weight_offset", "F32", "W8A8_DYNAMIC", 0, outputs, 1);
+    }
+
+    private void int8(String name, String scheme) {
+        tensors.computeIfPresent(name, (key, stored) -> new Stored("I8", stored.shape, 0x0302_fe01));
+        described(name, "\"" + scheme + "\"");
+    }
+
+    private void beside(String weight, String part, String dtype, String scheme, int fill, Integer... shape) {
+        String name = Quantization.beside(weight, part);
+        tensors.put(name, new Stored(dtype, List.of(shape), fill * 0x0101_0101));
+        described(name, "\"" + scheme + "\"");
+    }
+
+    /** A key of quant_model_description.json. */
+    FolderBuilder described(String key, String json) {
+        described.put(key, json);
+        return this;
+    }
+
+    FolderBuilder withoutDescribed(String key) {
+        described.remove(key);
+        return this;
+    }
+
+    FolderBuilder weightsFile(String name) {
+        weightsFile = name;
+        return this;
     }
 
     private FolderBuilder dense() {
@@ -92,12 +162,17 @@ final class FolderBuilder {
     }
 
     FolderBuilder tensor(String name, String dtype, Integer... shape) {
-        tensors.put(name, new Stored(dtype, List.of(shape), (byte) 0));
+        tensors.put(name, new Stored(dtype, List.of(shape), 0));
         return this;
     }
 
     FolderBuilder filled(String name, int fill) {
-        tensors.computeIfPresent(name, (key, stored) -> new Stored(stored.dtype, stored.shape, (byte) fill));
+        return filledWithInts(name, fill * 0x0101_0101);
+    }
+
+    /** The same with four bytes, over and over. */
+    FolderBuilder filledWithInts(String name, int fill) {
+        tensors.computeIfPresent(name, (key, stored) -> new Stored(stored.dtype, stored.shape, fill));
         return this;
     }
 
@@ -124,7 +199,7 @@ final class FolderBuilder {
 
     Path write(Path folder) {
         writeConfig(folder);
-        write(folder.resolve("model.safetensors"), fileEdit.apply(file(tensors)));
+        write(folder.resolve(weightsFile), fileEdit.apply(file(tensors)));
         return folder;
     }
 
@@ -151,6 +226,9 @@ final class FolderBuilder {
         write(folder.resolve("config.json"), bytes(object(config)));
         if (!generation.isEmpty()) {
             write(folder.resolve("generation_config.json"), bytes(object(generation)));
+        }
+        if (!described.isEmpty()) {
+            write(folder.resolve("quant_model_description.json"), bytes(object(described)));
         }
     }
 
@@ -181,7 +259,7 @@ final class FolderBuilder {
         file.putLong(padded).put(json).put(" ".repeat(padded - json.length).getBytes(StandardCharsets.US_ASCII));
         for (Stored stored : held.values()) {
             for (int i = 0; i < stored.bytes(); i++) {
-                file.put(stored.fill);
+                file.put((byte) (stored.fill >> 8 * (i % 4)));
             }
         }
         return file.array();

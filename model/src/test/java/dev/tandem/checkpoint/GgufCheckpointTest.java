@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.checkpoint.ModelConfig.Architecture;
-import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.DenseParts;
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.checkpoint.ModelConfig.FeedForward;
 import dev.tandem.checkpoint.ModelConfig.GenerationDefaults;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
+import dev.tandem.checkpoint.ModelConfig.Rope;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.checkpoint.ModelConfig.Tokens;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
@@ -57,13 +60,14 @@ class GgufCheckpointTest {
                     .isEqualTo(new ModelConfig(
                             Architecture.LLAMA,
                             3,
+                            0,
                             128,
                             1536,
                             512,
                             1e-5f,
                             true,
                             DType.BF16,
-                            new Attention(8, 2, 16, false, 500_000, Optional.empty()),
+                            new GroupedQuery(8, 2, 16, false, new Rope(500_000, Optional.empty())),
                             new FeedForward(320, Optional.empty()),
                             new Tokens(Optional.of(1493), List.of(1498), NO_DEFAULTS)));
             Tensor factors = checkpoint.tensors().get("rope_freqs.weight");
@@ -82,14 +86,15 @@ class GgufCheckpointTest {
                     .isEqualTo(new ModelConfig(
                             Architecture.QWEN3_MOE,
                             4,
+                            0,
                             128,
                             1408,
                             1024,
                             1e-6f,
                             false,
                             DType.BF16,
-                            new Attention(16, 4, 16, true, 1_000_000, Optional.empty()),
-                            new FeedForward(384, Optional.of(new Experts(64, 8, 32, true))),
+                            new GroupedQuery(16, 4, 16, true, new Rope(1_000_000, Optional.empty())),
+                            new FeedForward(384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))),
                             new Tokens(Optional.of(1391), List.of(1393), NO_DEFAULTS)));
             Tensor gate = checkpoint.tensors().get("model.layers.3.mlp.experts.gate_proj.weight");
             assertThat(gate.shape()).containsExactly(64, 32, 128);

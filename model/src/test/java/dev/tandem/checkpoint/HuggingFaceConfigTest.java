@@ -5,7 +5,9 @@ import static dev.tandem.checkpoint.FolderBuilder.aQwen3;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.kernel.DType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -42,7 +44,7 @@ class HuggingFaceConfigTest {
     @Test
     void shouldTakeDefaultsOfTransformers() {
         ModelConfig config = read(aLlama());
-        assertThat(config.attention()).isEqualTo(new ModelConfig.Attention(2, 1, 4, false, 10_000, Optional.empty()));
+        assertThat(config.attention()).isEqualTo(new GroupedQuery(2, 1, 4, false, new Rope(10_000, Optional.empty())));
         assertThat(config.tiesEmbeddings()).isFalse();
         assertThat(config.dtype()).isEqualTo(DType.BF16);
         assertThat(config.tokens().endOfText()).isEmpty();
@@ -62,8 +64,8 @@ class HuggingFaceConfigTest {
     void shouldReadRopeAsTransformers5WritesIt() {
         ModelConfig config = read(aLlama().config("rope_parameters", "{\"rope_theta\": 5e5, " + LLAMA3 + "}")
                 .config("dtype", "\"float16\""));
-        assertThat(config.attention().ropeTheta()).isEqualTo(500_000);
-        assertThat(config.attention().ropeScaling()).contains(new Llama3Scaling(8, 1, 4, 64));
+        assertThat(config.attention().rope().theta()).isEqualTo(500_000);
+        assertThat(config.attention().rope().scaling()).contains(new Llama3Scaling(8, 1, 4, 64));
         assertThat(config.dtype()).isEqualTo(DType.F16);
     }
 
@@ -71,8 +73,7 @@ class HuggingFaceConfigTest {
     void shouldReadRopeAsEarlierVersionsWroteIt() {
         assertThat(read(aLlama().config("rope_theta", "500000").config("rope_scaling", "{" + LLAMA3 + "}"))
                         .attention())
-                .isEqualTo(new ModelConfig.Attention(
-                        2, 1, 4, false, 500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64))));
+                .isEqualTo(new GroupedQuery(2, 1, 4, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))));
     }
 
     @Test

@@ -49,6 +49,27 @@ class InspectionTest {
     }
 
     @Test
+    void shouldShowSchemesOfQuantisedWeights() {
+        Inspection inspection = inspect("qwen3-moe-w8a8");
+        assertThat(inspection.parameters()).isEqualTo(inspect("qwen3-moe").parameters());
+        assertThat(inspection.lines())
+                .contains("quantised              ascend W8A8: 1 FLOAT, 16 W8A8, 768 W8A8_DYNAMIC linear weights")
+                .anyMatch(line -> line.matches(
+                        "model\\.layers\\.0\\.self_attn\\.q_proj\\.weight +I8 +\\[256, 128] +32,768 bytes  W8A8"))
+                .anyMatch(line -> line.endsWith("4,096 bytes  W8A8_DYNAMIC"));
+        assertThat(inspection.json())
+                .containsEntry(
+                        "quantization",
+                        Map.of(
+                                "method",
+                                "ascend",
+                                "model_type",
+                                "W8A8",
+                                "linear_weights",
+                                Map.of("FLOAT", 1, "W8A8", 16, "W8A8_DYNAMIC", 768)));
+    }
+
+    @Test
     void shouldGiveTheSameToPrograms() {
         Map<String, Object> json = inspect("llama").json();
         assertThat(json)

@@ -107,6 +107,20 @@ class MutatedCheckpointTest {
     }
 
     @Test
+    void shouldOpenOrRefuseEveryDamagedDescription() throws IOException {
+        FolderBuilder.aQuantisedQwen3().write(folder);
+        Outcome outcome = mutate(folder, folder.resolve("quant_model_description.json"), Integer.MAX_VALUE);
+        assertThat(outcome.refused()).isGreaterThan(MUTATIONS / 2);
+    }
+
+    @Test
+    void shouldOpenOrRefuseEveryDamagedQuantisedFile() throws IOException {
+        FolderBuilder.aQuantisedQwen3().write(folder);
+        Outcome outcome = mutate(folder, folder.resolve("quant_model_weights.safetensors"), 6000);
+        assertThat(outcome.refused()).isGreaterThan(MUTATIONS / 2);
+    }
+
+    @Test
     void shouldOpenOrRefuseEveryDamagedGguf() throws IOException {
         Path file = GgufBuilder.aLlama().write(folder);
         Outcome outcome = mutate(file, file, 1400);

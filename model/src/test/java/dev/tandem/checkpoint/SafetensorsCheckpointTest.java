@@ -3,11 +3,14 @@ package dev.tandem.checkpoint;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.ModelConfig.Architecture;
-import dev.tandem.checkpoint.ModelConfig.Attention;
+import dev.tandem.checkpoint.ModelConfig.DenseParts;
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.checkpoint.ModelConfig.FeedForward;
 import dev.tandem.checkpoint.ModelConfig.GenerationDefaults;
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.Rope;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.checkpoint.ModelConfig.Tokens;
 import dev.tandem.kernel.DType;
 import java.nio.file.Path;
@@ -33,13 +36,14 @@ class SafetensorsCheckpointTest {
                 .isEqualTo(new ModelConfig(
                         Architecture.LLAMA,
                         3,
+                        0,
                         128,
                         1536,
                         512,
                         1e-5f,
                         true,
                         DType.BF16,
-                        new Attention(8, 2, 16, false, 500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64))),
+                        new GroupedQuery(8, 2, 16, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))),
                         new FeedForward(320, Optional.empty()),
                         new Tokens(Optional.of(1493), List.of(1498, 1494, 1497), GOLDEN_DEFAULTS)));
     }
@@ -50,13 +54,14 @@ class SafetensorsCheckpointTest {
                 .isEqualTo(new ModelConfig(
                         Architecture.QWEN3,
                         3,
+                        0,
                         128,
                         1408,
                         40960,
                         1e-6f,
                         false,
                         DType.BF16,
-                        new Attention(6, 2, 32, true, 1_000_000, Optional.empty()),
+                        new GroupedQuery(6, 2, 32, true, new Rope(1_000_000, Optional.empty())),
                         new FeedForward(256, Optional.empty()),
                         new Tokens(Optional.of(1391), List.of(1393, 1391), GOLDEN_DEFAULTS)));
     }
@@ -66,9 +71,9 @@ class SafetensorsCheckpointTest {
         try (Checkpoint checkpoint = Checkpoint.open(ROOT.resolve("fixtures/golden/qwen3-moe"))) {
             assertThat(checkpoint.files()).hasSize(3);
             assertThat(checkpoint.config().attention())
-                    .isEqualTo(new Attention(16, 4, 16, true, 1_000_000, Optional.empty()));
+                    .isEqualTo(new GroupedQuery(16, 4, 16, true, new Rope(1_000_000, Optional.empty())));
             assertThat(checkpoint.config().feedForward())
-                    .isEqualTo(new FeedForward(384, Optional.of(new Experts(64, 8, 32, true))));
+                    .isEqualTo(new FeedForward(384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))));
             assertThat(checkpoint.tensors())
                     .hasSize(4 * (9 + 3 * 64) + 3)
                     .containsOnlyKeys(

@@ -11,16 +11,23 @@ import java.util.Optional;
 import java.util.function.BiConsumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Int8 layers against linear.safetensors, bit for bit: real activations, ties, zeros, values beyond the range. */
+@ParameterizedClass
+@ValueSource(strings = {"qwen3-moe-w8a8", "deepseek-v3.2-w8a8"})
 class Int8GoldenTest {
-    private static final Path FOLDER =
-            Path.of(System.getProperty("tandem.root")).resolve("fixtures/golden/qwen3-moe-w8a8");
-
-    private final GoldenTensors golden = new GoldenTensors(FOLDER.resolve("golden/linear.safetensors"));
+    private final GoldenTensors golden;
     private final List<Kernels> implementations = List.of(new ScalarKernels(), new VectorKernels());
-    private final Checkpoint checkpoint = Checkpoint.open(FOLDER);
+    private final Checkpoint checkpoint;
     private final KernelThreads threads = new KernelThreads(2, 1);
+
+    Int8GoldenTest(String name) {
+        Path folder = Path.of(System.getProperty("tandem.root"), "fixtures", "golden", name);
+        golden = new GoldenTensors(folder.resolve("golden/linear.safetensors"));
+        checkpoint = Checkpoint.open(folder);
+    }
 
     @AfterEach
     void close() {
@@ -35,9 +42,7 @@ class Int8GoldenTest {
             for (Kernels kernels : implementations) {
                 Matrix y = Matrix.of(x.rows(), weight.rows());
                 kernels.linear(x, x.rows(), weight, y, 0, threads);
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -51,9 +56,7 @@ class Int8GoldenTest {
                 for (int row = x.rows() - 1; row >= 0; row--) {
                     kernels.linearRows(x, new int[] {row}, weight, y, new int[] {row}, 1, threads);
                 }
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -69,9 +72,7 @@ class Int8GoldenTest {
                     LinearWeight outputs = weight.slice(shard * part, (shard + 1) * part);
                     kernels.linear(x, x.rows(), outputs, y, shard * part, threads);
                 }
-                assertThat(y.values())
-                        .as("%s by %s", name, kernels.name())
-                        .containsExactly(golden.floats(name + ".y"));
+                assertThat(y.values()).as("%s by %s", name, kernels.name()).containsExactly(golden.floats(name + ".y"));
             }
         });
     }
@@ -86,9 +87,8 @@ class Int8GoldenTest {
             for (int at = 0; at < x.length; at += inputs) {
                 float scale = Int8Rows.quantise(x, at, inputs, weight.staticInput(), q, at);
                 float vectorScale = vectorScale(x, at, weight, wholeNumbers);
-                float expected = weight.staticInput().isPresent()
-                        ? 1f
-                        : golden.floats(name + ".token_scale")[at / inputs];
+                float expected =
+                        weight.staticInput().isPresent() ? 1f : golden.floats(name + ".token_scale")[at / inputs];
                 assertThat(scale).as(name).isEqualTo(expected);
                 assertThat(vectorScale).as(name).isEqualTo(expected);
             }
@@ -103,7 +103,8 @@ class Int8GoldenTest {
 
     private static float vectorScale(float[] x, int at, Int8Weight weight, float[] q) {
         return weight.staticInput().isPresent()
-                ? VectorInt8.quantiseStatic(x, at, weight.columns(), weight.staticInput().get(), q, at)
+                ? VectorInt8.quantiseStatic(
+                        x, at, weight.columns(), weight.staticInput().get(), q, at)
                 : VectorInt8.quantiseDynamic(x, at, weight.columns(), q, at);
     }
 
@@ -115,7 +116,9 @@ class Int8GoldenTest {
             LinearWeight weight = checkpoint
                     .quantization()
                     .orElseThrow()
-                    .linear(name + ".weight", part -> Optional.ofNullable(checkpoint.tensors().get(part)));
+                    .linear(
+                            name + ".weight",
+                            part -> Optional.ofNullable(checkpoint.tensors().get(part)));
             assertThat(weight).isInstanceOf(Int8Weight.class);
             staticLayers += ((Int8Weight) weight).staticInput().isPresent() ? 1 : 0;
             test.accept(name, (Int8Weight) weight);

@@ -56,8 +56,7 @@ final class TestData {
             int most = Int8Weight.largestBias(columns);
             bias.data().set(StoredValues.INT, 4L * i, random.nextInt(-most, most));
         }
-        return new Int8Weight(
-                values, tensor(DType.BF16, outputs), Optional.of(new StaticInput(0.0317f, -17f, bias)));
+        return new Int8Weight(values, tensor(DType.BF16, outputs), Optional.of(new StaticInput(0.0317f, -17f, bias)));
     }
 
     private void writeFloats(DType dtype, MemorySegment data, long at) {

@@ -2,6 +2,9 @@ package dev.tandem.layer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.checkpoint.ModelConfig.DenseParts;
+import dev.tandem.checkpoint.ModelConfig.Experts;
+import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.Shard;
 import org.junit.jupiter.api.Test;
@@ -12,8 +15,8 @@ class ExpertChoiceTest {
 
     @Test
     void shouldTakeLargestAndLowestIndexOfEquals() {
-        var choice = new ExpertChoice(3, 4, 2, false);
-        choice.choose(PROBABILITIES, new Shard(0, 3));
+        var choice = choice(false);
+        choice.choose(PROBABILITIES, new float[4], new Shard(0, 3));
         assertThat(choice.chosenOf(0)).containsExactly(1, 3);
         assertThat(choice.chosenOf(1)).containsExactly(0, 1);
         assertThat(choice.chosenOf(2)).containsExactly(0, 3);
@@ -22,16 +25,16 @@ class ExpertChoiceTest {
 
     @Test
     void shouldDivideByTheirSumOnlyWhereAsked() {
-        var choice = new ExpertChoice(3, 4, 2, true);
-        choice.choose(PROBABILITIES, new Shard(0, 3));
+        var choice = choice(true);
+        choice.choose(PROBABILITIES, new float[4], new Shard(0, 3));
         assertThat(choice.weightsOf(0)).containsExactly(0.5f, 0.5f);
         assertThat(choice.weightsOf(2)).containsExactly(0.7f / (0.7f + 0.15f), 0.15f / (0.7f + 0.15f));
     }
 
     @Test
     void shouldListRowsOfAnExpertAscending() {
-        var choice = new ExpertChoice(3, 4, 2, false);
-        choice.choose(PROBABILITIES, new Shard(0, 3));
+        var choice = choice(false);
+        choice.choose(PROBABILITIES, new float[4], new Shard(0, 3));
         assertThat(choice.rowCount(0)).isEqualTo(2);
         var rows = new int[2];
         choice.copyRows(0, rows);
@@ -43,11 +46,15 @@ class ExpertChoiceTest {
 
     @Test
     void shouldForgetTheLastPass() {
-        var choice = new ExpertChoice(3, 4, 2, false);
-        choice.choose(PROBABILITIES, new Shard(0, 3));
-        choice.choose(PROBABILITIES, new Shard(0, 1));
+        var choice = choice(false);
+        choice.choose(PROBABILITIES, new float[4], new Shard(0, 3));
+        choice.choose(PROBABILITIES, new float[4], new Shard(0, 1));
         assertThat(choice.rowCount(0)).isZero();
         assertThat(choice.rowCount(1)).isOne();
         assertThat(choice.rowCount(3)).isOne();
+    }
+
+    private static ExpertChoice choice(boolean normalisesWeights) {
+        return new ExpertChoice(3, new Experts(4, 2, 8, Routing.softmax(normalisesWeights), DenseParts.NONE));
     }
 }

@@ -55,7 +55,7 @@ class DecoderTest {
 
     @Test
     void shouldReplicateHeadsInLayoutOfManyRanks() {
-        KvLayout layout = KvLayouts.groupedQuery(rank.model.config(), new Rank(5, 8, 0, 1), 16, DType.F32);
+        KvLayout layout = KvLayouts.of(rank.model.config(), new Rank(5, 8, 0, 1), 16, DType.F32);
         assertThat(layout.planes().getFirst()).isEqualTo(new KvPlane("k.0", DType.F32, 1, 16, 1, 2));
     }
 

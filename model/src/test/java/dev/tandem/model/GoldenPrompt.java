@@ -69,7 +69,8 @@ record GoldenPrompt(String id, int[] tokenIds, int[] generated, Top top, float t
     /** Int8 goldens say how far their own logits move when sums before a rounding are made in another order. */
     private static float tolerance(JsonNode prompt) {
         return prompt.has("rounding_noise")
-                ? Math.max(INT8_TOLERANCE, 2 * (float) prompt.get("rounding_noise").asDouble())
+                ? Math.max(
+                        INT8_TOLERANCE, 2 * (float) prompt.get("rounding_noise").asDouble())
                 : FLOAT_TOLERANCE;
     }
 

@@ -20,7 +20,7 @@ class InvarianceTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnChunks(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             for (int[] prompt : prompts()) {
@@ -32,7 +32,7 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "gguf/qwen3-q8_0.gguf"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/qwen3-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnOtherSequences(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             List<int[]> prompts = prompts();
@@ -49,7 +49,7 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3-moe"})
+    @ValueSource(strings = {"llama", "qwen3-moe", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnBlockSize(String name) {
         List<float[]> expected = longest(name, plain());
         for (int blockSize : new int[] {1, 8, 32, 128}) {
@@ -58,7 +58,7 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3-moe"})
+    @ValueSource(strings = {"llama", "qwen3-moe", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnPasses(String name) {
         List<float[]> expected = longest(name, plain());
         assertSameBits(longest(name, plain().withMaxRows(10)), expected);
@@ -66,19 +66,19 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3-moe", "gguf/llama-q8_0.gguf"})
+    @ValueSource(strings = {"llama", "qwen3-moe", "gguf/llama-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnThreads(String name) {
         assertSameBits(longest(name, plain().withThreads(3)), longest(name, plain()));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "gguf/qwen3-moe-q4_0.gguf", "gguf/llama-q8_0.gguf"})
+    @ValueSource(strings = {"llama", "qwen3", "gguf/qwen3-moe-q4_0.gguf", "gguf/llama-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnKernels(String name) {
         assertSameBits(longest(name, plain()), longest(name, Setup.plain(new ScalarKernels())));
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "deepseek-v3", "deepseek-v3.2"})
     void shouldNotDependOnChunksWithRoundedCache(String name) {
         try (var rank = new TestRank(path(name), plain().withKvDtype(DType.BF16))) {
             for (int[] prompt : prompts()) {

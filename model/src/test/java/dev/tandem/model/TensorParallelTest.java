@@ -46,7 +46,20 @@ class TensorParallelTest {
         "qwen3-moe, 8, true",
         "qwen3-moe-w8a8, 4, false",
         "qwen3-moe-w8a8, 8, true",
-        "qwen3-moe-w8a8, 16, true"
+        "qwen3-moe-w8a8, 16, true",
+        "deepseek-v3, 2, false",
+        "deepseek-v3, 8, false",
+        "deepseek-v3, 16, false",
+        "deepseek-v3, 1, true",
+        "deepseek-v3, 4, true",
+        "deepseek-v3, 16, true",
+        "deepseek-v3.2, 2, false",
+        "deepseek-v3.2, 16, false",
+        "deepseek-v3.2, 1, true",
+        "deepseek-v3.2, 4, true",
+        "deepseek-v3.2, 16, true",
+        "deepseek-v3.2-w8a8, 4, false",
+        "deepseek-v3.2-w8a8, 16, true"
     })
     void shouldGiveTheSameBitsAtAnyGroupSize(String golden, int tpSize, boolean hasExpertParallel) throws Exception {
         try (var checkpoint = Checkpoint.open(TestRank.GOLDEN.resolve(golden))) {

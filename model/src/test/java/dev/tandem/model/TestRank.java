@@ -125,6 +125,7 @@ final class TestRank implements AutoCloseable {
             case Llama llama -> llama.decoder;
             case Qwen3 qwen -> qwen.decoder;
             case Qwen3Moe moe -> moe.decoder;
+            case DeepSeek deepSeek -> deepSeek.decoder;
             default -> throw new AssertionError(model);
         };
     }

@@ -9,7 +9,7 @@ import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
-import dev.tandem.engine.Replica;
+import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
@@ -32,13 +33,13 @@ import tools.jackson.databind.node.ObjectNode;
  * A client that goes away aborts all of them. Stateless; any thread.
  */
 final class Generation {
-    private final Replica engine;
+    private final ReplicaSet replicas;
     private final ServedModel model;
     private final NodeMetrics metrics;
     private final Duration requestTimeout;
 
-    Generation(Replica engine, ServedModel model, NodeMetrics metrics, Duration requestTimeout) {
-        this.engine = engine;
+    Generation(ReplicaSet replicas, ServedModel model, NodeMetrics metrics, Duration requestTimeout) {
+        this.replicas = replicas;
         this.model = model;
         this.metrics = metrics;
         this.requestTimeout = requestTimeout;
@@ -49,18 +50,11 @@ final class Generation {
      *
      * @param kind shape of the reply
      * @param requestId of the client or made here
-     * @param prompts token ids of each prompt
-     * @param tokenizeNanos time that tokenising took
+     * @param input what is continued
      * @param fields of the request
-     * @param handoff this node's part
+     * @param placement where
      */
-    record Job(
-            Kind kind,
-            String requestId,
-            List<int[]> prompts,
-            long tokenizeNanos,
-            GenerationFields fields,
-            HandoffRole handoff) {
+    record Job(Kind kind, String requestId, Input input, GenerationFields fields, Placement placement) {
         int choices() {
             return fields.output().choices();
         }
@@ -75,6 +69,22 @@ final class Generation {
             return (kind == Kind.CHAT ? "chatcmpl-" : "cmpl-") + requestId;
         }
     }
+
+    /**
+     * What is continued.
+     *
+     * @param prompts token ids of each prompt
+     * @param tokenizeNanos time that tokenising took
+     */
+    record Input(List<int[]> prompts, long tokenizeNanos) {}
+
+    /**
+     * Where a request runs.
+     *
+     * @param handoff this node's part
+     * @param pinnedRank the data-parallel rank that the client asks for
+     */
+    record Placement(HandoffRole handoff, OptionalInt pinnedRank) {}
 
     /** Answers an exchange. */
     void run(Exchange exchange, Job job) throws InterruptedException {
@@ -97,18 +107,19 @@ final class Generation {
     private List<ChoiceReader> submit(Job job) {
         var readers = new ArrayList<ChoiceReader>();
         try {
-            for (int prompt = 0; prompt < job.prompts().size(); prompt++) {
-                int[] ids = job.prompts().get(prompt);
+            for (int prompt = 0; prompt < job.input().prompts().size(); prompt++) {
+                int[] ids = job.input().prompts().get(prompt);
                 for (int choice = 0; choice < job.choices(); choice++) {
                     var request = new Request(
                             job.sequenceId(prompt, choice),
                             ids,
                             SamplingPlan.of(model, job.fields(), ids.length, choice),
-                            job.handoff(),
+                            job.placement().handoff(),
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
                     var shared = new ChoiceReader.Context(model, job.fields(), metrics, requestTimeout);
-                    readers.add(new ChoiceReader(index, engine.submit(request), shared));
+                    readers.add(new ChoiceReader(
+                            index, replicas.submit(request, job.placement().pinnedRank()), shared));
                 }
             }
             return readers;
@@ -132,14 +143,14 @@ final class Generation {
                         .flatMap(TokenEvent.Finished::ticket)
                         .map(ticket -> params(job, ticket, readers))
                 : Optional.empty();
-        return builder.whole(choices, usage(job, readers), promptIds(job, 0), params);
+        return builder.whole(choices, usage(job, readers), promptIdsByChoice(job, choices.size()), params);
     }
 
     /** A ticket leaves with what the decode node may tell the client about the prefill: keys that other decode nodes ignore. */
     private static Map<String, Object> params(Job job, HandoffTicket ticket, List<ChoiceReader> readers) {
         TokenEvent.Usage usage = readers.getFirst().finished().orElseThrow().usage();
         Map<String, Object> params = ticket.toParams();
-        params.put("tandem_tokenize_ms", Timeline.millis(job.tokenizeNanos()));
+        params.put("tandem_tokenize_ms", Timeline.millis(job.input().tokenizeNanos()));
         params.put("tandem_prefill_ms", Timeline.millis(usage.times().prefillNs()));
         params.put("tandem_cached_tokens", usage.cachedTokens());
         return params;
@@ -256,15 +267,24 @@ final class Generation {
         }
     }
 
+    private static Optional<List<List<Integer>>> promptIdsByChoice(Job job, int choices) {
+        var all = new ArrayList<List<Integer>>();
+        for (int choice = 0; choice < choices; choice++) {
+            promptIds(job, choice / job.choices()).ifPresent(all::add);
+        }
+        return all.isEmpty() ? Optional.empty() : Optional.of(all);
+    }
+
     private static Optional<List<Integer>> promptIds(Job job, int prompt) {
         return job.fields().output().tokenIds().areReturned()
-                ? Optional.of(Arrays.stream(job.prompts().get(prompt)).boxed().toList())
+                ? Optional.of(
+                        Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
                 : Optional.empty();
     }
 
     private static ReplyUsage usage(Job job, List<ChoiceReader> readers) {
         int prompt = 0;
-        for (int[] ids : job.prompts()) {
+        for (int[] ids : job.input().prompts()) {
             prompt += ids.length;
         }
         int output = 0;

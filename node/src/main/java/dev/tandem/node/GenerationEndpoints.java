@@ -13,6 +13,7 @@ import dev.tandem.node.flags.KvTransferConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** {@code POST /v1/completions} and {@code POST /v1/chat/completions}. */
@@ -71,9 +72,25 @@ final class GenerationEndpoints {
         String requestId = RequestIds.of(exchange.header("x-request-id"));
         served.incrementAndGet();
         try {
-            generation.run(exchange, new Generation.Job(kind, requestId, prompts, tokenizeNanos, fields, handoff));
+            var input = new Generation.Input(prompts, tokenizeNanos);
+            var placement = new Generation.Placement(handoff, pinnedRank(exchange));
+            generation.run(exchange, new Generation.Job(kind, requestId, input, fields, placement));
         } finally {
             served.decrementAndGet();
+        }
+    }
+
+    /** As vLLM: {@code X-data-parallel-rank} pins a request to a rank. */
+    private static OptionalInt pinnedRank(Exchange exchange) {
+        Optional<String> rank = exchange.header("x-data-parallel-rank");
+        if (rank.isEmpty()) {
+            return OptionalInt.empty();
+        }
+        try {
+            return OptionalInt.of(Integer.parseInt(rank.get().strip()));
+        } catch (NumberFormatException e) {
+            throw ApiError.badRequest(
+                    "X-data-parallel-rank \"" + rank.get() + "\" is not a whole number", "X-data-parallel-rank");
         }
     }
 

@@ -3,13 +3,16 @@ package dev.tandem.node;
 import dev.tandem.engine.Engine;
 import dev.tandem.engine.EngineConfig;
 import dev.tandem.engine.EngineParts;
+import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** The engines of this process, one a data-parallel rank. Closed together. */
 final class LocalEngines implements AutoCloseable {
@@ -18,15 +21,23 @@ final class LocalEngines implements AutoCloseable {
 
     private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
 
-    private final List<Engine> engines = new ArrayList<>();
+    private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
+    private final Optional<HandoffHub> hub;
+
+    private LocalEngines(Optional<HandoffHub> hub) {
+        this.hub = hub;
+    }
 
     /** Starts one engine after the other; when one does not start, those before it are closed. */
-    static LocalEngines start(NodeConfig config, LocalRanks ranks) {
-        var started = new LocalEngines();
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks) {
+        var started =
+                new LocalEngines(config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
         try {
             for (EngineParts parts : ranks.replicas()) {
+                EngineParts connected = started.hub.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
-                started.engines.add(Engine.start(engineConfig(config, ranks, parts.dpRank()), parts, warmUp));
+                started.engines.put(
+                        parts.dpRank(), Engine.start(engineConfig(config, plan, parts.dpRank()), connected, warmUp));
             }
             return started;
         } catch (RuntimeException e) {
@@ -35,15 +46,22 @@ final class LocalEngines implements AutoCloseable {
         }
     }
 
-    /** By data-parallel rank, ascending. */
-    List<Engine> engines() {
-        return engines;
+    /** The engines by data-parallel rank. */
+    SortedMap<Integer, Replica> byDpRank() {
+        return new TreeMap<>(engines);
     }
 
-    private static EngineConfig engineConfig(NodeConfig config, LocalRanks ranks, int dpRank) {
+    /** Why the first dead engine died. */
+    Optional<String> failure() {
+        return engines.values().stream()
+                .flatMap(engine -> engine.status().failure().stream())
+                .findFirst();
+    }
+
+    private static EngineConfig engineConfig(NodeConfig config, RankPlan plan, int dpRank) {
         ServeFlags flags = config.flags();
         return new EngineConfig(
-                ranks.maxModelLength(),
+                plan.maxModelLength(),
                 new EngineConfig.Limits(
                         flags.scheduler().batchedTokens(),
                         flags.scheduler().sequences(),
@@ -59,23 +77,34 @@ final class LocalEngines implements AutoCloseable {
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
         return new HandoffConfig(
                 transfer.engineId() + suffix,
-                config.announcedHost(),
                 config.ports().orElseThrow().sideChannel(dpRank, 0),
                 switch (transfer.role()) {
                     case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
                     case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
-                config.environment().timeouts().lease(),
-                config.environment().timeouts().fetch(),
-                switch (transfer.failurePolicy()) {
-                    case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                    case FAIL -> FailurePolicy.FAIL;
-                });
+                peerTpSize(transfer),
+                new HandoffConfig.Terms(
+                        config.environment().timeouts().lease(),
+                        config.environment().timeouts().fetch(),
+                        switch (transfer.failurePolicy()) {
+                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
+                            case FAIL -> FailurePolicy.FAIL;
+                        }));
+    }
+
+    /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
+    private static int peerTpSize(KvTransferConfig transfer) {
+        Optional<KvTransferConfig.Sizes> peer = switch (transfer.role()) {
+            case KV_PRODUCER -> transfer.expected().decode();
+            case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
+        };
+        return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
     }
 
     @Override
     public void close() {
-        engines.forEach(Engine::close);
+        engines.values().forEach(Engine::close);
+        hub.ifPresent(HandoffHub::close);
     }
 }

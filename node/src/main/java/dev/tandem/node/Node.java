@@ -1,110 +1,113 @@
 package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
-import dev.tandem.api.HttpServerConfig;
-import dev.tandem.api.Route;
-import dev.tandem.engine.Engine;
-import dev.tandem.engine.Replica;
-import dev.tandem.node.flags.KvTransferConfig;
+import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.JoinTerms;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.ServeFlags;
-import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** One serving process: opens the checkpoint, starts the engine, then listens. Closing it ends all requests. */
+/**
+ * One serving process: opens the checkpoint, starts its ranks, meets the other processes of its deployment, then listens; a headless one
+ * does not listen. Closing it ends all requests.
+ */
 public final class Node implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Node.class);
-    private static final int MAX_BODY_BYTES = 32 << 20;
 
-    private final LoadedModel loaded;
-    private final LocalRanks ranks;
+    private final Opened opened;
     private final LocalEngines engines;
-    private final HttpServer server;
+    private final Deployment deployment;
     private final NodeReport report;
 
-    private Node(NodeConfig config, LoadedModel loaded, LocalRanks ranks, LocalEngines engines) {
-        this.loaded = loaded;
-        this.ranks = ranks;
+    private Node(Opened opened, LocalEngines engines, Deployment deployment, NodeReport report) {
+        this.opened = opened;
         this.engines = engines;
-        LOG.info("stage=\"listening\"");
-        ServedModel served = loaded.served(ranks.maxModelLength());
-        this.server = listen(config, served, engines.engines().getFirst());
-        this.report = report(config, served, server.port());
+        this.deployment = deployment;
+        this.report = report;
     }
 
     /**
-     * Starts a node and returns when it is healthy.
+     * Starts a node and returns when it is healthy, and its deployment complete.
      *
      * @throws dev.tandem.node.flags.FlagException when flags do not fit the checkpoint or the machine
      * @throws dev.tandem.checkpoint.CheckpointException when the checkpoint cannot be used
+     * @throws NodeException when the deployment refuses this process or others do not come
      */
     public static Node start(NodeConfig config) {
-        ServeFlags flags = config.flags();
         config.notes().forEach(note -> LOG.info("{}", note));
         config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.announcedHost()));
-        LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
-        LoadedModel loaded = LoadedModel.open(config);
+        var opened = new Opened();
         try {
-            return start(config, loaded);
-        } catch (RuntimeException e) {
-            loaded.close();
-            throw e;
-        }
-    }
-
-    private static Node start(NodeConfig config, LoadedModel loaded) {
-        LocalRanks ranks = LocalRanks.load(config, loaded, rank -> Optional.empty());
-        LocalEngines engines = null;
-        try {
-            LOG.info("stage=\"warming up kernels\"");
-            engines = LocalEngines.start(config, ranks);
-            var node = new Node(config, loaded, ranks, engines);
+            Node node = start(config, opened);
             LOG.info("ready {}", node.report.toMap());
             return node;
-        } catch (RuntimeException e) {
-            if (engines != null) {
-                engines.close();
-            }
-            ranks.close();
+        } catch (EngineException e) {
+            opened.close();
+            throw new NodeException(String.valueOf(e.getMessage()), e);
+        } catch (InterruptedException e) {
+            opened.close();
+            Thread.currentThread().interrupt();
+            throw new NodeException("interrupted while starting", e);
+        } catch (RuntimeException | Error e) {
+            opened.close();
             throw e;
         }
     }
 
-    private static HttpServer listen(NodeConfig config, ServedModel served, Replica engine) {
-        ServeFlags.Server server = config.flags().server();
-        var metrics = new NodeMetrics(Map.of(0, engine), served);
-        var generation = new Generation(engine, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
-        var endpoints = new GenerationEndpoints(
-                served, generation, config.flags().kvTransfer().map(KvTransferConfig::role), server.maxWaiting());
-        var text = new TextEndpoints(served);
-        var state = new StateEndpoints(
-                engine, served, endpoints, metrics, config.flags().kvTransfer());
-        var routes = new ArrayList<Route>(List.of(
-                new Route("POST", "/v1/completions", endpoints::completions),
-                new Route("POST", "/v1/chat/completions", endpoints::chat),
-                new Route("POST", "/v1/handoff/cancel", state::cancelHandoff),
-                new Route("GET", "/v1/models", state::models),
-                new Route("POST", "/tokenize", text::tokenize),
-                new Route("POST", "/detokenize", text::detokenize),
-                new Route("GET", "/health", state::health),
-                new Route("GET", "/ping", state::health),
-                new Route("POST", "/ping", state::health),
-                new Route("GET", "/version", state::version),
-                new Route("GET", "/load", state::load),
-                new Route("GET", "/metrics", state::metrics)));
-        var keys = new ApiKeys(config.apiKeys());
-        routes.replaceAll(keys::guard);
-        int exchanges = server.maxWaiting() + 4 * config.flags().scheduler().sequences();
-        return HttpServer.start(
-                new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
-                routes);
+    private static Node start(NodeConfig config, Opened opened) throws InterruptedException {
+        ServeFlags flags = config.flags();
+        LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
+        LoadedModel loaded = LoadedModel.open(config);
+        opened.add(loaded::close);
+        var counters = new ClusterCounters();
+        RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
+        Optional<Experts> experts = experts(config, loaded, plan, counters);
+        experts.ifPresent(it -> opened.add(it::close));
+        LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
+        opened.add(ranks::close);
+        LOG.info("stage=\"warming up kernels\"");
+        LocalEngines engines = LocalEngines.start(config, plan, ranks);
+        opened.add(engines::close);
+        var own = new Deployment.Own(
+                Deployment.terms(
+                        config,
+                        loaded.checkpoint(),
+                        plan,
+                        experts.map(Experts::port).orElse(0)),
+                engines.byDpRank(),
+                members -> experts.ifPresent(it -> it.update(members)));
+        Deployment deployment = Deployment.start(config, own, counters);
+        opened.add(deployment::close);
+        ServedModel served = loaded.served(plan.maxModelLength());
+        int port = 0;
+        if (!flags.parallel().isHeadless()) {
+            LOG.info("stage=\"listening\"");
+            HttpServer server = NodeHttp.listen(config, served, deployment);
+            opened.add(server::close);
+            port = server.port();
+        }
+        return new Node(opened, engines, deployment, report(config, served, ranks, loaded, port));
     }
 
-    private NodeReport report(NodeConfig config, ServedModel served, int port) {
+    /** Experts spread over ranks, where the flags ask for it and the model has any. */
+    private static Optional<Experts> experts(
+            NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
+        if (!config.flags().parallel().hasExpertParallel()
+                || config.flags().parallel().worldRanks() == 1) {
+            return Optional.empty();
+        }
+        if (loaded.checkpoint().config().feedForward().experts().isEmpty()) {
+            LOG.info("--enable-expert-parallel: accepted, no effect, because the model has no experts");
+            return Optional.empty();
+        }
+        JoinTerms terms = Deployment.terms(config, loaded.checkpoint(), plan, 0);
+        return Optional.of(Experts.start(config, loaded, terms, counters));
+    }
+
+    private static NodeReport report(
+            NodeConfig config, ServedModel served, LocalRanks ranks, LoadedModel loaded, int port) {
         return new NodeReport(
                 StateEndpoints.roleWord(config.flags().kvTransfer()),
                 new NodeReport.Address(config.flags().server().host(), port),
@@ -120,22 +123,13 @@ public final class Node implements AutoCloseable {
         return report;
     }
 
-    /** Why the engine died, once it has. */
+    /** Why this process can serve no longer: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
-        for (Engine engine : engines.engines()) {
-            Optional<String> failure = engine.status().failure();
-            if (failure.isPresent()) {
-                return failure;
-            }
-        }
-        return Optional.empty();
+        return engines.failure().or(deployment::failure);
     }
 
     @Override
     public void close() {
-        server.close();
-        engines.close();
-        ranks.close();
-        loaded.close();
+        opened.close();
     }
 }

@@ -39,13 +39,9 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     /** What the words mean and no node carries out yet: refused, never cut down in silence. */
     private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
-        Parallel parallel = flags.parallel();
-        if (parallel.data().size() > 1
-                || parallel.isHeadless()
-                || parallel.data().localSize() == 0) {
-            throw new FlagException("--tensor-parallel-size " + parallel.tensor() + ", --data-parallel-size "
-                    + parallel.data().size() + (parallel.isHeadless() ? " and --headless" : "")
-                    + " are not carried out in this version; a node runs 1 rank");
+        if (flags.parallel().data().localSize() == 0) {
+            throw new FlagException(
+                    "--data-parallel-size-local 0 is not carried out in this version: a head runs ranks of its own");
         }
         if (flags.kvTransfer()
                 .filter(config -> config.connector() == KvTransferConfig.Connector.LAYERWISE)

@@ -6,11 +6,14 @@ import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
-import dev.tandem.engine.Replica;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -56,6 +59,10 @@ final class NodeMetrics {
             new MetricName("tandem:requests_awaiting_kv", "Requests whose KV is on its way."),
             s -> s.load().awaitingKv());
 
+    /** The state of a rank that is not there. */
+    private static final EngineStatus AWAY = new EngineStatus(
+            Optional.of("away"), new EngineStatus.Load(0, 0, 0, 0), new EngineStatus.Blocks(0, 0, 0, 0), Map.of());
+
     private final MetricsPage page;
     private final Histogram timeToFirstToken;
     private final Histogram interTokenLatency;
@@ -66,10 +73,30 @@ final class NodeMetrics {
     private final Histogram promptTokens;
     private final Histogram generationTokens;
 
-    /** @param replicas by data-parallel rank: their state is shown under the label {@code engine} */
-    NodeMetrics(Map<Integer, Replica> replicas, ServedModel model) {
+    /**
+     * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
+     * @param deployment where they are
+     */
+    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
-        replicas.forEach((dpRank, replica) -> registerState(Map.of("engine", Integer.toString(dpRank)), replica));
+        boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
+        int first = isHead ? 0 : data.startRank();
+        int count = isHead ? data.size() : data.localSize();
+        for (int dpRank = first; dpRank < first + count; dpRank++) {
+            int rank = dpRank;
+            registerState(
+                    Map.of("engine", Integer.toString(rank)),
+                    () -> deployment.replicas().statuses().getOrDefault(rank, AWAY));
+        }
+        page.gauge(
+                new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
+                () -> deployment.replicas().statuses().size());
+        for (ClusterCounter counter : ClusterCounter.values()) {
+            String name = "tandem:cluster_" + counter.name().toLowerCase(Locale.ROOT);
+            page.counter(
+                    new MetricName(name, counter.sentence()),
+                    () -> deployment.counters().value(counter));
+        }
         int length = model.limits().maxModelLength();
         double[] latency = VllmBuckets.requestLatency();
         this.timeToFirstToken = page.histogram(
@@ -94,12 +121,11 @@ final class NodeMetrics {
                 VllmBuckets.tokenCounts(length));
     }
 
-    private void registerState(Map<String, String> labels, Replica replica) {
+    private void registerState(Map<String, String> labels, Supplier<EngineStatus> replica) {
         RANK_GAUGES.forEach((gauge, value) -> page.gauge(
-                new MetricName(gauge.name(), gauge.help(), labels), () -> value.applyAsDouble(replica.status())));
+                new MetricName(gauge.name(), gauge.help(), labels), () -> value.applyAsDouble(replica.get())));
         for (EngineCounter counter : EngineCounter.values()) {
-            page.counter(
-                    name(counter, labels), () -> replica.status().counters().getOrDefault(counter, 0L));
+            page.counter(name(counter, labels), () -> replica.get().counters().getOrDefault(counter, 0L));
         }
     }
 

@@ -4,8 +4,9 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
-import dev.tandem.engine.Replica;
+import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.node.flags.KvTransferConfig;
+import java.util.List;
 import java.util.Optional;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -13,7 +14,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    private final Replica engine;
+    private final Deployment deployment;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
@@ -21,34 +22,52 @@ final class StateEndpoints {
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
     StateEndpoints(
-            Replica engine,
+            Deployment deployment,
             ServedModel model,
             GenerationEndpoints endpoints,
             NodeMetrics metrics,
             Optional<KvTransferConfig> handoff) {
         this.handoff = handoff;
-        this.engine = engine;
+        this.deployment = deployment;
         this.model = model;
         this.endpoints = endpoints;
         this.metrics = metrics;
     }
 
-    /** 200 and empty while the engine lives, as in vLLM; 503 with the reason when it is dead. */
+    /**
+     * 200 and empty while all is well, as in vLLM; 503 with the reason when no rank lives; 200 with what is missing while nodes of the
+     * deployment are away and the others go on.
+     */
     void health(Exchange exchange) {
-        Optional<String> failure = engine.status().failure();
-        if (failure.isEmpty()) {
-            exchange.respondEmpty(200);
-        } else {
+        Optional<String> failure = deployment.replicas().status().failure();
+        if (failure.isPresent()) {
             exchange.respondJson(503, JsonNodeFactory.instance.objectNode().put("error", failure.get()));
+            return;
         }
+        List<MemberStatus> away =
+                deployment.others().stream().filter(other -> !other.isUp()).toList();
+        if (away.isEmpty()) {
+            exchange.respondEmpty(200);
+            return;
+        }
+        ObjectNode page = JsonNodeFactory.instance.objectNode().put("status", "degraded");
+        ArrayNode nodes = page.putArray("nodes_away");
+        for (MemberStatus other : away) {
+            nodes.addObject()
+                    .put("node", other.seat().toString())
+                    .put("reason", other.downReason().orElse(""))
+                    .put("seconds", other.inState().toSeconds())
+                    .put("joins", other.joins());
+        }
+        exchange.respondJson(200, page);
     }
 
     /** vLLM's page, and what the gateway wants to know before it sends requests: the node's part in handoffs. */
     void version(Exchange exchange) {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
-        handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
-                .put("engine_id", config.engineId()));
+        handoff.ifPresent(
+                config -> node.put("handoff", handoffWord(config.connector())).put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 
@@ -95,8 +114,8 @@ final class StateEndpoints {
         var fields = new Fields(exchange.json());
         String id =
                 fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        engine.cancelLease("cmpl-" + id + "-0");
-        engine.cancelLease("chatcmpl-" + id);
+        deployment.replicas().cancelLease("cmpl-" + id + "-0");
+        deployment.replicas().cancelLease("chatcmpl-" + id);
         exchange.respondEmpty(200);
     }
 

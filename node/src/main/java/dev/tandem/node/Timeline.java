@@ -23,12 +23,12 @@ final class Timeline {
     static ReplyUsage usage(
             Generation.Job job, int promptTokens, int outputTokens, int cachedTokens, TokenEvent.Usage first) {
         var timeline = new LinkedHashMap<String, Object>();
-        timeline.put("tokenize_ms", millis(job.tokenizeNanos()));
+        timeline.put("tokenize_ms", millis(job.input().tokenizeNanos()));
         timeline.put("queued_ms", millis(first.times().queuedNs()));
         timeline.put("prefill_ms", millis(first.times().prefillNs()));
         timeline.put("decode_ms", millis(first.times().decodeNs()));
         int cached = cachedTokens;
-        if (job.handoff() instanceof HandoffRole.Fetch fetch) {
+        if (job.placement().handoff() instanceof HandoffRole.Fetch fetch) {
             TokenEvent.HandoffUsage handoff = first.handoff();
             boolean isRemote = handoff.remoteTokens() > 0;
             timeline.put("prefill", isRemote ? "remote" : "local");

@@ -38,6 +38,7 @@ public final class Main {
         verbs.put("serve", new ServeCommand());
         verbs.put("proxy", new ProxyCommand());
         verbs.put("inspect", new InspectCommand());
+        verbs.put("quantize", new QuantizeCommand());
         verbs.put("transfer", new TransferCommand());
         return verbs;
     }

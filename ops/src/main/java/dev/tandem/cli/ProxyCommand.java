@@ -54,8 +54,7 @@ final class ProxyCommand implements Main.Verb {
                 return;
             }
             if (System.nanoTime() > deadlineNs) {
-                throw new FlagException(
-                        "gave up after --node-wait " + patience.toSeconds() + " s " + waitsFor.get());
+                throw new FlagException("gave up after --node-wait " + patience.toSeconds() + " s " + waitsFor.get());
             }
             if (!said.equals(waitsFor.get())) {
                 said = waitsFor.get();

@@ -2,6 +2,7 @@ package dev.tandem.cli;
 
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.verify.Verification;
 import java.io.PrintStream;
 import java.util.LinkedHashMap;
@@ -94,7 +95,7 @@ final class UpDisplay {
                         "%-12s %-9s %-18s %-26s %-24s %d%n",
                         child.plan().name(),
                         child.plan().role(),
-                        child.plan().http(),
+                        address(child),
                         report.path("model").asString("-"),
                         blocks,
                         child.pid());
@@ -103,6 +104,11 @@ final class UpDisplay {
         if (!isJson) {
             out.println();
         }
+    }
+
+    private static String address(Child child) {
+        Endpoint http = child.plan().http();
+        return http.port() == 0 ? http.host() + " headless" : http.toString();
     }
 
     /** Nothing that happens from now on is news. Any thread. */

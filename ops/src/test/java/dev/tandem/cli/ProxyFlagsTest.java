@@ -59,8 +59,8 @@ class ProxyFlagsTest {
 
     @Test
     void shouldReadIpv6Hosts() {
-        GatewayConfig config =
-                parse("--host ::1 --prefiller-hosts fd00::1 [fd00::2] --prefiller-ports 1 2 --decoder-hosts ::1 --decoder-ports 3");
+        GatewayConfig config = parse(
+                "--host ::1 --prefiller-hosts fd00::1 [fd00::2] --prefiller-ports 1 2 --decoder-hosts ::1 --decoder-ports 3");
         assertThat(config.nodes().prefill().get(1).authority()).isEqualTo("[fd00::2]:2");
         assertThat(config.nodes().decode().getFirst().authority()).isEqualTo("[::1]:3");
     }
@@ -114,7 +114,14 @@ class ProxyFlagsTest {
     @Test
     void shouldTakeTheFlagsOfNewerProxiesAndSayWhatHasNoEffect() {
         ProxyFlags flags = ProxyFlags.parse(List.of(
-                "--workers", "4", "--max-waiting-retries", "3", "--waiting-retry-interval", "10", "--log-level", "INFO"));
+                "--workers",
+                "4",
+                "--max-waiting-retries",
+                "3",
+                "--waiting-retry-interval",
+                "10",
+                "--log-level",
+                "INFO"));
         assertThat(flags.config().limits().eventLoops()).isEqualTo(4);
         assertThat(flags.notes()).hasSize(3).allMatch(note -> note.matches("--[a-z-]+: .+"));
     }

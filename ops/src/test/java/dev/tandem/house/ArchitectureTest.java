@@ -23,7 +23,8 @@ class ArchitectureTest {
         "dev.tandem.kv..",
         "dev.tandem.parallel..",
         "dev.tandem.layer..",
-        "dev.tandem.model.."
+        "dev.tandem.model..",
+        "dev.tandem.quantize.."
     };
 
     @Test

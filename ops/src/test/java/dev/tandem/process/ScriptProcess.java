@@ -17,6 +17,9 @@ final class ScriptProcess implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(180);
     private static final Path FOLDER = TandemProcess.ROOT.resolve("ops/target/processes");
 
+    /** Written once: a program that is being written cannot be run. */
+    private static final Path BIN = launcherFolder();
+
     private final String name;
     private final Process process;
     private final Path log;
@@ -32,19 +35,26 @@ final class ScriptProcess implements AutoCloseable {
     /** Starts a script with the shell; returns at once. */
     static ScriptProcess start(String name, String script) {
         try {
-            Path bin = Files.createDirectories(FOLDER.resolve("bin"));
-            Path tandem = bin.resolve("tandem");
-            Files.writeString(tandem, launcher());
-            Files.setPosixFilePermissions(tandem, PosixFilePermissions.fromString("rwxr-xr-x"));
             Path file = Files.writeString(FOLDER.resolve(name + ".sh"), script);
             Path log = FOLDER.resolve(name + ".log");
             Path readyFile = FOLDER.resolve(name + ".ready");
             Files.deleteIfExists(readyFile);
             var builder = new ProcessBuilder("sh", file.toString());
-            builder.environment().put("PATH", bin + ":" + builder.environment().get("PATH"));
+            builder.environment().put("PATH", BIN + ":" + builder.environment().get("PATH"));
             builder.environment().put("TANDEM_TEST_READY_FILE", readyFile.toString());
             builder.redirectErrorStream(true).redirectOutput(log.toFile());
             return new ScriptProcess(name, builder.start(), log, readyFile);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Path launcherFolder() {
+        try {
+            Path bin = Files.createDirectories(FOLDER.resolve("bin"));
+            Path tandem = Files.writeString(bin.resolve("tandem"), launcher());
+            Files.setPosixFilePermissions(tandem, PosixFilePermissions.fromString("rwxr-xr-x"));
+            return bin;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -24,6 +24,7 @@ class TokenEqualityTest {
                 Golden.folder("llama"),
                 Golden.folder("qwen3"),
                 Golden.folder("qwen3-moe"),
+                Golden.folder("qwen3-moe-w8a8"),
                 Golden.gguf("qwen3-bf16"),
                 Golden.gguf("qwen3-q8_0"),
                 Golden.gguf("qwen3-q4_0"),
@@ -34,7 +35,11 @@ class TokenEqualityTest {
     }
 
     static Stream<Golden> families() {
-        return Stream.of(Golden.folder("llama"), Golden.folder("qwen3"), Golden.folder("qwen3-moe"));
+        return Stream.of(
+                Golden.folder("llama"),
+                Golden.folder("qwen3"),
+                Golden.folder("qwen3-moe"),
+                Golden.folder("qwen3-moe-w8a8"));
     }
 
     private static String[] flags(String... further) {

@@ -56,6 +56,16 @@ final class DataServer {
         }
     }
 
+    /** Closes the sessions that are inside a region. */
+    void cutOff(Region region) {
+        for (ServerSession session : new ArrayList<>(sessions)) {
+            if (session.holds(region)) {
+                LOG.info("data session cut off: it is inside a region of {} bytes that goes", region.length());
+                session.close();
+            }
+        }
+    }
+
     void forget(ServerSession session) {
         sessions.remove(session);
     }

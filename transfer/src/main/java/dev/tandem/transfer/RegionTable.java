@@ -34,10 +34,20 @@ final class RegionTable {
         entries = grown;
     }
 
-    /** Refuses new accesses, then waits for the open ones. */
-    void remove(Region region) {
+    /**
+     * Refuses new accesses, then waits for the open ones.
+     *
+     * @param graceNs how long before {@code overdue} is called, once, to make whoever holds one let go
+     */
+    void remove(Region region, long graceNs, Runnable overdue) {
         Entry entry = take(region);
-        entry.close();
+        entry.close(graceNs, overdue);
+    }
+
+    /** Whether an access was opened in a region. */
+    @SuppressWarnings("ReferenceEquality") // a region is itself, whatever another says to equal it
+    static boolean isInside(Region.Access access, Region region) {
+        return access instanceof Counted counted && counted.entry.region == region;
     }
 
     /**
@@ -141,19 +151,43 @@ final class RegionTable {
             }
         }
 
-        synchronized void close() {
-            isClosing = true;
-            boolean isInterrupted = false;
-            while (openCount > 0) {
-                try {
-                    wait();
-                } catch (InterruptedException e) {
-                    isInterrupted = true; // memory in use cannot be given up
-                }
+        void close(long graceNs, Runnable overdue) {
+            boolean isInterrupted = Thread.interrupted(); // memory in use cannot be given up
+            long endNs = System.nanoTime() + graceNs;
+            isInterrupted |= awaitClosed(endNs);
+            if (isOpen()) {
+                overdue.run();
+                isInterrupted |= awaitClosed(Long.MAX_VALUE);
             }
             if (isInterrupted) {
                 Thread.currentThread().interrupt();
             }
+        }
+
+        private synchronized boolean isOpen() {
+            return openCount > 0;
+        }
+
+        /**
+         * Waits for open accesses, at most until then.
+         *
+         * @return whether somebody interrupted the wait
+         */
+        private synchronized boolean awaitClosed(long endNs) {
+            isClosing = true;
+            boolean isInterrupted = false;
+            while (openCount > 0) {
+                long leftMillis = endNs == Long.MAX_VALUE ? 0 : (endNs - System.nanoTime()) / 1_000_000 + 1;
+                if (endNs != Long.MAX_VALUE && leftMillis <= 0) {
+                    return isInterrupted;
+                }
+                try {
+                    wait(leftMillis);
+                } catch (InterruptedException e) {
+                    isInterrupted = true;
+                }
+            }
+            return isInterrupted;
         }
     }
 

@@ -101,6 +101,19 @@ final class ServerSession implements Poller.Handler {
         return state == State.SERVING && !isOwing();
     }
 
+    /** Whether a read or write inside a region is under way. */
+    boolean holds(Region region) {
+        if (incoming != null && RegionTable.isInside(incoming.access(), region)) {
+            return true;
+        }
+        for (Lent reply : lent) {
+            if (RegionTable.isInside(reply.access(), region)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Closes when a deadline has passed, else gives the next one. */
     long sweep(long nowNs) {
         long deadlineNs = deadlineNs();

@@ -2,6 +2,7 @@ package dev.tandem.transfer;
 
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * What one transfer moves: spans between one local memory and one peer's addresses, as packed longs.
@@ -40,6 +41,28 @@ public record SpanBatch(MemorySegment local, long[] packed) {
             total = Math.addExact(total, bytes(span));
         }
         return total;
+    }
+
+    /** The spans of several batches over one local memory, in their order. */
+    public static SpanBatch joined(List<SpanBatch> batches) {
+        if (batches.size() == 1) {
+            return batches.getFirst();
+        }
+        MemorySegment local = batches.getFirst().local();
+        int used = 0;
+        for (SpanBatch batch : batches) {
+            if (!batch.local().equals(local)) {
+                throw new IllegalArgumentException("batches over two memories: " + local + " and " + batch.local());
+            }
+            used += batch.packed().length;
+        }
+        var packed = new long[used];
+        int at = 0;
+        for (SpanBatch batch : batches) {
+            System.arraycopy(batch.packed(), 0, packed, at, batch.packed().length);
+            at += batch.packed().length;
+        }
+        return new SpanBatch(local, packed);
     }
 
     /** Collects spans and joins neighbours that touch on both sides. */

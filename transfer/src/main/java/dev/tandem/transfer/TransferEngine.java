@@ -29,6 +29,7 @@ import org.slf4j.LoggerFactory;
 public final class TransferEngine implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TransferEngine.class);
     private static final int PROTOCOL_VERSION = 2;
+    private static final long UNREGISTER_GRACE_NS = 1_000_000_000;
 
     private final TransferConfig config;
     private final RegionTable regions = new RegionTable();
@@ -70,7 +71,7 @@ public final class TransferEngine implements AutoCloseable {
         try {
             TransferEngine engine = new TransferEngine(config);
             engine.open();
-            LOG.info("transfer engine segment={} dataPort={}", engine.segmentName(), engine.dataListener.port());
+            LOG.debug("transfer engine segment={} dataPort={}", engine.segmentName(), engine.dataListener.port());
             return engine;
         } catch (IOException e) {
             throw new UncheckedIOException(e.getMessage(), e);
@@ -104,12 +105,12 @@ public final class TransferEngine implements AutoCloseable {
         regions.add(region);
     }
 
-    /** Refuses new accesses, then waits until open ones are closed: as long as the progress timeout if a peer stalls inside one. */
+    /** Refuses new accesses, then waits until open ones are closed; a peer that holds one for longer than a second is cut off. */
     public void unregister(Region region) {
         if (poller.isPollerThread()) {
             throw new IllegalStateException("unregister would wait for its own thread");
         }
-        regions.remove(region);
+        regions.remove(region, UNREGISTER_GRACE_NS, () -> poller.execute(() -> server.cutOff(region)));
     }
 
     /**

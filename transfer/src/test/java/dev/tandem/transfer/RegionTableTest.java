@@ -78,12 +78,12 @@ class RegionTableTest {
     void shouldTakeARegionAgainAfterItsRemoval() {
         FakeRegion region = new FakeRegion(4096, 4096);
         table.add(region);
-        table.remove(region);
+        remove(region);
 
         assertThat(opens(4096, 1)).isFalse();
         table.add(region);
         assertThat(opens(4096, 1)).isTrue();
-        assertThatThrownBy(() -> table.remove(new FakeRegion(4096, 4096))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> remove(new FakeRegion(4096, 4096))).isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
@@ -94,10 +94,10 @@ class RegionTableTest {
         Region.Access second = table.open(4096, 10, Region.Operation.WRITE);
         AtomicInteger closedAtReturn = new AtomicInteger(-1);
         Thread remover = Thread.ofPlatform().start(() -> {
-            table.remove(region);
+            remove(region);
             closedAtReturn.set(region.closed.get());
         });
-        while (remover.getState() != Thread.State.WAITING) {
+        while (remover.getState() != Thread.State.TIMED_WAITING) {
             Thread.onSpinWait();
         }
 
@@ -116,8 +116,30 @@ class RegionTableTest {
         table.add(region);
 
         assertThat(opens(4096, 1)).isFalse();
-        table.remove(region); // would wait for ever
+        remove(region); // would wait for ever
         assertThat(table.regions()).isEmpty();
+    }
+
+    @Test
+    void shouldAskOnceThatOpenAccessesEndWhenTheyOutstayTheGrace() {
+        FakeRegion region = new FakeRegion(4096, 4096);
+        table.add(region);
+        Region.Access open = table.open(4096, 10, Region.Operation.WRITE);
+        assertThat(RegionTable.isInside(open, region)).isTrue();
+        assertThat(RegionTable.isInside(open, new FakeRegion(4096, 4096))).isFalse();
+        AtomicInteger asked = new AtomicInteger();
+        table.remove(region, 1, () -> {
+            asked.incrementAndGet();
+            open.close();
+        });
+        assertThat(asked).hasValue(1);
+        assertThat(region.closed).hasValue(1);
+    }
+
+    private void remove(Region region) {
+        table.remove(region, Long.MAX_VALUE / 2, () -> {
+            throw new IllegalStateException("nobody waits that long");
+        });
     }
 
     private boolean opens(long address, long length) {

@@ -78,6 +78,23 @@ class ServerProtocolTest {
                 .isEqualTo("hello".getBytes(StandardCharsets.US_ASCII));
     }
 
+    @Test
+    void shouldCutOffAWriterThatStallsInsideARegionThatGoes() throws IOException {
+        try (var patient = TransferEngine.start(TransferConfig.of("127.0.0.1"))) {
+            MemorySegment theirs = arena.allocate(100);
+            Region goes = patient.register(theirs);
+            Wire wire = dial(patient);
+            wire.send(header(0x81, theirs.address(), 100), new byte[] {1, 2, 3});
+            while (theirs.get(ValueLayout.JAVA_BYTE, 2) != 3) {
+                Thread.onSpinWait();
+            }
+
+            patient.unregister(goes);
+
+            assertThat(wire.isEnded()).isTrue();
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"80", "82", "FF"})
     void shouldServeReadsWithAStatus(String opcode) throws IOException {
@@ -340,8 +357,12 @@ class ServerProtocolTest {
     }
 
     private Wire dial() throws IOException {
-        Socket socket = new Socket(
-                "127.0.0.1", engine.describe(engine.segmentName()).tcp().dataPort());
+        return dial(engine);
+    }
+
+    private Wire dial(TransferEngine peer) throws IOException {
+        Socket socket =
+                new Socket("127.0.0.1", peer.describe(peer.segmentName()).tcp().dataPort());
         socket.setTcpNoDelay(true);
         sockets.add(socket);
         return new Wire(socket);

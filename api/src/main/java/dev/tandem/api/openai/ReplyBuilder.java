@@ -39,13 +39,13 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
      * A whole reply.
      *
      * @param choices all output of each choice
-     * @param promptTokenIds when the ids were asked for
+     * @param promptTokenIds of each choice's prompt, when the ids were asked for
      * @param kvTransferParams the ticket of a prefill node
      */
     public ObjectNode whole(
             List<ReplyPiece> choices,
             ReplyUsage usage,
-            Optional<List<Integer>> promptTokenIds,
+            Optional<List<List<Integer>>> promptTokenIds,
             Optional<Map<String, Object>> kvTransferParams) {
         ObjectNode reply = head(kind.whole);
         ArrayNode array = reply.putArray("choices");
@@ -59,12 +59,12 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
             }
             fill(node, choice);
             if (kind == Kind.COMPLETION) {
-                promptTokenIds.ifPresent(ids -> node.set("prompt_token_ids", PlainJson.tree(ids)));
+                promptTokenIds.ifPresent(ids -> node.set("prompt_token_ids", PlainJson.tree(ids.get(choice.index()))));
             }
         }
         reply.set("usage", usage.toJson());
         if (kind == Kind.CHAT) {
-            promptTokenIds.ifPresent(ids -> reply.set("prompt_token_ids", PlainJson.tree(ids)));
+            promptTokenIds.ifPresent(ids -> reply.set("prompt_token_ids", PlainJson.tree(ids.getFirst())));
         }
         kvTransferParams.ifPresent(params -> reply.set("kv_transfer_params", PlainJson.tree(params)));
         return reply;

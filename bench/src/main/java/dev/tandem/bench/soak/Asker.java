@@ -80,8 +80,7 @@ final class Asker implements AutoCloseable {
         return tokens.equals(expected) ? new Answer(Outcome.EQUAL, tokens, "") : wrong(tokens, expected);
     }
 
-    private static Answer streamed(InputStream body, List<Integer> expected, List<Integer> tokens)
-            throws IOException {
+    private static Answer streamed(InputStream body, List<Integer> expected, List<Integer> tokens) throws IOException {
         var lines = new BufferedReader(new InputStreamReader(body, StandardCharsets.UTF_8));
         String error = "";
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {

@@ -35,6 +35,8 @@ public record SoakReport(Map<String, Integer> outcomes, Map<String, Integer> kil
         outcomes.forEach((sentence, count) -> text.append(String.format("%6d  %s%n", count, sentence)));
         kills.forEach((name, count) -> text.append(String.format("%6d  kills of %s%n", count, name)));
         faults.forEach(fault -> text.append("fault: ").append(fault).append('\n'));
-        return text.append(isWell() ? "well" : faults.size() + " faults").append('\n').toString();
+        return text.append(isWell() ? "well" : faults.size() + " faults")
+                .append('\n')
+                .toString();
     }
 }

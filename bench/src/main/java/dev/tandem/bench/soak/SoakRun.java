@@ -105,9 +105,7 @@ public final class SoakRun {
                             request < plan.load().requests();
                             request = next.getAndIncrement()) {
                         int which = request % questions.size();
-                        count(
-                                request,
-                                asker.ask(questions.get(which), expected.get(which), request % 2 == 1));
+                        count(request, asker.ask(questions.get(which), expected.get(which), request % 2 == 1));
                         done.incrementAndGet();
                     }
                     return null;
@@ -135,7 +133,8 @@ public final class SoakRun {
         List<String> names = victims.names();
         try {
             while (done.get() < plan.load().requests()) {
-                Thread.sleep(plan.killEvery().toMillis() / 2 + random.nextLong(plan.killEvery().toMillis()));
+                Thread.sleep(plan.killEvery().toMillis() / 2
+                        + random.nextLong(plan.killEvery().toMillis()));
                 if (done.get() >= plan.load().requests()) {
                     return;
                 }

@@ -69,8 +69,8 @@ final class Victims implements AutoCloseable {
         for (String name : names()) {
             while (child(name).report().isEmpty()) {
                 if (!child(name).isAlive() || System.nanoTime() > endNs) {
-                    throw new IllegalStateException(
-                            name + " is not ready:\n" + String.join("\n", child(name).logTail(40)));
+                    throw new IllegalStateException(name + " is not ready:\n"
+                            + String.join("\n", child(name).logTail(40)));
                 }
                 Thread.sleep(50);
             }

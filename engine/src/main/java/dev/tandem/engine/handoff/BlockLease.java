@@ -3,7 +3,7 @@ package dev.tandem.engine.handoff;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * The blocks of one prompt, lent under fresh virtual ids {@code firstVirtualId .. firstVirtualId + blocks - 1}. Transfer threads open
+ * The blocks of one prompt, lent on all ranks of the engine at once under fresh virtual ids {@code firstVirtualId .. firstVirtualId + blocks - 1}. Transfer threads open
  * and close accesses, the ledger ends it; its blocks come to rest when it has ended and no access is open. The two facts live in one
  * atomic word, because an access must not slip in between "ended" and "none open".
  */
@@ -18,14 +18,14 @@ final class BlockLease {
     /** ENDED bit and number of open accesses: changed by transfer threads and the engine loop. */
     private final AtomicInteger state = new AtomicInteger();
 
-    /** Done messages so far; side-channel poller only. */
-    private int doneMessages;
+    private final DoneCount doneMessages; // side-channel poller only
 
-    BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs) {
+    BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs, DoneRule doneRule) {
         this.requestId = requestId;
         this.firstVirtualId = firstVirtualId;
         this.blockIds = blockIds.clone();
         this.deadlineNs = deadlineNs;
+        this.doneMessages = new DoneCount(doneRule);
     }
 
     String requestId() {
@@ -78,9 +78,8 @@ final class BlockLease {
         return before == 0;
     }
 
-    /** Counts a done message in; true when exactly {@code expected} have come. Side-channel poller only. */
-    boolean countDone(int expected) {
-        doneMessages++;
-        return doneMessages == expected;
+    /** The done messages so far. Side-channel poller only. */
+    DoneCount doneMessages() {
+        return doneMessages;
     }
 }

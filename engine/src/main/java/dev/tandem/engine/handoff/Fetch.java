@@ -3,16 +3,17 @@ package dev.tandem.engine.handoff;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
+import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** One prompt's KV on its way. The upper half never changes; the lower half belongs to the side-channel poller. */
+/** One prompt's KV on its way to all local ranks. The upper half never changes; the lower half belongs to the side-channel poller. */
 final class Fetch {
     /**
      * What is read.
      *
      * @param tokens those whose KV is not here
-     * @param localBlockIds all blocks of the prompt in order
+     * @param localBlockIds all blocks of the prompt in order, the same on all ranks
      */
     record Order(String requestId, HandoffTicket ticket, TransferPlan.Tokens tokens, List<Integer> localBlockIds) {}
 
@@ -24,22 +25,28 @@ final class Fetch {
     @Nullable
     TransferException giveUp;
 
-    /** Bytes are moving: its memory is not at rest. */
-    @Nullable
-    Transfer moving;
+    /** Reads under way or at rest, since the plan was made; its memory is at rest when none is open. */
+    final List<Transfer> reads = new ArrayList<>();
 
-    /** Bytes that the plan asks for. */
+    int openReads;
+
+    /** Bytes that the plan asks for, and bytes that came. */
     long plannedBytes;
 
-    /** What was read by; null until metadata is here. */
+    long movedBytes;
+
+    /** Why the first read that failed did so. */
     @Nullable
-    PeerMetadata readBy;
+    TransferException failure;
+
+    /** What was read by, rank by rank; empty until metadata is here. */
+    List<PeerMetadata> readBy = List.of();
 
     /** Why the read by cached metadata failed; what is reported unless newer metadata differs. */
     @Nullable
     TransferException readFailure;
 
-    /** The metadata was taken from the cache and not asked for because of this fetch. */
+    /** The metadata was taken from the book and not asked for because of this fetch. */
     boolean isCached;
 
     /** An event has been left. */
@@ -48,6 +55,18 @@ final class Fetch {
     Fetch(Order order, long deadlineNs) {
         this.order = order;
         this.deadlineNs = deadlineNs;
+    }
+
+    Order order() {
+        return order;
+    }
+
+    /** Forgets reads that came to rest before; called when a plan is carried out. */
+    void beginReads() {
+        reads.clear();
+        plannedBytes = 0;
+        movedBytes = 0;
+        failure = null;
     }
 
     String requestId() {

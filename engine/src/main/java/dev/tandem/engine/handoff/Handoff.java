@@ -3,10 +3,10 @@ package dev.tandem.engine.handoff;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
-import dev.tandem.transfer.TransferEngine;
-import java.io.UncheckedIOException;
 import java.security.SecureRandom;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -17,109 +17,123 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One rank's part in the prefill/decode exchange: lends blocks on P, fetches them on D. All methods but {@link #start}, {@link
- * #counters} and {@link #close} belong to the engine loop and never block; everything that waits happens on the side-channel poller
- * and the transfer engine, which leave events for {@link #poll} and call {@code wakeLoop}.
+ * One data-parallel replica's part in the prefill/decode exchange: lends blocks on P, fetches them on D, on all of its tensor-parallel
+ * ranks at once: one lease with the same virtual ids in every rank's memory, one fetch that ends when the reads of all ranks have. All
+ * methods but {@link #start}, {@link #counters} and {@link #close} belong to the engine loop and never block; everything that waits
+ * happens on the side-channel poller and the transfer engine of the {@link HandoffHub}, which leave events for {@link #poll} and call
+ * {@code wakeLoop}.
  */
 public final class Handoff implements AutoCloseable {
     private static final Logger log = LoggerFactory.getLogger(Handoff.class);
 
-    /** First plane addresses are drawn from here on, so that no two lives of a node share one. */
-    private static final long LEAST_ADDRESS = 1L << 44;
-
-    private static final long ADDRESS_SPREAD = 1L << 60;
+    /** How long closing waits for reads into this replica's pools to come to rest; they have been cancelled. */
+    private static final Duration REST_LIMIT = Duration.ofSeconds(60);
 
     private final HandoffConfig config;
-    private final KvPool pool;
-    private final HandoffCounters counters = new HandoffCounters();
+    private final HandoffHub hub;
+    private final List<KvPool> pools; // [tensor ranks]
     private final String incarnation = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
-    private final TransferEngine transfers;
-    private final SideChannel channel;
     private final HandoffLedger ledger;
     private final PullConnector connector;
+    private final List<LeasedRegion> regions = new ArrayList<>(); // of all ranks; none on a consumer
     private final int sideChannelPort;
 
-    private Handoff(HandoffConfig config, KvPool pool, Runnable wakeLoop, HandoffLimits limits) {
+    private Handoff(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
         this.config = config;
-        this.pool = pool;
+        this.hub = hub;
+        this.pools = List.copyOf(pools);
+        HandoffCounters counters = hub.adders();
         RandomGenerator random = new SecureRandom();
-        int idCount = LeasedRegion.idCount(pool.layout());
+        int idCount = Integer.MAX_VALUE;
+        for (KvPool pool : pools) {
+            idCount = Math.min(idCount, LeasedRegion.idCount(pool.layout()));
+        }
         var directory = new LeaseDirectory();
-        long leaseNs = config.leaseTimeout().toNanos();
+        long leaseNs = config.terms().leaseTimeout().toNanos();
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), 2 * leaseNs, directory);
-        this.ledger = new HandoffLedger(leaseNs, virtualIds, directory, counters, wakeLoop);
-        this.transfers = startTransfers(config.host(), limits);
-        this.channel = SideChannel.start(limits, counters);
+        var doneRule = DoneRule.of(pools.getFirst().layout(), pools.size(), config.peerTpSize());
+        this.ledger = new HandoffLedger(
+                new HandoffLedger.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
         this.connector = new PullConnector(
-                new PullConnector.Node(config.engineId(), config.fetchTimeout(), pool, transfers::read, wakeLoop),
-                channel,
-                limits,
-                counters);
+                new PullConnector.Node(config, this.pools, hub.transfers()::read, counters, wakeLoop),
+                hub.channel(),
+                hub.book(),
+                hub.limits());
         var terms = new LeasedRegion.LeaseTerms(directory, counters, ledger::cameToRest);
-        long firstAddress = LEAST_ADDRESS + random.nextLong(ADDRESS_SPREAD);
-        this.sideChannelPort = config.role() == Role.CONSUMER
-                ? config.sideChannelPort()
-                : offer(LeasedRegion.over(pool, idCount, firstAddress, terms), idCount);
+        this.sideChannelPort = config.role() == Role.CONSUMER ? config.sideChannelPort() : offer(idCount, terms);
     }
 
     /**
-     * Binds the side channel (unless the role is CONSUMER) and the transfer engine.
+     * Binds one side-channel port for each rank, unless the role is CONSUMER.
      *
+     * @param poolsByTpRank of this replica; with equal block size and block count, since a block id means the same in all of them
+     * @param hub of the process; closed by who started it, after this
      * @param wakeLoop called from any thread when {@link #poll} has something; must not block
      * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
      */
-    public static Handoff start(HandoffConfig config, KvPool pool, Runnable wakeLoop) {
-        return start(config, pool, wakeLoop, HandoffLimits.standard());
-    }
-
-    static Handoff start(HandoffConfig config, KvPool pool, Runnable wakeLoop, HandoffLimits limits) {
-        var handoff = new Handoff(config, pool, wakeLoop, limits);
+    public static Handoff start(HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
+        requireAlike(poolsByTpRank);
+        Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
-                "engine={} role={} side channel {}:{} transfer engine {} incarnation={}",
+                "engine={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
                 config.role(),
-                config.host(),
+                poolsByTpRank.size(),
+                hub.host(),
                 handoff.sideChannelPort,
-                handoff.transfers.segmentName(),
+                hub.transfers().segmentName(),
                 handoff.incarnation);
         return handoff;
     }
 
-    private static TransferEngine startTransfers(String host, HandoffLimits limits) {
-        try {
-            return TransferEngine.start(limits.transferConfig(host));
-        } catch (UncheckedIOException | IllegalArgumentException e) {
-            throw new EngineException(
-                    EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
-        }
+    static Handoff startQuietly(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
+        return new Handoff(config, pools, hub, wakeLoop);
     }
 
-    /** Registers the planes and answers questions for them; returns the port. */
-    private int offer(List<LeasedRegion> regions, int idCount) {
-        try {
-            var addresses = new ArrayList<Long>();
-            for (LeasedRegion region : regions) {
-                transfers.register(region);
-                addresses.add(region.address());
+    private static void requireAlike(List<KvPool> pools) {
+        if (pools.isEmpty() || pools.size() > HandoffTicket.MAX_TP_SIZE) {
+            throw new IllegalArgumentException(pools.size() + " pools");
+        }
+        KvPool first = pools.getFirst();
+        for (KvPool pool : pools) {
+            if (pool.blockCount() != first.blockCount()
+                    || pool.layout().blockSize() != first.layout().blockSize()) {
+                throw new IllegalArgumentException("pools of " + first.blockCount() + " and " + pool.blockCount()
+                        + " blocks of " + first.layout().blockSize() + " and "
+                        + pool.layout().blockSize() + " tokens in one replica");
             }
-            var metadata = new PeerMetadata(
-                    config.engineId(),
-                    transfers.rpcPort(),
-                    addresses,
-                    idCount,
-                    Optional.of(new PeerMetadata.Details(incarnation, pool.layout())));
-            return channel.listen(
-                    config.host(),
-                    config.sideChannelPort(),
-                    port -> new PrefillService(metadata, config.host(), port, ledger, counters));
-        } catch (RuntimeException e) {
-            channel.close();
-            transfers.close();
-            throw e;
         }
     }
 
-    /** The port that the side channel listens on: the configured one, or the one taken for 0. */
+    /** Registers the planes of all ranks and answers questions for them; returns the port of rank 0. */
+    private int offer(int idCount, LeasedRegion.LeaseTerms terms) {
+        var metadata = new ArrayList<PeerMetadata>();
+        for (int rank = 0; rank < pools.size(); rank++) {
+            KvPool pool = pools.get(rank);
+            List<LeasedRegion> planes = LeasedRegion.over(pool, idCount, hub.takeAddresses(), terms);
+            regions.addAll(planes);
+            metadata.add(new PeerMetadata(
+                    config.engineId(),
+                    hub.transfers().rpcPort(),
+                    planes.stream().map(LeasedRegion::address).toList(),
+                    idCount,
+                    Optional.of(new PeerMetadata.Details(incarnation, rank, pools.size(), pool.layout()))));
+        }
+        int port = hub.channel()
+                .listen(
+                        hub.host(),
+                        config.sideChannelPort(),
+                        pools.size(),
+                        (firstPort, rank) -> new PrefillService(
+                                metadata.get(rank),
+                                new PrefillService.Place(hub.host(), firstPort, rank, pools.size()),
+                                ledger,
+                                hub.adders()));
+        regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent
+        return port;
+    }
+
+    /** The port that rank 0's side channel listens on: the configured one, or the one taken for 0; those of the other ranks follow. */
     public int sideChannelPort() {
         return sideChannelPort;
     }
@@ -144,9 +158,14 @@ public final class Handoff implements AutoCloseable {
         for (int id = lease.firstVirtualId(); id < lease.endVirtualId(); id++) {
             virtualIds.add(id);
         }
-        Map<String, Object> further =
-                Map.of(HandoffTicket.REQUEST_ID, requestId, HandoffTicket.INCARNATION, incarnation);
-        return new HandoffTicket(config.engineId(), config.host(), sideChannelPort, virtualIds, lastTokenId, further);
+        Map<String, Object> further = Map.of(
+                HandoffTicket.REQUEST_ID,
+                requestId,
+                HandoffTicket.INCARNATION,
+                incarnation,
+                HandoffTicket.TP_SIZE,
+                pools.size());
+        return new HandoffTicket(config.engineId(), hub.host(), sideChannelPort, virtualIds, lastTokenId, further);
     }
 
     /** P: ends a lease at once; the blocks come back through {@link #poll}. An unknown id is ignored: the lease may just have ended. */
@@ -174,12 +193,13 @@ public final class Handoff implements AutoCloseable {
                     "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
         }
         requirePoolBlocks(localBlockIds);
-        int blockSize = pool.layout().blockSize();
+        KvLayout layout = pools.getFirst().layout();
+        int blockSize = layout.blockSize();
         if (promptTokens < 1 || cachedTokens < 0 || cachedTokens % blockSize != 0) {
             throw new IllegalArgumentException(
                     cachedTokens + " cached of " + promptTokens + " prompt tokens in blocks of " + blockSize);
         }
-        if (localBlockIds.length < pool.layout().blocksFor(promptTokens)) {
+        if (localBlockIds.length < layout.blocksFor(promptTokens)) {
             throw new IllegalArgumentException(localBlockIds.length + " blocks for " + promptTokens + " tokens");
         }
         var blockIds = new ArrayList<Integer>(localBlockIds.length);
@@ -191,9 +211,10 @@ public final class Handoff implements AutoCloseable {
     }
 
     private void requirePoolBlocks(int[] blockIds) {
+        int blockCount = pools.getFirst().blockCount();
         for (int blockId : blockIds) {
-            if (blockId < 0 || blockId >= pool.blockCount()) {
-                throw new IllegalArgumentException("block " + blockId + " of " + pool.blockCount());
+            if (blockId < 0 || blockId >= blockCount) {
+                throw new IllegalArgumentException("block " + blockId + " of " + blockCount);
             }
         }
     }
@@ -214,13 +235,7 @@ public final class Handoff implements AutoCloseable {
      * @throws EngineException INTERNAL when the side channel or the transfer engine is dead: no event will ever come
      */
     public List<HandoffEvent> poll(long nowNs) {
-        Optional<Throwable> failure = channel.failure();
-        if (failure.isPresent()) {
-            throw new EngineException(EngineException.Kind.INTERNAL, "the side channel is dead", failure.get());
-        }
-        if (!transfers.isRunning()) {
-            throw new EngineException(EngineException.Kind.INTERNAL, "the transfer engine is dead");
-        }
+        hub.requireAlive();
         var events = new ArrayList<HandoffEvent>();
         ledger.poll(nowNs, events);
         connector.poll(nowNs, events);
@@ -237,25 +252,27 @@ public final class Handoff implements AutoCloseable {
         return lease - fetch < 0 ? lease : fetch;
     }
 
-    /** Counters of the handoff; any thread. */
+    /** Counters of all handoffs of the process; any thread. */
     public Map<HandoffCounter, Long> counters() {
-        return counters.snapshot();
-    }
-
-    /** Counters of the transfer engine; any thread. */
-    public List<TransferEngine.CounterReading> transferCounters() {
-        return transfers.counters();
+        return hub.counters();
     }
 
     /**
-     * Ends leases, cancels fetches, tells peers, closes sockets; returns when nothing touches the pool any more. Called when the engine
-     * loop has ended.
+     * Ends leases, cancels fetches, tells peers; returns when nothing touches the pools any more. Called when the engine loop has ended.
+     *
+     * @throws IllegalStateException when reads into the pools do not come to rest; then the pools must stay
      */
     @Override
     public void close() {
         ledger.cancelAll();
-        connector.cancelAll();
-        transfers.close();
-        channel.close();
+        boolean isAtRest = connector.close(REST_LIMIT);
+        if (!regions.isEmpty()) {
+            hub.channel().stopListening(sideChannelPort, pools.size());
+            regions.forEach(hub.transfers()::unregister);
+        }
+        if (!isAtRest) {
+            throw new IllegalStateException(
+                    "reads into the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
+        }
     }
 }

@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
 final class HandoffLedger {
     private static final Logger log = LoggerFactory.getLogger(HandoffLedger.class);
 
-    private final long leaseTimeoutNs;
+    private final Terms terms;
     private final VirtualIds virtualIds;
     private final LeaseDirectory directory;
     private final HandoffCounters counters;
@@ -36,13 +36,15 @@ final class HandoffLedger {
     private final Queue<BlockLease> released = new ConcurrentLinkedQueue<>(); // at most one entry a lease
     private final Queue<BlockLease> rested = new ConcurrentLinkedQueue<>(); // at most one entry a lease
 
+    /**
+     * @param leaseTimeoutNs how long a lease lives
+     * @param doneRule when a lease has got all its done messages
+     */
+    record Terms(long leaseTimeoutNs, DoneRule doneRule) {}
+
     HandoffLedger(
-            long leaseTimeoutNs,
-            VirtualIds virtualIds,
-            LeaseDirectory directory,
-            HandoffCounters counters,
-            Runnable wakeLoop) {
-        this.leaseTimeoutNs = leaseTimeoutNs;
+            Terms terms, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
+        this.terms = terms;
         this.virtualIds = virtualIds;
         this.directory = directory;
         this.counters = counters;
@@ -58,7 +60,7 @@ final class HandoffLedger {
                     EngineException.Kind.INVALID, "request id " + requestId + " is in use: its blocks are lent");
         }
         int first = virtualIds.take(blockIds.length, nowNs);
-        var lease = new BlockLease(requestId, first, blockIds, nowNs + leaseTimeoutNs);
+        var lease = new BlockLease(requestId, first, blockIds, nowNs + terms.leaseTimeoutNs(), terms.doneRule());
         live.put(requestId, lease);
         directory.add(lease);
         log.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);
@@ -77,18 +79,21 @@ final class HandoffLedger {
     /**
      * The decode node said that it is done. Any thread but only one: the side-channel poller.
      *
-     * @param expected done messages that this port will get for the request
+     * @param rank whose port got the message
+     * @param announced messages that each rank's port will get for the request, as the sender says; empty when it does not
      */
-    void done(String requestId, int expected) {
+    void done(String requestId, int rank, Map<Integer, Integer> announced) {
         BlockLease lease = directory.ofRequest(requestId);
         if (lease == null) {
             counters.increment(HandoffCounter.DONE_UNKNOWN);
             return;
         }
         counters.increment(HandoffCounter.DONE_RECEIVED);
-        if (lease.countDone(expected)) {
+        if (lease.doneMessages().add(rank, announced)) {
             released.add(lease);
             wakeLoop.run();
+        } else {
+            log.debug("request={} done messages by rank: {}", requestId, lease.doneMessages());
         }
     }
 
@@ -110,7 +115,7 @@ final class HandoffLedger {
                     lease.requestId(),
                     lease.firstVirtualId(),
                     lease.blockIds().length,
-                    leaseTimeoutNs / 1_000_000);
+                    terms.leaseTimeoutNs() / 1_000_000);
             end(lease, Reason.EXPIRED);
         }
         for (BlockLease lease = rested.poll(); lease != null; lease = rested.poll()) {

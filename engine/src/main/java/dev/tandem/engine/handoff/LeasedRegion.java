@@ -25,7 +25,9 @@ final class LeasedRegion implements Region {
     /** First addresses of the planes are multiples of this, and at least this far apart. */
     static final long ALIGNMENT = 1L << 21;
 
-    private static final long ADDRESS_LIMIT = 1L << 62;
+    /** Addresses that the planes of one pool take at most, so that all ranks of a process find room below 2^62. */
+    static final long MAX_POOL_ADDRESSES = 1L << 53;
+
     private static final int MAX_IDS = 1 << 30;
 
     private final long address;
@@ -49,17 +51,17 @@ final class LeasedRegion implements Region {
         this.terms = terms;
     }
 
-    /** The most virtual ids whose addresses in all planes stay positive signed longs; 2^30 for all but absurd layouts. */
+    /** The most virtual ids whose addresses in all planes fit into {@link #MAX_POOL_ADDRESSES}; 2^30 where a block has 8 MiB or less. */
     static int idCount(KvLayout layout) {
         long gaps = 4 * ALIGNMENT * (layout.planes().size() + 1L);
-        long fitting = (ADDRESS_LIMIT / 2 - gaps) / layout.blockBytes();
+        long fitting = (MAX_POOL_ADDRESSES - gaps) / layout.blockBytes();
         return (int) Math.min(MAX_IDS, Long.highestOneBit(fitting));
     }
 
     /**
      * Where each plane's virtual block 0 lies, one plane behind the other with a gap.
      *
-     * @param leastAddress of the first plane; below 2^61
+     * @param leastAddress of the first plane
      */
     static List<Long> addresses(KvLayout layout, int idCount, long leastAddress) {
         var addresses = new ArrayList<Long>();

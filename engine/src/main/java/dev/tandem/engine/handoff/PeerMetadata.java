@@ -23,7 +23,8 @@ record PeerMetadata(
      * What a reader needs so that it cannot misread.
      *
      * @param incarnation drawn at the start of the process; also in each ticket, so that one of an earlier life is recognised
-     * @param layout of the blocks
+     * @param tpRank which rank of the engine's {@code tpSize} this is
+     * @param layout of the rank's blocks
      */
-    record Details(String incarnation, KvLayout layout) {}
+    record Details(String incarnation, int tpRank, int tpSize, KvLayout layout) {}
 }

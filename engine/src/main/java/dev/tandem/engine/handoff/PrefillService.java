@@ -3,18 +3,32 @@ package dev.tandem.engine.handoff;
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
 import dev.tandem.engine.handoff.SideChannelMessage.GetMetadata;
 import dev.tandem.transfer.TransferException;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Optional;
 
-/** Answers decode nodes: where this node's KV lies, and that it was told of a read's end. Side-channel poller only. */
+/** Answers decode nodes at one rank's port: where that rank's KV lies, and that it was told of a read's end. Side-channel poller only. */
 final class PrefillService implements SideChannel.Service {
     private final byte[] metadata;
-    private final int port;
+    private final Place place;
     private final HandoffLedger ledger;
     private final HandoffCounters counters;
 
-    PrefillService(PeerMetadata metadata, String host, int port, HandoffLedger ledger, HandoffCounters counters) {
-        this.metadata = SideChannelCodec.encodeMetadata(metadata, host, port);
-        this.port = port;
+    /**
+     * Where a rank listens.
+     *
+     * @param firstPort of rank 0 of the engine
+     * @param rank of the engine's {@code ranks}
+     */
+    record Place(String host, int firstPort, int rank, int ranks) {
+        int port() {
+            return firstPort + rank;
+        }
+    }
+
+    PrefillService(PeerMetadata metadata, Place place, HandoffLedger ledger, HandoffCounters counters) {
+        this.metadata = SideChannelCodec.encodeMetadata(metadata, place.host(), place.port());
+        this.place = place;
         this.ledger = ledger;
         this.counters = counters;
     }
@@ -34,6 +48,18 @@ final class PrefillService implements SideChannel.Service {
                 });
     }
 
+    /** What a message announces for the ports of this engine, by rank. */
+    private Map<Integer, Integer> announced(Map<Integer, Integer> sendsByPort) {
+        var byRank = new HashMap<Integer, Integer>();
+        for (int rank = 0; rank < place.ranks(); rank++) {
+            Integer sends = sendsByPort.get(place.firstPort() + rank);
+            if (sends != null) {
+                byRank.put(rank, sends);
+            }
+        }
+        return byRank;
+    }
+
     private byte[] served() {
         counters.increment(HandoffCounter.METADATA_SERVED);
         return metadata;
@@ -41,7 +67,7 @@ final class PrefillService implements SideChannel.Service {
 
     /** Also a done message without a lease is acknowledged: the sender shall not ask again. */
     private byte[] acknowledged(DoneReceiving done) {
-        ledger.done(done.requestId(), done.expectedAt(port));
+        ledger.done(done.requestId(), place.rank(), announced(done.sendsByPort()));
         return SideChannelCodec.acknowledgement();
     }
 }

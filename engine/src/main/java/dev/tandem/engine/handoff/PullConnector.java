@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.handoff.PeerBook.Peer;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
@@ -10,13 +11,18 @@ import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Queue;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,25 +44,18 @@ final class PullConnector {
     /**
      * What a connector needs of its node.
      *
-     * @param engineId of this node
-     * @param fetchTimeout for a fetch as a whole
-     * @param pool where KV goes
+     * @param config of this replica
+     * @param pools where KV goes, by tensor rank
      * @param reader moves bytes
+     * @param counters of the process
      * @param wakeLoop called when {@link #poll} has something
      */
-    record Node(String engineId, Duration fetchTimeout, KvPool pool, Reader reader, Runnable wakeLoop) {}
-
-    /** Whom metadata is from. */
-    private record Peer(String host, int port, String engineId) {
-        String endpoint() {
-            return SideChannel.endpoint(host, Integer.toString(port));
-        }
-    }
+    record Node(HandoffConfig config, List<KvPool> pools, Reader reader, HandoffCounters counters, Runnable wakeLoop) {}
 
     private final Node node;
     private final SideChannel channel;
+    private final PeerBook book;
     private final HandoffLimits limits;
-    private final HandoffCounters counters;
 
     // Owned by the engine loop.
     private final LinkedHashMap<String, Fetch> fetching = new LinkedHashMap<>();
@@ -66,14 +65,15 @@ final class PullConnector {
     private final Queue<HandoffEvent> events = new ConcurrentLinkedQueue<>();
 
     // Owned by the side-channel poller.
-    private final LinkedHashMap<Peer, PeerMetadata> known = new LinkedHashMap<>(); // longest unused first
-    private final Map<Peer, List<Fetch>> asking = new LinkedHashMap<>();
+    private final Set<Fetch> moving = new HashSet<>(); // with open reads
+    private @Nullable CompletableFuture<Boolean>
+            rest; // completed when nothing moves any more; null while the engine lives
 
-    PullConnector(Node node, SideChannel channel, HandoffLimits limits, HandoffCounters counters) {
+    PullConnector(Node node, SideChannel channel, PeerBook book, HandoffLimits limits) {
         this.node = node;
         this.channel = channel;
+        this.book = book;
         this.limits = limits;
-        this.counters = counters;
     }
 
     // ---- engine loop
@@ -86,7 +86,8 @@ final class PullConnector {
                     EngineException.Kind.INVALID,
                     "request id " + order.requestId() + " is in use: its KV is being fetched");
         }
-        var fetch = new Fetch(order, nowNs + node.fetchTimeout().toNanos());
+        var fetch =
+                new Fetch(order, nowNs + node.config().terms().fetchTimeout().toNanos());
         boolean isTooMany = fetching.size() >= limits.fetches();
         fetching.put(order.requestId(), fetch);
         due.put(order.requestId(), fetch);
@@ -119,7 +120,8 @@ final class PullConnector {
             Fetch fetch = due.pollFirstEntry().getValue();
             var reason = new TransferException(
                     Kind.TIMED_OUT,
-                    "the KV was not here within " + node.fetchTimeout().toMillis() + " ms");
+                    "the KV was not here within "
+                            + node.config().terms().fetchTimeout().toMillis() + " ms");
             channel.execute(() -> giveUp(fetch, reason));
         }
     }
@@ -148,12 +150,12 @@ final class PullConnector {
             return; // cancelled before it began
         }
         HandoffTicket ticket = fetch.ticket();
-        if (ticket.engineId().equals(node.engineId())) {
+        if (ticket.engineId().equals(node.config().engineId())) {
             fail(
                     fetch,
                     new TransferException(
                             Kind.REJECTED,
-                            "engine_id \"" + node.engineId()
+                            "engine_id \"" + node.config().engineId()
                                     + "\" is this node's own and the prefill node's; each node needs its own"));
             return;
         }
@@ -161,163 +163,105 @@ final class PullConnector {
             end(fetch, new FetchDone(fetch.requestId(), 0, fetch.elapsedNanos()));
             return;
         }
-        PeerMetadata metadata = cached(peerOf(ticket));
-        if (metadata == null) {
+        List<PeerMetadata> ranks = book.known(peerOf(ticket));
+        if (ranks.isEmpty()) {
             ask(fetch);
-        } else if (isOtherLife(ticket, metadata)) {
-            counters.increment(HandoffCounter.METADATA_REFRESHED);
+        } else if (ReadPlan.isOtherLife(ticket, ranks.getFirst())) {
+            node.counters().increment(HandoffCounter.METADATA_REFRESHED);
             ask(fetch);
         } else {
             fetch.isCached = true;
-            read(fetch, metadata);
+            read(fetch, ranks);
         }
     }
 
-    private static Peer peerOf(HandoffTicket ticket) {
-        return new Peer(ticket.host(), ticket.port(), ticket.engineId());
-    }
-
-    private @Nullable PeerMetadata cached(Peer peer) {
-        PeerMetadata metadata = known.remove(peer);
-        if (metadata != null) {
-            known.put(peer, metadata);
-        }
-        return metadata;
-    }
-
-    private static boolean isOtherLife(HandoffTicket ticket, PeerMetadata metadata) {
-        return ticket.incarnation().isPresent()
-                && metadata.details().isPresent()
-                && !ticket.incarnation().get().equals(metadata.details().get().incarnation());
+    private Peer peerOf(HandoffTicket ticket) {
+        return Peer.of(ticket, node.config().peerTpSize());
     }
 
     private void ask(Fetch fetch) {
-        Peer peer = peerOf(fetch.ticket());
-        List<Fetch> waiting = asking.get(peer);
-        if (waiting != null) {
-            waiting.add(fetch);
-            return;
-        }
-        waiting = new ArrayList<>(List.of(fetch));
-        asking.put(peer, waiting);
-        counters.increment(HandoffCounter.METADATA_ASKED);
-        channel.questions()
-                .ask(
-                        peer.endpoint(),
-                        SideChannelCodec.encodeGetMetadata(),
-                        answer -> told(peer, answer),
-                        cause -> untold(peer, cause));
+        book.ask(
+                peerOf(fetch.ticket()),
+                node.counters(),
+                new PeerBook.Asker(
+                        ranks -> {
+                            if (!fetch.isOver) {
+                                read(fetch, ranks);
+                            }
+                        },
+                        cause -> fail(fetch, fetch.readFailure == null ? cause : fetch.readFailure)));
     }
 
-    private void told(Peer peer, byte[] answer) {
-        PeerMetadata metadata;
-        try {
-            metadata = SideChannelCodec.decodeMetadata(answer);
-            requireEngine(peer, metadata);
-        } catch (TransferException e) {
-            untold(peer, e);
-            return;
-        }
-        known.remove(peer);
-        known.put(peer, metadata);
-        if (known.size() > limits.peers()) {
-            known.pollFirstEntry();
-        }
-        for (Fetch fetch : waitingFor(peer)) {
-            if (!fetch.isOver) {
-                read(fetch, metadata);
-            }
-        }
-    }
-
-    private void requireEngine(Peer peer, PeerMetadata metadata) {
-        if (!metadata.engineId().equals(peer.engineId())) {
-            throw new TransferException(
-                    Kind.REJECTED,
-                    "engine_id at " + peer.endpoint() + " is \"" + metadata.engineId()
-                            + "\", but the ticket's remote_engine_id is \"" + peer.engineId() + "\"");
-        }
-    }
-
-    private void untold(Peer peer, TransferException cause) {
-        for (Fetch fetch : waitingFor(peer)) {
-            fail(fetch, fetch.readFailure == null ? cause : fetch.readFailure);
-        }
-    }
-
-    private List<Fetch> waitingFor(Peer peer) {
-        List<Fetch> waiting = asking.remove(peer);
-        return waiting == null ? List.of() : waiting;
-    }
-
-    @SuppressWarnings("FutureReturnValueIgnored") // what the callback posts is the result
-    private void read(Fetch fetch, PeerMetadata metadata) {
-        if (fetch.readFailure != null && metadata.equals(fetch.readBy)) {
+    private void read(Fetch fetch, List<PeerMetadata> ranks) {
+        if (fetch.readFailure != null && ranks.equals(fetch.readBy)) {
             fail(fetch, fetch.readFailure);
             return;
         }
-        Transfer transfer;
+        List<ReadPlan.Read> reads;
         try {
-            SpanBatch spans = plan(fetch, metadata);
-            fetch.plannedBytes = spans.totalBytes();
-            String peer = SideChannel.segment(fetch.ticket().host(), metadata.transferPort());
-            long leftNanos = Math.max(1, node.fetchTimeout().toNanos() - fetch.elapsedNanos());
-            transfer = node.reader().read(peer, spans, Duration.ofNanos(leftNanos));
+            reads = ReadPlan.of(fetch.order(), ranks, node.pools());
         } catch (TransferException e) {
             fail(fetch, e);
             return;
         }
-        fetch.readBy = metadata;
-        fetch.moving = transfer;
+        fetch.readBy = ranks;
+        fetch.beginReads();
+        moving.add(fetch);
+        for (ReadPlan.Read read : reads) {
+            post(fetch, read);
+        }
+        if (reads.isEmpty()) {
+            throw new IllegalStateException("request " + fetch.requestId() + " needs tokens and reads nothing");
+        }
+    }
+
+    @SuppressWarnings("FutureReturnValueIgnored") // what the callback posts is the result
+    private void post(Fetch fetch, ReadPlan.Read read) {
+        String peer = SideChannel.segment(fetch.ticket().host(), read.transferPort());
+        long leftNanos = Math.max(1, node.config().terms().fetchTimeout().toNanos() - fetch.elapsedNanos());
+        Transfer transfer = node.reader().read(peer, read.spans(), Duration.ofNanos(leftNanos));
+        fetch.reads.add(transfer);
+        fetch.openReads++;
+        fetch.plannedBytes += read.spans().totalBytes();
         transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
     }
 
-    private SpanBatch plan(Fetch fetch, PeerMetadata metadata) {
-        PeerMetadata.Details details = metadata.details()
-                .orElseThrow(() -> new TransferException(
-                        Kind.REJECTED,
-                        "engine " + metadata.engineId()
-                                + " does not tell the layout of its blocks, so they cannot be read"));
-        if (isOtherLife(fetch.ticket(), metadata)) {
-            throw new TransferException(
-                    Kind.REJECTED, "engine " + metadata.engineId() + " was restarted since it wrote the ticket");
+    /** One read is at rest; with the first that failed the others are of no use. */
+    private void moved(Fetch fetch, Transfer.@Nullable Moved moved, @Nullable Throwable cause) {
+        fetch.openReads--;
+        if (moved != null) {
+            fetch.movedBytes += moved.bytes();
+        } else if (fetch.failure == null) {
+            fetch.failure = asTransferException(cause);
+            fetch.reads.forEach(Transfer::cancel);
         }
-        for (int blockId : fetch.ticket().blockIds()) {
-            if (blockId >= metadata.blockCount()) {
-                throw new TransferException(
-                        Kind.REJECTED, "block " + blockId + " of a peer with " + metadata.blockCount() + " blocks");
-            }
+        if (fetch.openReads == 0) {
+            moving.remove(fetch);
+            settle(fetch);
+            reportRest();
         }
-        KvPool pool = node.pool();
-        var offsets = new ArrayList<Long>();
-        for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
-            offsets.add(pool.planeOffset(plane));
-        }
-        var source = new TransferPlan.Source(
-                details.layout(), metadata.planeAddresses(), fetch.ticket().blockIds());
-        var target = new TransferPlan.Target(pool.layout(), pool.memory(), offsets, fetch.localBlockIds());
-        return TransferPlan.plan(List.of(source), target, fetch.tokens()).getFirst();
     }
 
-    private void moved(Fetch fetch, Transfer.@Nullable Moved moved, @Nullable Throwable cause) {
-        fetch.moving = null;
+    /** All reads are at rest. */
+    private void settle(Fetch fetch) {
         if (fetch.giveUp != null) {
             end(fetch, new FetchFailed(fetch.requestId(), fetch.giveUp));
-        } else if (moved == null) {
-            readFailed(fetch, asTransferException(cause));
-        } else if (moved.bytes() != fetch.plannedBytes) {
+        } else if (fetch.failure != null) {
+            readFailed(fetch, fetch.failure);
+        } else if (fetch.movedBytes != fetch.plannedBytes) {
             fail(
                     fetch,
                     new TransferException(
                             Kind.CORRUPT,
-                            moved.bytes() + " bytes came where " + fetch.plannedBytes + " were asked for"));
+                            fetch.movedBytes + " bytes came where " + fetch.plannedBytes + " were asked for"));
         } else {
             log.debug(
-                    "request={} bytes={} fetched from engine={}",
+                    "request={} bytes={} reads={} fetched from engine={}",
                     fetch.requestId(),
-                    moved.bytes(),
+                    fetch.movedBytes,
+                    fetch.reads.size(),
                     fetch.ticket().engineId());
-            end(fetch, new FetchDone(fetch.requestId(), moved.bytes(), fetch.elapsedNanos()));
+            end(fetch, new FetchDone(fetch.requestId(), fetch.movedBytes, fetch.elapsedNanos()));
         }
     }
 
@@ -330,7 +274,7 @@ final class PullConnector {
         }
         fetch.isCached = false;
         fetch.readFailure = cause;
-        counters.increment(HandoffCounter.METADATA_REFRESHED);
+        node.counters().increment(HandoffCounter.METADATA_REFRESHED);
         ask(fetch);
     }
 
@@ -349,8 +293,8 @@ final class PullConnector {
             return;
         }
         fetch.giveUp = reason;
-        if (fetch.moving != null) {
-            fetch.moving.cancel(); // its end brings the event
+        if (fetch.openReads > 0) {
+            fetch.reads.forEach(Transfer::cancel); // the end of the last one brings the event
         } else {
             fail(fetch, reason);
         }
@@ -377,19 +321,69 @@ final class PullConnector {
         sayDone(fetch.requestId(), fetch.ticket());
     }
 
+    /**
+     * Tells the prefill engine that nothing of the request is or will be read. One message speaks for all ranks of one of ours; a foreign
+     * engine's ranks keep books of their own, so each is told. In both cases the message says how many come.
+     */
     private void sayDone(String requestId, HandoffTicket ticket) {
         String lentAs = ticket.lentAs().orElse(requestId);
-        channel.questions()
-                .ask(
-                        peerOf(ticket).endpoint(),
-                        SideChannelCodec.encodeDoneReceiving(lentAs),
-                        answer -> counters.increment(
-                                SideChannelCodec.isAcknowledgement(answer)
-                                        ? HandoffCounter.DONE_SENT
-                                        : HandoffCounter.DONE_UNDELIVERED),
-                        cause -> {
-                            counters.increment(HandoffCounter.DONE_UNDELIVERED);
-                            log.warn("request={} done message not delivered: {}", lentAs, cause.getMessage());
-                        });
+        Peer peer = peerOf(ticket);
+        int told = ticket.incarnation().isPresent() ? 1 : peer.ranks();
+        var sends = new TreeMap<Integer, Integer>();
+        for (int rank = 0; rank < told; rank++) {
+            sends.put(peer.port() + rank, 1);
+        }
+        byte[] message = SideChannelCodec.encodeDoneReceiving(lentAs, peer.host(), sends);
+        for (int rank = 0; rank < told; rank++) {
+            channel.questions()
+                    .ask(
+                            peer.endpoint(rank),
+                            message,
+                            answer -> node.counters()
+                                    .increment(
+                                            SideChannelCodec.isAcknowledgement(answer)
+                                                    ? HandoffCounter.DONE_SENT
+                                                    : HandoffCounter.DONE_UNDELIVERED),
+                            cause -> {
+                                node.counters().increment(HandoffCounter.DONE_UNDELIVERED);
+                                log.warn("request={} done message not delivered: {}", lentAs, cause.getMessage());
+                            });
+        }
+    }
+
+    private void reportRest() {
+        if (rest != null && moving.isEmpty()) {
+            rest.complete(true);
+        }
+    }
+
+    // ---- whoever closes the engine, after its loop has ended
+    // -------------------------------------------------------------
+
+    /** Gives up all that is under way and returns when nothing writes into the pools any more; false when that takes too long. */
+    boolean close(Duration patience) {
+        cancelAll();
+        var atRest = new CompletableFuture<Boolean>();
+        channel.execute(() -> {
+            rest = atRest;
+            reportRest();
+        });
+        boolean isInterrupted = false;
+        long endNs = System.nanoTime() + patience.toNanos();
+        while (!atRest.isDone() && channel.isRunning() && endNs - System.nanoTime() > 0) {
+            try {
+                atRest.get(50, TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                log.trace("reads are still under way");
+            } catch (ExecutionException e) {
+                throw new IllegalStateException(e);
+            } catch (InterruptedException e) {
+                isInterrupted = true;
+            }
+        }
+        if (isInterrupted) {
+            Thread.currentThread().interrupt();
+        }
+        return atRest.isDone();
     }
 }

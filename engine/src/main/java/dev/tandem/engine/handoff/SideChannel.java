@@ -12,9 +12,10 @@ import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,14 +45,22 @@ final class SideChannel implements AutoCloseable {
         Optional<byte[]> answer(byte[] payload);
     }
 
+    /** Makes the service of one rank, given the port of rank 0. */
+    interface Services {
+        Service of(int firstPort, int rank);
+    }
+
     /** One listening socket. */
-    private record Listener(ZMQ.Socket socket, Service service) {}
+    private record Listener(ZMQ.Socket socket, int port, Service service) {}
+
+    /** How often a run of free ports is looked for. */
+    private static final int PORT_TRIES = 50;
 
     private final HandoffLimits limits;
     private final HandoffCounters counters;
     private final ZContext context = new ZContext(1);
     private final Pipe wake; // one byte says: look into the tasks
-    private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe
+    private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe, or about to be
     private final Queue<Runnable> tasks =
             new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
     private final List<Listener> listeners = new ArrayList<>();
@@ -86,18 +95,23 @@ final class SideChannel implements AutoCloseable {
     }
 
     /**
-     * Listens on exactly this host.
+     * Listens on exactly this host, one port a rank, in a row.
      *
-     * @param port 0 for any free one
-     * @param service made for the port that was taken
-     * @return the port
-     * @throws EngineException UNAVAILABLE naming host and port when it cannot
+     * @param port of rank 0; 0 for any free ones
+     * @param services made for the ports that were taken
+     * @return the port of rank 0
+     * @throws EngineException UNAVAILABLE naming host and port when it cannot; then it listens on none of them
      */
-    int listen(String host, int port, IntFunction<Service> service) {
+    int listen(String host, int port, int ranks, Services services) {
         var bound = new CompletableFuture<Integer>();
         execute(() -> {
             try {
-                bound.complete(bind(host, port, service));
+                if (port == 0) {
+                    bound.complete(bindFree(host, ranks, services));
+                } else {
+                    bindRow(host, port, 0, ranks, services);
+                    bound.complete(port);
+                }
             } catch (RuntimeException e) {
                 bound.completeExceptionally(e);
             }
@@ -105,17 +119,82 @@ final class SideChannel implements AutoCloseable {
         try {
             return bound.orTimeout(10, TimeUnit.SECONDS).join();
         } catch (CompletionException e) {
-            String why = e.getCause() instanceof ZMQException zmq && zmq.getErrorCode() == ZError.EADDRINUSE
-                    ? "the port is in use"
-                    : String.valueOf(e.getCause());
+            if (e.getCause() instanceof EngineException refused) {
+                throw refused;
+            }
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE,
-                    "the side channel cannot listen on " + host + ":" + port + " (kv_port): " + why,
+                    "the side channel cannot listen on " + host + ":" + port + ": " + e.getCause(),
                     e);
         }
     }
 
-    private int bind(String host, int port, IntFunction<Service> service) {
+    /** Closes the ports that {@link #listen} gave; returns when nobody is served there any more. */
+    void stopListening(int firstPort, int ranks) {
+        var stopped = new CompletableFuture<Boolean>();
+        execute(() -> {
+            unbind(firstPort, ranks);
+            stopped.complete(true);
+        });
+        while (thread.isAlive() && !stopped.isDone()) {
+            try {
+                stopped.get(50, TimeUnit.MILLISECONDS);
+            } catch (TimeoutException e) {
+                log.trace("port {} is still open", firstPort);
+            } catch (ExecutionException e) {
+                throw new IllegalStateException(e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                return;
+            }
+        }
+    }
+
+    private int bindFree(String host, int ranks, Services services) {
+        for (int trial = 1; ; trial++) {
+            int first = bind(host, 0, 0, services);
+            try {
+                bindRow(host, first, 1, ranks, services);
+                return first;
+            } catch (EngineException e) {
+                unbind(first, 1);
+                if (trial == PORT_TRIES) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /** Binds the ports of ranks {@code [fromRank, ranks)}, or none of them. */
+    private void bindRow(String host, int firstPort, int fromRank, int ranks, Services services) {
+        for (int rank = fromRank; rank < ranks; rank++) {
+            try {
+                bind(host, firstPort + rank, rank, services);
+            } catch (RuntimeException e) {
+                unbind(firstPort + fromRank, rank - fromRank);
+                boolean isInUse = e instanceof ZMQException zmq && zmq.getErrorCode() == ZError.EADDRINUSE;
+                throw new EngineException(
+                        EngineException.Kind.UNAVAILABLE,
+                        "the side channel of tensor rank " + rank + " cannot listen on " + host + ":"
+                                + (firstPort + rank) + " (kv_port): " + (isInUse ? "the port is in use" : e),
+                        e);
+            }
+        }
+    }
+
+    private void unbind(int firstPort, int ranks) {
+        for (Listener listener : List.copyOf(listeners)) {
+            if (listener.port >= firstPort && listener.port < firstPort + ranks) {
+                listeners.remove(listener);
+                poller.unregister(listener.socket);
+                listener.socket.setLinger(0);
+                listener.socket.close();
+            }
+        }
+    }
+
+    /** @param port 0 for any free one, which then counts as the first of the row */
+    private int bind(String host, int port, int rank, Services services) {
         ZMQ.Socket socket = context.createSocket(SocketType.ROUTER);
         try {
             socket.setIPv6(host.contains(":"));
@@ -129,7 +208,7 @@ final class SideChannel implements AutoCloseable {
         }
         String last = socket.getLastEndpoint();
         int taken = Integer.parseInt(last.substring(last.lastIndexOf(':') + 1));
-        listeners.add(new Listener(socket, service.apply(taken)));
+        listeners.add(new Listener(socket, taken, services.of(taken - rank, rank)));
         poller.register(socket, ZMQ.Poller.POLLIN);
         return taken;
     }
@@ -165,6 +244,11 @@ final class SideChannel implements AutoCloseable {
     /** Questions to peers. Poller thread only. */
     PeerQuestions questions() {
         return questions;
+    }
+
+    /** Whether the poller thread lives: only then is what {@link #execute} was given ever done. */
+    boolean isRunning() {
+        return thread.isAlive();
     }
 
     /** Why the poller thread is dead; empty while it lives. */
@@ -212,8 +296,8 @@ final class SideChannel implements AutoCloseable {
         questions.turn(System.nanoTime());
     }
 
+    /** First the byte, then the flag, then the tasks: in another order a byte is taken whose flag stays, and nobody writes the next one. */
     private void drainWake() {
-        isWoken.set(false);
         try {
             while (wake.source().read(ByteBuffer.allocate(16)) > 0) {
                 // only the arrival counts
@@ -221,6 +305,7 @@ final class SideChannel implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read the wake pipe", e);
         }
+        isWoken.set(false);
     }
 
     private void serve(Listener listener) {

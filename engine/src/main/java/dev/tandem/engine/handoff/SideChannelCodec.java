@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
 import dev.tandem.engine.handoff.SideChannelMessage.GetMetadata;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kernel.DType;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
@@ -14,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessagePack;
@@ -26,11 +28,11 @@ import org.msgpack.core.MessageUnpacker;
  *
  * <pre>
  *   request   [ bin "get_meta_msg", str "" ]
- *             [ bin "done_recving_msg", str requestId ]           newer nodes: a third element { port: { "num": sends } } or {}
+ *             [ bin "done_recving_msg", str requestId ]           newer nodes and ours: a third element { port: { "num": sends, "host": str } } or {}
  *   metadata  { "engine_id": str, "te_rpc_port": int, "kv_caches_base_addr": [int per plane], "num_blocks": int,
  *               keys of our own that vllm-ascend skips:
  *               "block_size": int, "block_lens": [int per plane], "local_ip": str, "handshake_port": int,
- *               "tandem": { "version": 1, "incarnation": str, "block_size": int, "planes": [
+ *               "tandem": { "version": 1, "incarnation": str, "tp_rank": int, "tp_size": int, "block_size": int, "planes": [
  *                    { "name": str, "dtype": str, "heads": int, "head_dim": int, "first_head": int, "model_heads": int } ] } }
  *   ACK       the raw bytes ACK, no msgpack
  * </pre>
@@ -49,6 +51,7 @@ final class SideChannelCodec {
 
     private static final int MAX_PLANES = 8192;
     private static final int MAX_PORTS = 4096;
+    private static final int MAX_SENDS = 1 << 20;
     private static final int MAX_DIMENSION = 1 << 20;
 
     private static final byte[] GET_METADATA = "get_meta_msg".getBytes(StandardCharsets.US_ASCII);
@@ -79,11 +82,18 @@ final class SideChannelCodec {
         });
     }
 
-    static byte[] encodeDoneReceiving(String requestId) {
+    /** @param sends done messages that each port of the prefill engine will get; v0.11.0rc1 does not read it, newer nodes demand it */
+    static byte[] encodeDoneReceiving(String requestId, String host, SortedMap<Integer, Integer> sends) {
         return packed(packer -> {
-            packer.packArrayHeader(2);
+            packer.packArrayHeader(3);
             packer.packBinaryHeader(DONE_RECEIVING.length).writePayload(DONE_RECEIVING);
             packer.packString(requestId);
+            packer.packMapHeader(sends.size());
+            for (var port : sends.entrySet()) {
+                packer.packInt(port.getKey()).packMapHeader(2);
+                packer.packString("num").packInt(port.getValue());
+                packer.packString("host").packString(host);
+            }
         });
     }
 
@@ -120,9 +130,10 @@ final class SideChannelCodec {
         for (int entry = 0; entry < ports; entry++) {
             int port = unpacker.unpackInt();
             int keys = bounded(unpacker.unpackMapHeader(), 16, "keys of a port");
-            for (int key = 0; key < keys; key++) {
-                if ("num".equals(readString(unpacker, 64, "key"))) {
-                    sends.put(port, Math.max(1, unpacker.unpackInt()));
+            for (int index = 0; index < keys; index++) {
+                String key = readString(unpacker, 64, "key");
+                if (key.equals("num")) {
+                    sends.put(port, ranged(unpacker.unpackInt(), 0, MAX_SENDS, key));
                 } else {
                     unpacker.skipValue();
                 }
@@ -161,9 +172,11 @@ final class SideChannelCodec {
         for (int plane = 0; plane < layout.planes().size(); plane++) {
             packer.packLong(layout.blockBytes(plane));
         }
-        packer.packString("tandem").packMapHeader(4);
+        packer.packString("tandem").packMapHeader(6);
         packer.packString("version").packInt(VERSION);
         packer.packString("incarnation").packString(details.incarnation());
+        packer.packString("tp_rank").packInt(details.tpRank());
+        packer.packString("tp_size").packInt(details.tpSize());
         packer.packString("block_size").packInt(layout.blockSize());
         packer.packString("planes").packArrayHeader(layout.planes().size());
         for (KvPlane plane : layout.planes()) {
@@ -244,6 +257,8 @@ final class SideChannelCodec {
     private static PeerMetadata.Details readDetails(MessageUnpacker unpacker) throws IOException {
         int version = 0;
         String incarnation = "";
+        int tpRank = 0;
+        int tpSize = 1;
         int blockSize = 0;
         List<KvPlane> planes = List.of();
         int keys = bounded(unpacker.unpackMapHeader(), 64, "tandem keys");
@@ -252,6 +267,8 @@ final class SideChannelCodec {
             switch (key) {
                 case "version" -> version = unpacker.unpackInt();
                 case "incarnation" -> incarnation = readString(unpacker, MAX_ID_BYTES, key);
+                case "tp_rank" -> tpRank = ranged(unpacker.unpackInt(), 0, HandoffTicket.MAX_TP_SIZE - 1, key);
+                case "tp_size" -> tpSize = ranged(unpacker.unpackInt(), 1, HandoffTicket.MAX_TP_SIZE, key);
                 case "block_size" -> blockSize = ranged(unpacker.unpackInt(), 1, MAX_DIMENSION, key);
                 case "planes" -> planes = readPlanes(unpacker);
                 default -> unpacker.skipValue();
@@ -261,7 +278,10 @@ final class SideChannelCodec {
         if (blockSize == 0 || planes.isEmpty() || incarnation.isEmpty()) {
             throw corrupt("metadata without block_size, planes or incarnation");
         }
-        return new PeerMetadata.Details(incarnation, new KvLayout(blockSize, planes));
+        if (tpRank >= tpSize) {
+            throw corrupt("tp_rank " + tpRank + " of tp_size " + tpSize);
+        }
+        return new PeerMetadata.Details(incarnation, tpRank, tpSize, new KvLayout(blockSize, planes));
     }
 
     private static void requireVersion(int version) {

@@ -10,11 +10,8 @@ sealed interface SideChannelMessage {
     /**
      * {@code (b"done_recving_msg", request_id)}: answered with {@code ACK}.
      *
-     * @param sendsByPort newer nodes: done messages that each of P's ports will get for the request; empty means one
+     * @param sendsByPort newer nodes: done messages that each of P's ports will get for the request, 0 included; empty when it does not
+     *     say
      */
-    record DoneReceiving(String requestId, Map<Integer, Integer> sendsByPort) implements SideChannelMessage {
-        int expectedAt(int port) {
-            return sendsByPort.getOrDefault(port, 1);
-        }
-    }
+    record DoneReceiving(String requestId, Map<Integer, Integer> sendsByPort) implements SideChannelMessage {}
 }

@@ -7,6 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,8 +29,16 @@ public record HandoffTicket(
     /** Most keys that a ticket may have. */
     public static final int MAX_KEYS = 128;
 
+    /** Most tensor ranks that an engine may have. */
+    public static final int MAX_TP_SIZE = 256;
+
+    private static final int MAX_PORT = 65_535;
+
     /** The request id that P lent the blocks under, where it may differ from D's; newer vllm-ascend nodes write it too. */
     public static final String REQUEST_ID = "remote_request_id";
+
+    /** Tensor ranks of P's engine: rank r has its side channel at {@code remote_port + r}. A number, or a string of digits. */
+    public static final String TP_SIZE = "remote_tp_size";
 
     /** Drawn by P at its start: its metadata says the same, or the ticket is of an earlier life. */
     public static final String INCARNATION = "tandem_incarnation";
@@ -77,11 +86,12 @@ public record HandoffTicket(
         }
         text(params, REQUEST_ID, false);
         text(params, INCARNATION, false);
+        tpSize(params.get(TP_SIZE), port(params));
         Object lastToken = params.get("last_token_id");
         return new HandoffTicket(
                 text(params, "remote_engine_id", true),
                 host(text(params, "remote_host", true)),
-                integer("remote_port", params.get("remote_port"), 1, 65_535),
+                port(params),
                 blockIds(params.get("remote_block_ids")),
                 lastToken == null ? -1 : integer("last_token_id", lastToken, 0, Integer.MAX_VALUE),
                 further);
@@ -95,6 +105,29 @@ public record HandoffTicket(
     /** Which life of the prefill node wrote the ticket, if it says so. */
     public Optional<String> incarnation() {
         return further.get(INCARNATION) instanceof String id ? Optional.of(id) : Optional.empty();
+    }
+
+    /** How many tensor ranks P has, if the ticket says so. */
+    public OptionalInt tpSize() {
+        return tpSize(further.get(TP_SIZE), port);
+    }
+
+    private static int port(Map<String, ?> params) {
+        return integer("remote_port", params.get("remote_port"), 1, MAX_PORT);
+    }
+
+    private static OptionalInt tpSize(@Nullable Object value, int port) {
+        if (value == null) {
+            return OptionalInt.empty();
+        }
+        int most = Math.min(MAX_TP_SIZE, MAX_PORT - port + 1);
+        if (!(value instanceof String digits)) {
+            return OptionalInt.of(integer(TP_SIZE, value, 1, most));
+        }
+        if (!digits.matches("[0-9]{1,4}")) {
+            throw wrong(TP_SIZE, value, "an integer from 1 to " + most);
+        }
+        return OptionalInt.of(integer(TP_SIZE, Integer.valueOf(digits), 1, most));
     }
 
     private static String text(Map<String, ?> params, String key, boolean isRequired) {

@@ -84,6 +84,12 @@ public record SamplingOptions(
                 topLogprobs);
     }
 
+    /** As these, with this seed. */
+    public SamplingOptions withSeed(long drawn) {
+        return new SamplingOptions(
+                maxTokens, minTokens, filters, penalties, logitBias, OptionalLong.of(drawn), stop, topLogprobs);
+    }
+
     /** One alternative of {@code logprobs}. */
     public record Logprob(int tokenId, float logprob, int rank) {}
 

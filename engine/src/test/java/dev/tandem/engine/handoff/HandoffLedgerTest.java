@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.request.EngineException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
@@ -18,12 +19,16 @@ class HandoffLedgerTest {
     private final HandoffCounters counters = new HandoffCounters();
     private final AtomicInteger wakes = new AtomicInteger();
     private final HandoffLedger ledger = new HandoffLedger(
-            TIMEOUT_NS, new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory), directory, counters, wakes::incrementAndGet);
+            new HandoffLedger.Terms(TIMEOUT_NS, new DoneRule(2, 1, 1)),
+            new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory),
+            directory,
+            counters,
+            wakes::incrementAndGet);
 
     @Test
     void shouldReleaseByTheDoneMessage() {
         BlockLease lease = ledger.lend("r", new int[] {4, 2}, 0);
-        ledger.done("r", 1);
+        ledger.done("r", 0, Map.of());
         assertThat(wakes).hasValue(1);
         assertEnded(poll(10), "r", Reason.RELEASED, 4, 2);
         assertThat(lease.tryOpen()).isFalse();
@@ -64,7 +69,7 @@ class HandoffLedgerTest {
     void shouldKeepBlocksUntilOpenAccessesAreClosed() {
         BlockLease lease = ledger.lend("r", new int[] {4}, 0);
         assertThat(lease.tryOpen()).isTrue();
-        ledger.done("r", 1);
+        ledger.done("r", 0, Map.of());
         assertThat(poll(1)).isEmpty();
         assertThat(ledger.leases()).isEqualTo(1);
         assertThat(lease.closeOne()).isTrue();
@@ -75,11 +80,11 @@ class HandoffLedgerTest {
     @Test
     void shouldCountUnknownAndRepeatedDoneMessages() {
         ledger.lend("r", new int[] {4}, 0);
-        ledger.done("never", 1);
-        ledger.done("r", 1);
-        ledger.done("r", 1);
+        ledger.done("never", 0, Map.of());
+        ledger.done("r", 0, Map.of());
+        ledger.done("r", 0, Map.of());
         assertThat(poll(1)).hasSize(1);
-        ledger.done("r", 1);
+        ledger.done("r", 0, Map.of());
         assertThat(poll(2)).isEmpty();
         assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(2);
     }
@@ -87,10 +92,10 @@ class HandoffLedgerTest {
     @Test
     void shouldWaitForAsManyDoneMessagesAsReadersWereAnnounced() {
         ledger.lend("r", new int[] {4}, 0);
-        ledger.done("r", 3);
-        ledger.done("r", 3);
+        ledger.done("r", 0, Map.of(0, 1, 1, 2));
+        ledger.done("r", 1, Map.of(0, 1, 1, 2));
         assertThat(poll(1)).isEmpty();
-        ledger.done("r", 3);
+        ledger.done("r", 1, Map.of(0, 1, 1, 2));
         assertThat(poll(2)).hasSize(1);
     }
 
@@ -99,7 +104,7 @@ class HandoffLedgerTest {
         ledger.lend("r", new int[] {4}, 0);
         BlockLease second = ledger.lend("s", new int[] {5}, 500);
         assertEnded(poll(1_200), "r", Reason.EXPIRED, 4);
-        ledger.done("r", 1);
+        ledger.done("r", 0, Map.of());
         assertThat(poll(1_201)).isEmpty();
         assertThat(second.tryOpen()).isTrue();
     }
@@ -115,7 +120,7 @@ class HandoffLedgerTest {
     @Test
     void shouldGiveFreshVirtualIdsToEachLease() {
         BlockLease first = ledger.lend("r", new int[] {4}, 0);
-        ledger.done("r", 1);
+        ledger.done("r", 0, Map.of());
         poll(1);
         BlockLease second = ledger.lend("r", new int[] {4}, 2);
         assertThat(second.firstVirtualId()).isNotEqualTo(first.firstVirtualId());

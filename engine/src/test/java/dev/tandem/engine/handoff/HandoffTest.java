@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
@@ -309,13 +310,18 @@ class HandoffTest {
                 .mapToObj(plane -> (long) plane << 45)
                 .toList();
         var metadata = new PeerMetadata(
-                "0", transferPort, bases, 1 << 30, java.util.Optional.of(new PeerMetadata.Details("life", layout)));
+                "0",
+                transferPort,
+                bases,
+                1 << 30,
+                java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
         var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
         nodes.add(new Node(channel));
         return channel.listen(
                 HOST,
                 0,
-                port -> payload -> java.util.Optional.of(
+                1,
+                (port, rank) -> payload -> java.util.Optional.of(
                         switch (SideChannelCodec.decodeRequest(payload)) {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, port);
@@ -345,7 +351,7 @@ class HandoffTest {
 
     private Node node(String engineId, Role role, KvLayout layout, int blockCount, int port) {
         var node = new Node(
-                new HandoffConfig(engineId, HOST, port, role, LEASE, FETCH, FailurePolicy.RECOMPUTE),
+                new HandoffConfig(engineId, port, role, 1, new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
                 new KvPool(layout, blockCount));
         nodes.add(node);
         return node;
@@ -361,11 +367,22 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            this.handoff = Handoff.start(config, pool, wakes::release);
+            var hub = HandoffHub.start(HOST);
+            this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();
+                hub.close();
                 pool.close();
             };
+        }
+
+        private Handoff start(HandoffConfig config, HandoffHub hub) {
+            try {
+                return Handoff.start(config, List.of(pool), hub, wakes::release);
+            } catch (RuntimeException e) {
+                hub.close();
+                throw e;
+            }
         }
 
         @SuppressWarnings("NullAway") // only closed

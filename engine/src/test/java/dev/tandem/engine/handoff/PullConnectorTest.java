@@ -42,10 +42,10 @@ class PullConnectorTest {
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
     private final ScriptedReader reader = new ScriptedReader();
     private final PullConnector connector = new PullConnector(
-            new PullConnector.Node("1", Duration.ofNanos(TIMEOUT_NS), pool, reader, wakes::release),
+            new PullConnector.Node(config(), List.of(pool), reader, counters, wakes::release),
             channel,
-            limits,
-            counters);
+            new PeerBook(channel.questions(), limits.peers()),
+            limits);
     private final PrefillNode prefill = new PrefillNode();
 
     @AfterEach
@@ -278,13 +278,19 @@ class PullConnectorTest {
         });
     }
 
+    private static HandoffConfig config() {
+        var terms = new HandoffConfig.Terms(
+                Duration.ofMinutes(1), Duration.ofNanos(TIMEOUT_NS), HandoffConfig.FailurePolicy.RECOMPUTE);
+        return new HandoffConfig("1", 0, HandoffConfig.Role.CONSUMER, 1, terms);
+    }
+
     private PeerMetadata metadata(String engineId, long address, String incarnation) {
         return new PeerMetadata(
                 engineId,
                 15_001,
                 List.of(address, address + (1L << 38)),
                 1 << 30,
-                Optional.of(new PeerMetadata.Details(incarnation, layout)));
+                Optional.of(new PeerMetadata.Details(incarnation, 0, 1, layout)));
     }
 
     /** Answers metadata and collects done messages. */
@@ -295,7 +301,8 @@ class PullConnectorTest {
         final int port = channel.listen(
                 HOST,
                 0,
-                taken -> payload -> Optional.of(
+                1,
+                (taken, rank) -> payload -> Optional.of(
                         switch (SideChannelCodec.decodeRequest(payload)) {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, taken);

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -34,7 +35,12 @@ class SideChannelCodecTest {
     @Test
     void shouldWriteRequestsAsVllmAscendDoes() {
         assertThat(hex(SideChannelCodec.encodeGetMetadata())).isEqualTo(GET_META);
-        assertThat(hex(SideChannelCodec.encodeDoneReceiving("cmpl-7-0"))).isEqualTo(DONE);
+        String announced =
+                "93" + DONE.substring(2) + "81" + "cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168";
+        assertThat(hex(SideChannelCodec.encodeDoneReceiving("cmpl-7-0", "h", new TreeMap<>(Map.of(30_000, 2)))))
+                .as(
+                        "msgspec.msgpack.encode((b\"done_recving_msg\", \"cmpl-7-0\", {30000: {\"num\": 2, \"host\": \"h\"}}))")
+                .isEqualTo(announced);
         assertThat(new String(SideChannelCodec.acknowledgement(), StandardCharsets.US_ASCII))
                 .isEqualTo("ACK");
     }
@@ -60,8 +66,7 @@ class SideChannelCodecTest {
         // {30000: {"num": 2, "host": "h"}}
         var announced =
                 (DoneReceiving) request("93" + verb + "81cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168");
-        assertThat(announced.expectedAt(30_000)).isEqualTo(2);
-        assertThat(announced.expectedAt(30_001)).isEqualTo(1);
+        assertThat(announced.sendsByPort()).isEqualTo(Map.of(30_000, 2));
     }
 
     @Test
@@ -161,7 +166,7 @@ class SideChannelCodecTest {
                 15_001,
                 List.of(1L << 45, 1L << 46, 1L << 47, Long.MAX_VALUE >> 1),
                 1 << 30,
-                Optional.of(new PeerMetadata.Details("4f", KvFixtures.layout(16, 2, 3, 64))));
+                Optional.of(new PeerMetadata.Details("4f", 1, 4, KvFixtures.layout(16, 2, 3, 64))));
     }
 
     private static SideChannelMessage request(String hex) {

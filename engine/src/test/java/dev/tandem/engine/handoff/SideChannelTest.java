@@ -37,13 +37,21 @@ class SideChannelTest {
     private final HandoffCounters counters = new HandoffCounters();
     private final LeaseDirectory directory = new LeaseDirectory();
     private final HandoffLedger ledger = new HandoffLedger(
-            Duration.ofMinutes(1).toNanos(), new VirtualIds(1 << 20, 0, 1, directory), directory, counters, () -> {});
+            new HandoffLedger.Terms(Duration.ofMinutes(1).toNanos(), new DoneRule(1, 1, 1)),
+            new VirtualIds(1 << 20, 0, 1, directory),
+            directory,
+            counters,
+            () -> {});
     private final PeerMetadata metadata =
             new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
     private final SideChannel channel = SideChannel.start(QUICK, counters);
     private final ZContext context = new ZContext();
-    private final int port =
-            channel.listen(HOST, 0, taken -> new PrefillService(metadata, HOST, taken, ledger, counters));
+    private final int port = channel.listen(
+            HOST,
+            0,
+            1,
+            (first, rank) ->
+                    new PrefillService(metadata, new PrefillService.Place(HOST, first, rank, 1), ledger, counters));
 
     @AfterEach
     void close() {
@@ -121,7 +129,8 @@ class SideChannelTest {
     @Test
     void shouldNameHostAndPortOfAPortInUse() throws IOException {
         try (var taken = new ServerSocket(0, 1, java.net.InetAddress.getByName(HOST))) {
-            assertThatThrownBy(() -> channel.listen(HOST, taken.getLocalPort(), unused -> payload -> Optional.empty()))
+            assertThatThrownBy(() ->
+                            channel.listen(HOST, taken.getLocalPort(), 1, (first, rank) -> payload -> Optional.empty()))
                     .isInstanceOf(EngineException.class)
                     .hasMessageContaining(HOST + ":" + taken.getLocalPort())
                     .hasMessageContaining("in use");
@@ -130,7 +139,7 @@ class SideChannelTest {
 
     @Test
     void shouldListenOnSeveralPortsInOneThread() {
-        int second = channel.listen(HOST, 0, taken -> payload -> Optional.of(new byte[] {9}));
+        int second = channel.listen(HOST, 0, 1, (first, rank) -> payload -> Optional.of(new byte[] {9}));
         ZMQ.Socket req = context.createSocket(SocketType.REQ);
         req.connect("tcp://" + HOST + ":" + second);
         req.send("x");
@@ -146,6 +155,23 @@ class SideChannelTest {
         for (int question = 0; question < 50; question++) {
             byte[] answer = answers.get(question).get();
             assertThat(SideChannelCodec.isAcknowledgement(answer)).isEqualTo(question % 2 == 1);
+        }
+    }
+
+    @Test
+    void shouldRunEveryTaskHoweverManyThreadsPostAtOnce() throws Exception {
+        var posters = new ArrayList<CompletableFuture<Void>>();
+        for (int poster = 0; poster < 3; poster++) {
+            posters.add(CompletableFuture.runAsync(() -> {
+                for (int round = 0; round < 20_000; round++) {
+                    var done = new CompletableFuture<Boolean>();
+                    channel.execute(() -> done.complete(true));
+                    assertThat(done.orTimeout(20, TimeUnit.SECONDS).join()).isTrue();
+                }
+            }));
+        }
+        for (var poster : posters) {
+            poster.get();
         }
     }
 
@@ -192,7 +218,7 @@ class SideChannelTest {
     @Test
     void shouldForgetIdlePeersWhenThereAreMany() throws Exception {
         for (int peer = 0; peer < 12; peer++) {
-            int other = channel.listen(HOST, 0, taken -> payload -> Optional.of(new byte[] {7}));
+            int other = channel.listen(HOST, 0, 1, (first, rank) -> payload -> Optional.of(new byte[] {7}));
             assertThat(ask(endpoint(other), GET_META).get()).containsExactly(7);
         }
     }

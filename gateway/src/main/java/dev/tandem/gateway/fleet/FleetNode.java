@@ -27,7 +27,8 @@ public final class FleetNode {
     /** Wakes the prober before its time; released by event loops. */
     private final Semaphore suspicion = new Semaphore(0);
     /** One reference, written by the prober and by event loops, read by all: the last verdict. */
-    private volatile Verdict verdict = new Verdict(Verdict.Kind.UNKNOWN, "it has not been asked yet", System.nanoTime());
+    private volatile Verdict verdict =
+            new Verdict(Verdict.Kind.UNKNOWN, "it has not been asked yet", System.nanoTime());
     /** Written by the prober, read by all: what the node says that it runs; null for a foreign one. */
     private volatile @Nullable NodeIdentity identity;
     /** Set by event loops when the node says that it does not know handoff/cancel. */

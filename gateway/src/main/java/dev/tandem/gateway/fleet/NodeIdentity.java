@@ -46,7 +46,8 @@ public record NodeIdentity(String role, String handoff, String engineId) {
         if (!handoff.equals(kind.word())) {
             return Optional.of(
                     kind == HandoffKind.LAYERWISE
-                            ? "it hands off by " + handoff + ", but the gateway was started with --layerwise; leave that"
+                            ? "it hands off by " + handoff
+                                    + ", but the gateway was started with --layerwise; leave that"
                                     + " out, or start the nodes with " + kind.connector()
                             : "it hands off " + handoff + ", but the gateway was started without --layerwise; add that,"
                                     + " or start the nodes with " + kind.connector());

@@ -107,11 +107,10 @@ final class NodeProber {
 
     private void pause() {
         Verdict verdict = node.verdict();
-        Duration pause =
-                switch (verdict.kind()) {
-                    case UP, MISFIT -> misses == 0 ? schedule.whileUp() : schedule.whileDown();
-                    case UNKNOWN, DOWN -> schedule.whileDown(Duration.ofNanos(System.nanoTime() - verdict.sinceNs()));
-                };
+        Duration pause = switch (verdict.kind()) {
+            case UP, MISFIT -> misses == 0 ? schedule.whileUp() : schedule.whileDown();
+            case UNKNOWN, DOWN -> schedule.whileDown(Duration.ofNanos(System.nanoTime() - verdict.sinceNs()));
+        };
         try {
             if (node.suspicion().tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS)) {
                 node.suspicion().drainPermits();

@@ -7,9 +7,12 @@ import dev.tandem.gateway.protocol.GatewayCounter;
 import dev.tandem.gateway.protocol.JsonSpans;
 import dev.tandem.gateway.protocol.PdProtocol;
 import dev.tandem.gateway.protocol.RequestIds;
+import dev.tandem.gateway.protocol.SequencePlan;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Takes requests for completions and gives them to the exchange with the nodes. Called on event loops. */
 public final class CompletionIntake {
@@ -18,9 +21,15 @@ public final class CompletionIntake {
     private final PdProtocol protocol;
     private final RequestIds ids;
     private final ExchangeMeters meters;
+    private final boolean clientParamsAllowed;
 
-    /** An intake for one order of exchange. */
-    public CompletionIntake(PdProtocol protocol, RequestIds ids, ExchangeMeters meters) {
+    /**
+     * An intake for one order of exchange.
+     *
+     * @param clientParamsAllowed whether clients may send {@code kv_transfer_params}
+     */
+    public CompletionIntake(PdProtocol protocol, RequestIds ids, ExchangeMeters meters, boolean clientParamsAllowed) {
+        this.clientParamsAllowed = clientParamsAllowed;
         this.protocol = protocol;
         this.ids = ids;
         this.meters = meters;
@@ -31,8 +40,24 @@ public final class CompletionIntake {
         JsonSpans json = JsonSpans.of(client.body());
         meters.counters().add(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
-        ClientAnswer answer = new ClientAnswer(client, id, meters, () -> ids.release(id));
-        protocol.serve(new ClientRequest(client.path(), id, json, forwarded(client)), answer);
+        ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));
+        Optional<SequencePlan> plan =
+                clientParamsAllowed && json.has("kv_transfer_params") ? Optional.empty() : SequencePlan.of(json);
+        if (plan.isEmpty()) {
+            protocol.serve(request, new ClientAnswer(client, id, meters, () -> ids.release(id)));
+            return;
+        }
+        List<ClientRequest> parts = new ArrayList<>();
+        for (byte[] body : plan.get().bodies()) {
+            String partId = ids.take(Optional.of(id + "-" + parts.size()));
+            parts.add(new ClientRequest(client.path(), partId, JsonSpans.of(body), request.headers()));
+        }
+        ClientAnswer answer = new ClientAnswer(client, id, meters, () -> {
+            ids.release(id);
+            parts.forEach(part -> ids.release(part.id()));
+        });
+        ReplyMerge merge = new ReplyMerge(request.replyId(), plan.get().choices(), parts.size());
+        new MergedAnswer(protocol, answer, parts, merge).start();
     }
 
     private static Map<String, String> forwarded(LoopExchange client) {

@@ -17,6 +17,11 @@ public record ClientRequest(String path, String id, JsonSpans json, Map<String, 
         return path.endsWith("/chat/completions");
     }
 
+    /** The id of the reply, as nodes write it. */
+    public String replyId() {
+        return (isChat() ? "chatcmpl-" : "cmpl-") + id;
+    }
+
     /** Size of the body, which stands for its tokens. */
     int bytes() {
         return json.bytes().length;

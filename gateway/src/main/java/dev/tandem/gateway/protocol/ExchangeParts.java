@@ -4,5 +4,4 @@ import dev.tandem.api.HttpClient;
 import dev.tandem.gateway.fleet.Fleet;
 
 /** What all exchanges of a gateway share. */
-public record ExchangeParts(
-        Fleet fleet, HttpClient http, ExchangeSettings settings, ExchangeMeters meters) {}
+public record ExchangeParts(Fleet fleet, HttpClient http, ExchangeSettings settings, ExchangeMeters meters) {}

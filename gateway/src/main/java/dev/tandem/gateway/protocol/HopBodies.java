@@ -22,22 +22,35 @@ public final class HopBodies {
         if (clientParamsAllowed && isGiven(request, PARAMS)) {
             return Optional.of(LocalReason.CLIENT_KV_PARAMS);
         }
-        boolean tokenIds = request.field("prompt")
-                .filter(prompt -> prompt.firstElement() == JsonToken.VALUE_NUMBER_INT)
-                .isPresent();
-        boolean manyPrompts = request.field("prompt")
-                .filter(prompt -> prompt.kind() == JsonToken.START_ARRAY && prompt.elements() != 1)
-                .isPresent();
-        if (manyPrompts && !tokenIds) {
+        if (isGiven(request, "prompt_logprobs") || (request.isTrue("echo") && isGiven(request, "logprobs"))) {
+            return Optional.of(LocalReason.PROMPT_LOGPROBS);
+        }
+        if (isPromptList(request)) {
             return Optional.of(LocalReason.LIST_PROMPT);
         }
         if (isAboveOne(request, "n") || isAboveOne(request, "best_of") || request.isTrue("use_beam_search")) {
             return Optional.of(LocalReason.SEVERAL_CHOICES);
         }
-        if (isGiven(request, "prompt_logprobs") || (request.isTrue("echo") && isGiven(request, "logprobs"))) {
-            return Optional.of(LocalReason.PROMPT_LOGPROBS);
-        }
         return Optional.empty();
+    }
+
+    /** Whether a request must stay whole, however many sequences it is for. */
+    static boolean isUndivided(JsonSpans request) {
+        boolean hasBestOf =
+                isAboveOne(request, "best_of") && !request.text("best_of").equals(request.text("n"));
+        return hasBestOf
+                || request.isTrue("use_beam_search")
+                || isGiven(request, "prompt_logprobs")
+                || (request.isTrue("echo") && isGiven(request, "logprobs"));
+    }
+
+    /** Whether there is a list of prompts that is not just one prompt: neither token ids nor a list of one. */
+    static boolean isPromptList(JsonSpans request) {
+        return request.field("prompt")
+                .filter(prompt -> prompt.kind() == JsonToken.START_ARRAY
+                        && prompt.elements() != 1
+                        && prompt.firstElement() != JsonToken.VALUE_NUMBER_INT)
+                .isPresent();
     }
 
     /**

@@ -2,7 +2,9 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.StrictJson;
 import dev.tandem.api.openai.ApiError;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -140,6 +142,27 @@ public final class JsonSpans {
     /** The bytes of the field's value as they were sent. */
     public Optional<byte[]> raw(String name) {
         return field(name).map(field -> java.util.Arrays.copyOfRange(json, field.valueStart(), field.end()));
+    }
+
+    /** The elements of an array as they were sent; none when the field is no array. */
+    List<byte[]> elements(String name) {
+        List<byte[]> elements = new ArrayList<>();
+        Optional<byte[]> array = raw(name);
+        if (array.isEmpty() || array.get()[0] != '[') {
+            return elements;
+        }
+        byte[] bytes = array.get();
+        try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), bytes)) {
+            parser.nextToken();
+            JsonToken token = parser.nextToken();
+            while (token != JsonToken.END_ARRAY) {
+                int start = offset(parser);
+                parser.skipChildren();
+                token = parser.nextToken();
+                elements.add(java.util.Arrays.copyOfRange(bytes, start, endBefore(bytes, offset(parser))));
+            }
+        }
+        return elements;
     }
 
     /** Starts an edited copy. */

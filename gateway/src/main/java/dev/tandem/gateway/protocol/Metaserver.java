@@ -36,7 +36,8 @@ final class Metaserver {
             Optional<PushAttempt> attempt = ledger.find(id);
             if (attempt.isEmpty()) {
                 throw ApiError.notFound(
-                        "no request in flight is known as " + shortened(id) + "; it has ended, or another gateway has it",
+                        "no request in flight is known as " + shortened(id)
+                                + "; it has ended, or another gateway has it",
                         "request_id");
             }
             counters.add(GatewayCounter.PUSHES_ASKED);

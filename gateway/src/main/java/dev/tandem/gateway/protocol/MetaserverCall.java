@@ -6,13 +6,23 @@ import java.nio.charset.StandardCharsets;
 
 /**
  * A decode node that has asked for its prompt and waits for the answer. Made on the event loop of the node's connection, answered from
- * the event loop of the client's.
- *
- * @param node the node's call
- * @param params what it has posted, a JSON object
+ * the event loop of the client's. Immutable.
  */
-record MetaserverCall(LoopExchange node, byte[] params) {
+final class MetaserverCall {
     private static final byte[] OK = "{\"status\":\"ok\"}".getBytes(StandardCharsets.US_ASCII);
+
+    private final LoopExchange node;
+    private final byte[] params;
+
+    /** @param params what the node has posted, a JSON object */
+    MetaserverCall(LoopExchange node, byte[] params) {
+        this.node = node;
+        this.params = params;
+    }
+
+    byte[] params() {
+        return params;
+    }
 
     /** The prompt has been computed and written. */
     void pushed() {

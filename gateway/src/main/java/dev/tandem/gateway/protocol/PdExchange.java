@@ -83,7 +83,8 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     /** Chooses the nodes and begins. */
     final void route() {
         answer.onGone(this::clientGone);
-        Optional<LocalReason> unfit = HopBodies.unfit(request.json(), parts.settings().clientKvParamsAllowed());
+        Optional<LocalReason> unfit =
+                HopBodies.unfit(request.json(), parts.settings().clientKvParamsAllowed());
         Optional<FleetNode> decode = choose(NodeRole.DECODE, List.of());
         boolean hasPrefill = parts.fleet().healthy(NodeRole.PREFILL) > 0;
         if (decode.isEmpty()) {

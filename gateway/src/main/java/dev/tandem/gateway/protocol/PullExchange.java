@@ -173,7 +173,11 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         FleetNode node = lender;
         lender = null;
         if (node != null) {
-            HandoffCancel.send(parts.http(), node, request.headers(request.id()), parts.meters().counters());
+            HandoffCancel.send(
+                    parts.http(),
+                    node,
+                    request.headers(request.id()),
+                    parts.meters().counters());
         }
     }
 }

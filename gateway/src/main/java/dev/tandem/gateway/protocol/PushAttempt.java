@@ -98,7 +98,8 @@ final class PushAttempt implements PrefillCaller {
                 if (rounds < MAX_ROUNDS) {
                     begin(post);
                 } else {
-                    post.fail(ApiError.badGateway("no prefill node could compute this prompt in " + rounds + " rounds"));
+                    post.fail(
+                            ApiError.badGateway("no prefill node could compute this prompt in " + rounds + " rounds"));
                 }
             }
             case CLOSED -> post.fail(ended());
@@ -125,8 +126,7 @@ final class PushAttempt implements PrefillCaller {
         long cost = RoutingPolicy.prefillCost(exchange.request.bytes());
         load = node.reserve(cost, cost);
         byte[] body = HopBodies.prefillBody(exchange.request.json(), params);
-        PrefillLeg leg =
-                new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
         call = exchange.call(node, hopId, body, leg);
     }
 

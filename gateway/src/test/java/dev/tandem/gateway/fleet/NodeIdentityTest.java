@@ -12,7 +12,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class NodeIdentityTest {
     @Test
     void shouldReadThePageOfANodeOfOurs() {
-        String page = "{\"version\":\"1\",\"node\":{\"role\":\"decode\",\"handoff\":\"pull\",\"engine_id\":\"2\",\"later\":1}}";
+        String page =
+                "{\"version\":\"1\",\"node\":{\"role\":\"decode\",\"handoff\":\"pull\",\"engine_id\":\"2\",\"later\":1}}";
         assertThat(NodeIdentity.read(page.getBytes(StandardCharsets.UTF_8)))
                 .contains(new NodeIdentity("decode", "pull", "2"));
     }

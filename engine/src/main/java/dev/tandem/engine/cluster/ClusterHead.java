@@ -1,0 +1,257 @@
+package dev.tandem.engine.cluster;
+
+import dev.tandem.engine.cluster.channel.ChannelLimits;
+import dev.tandem.engine.cluster.channel.FrameChannel;
+import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.cluster.channel.FrameKind;
+import dev.tandem.engine.cluster.channel.FrameListener;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.parallel.Shard;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The head of a deployment: lets headless nodes join at {@code --data-parallel-address:--data-parallel-rpc-port}, adds their ranks to
+ * those that requests are given to, tells everybody who is there, and takes a node out when its connection ends. Thread-safe: the roll of
+ * members has one lock, under which members are also told, so that nobody hears of an older list after a newer one.
+ */
+public final class ClusterHead implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ClusterHead.class);
+    private static final int SPARE_CONNECTIONS = 16; // that have not said who they are
+    private static final Duration REPORT_EVERY = Duration.ofSeconds(10);
+
+    /**
+     * @param address where nodes join; bound as it is
+     * @param terms of this process
+     * @param token that nodes must know
+     * @param limits of each connection
+     */
+    public record Setup(InetSocketAddress address, JoinTerms terms, SharedToken token, ChannelLimits limits) {}
+
+    private final Setup setup;
+    private final ReplicaSet replicas;
+    private final ClusterCounters counters;
+    private final Consumer<Members> onMembers;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final MemberRoll roll; // guarded by the lock
+    private final List<Session> joined = new ArrayList<>(); // guarded by the lock
+    private final FrameListener listener;
+
+    private ClusterHead(Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
+            throws IOException {
+        this.setup = setup;
+        this.replicas = replicas;
+        this.counters = counters;
+        this.onMembers = onMembers;
+        int dpSize = setup.terms().spread().dpSize();
+        this.roll = new MemberRoll(setup.terms().seat(), dpSize);
+        this.listener = FrameListener.start(setup.address(), setup.limits(), dpSize + SPARE_CONNECTIONS, Session::new);
+    }
+
+    /**
+     * Listens from now on.
+     *
+     * @param replicas gets the ranks of nodes that join, unless balancing is not the head's
+     * @param onMembers told of every change, at first of the head alone; must not wait
+     * @throws IOException naming the address when it cannot be bound
+     */
+    public static ClusterHead start(
+            Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
+            throws IOException {
+        var head = new ClusterHead(setup, replicas, counters, onMembers);
+        head.lock.lock();
+        try {
+            head.tellMembers();
+        } finally {
+            head.lock.unlock();
+        }
+        return head;
+    }
+
+    /** The port that nodes join at. */
+    public int port() {
+        return listener.port();
+    }
+
+    /** All that are there, this process among them. */
+    public Members members() {
+        lock.lock();
+        try {
+            return roll.members();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Other processes that are there or were. */
+    public List<MemberStatus> statuses() {
+        lock.lock();
+        try {
+            return roll.statuses(System.nanoTime());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ranks that are not there. */
+    public List<Shard> missing() {
+        return members().missing(setup.terms().spread().dpSize());
+    }
+
+    /**
+     * Waits until every rank is there.
+     *
+     * @param report hears what is waited for: at first, at every change, and every ten seconds
+     * @throws EngineException UNAVAILABLE naming the missing ranks when the deadline passes
+     */
+    public void awaitAll(Duration deadline, Consumer<String> report) throws InterruptedException {
+        long endNs = System.nanoTime() + deadline.toNanos();
+        List<Shard> missing = missing();
+        while (!missing.isEmpty()) {
+            long leftNs = endNs - System.nanoTime();
+            if (leftNs <= 0) {
+                throw new EngineException(
+                        Kind.UNAVAILABLE,
+                        words(missing) + " have not joined at " + FrameChannel.words(setup.address()) + " within "
+                                + deadline.toSeconds() + " s");
+            }
+            report.accept("waiting for " + words(missing) + " of "
+                    + setup.terms().spread().dpSize() + " to join at " + FrameChannel.words(setup.address()));
+            missing = missingAfterChange(missing, Math.min(leftNs, REPORT_EVERY.toNanos()));
+        }
+    }
+
+    /** Lets every connection end and frees the port. */
+    @Override
+    public void close() {
+        listener.close();
+    }
+
+    private List<Shard> missingAfterChange(List<Shard> before, long timeoutNs) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            long left = timeoutNs;
+            while (missing().equals(before) && left > 0) {
+                left = changed.awaitNanos(left);
+            }
+            return missing();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private static String words(List<Shard> ranks) {
+        return ranks.stream().map(Seat::words).collect(Collectors.joining(" and "));
+    }
+
+    /** Guarded by the lock. */
+    private void tellMembers() {
+        Members members = roll.members();
+        byte[] body = members.encode();
+        for (Session session : joined) {
+            if (!session.channel.offer(FrameKind.MEMBERS, body)) {
+                session.channel.close("it has no room for the list of members");
+            }
+        }
+        changed.signalAll();
+        onMembers.accept(members);
+    }
+
+    /** Guarded by the lock. */
+    private void join(Session session, JoinTerms terms, ReplicaLink link) {
+        if (terms.spread().isBalancedByHead()) {
+            Shard ranks = terms.seat().ranks();
+            for (int rank = ranks.from(); rank < ranks.to(); rank++) {
+                replicas.add(rank, new RemoteReplica(link, rank), terms.seat().toString());
+            }
+        }
+        joined.add(session);
+        tellMembers();
+    }
+
+    private void leave(Session session, ReplicaLink link, String cause) {
+        replicas.remove(link.seat().ranks()); // first: nothing that fails now is run there again
+        lock.lock();
+        try {
+            joined.remove(session);
+            roll.leave(link.seat(), cause, System.nanoTime());
+            tellMembers();
+        } finally {
+            lock.unlock();
+        }
+        counters.increment(ClusterCounter.NODES_LOST);
+        int failed = link.fail(cause);
+        LOG.warn("{} left with {} requests under way: {}", link.seat(), failed, cause);
+    }
+
+    /** One connection; its methods are called by its reader thread. */
+    private final class Session implements FrameChannel.Handler {
+        private final FrameChannel channel;
+        private final ListeningGreeting greeting;
+        private @Nullable ReplicaLink link; // once it has joined
+
+        Session(FrameChannel channel) {
+            this.channel = channel;
+            this.greeting = new ListeningGreeting(channel, setup.terms(), setup.token());
+        }
+
+        @Override
+        public void received(FrameKind kind, ByteBuffer body) throws FrameException {
+            if (link != null) {
+                link.received(kind, body);
+                return;
+            }
+            lock.lock();
+            try { // one change: who is on the roll has been welcomed, can be given requests, and is known to all
+                Optional<JoinTerms> terms = greeting.answer(kind, body, this::claim);
+                if (terms.isEmpty()) {
+                    counters.increment(ClusterCounter.NODES_REFUSED);
+                    return;
+                }
+                var joining = new ReplicaLink(
+                        channel, terms.get().seat(), setup.limits().maxFrameBytes());
+                link = joining;
+                join(this, terms.get(), joining);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public void closed(String cause) {
+            if (link != null) {
+                leave(this, link, cause);
+            }
+        }
+
+        /** Guarded by the lock. */
+        private Optional<Refusal> claim(JoinTerms terms) {
+            Optional<Refusal> objection = roll.objection(terms.seat());
+            if (objection.isEmpty()) {
+                long joins = roll.join(terms.seat(), System.nanoTime());
+                counters.increment(ClusterCounter.NODES_JOINED);
+                LOG.info(
+                        "{} joined from {}, Tandem {}; joins={}",
+                        terms.seat(),
+                        channel.peer(),
+                        terms.tandemVersion(),
+                        joins);
+            }
+            return objection;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+package dev.tandem.engine.cluster;
+
+import dev.tandem.engine.cluster.SharedToken.Side;
+import dev.tandem.engine.cluster.channel.BodyReader;
+import dev.tandem.engine.cluster.channel.BodyWriter;
+import dev.tandem.engine.cluster.channel.FrameChannel;
+import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.cluster.channel.FrameKind;
+import java.nio.ByteBuffer;
+import java.util.Optional;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The first frames of a connection, as the listening side sees them. Bodies are msgpack values one behind the other.
+ *
+ * <pre>
+ *    listening  CHALLENGE  protocol version, nonce
+ *    connecting HELLO      protocol version, nonce, proof, terms        proof = HMAC(token, side, both nonces), see {@link SharedToken}
+ *    listening  WELCOME    proof                          or REFUSED    field, both values, whether that is final; then it closes
+ * </pre>
+ *
+ * <p>Protocol version first, token second, then everything else: who does not know the token learns nothing else. Owned by the reader
+ * thread of its connection.
+ */
+public final class ListeningGreeting {
+    private static final Logger LOG = LoggerFactory.getLogger(ListeningGreeting.class);
+
+    private final FrameChannel channel;
+    private final JoinTerms own;
+    private final SharedToken token;
+    private final byte[] nonce = SharedToken.freshNonce();
+
+    /** Sends the challenge; the channel need not run yet. */
+    public ListeningGreeting(FrameChannel channel, JoinTerms own, SharedToken token) {
+        this.channel = channel;
+        this.own = own;
+        this.token = token;
+        channel.offer(
+                FrameKind.CHALLENGE,
+                new BodyWriter()
+                        .integer(JoinTerms.PROTOCOL_VERSION)
+                        .bytes(nonce)
+                        .toBytes());
+    }
+
+    /**
+     * Answers the first frame of the connecting side.
+     *
+     * @param further looked at last; what else may speak against the terms
+     * @return its terms when it is let in; empty when it was refused and the connection ends
+     */
+    Optional<JoinTerms> answer(FrameKind kind, ByteBuffer body, Function<JoinTerms, Optional<Refusal>> further)
+            throws FrameException {
+        if (kind != FrameKind.HELLO) {
+            throw new FrameException("first frame", "" + FrameKind.HELLO, kind);
+        }
+        int version = BodyReader.readBeginning(body.slice(), reader -> reader.integer("version", 0, Integer.MAX_VALUE));
+        if (version != JoinTerms.PROTOCOL_VERSION) {
+            return refuse(new Refusal("protocol version", "" + JoinTerms.PROTOCOL_VERSION, "" + version, true));
+        }
+        Hello hello = Hello.decode(body);
+        if (!token.accepts(hello.proof(), Side.CONNECTING, nonce, hello.nonce())) {
+            String theirs = hello.proof().length == 0 ? "none" : token.isSet() ? "another one" : "one";
+            return refuse(new Refusal("cluster token", token.isSet() ? "one" : "none", theirs, true));
+        }
+        Optional<Refusal> refusal = own.firstMismatch(hello.terms()).map(Refusal::of);
+        if (refusal.isEmpty()) {
+            refusal = further.apply(hello.terms());
+        }
+        if (refusal.isPresent()) {
+            return refuse(refusal.get());
+        }
+        channel.trust();
+        channel.offer(
+                FrameKind.WELCOME,
+                new BodyWriter()
+                        .bytes(token.proof(Side.LISTENING, nonce, hello.nonce()))
+                        .toBytes());
+        return Optional.of(hello.terms());
+    }
+
+    /** As {@link #answer(FrameKind, ByteBuffer, Function)}, where nothing else speaks against terms that agree. */
+    public Optional<JoinTerms> answer(FrameKind kind, ByteBuffer body) throws FrameException {
+        return answer(kind, body, terms -> Optional.empty());
+    }
+
+    private Optional<JoinTerms> refuse(Refusal refusal) {
+        String message = refusal.message("this side", "peer " + channel.peer());
+        LOG.warn("cluster peer={} is refused: {}", channel.peer(), message);
+        channel.offer(FrameKind.REFUSED, refusal.encode());
+        channel.finish("refused: " + message);
+        return Optional.empty();
+    }
+}

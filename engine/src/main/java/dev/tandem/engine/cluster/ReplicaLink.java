@@ -1,0 +1,222 @@
+package dev.tandem.engine.cluster;
+
+import dev.tandem.engine.EngineCounter;
+import dev.tandem.engine.EngineStatus;
+import dev.tandem.engine.cluster.channel.BodyReader;
+import dev.tandem.engine.cluster.channel.BodyWriter;
+import dev.tandem.engine.cluster.channel.FrameChannel;
+import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.cluster.channel.FrameKind;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.engine.request.TokenEvent.Failed;
+import dev.tandem.engine.request.TokenEvent.FinishReason;
+import dev.tandem.engine.request.TokenEvent.Token;
+import dev.tandem.engine.request.TokenQueue;
+import dev.tandem.engine.request.TokenStream;
+import java.nio.ByteBuffer;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The head's side of the connection to one node: the requests that it gave to the node's ranks, and the ranks' states. Frames, bodies being
+ * msgpack values one behind the other:
+ *
+ * <pre>
+ *    SUBMIT        stream, rank, request               TOKEN     stream, token
+ *    CLOSE         stream, STOP or ABORT               FINISHED  stream, reason, usage, ticket
+ *    CANCEL_LEASE  rank, request id                    FAILED    stream, kind, message
+ *                                                      STATUS    rank, state
+ * </pre>
+ *
+ * <p>A stream is a number, fresh for each request of the connection. Thread-safe: any thread submits and closes, the connection's reader
+ * brings events.
+ */
+final class ReplicaLink {
+    /** Most requests under way over one connection. */
+    static final int MAX_STREAMS = 1 << 16;
+
+    /** An open stream and the tokens that it has brought; the count is the reader thread's. */
+    private static final class OpenStream {
+        final TokenQueue queue;
+        final int maxTokens;
+        int tokens;
+
+        OpenStream(TokenQueue queue, int maxTokens) {
+            this.queue = queue;
+            this.maxTokens = maxTokens;
+        }
+    }
+
+    private final FrameChannel channel;
+    private final Seat seat;
+    private final int maxFrameBytes;
+    private final AtomicLong nextStream = new AtomicLong();
+    private final Map<Long, OpenStream> streams =
+            new ConcurrentHashMap<>(); // submitters add; whoever ends one removes it
+    private final Map<Integer, EngineStatus> states = new ConcurrentHashMap<>(); // the reader writes, anybody reads
+
+    /** @param maxFrameBytes longest body that may be sent */
+    ReplicaLink(FrameChannel channel, Seat seat, int maxFrameBytes) {
+        this.channel = channel;
+        this.seat = seat;
+        this.maxFrameBytes = maxFrameBytes;
+        for (int rank = seat.ranks().from(); rank < seat.ranks().to(); rank++) {
+            states.put(rank, idle());
+        }
+    }
+
+    Seat seat() {
+        return seat;
+    }
+
+    /**
+     * Sends a request; whether the node takes it shows in the stream's first event.
+     *
+     * @throws EngineException UNAVAILABLE, OVERLOADED or TOO_LONG; then nothing was sent
+     */
+    TokenStream submit(int dpRank, Request request) {
+        if (streams.size() >= MAX_STREAMS) {
+            throw new EngineException(Kind.OVERLOADED, seat + " have " + MAX_STREAMS + " requests under way, the most");
+        }
+        long id = nextStream.getAndIncrement();
+        byte[] body = encode(id, dpRank, request);
+        int maxTokens = Math.max(1, request.sampling().maxTokens());
+        var queue = new TokenQueue(maxTokens, closed -> sendClose(id, closed.closeReason()));
+        streams.put(id, new OpenStream(queue, maxTokens));
+        if (!channel.send(FrameKind.SUBMIT, body)) {
+            streams.remove(id);
+            throw new EngineException(Kind.UNAVAILABLE, seat + " are gone");
+        }
+        return queue;
+    }
+
+    /** Returns at once. */
+    void cancelLease(int dpRank, String requestId) {
+        sendSoon(
+                FrameKind.CANCEL_LEASE,
+                new BodyWriter().integer(dpRank).text(requestId).toBytes());
+    }
+
+    /** The rank's last state. */
+    EngineStatus state(int dpRank) {
+        EngineStatus state = states.get(dpRank);
+        if (state == null) {
+            throw new IllegalArgumentException("rank " + dpRank + " is none of " + seat);
+        }
+        return state;
+    }
+
+    /** Reader thread: a frame of the node. */
+    void received(FrameKind kind, ByteBuffer body) throws FrameException {
+        switch (kind) {
+            case TOKEN -> BodyReader.read(body, this::readToken);
+            case FINISHED -> BodyReader.read(body, reader -> readEnd(reader, EventCodec::readFinished));
+            case FAILED -> BodyReader.read(body, reader -> readEnd(reader, EventCodec::readFailed));
+            case STATUS -> BodyReader.read(body, this::readStatus);
+            default -> throw new FrameException("frame of a node", "TOKEN, FINISHED, FAILED or STATUS", kind);
+        }
+    }
+
+    /** The connection is gone: all that is under way fails. Gives the number of requests that were. */
+    int fail(String cause) {
+        var failure = new EngineException(Kind.UNAVAILABLE, seat + " died: " + cause);
+        states.replaceAll(
+                (rank, state) -> new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
+        int failed = 0;
+        for (Long id : List.copyOf(streams.keySet())) {
+            OpenStream stream = streams.remove(id);
+            if (stream != null) {
+                stream.queue.end(new Failed(failure));
+                failed++;
+            }
+        }
+        return failed;
+    }
+
+    private byte[] encode(long id, int dpRank, Request request) {
+        byte[] body;
+        try {
+            body = new BodyWriter()
+                    .integer(id)
+                    .integer(dpRank)
+                    .with(writer -> RequestCodec.write(writer, request))
+                    .toBytes();
+        } catch (IllegalArgumentException notSendable) {
+            throw new EngineException(Kind.INVALID, "the request cannot be sent to " + seat, notSendable);
+        }
+        if (body.length > maxFrameBytes) {
+            throw new EngineException(
+                    Kind.TOO_LONG,
+                    "a request of " + body.length + " bytes exceeds the " + maxFrameBytes + " that can be sent to "
+                            + seat);
+        }
+        return body;
+    }
+
+    private Token readToken(BodyReader reader) throws FrameException {
+        OpenStream stream = open(EventCodec.readStream(reader));
+        Token token = EventCodec.readToken(reader);
+        if (++stream.tokens > stream.maxTokens) {
+            throw new FrameException("tokens of a stream", "at most " + stream.maxTokens, stream.tokens);
+        }
+        stream.queue.add(token);
+        return token;
+    }
+
+    private <E extends TokenEvent> E readEnd(BodyReader reader, BodyReader.Part<E> part) throws FrameException {
+        long id = EventCodec.readStream(reader);
+        OpenStream stream = open(id);
+        E end = part.from(reader);
+        streams.remove(id);
+        stream.queue.end(end);
+        return end;
+    }
+
+    private EngineStatus readStatus(BodyReader reader) throws FrameException {
+        int rank = StatusCodec.readRank(reader);
+        EngineStatus state = StatusCodec.read(reader);
+        if (states.replace(rank, state) == null) {
+            throw new FrameException("data-parallel rank", "one of " + seat, rank);
+        }
+        return state;
+    }
+
+    /** A stream stays open until its end came, also when nobody reads it any more. */
+    private OpenStream open(long id) throws FrameException {
+        OpenStream stream = streams.get(id);
+        if (stream == null) {
+            throw new FrameException("stream", "one that is open", id);
+        }
+        return stream;
+    }
+
+    private void sendClose(long id, FinishReason reason) {
+        sendSoon(
+                FrameKind.CLOSE,
+                new BodyWriter().integer(id).text(reason.name()).toBytes());
+    }
+
+    /** Never waits: the callers may be event loops. What finds no room waits for it on a thread of its own. */
+    private void sendSoon(FrameKind kind, byte[] body) {
+        if (!channel.offer(kind, body) && !channel.isClosed()) {
+            Thread.ofVirtual().name("tandem-cluster-send").start(() -> channel.send(kind, body));
+        }
+    }
+
+    /** Before its first state, which the node sends as soon as it has joined. */
+    private static EngineStatus idle() {
+        var counters = new EnumMap<EngineCounter, Long>(EngineCounter.class);
+        for (EngineCounter counter : EngineCounter.values()) {
+            counters.put(counter, 0L);
+        }
+        return new EngineStatus(
+                Optional.empty(), new EngineStatus.Load(0, 0, 0, 0), new EngineStatus.Blocks(0, 0, 0, 0), counters);
+    }
+}

@@ -1,0 +1,151 @@
+package dev.tandem.engine.cluster;
+
+import dev.tandem.engine.cluster.channel.BodyReader;
+import dev.tandem.engine.cluster.channel.BodyWriter;
+import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.SamplingOptions;
+import dev.tandem.engine.request.SamplingOptions.Filters;
+import dev.tandem.engine.request.SamplingOptions.Penalties;
+import dev.tandem.engine.request.SamplingOptions.Stop;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A request between head and node, field by field in the order of its records; what comes out equals what went in. Whether its values make
+ * sense is for the engine to say that runs it. Pure.
+ */
+final class RequestCodec {
+    /** Most tokens of a prompt, and most entries of a list in a request. */
+    static final int MAX_TOKENS = 1 << 24;
+
+    private static final int MAX_ID_BYTES = 4096;
+    private static final int MAX_TICKET_TEXT_BYTES = 4096;
+    private static final int NONE = 0;
+    private static final int LEND = 1;
+    private static final int FETCH = 2;
+
+    private RequestCodec() {}
+
+    static void write(BodyWriter writer, Request request) {
+        writer.text(request.id()).integers(request.promptTokenIds());
+        writeSampling(writer, request.sampling());
+        switch (request.handoff()) {
+            case HandoffRole.None none -> writer.integer(NONE);
+            case HandoffRole.Lend lend -> writer.integer(LEND);
+            case HandoffRole.Fetch fetch -> {
+                writer.integer(FETCH);
+                writeTicket(writer, fetch.ticket());
+            }
+        }
+        writer.integer(nanos(request.deadline()));
+    }
+
+    static Request read(BodyReader reader) throws FrameException {
+        return new Request(
+                reader.text("request id", MAX_ID_BYTES),
+                reader.integers("prompt token ids", MAX_TOKENS),
+                readSampling(reader),
+                readRole(reader),
+                Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)));
+    }
+
+    /** Longer than 292 years is as long as that. */
+    private static long nanos(Duration duration) {
+        return duration.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0 ? duration.toNanos() : Long.MAX_VALUE;
+    }
+
+    static void writeTicket(BodyWriter writer, HandoffTicket ticket) {
+        writer.text(ticket.engineId())
+                .text(ticket.host())
+                .integer(ticket.port())
+                .list(ticket.blockIds(), ticket.blockIds().size(), (to, id) -> to.integer(id))
+                .integer(ticket.lastTokenId())
+                .object(ticket.further());
+    }
+
+    static HandoffTicket readTicket(BodyReader reader) throws FrameException {
+        return new HandoffTicket(
+                reader.text("ticket engine id", MAX_TICKET_TEXT_BYTES),
+                reader.text("ticket host", MAX_TICKET_TEXT_BYTES),
+                reader.integer("ticket port", 0, 65_535),
+                reader.list(
+                        "ticket block ids",
+                        HandoffTicket.MAX_BLOCKS,
+                        each -> each.integer("ticket block id", Integer.MIN_VALUE, Integer.MAX_VALUE)),
+                reader.integer("ticket last token id", Integer.MIN_VALUE, Integer.MAX_VALUE),
+                reader.object("further ticket keys"));
+    }
+
+    private static HandoffRole readRole(BodyReader reader) throws FrameException {
+        return switch (reader.integer("handoff role", NONE, FETCH)) {
+            case NONE -> new HandoffRole.None();
+            case LEND -> new HandoffRole.Lend();
+            default -> new HandoffRole.Fetch(readTicket(reader));
+        };
+    }
+
+    private static void writeSampling(BodyWriter writer, SamplingOptions options) {
+        Filters filters = options.filters();
+        Penalties penalties = options.penalties();
+        Map<Integer, Float> bias = options.logitBias();
+        Set<Integer> stops = options.stop().tokenIds();
+        writer.integer(options.maxTokens())
+                .integer(options.minTokens())
+                .number(filters.temperature())
+                .number(filters.topP())
+                .integer(filters.topK())
+                .number(filters.minP())
+                .number(penalties.repetition())
+                .number(penalties.presence())
+                .number(penalties.frequency())
+                .list(
+                        bias.entrySet(),
+                        bias.size(),
+                        (to, entry) -> to.integer(entry.getKey()).number(entry.getValue()))
+                .optional(options.seed())
+                .list(stops, stops.size(), (to, id) -> to.integer(id))
+                .flag(options.stop().ignoresEndOfText())
+                .optional(options.topLogprobs());
+    }
+
+    private static SamplingOptions readSampling(BodyReader reader) throws FrameException {
+        return new SamplingOptions(
+                whole(reader, "max tokens"),
+                whole(reader, "min tokens"),
+                new Filters(
+                        reader.number("temperature"),
+                        reader.number("top p"),
+                        whole(reader, "top k"),
+                        reader.number("min p")),
+                new Penalties(
+                        reader.number("repetition penalty"),
+                        reader.number("presence penalty"),
+                        reader.number("frequency penalty")),
+                readBias(reader),
+                reader.optionalLong("seed"),
+                new Stop(
+                        new LinkedHashSet<>(
+                                reader.list("stop token ids", MAX_TOKENS, each -> whole(each, "stop token id"))),
+                        reader.flag("ignores end of text")),
+                reader.optionalInt("top logprobs", Integer.MIN_VALUE, Integer.MAX_VALUE));
+    }
+
+    private static Map<Integer, Float> readBias(BodyReader reader) throws FrameException {
+        List<Map.Entry<Integer, Float>> entries = reader.list(
+                "logit bias", MAX_TOKENS, each -> Map.entry(whole(each, "logit bias id"), each.number("logit bias")));
+        var bias = new HashMap<Integer, Float>();
+        entries.forEach(entry -> bias.put(entry.getKey(), entry.getValue()));
+        return bias;
+    }
+
+    private static int whole(BodyReader reader, String field) throws FrameException {
+        return reader.integer(field, Integer.MIN_VALUE, Integer.MAX_VALUE);
+    }
+}

@@ -1,0 +1,149 @@
+package dev.tandem.engine.cluster.channel;
+
+import dev.tandem.engine.cluster.channel.FrameChannel.Handler;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Accepts connections at one address, a bounded number at a time. Its thread accepts and does nothing else; each connection has threads of
+ * its own.
+ */
+public final class FrameListener implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(FrameListener.class);
+    private static final int BACKLOG = 128;
+    private static final Duration PAUSE = Duration.ofMillis(50);
+    private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
+
+    private final ServerSocket listening;
+    private final ChannelLimits limits;
+    private final int maxConnections;
+    private final Function<FrameChannel, Handler> handler;
+    private final Thread accepting;
+    // Open connections: the accepting thread adds, each connection's reader removes itself, close() ends those that are
+    // left.
+    private final Set<FrameChannel> open = ConcurrentHashMap.newKeySet();
+
+    private FrameListener(
+            ServerSocket listening, ChannelLimits limits, int maxConnections, Function<FrameChannel, Handler> handler) {
+        this.listening = listening;
+        this.limits = limits;
+        this.maxConnections = maxConnections;
+        this.handler = handler;
+        this.accepting = Thread.ofPlatform()
+                .name("tandem-cluster-accept-" + listening.getLocalPort())
+                .daemon()
+                .unstarted(this::accept);
+    }
+
+    /**
+     * Listens from now on.
+     *
+     * @param address bound as it is; port 0 for any
+     * @param maxConnections open at a time; one more is closed at once
+     * @param handler makes the handler of each connection
+     * @throws IOException naming the address when it cannot be bound
+     */
+    public static FrameListener start(
+            InetSocketAddress address,
+            ChannelLimits limits,
+            int maxConnections,
+            Function<FrameChannel, Handler> handler)
+            throws IOException {
+        var listening = new ServerSocket();
+        try {
+            listening.bind(address, BACKLOG);
+        } catch (IOException e) {
+            listening.close();
+            throw new IOException("cannot listen at " + FrameChannel.words(address) + ": " + e.getMessage(), e);
+        }
+        var listener = new FrameListener(listening, limits, maxConnections, handler);
+        listener.accepting.start();
+        return listener;
+    }
+
+    /** The port that is listened at. */
+    public int port() {
+        return listening.getLocalPort();
+    }
+
+    /** Frees the port and ends every connection. */
+    @Override
+    public void close() {
+        try {
+            listening.close();
+            accepting.join(JOIN_LIMIT);
+        } catch (IOException e) {
+            LOG.warn("cluster port={} did not close: {}", port(), e.toString());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        for (FrameChannel channel : open) {
+            channel.close();
+        }
+    }
+
+    private void accept() {
+        while (!listening.isClosed()) {
+            try {
+                serve(listening.accept());
+            } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
+                open.removeIf(FrameChannel::isClosed); // it may have been added and then not started
+                if (!listening.isClosed()) {
+                    LOG.warn("cluster port={} could not accept: {}", port(), e.toString());
+                    pause(); // out of descriptors or threads, most likely: asking again at once would spin
+                }
+            }
+        }
+    }
+
+    private void serve(Socket socket) throws IOException {
+        if (open.size() >= maxConnections) {
+            LOG.warn(
+                    "cluster port={} closes peer={}: {} connections are open, as many as may be",
+                    port(),
+                    socket.getRemoteSocketAddress(),
+                    maxConnections);
+            socket.close();
+            return;
+        }
+        FrameChannel channel = FrameChannel.open(socket, limits, this::counted);
+        if (listening.isClosed()) {
+            channel.close(); // close() may have looked already
+        }
+    }
+
+    /** The connection's own handler, and the set is kept. */
+    private Handler counted(FrameChannel channel) {
+        Handler own = handler.apply(channel);
+        open.add(channel);
+        return new Handler() {
+            @Override
+            public void received(FrameKind kind, ByteBuffer body) throws FrameException {
+                own.received(kind, body);
+            }
+
+            @Override
+            public void closed(String cause) {
+                open.remove(channel);
+                own.closed(cause);
+            }
+        };
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(PAUSE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+package dev.tandem.engine.cluster.expert;
+
+/**
+ * Which rank owns which expert: ranks own consecutive experts in rank order, the first ones one more than the others when the numbers do
+ * not divide. With more ranks than experts the surplus owns none.
+ *
+ * @param experts of a layer
+ * @param ranks of the deployment: data-parallel times tensor-parallel
+ */
+record ExpertSpread(int experts, int ranks) {
+    ExpertSpread {
+        if (experts < 1 || ranks < 1) {
+            throw new IllegalArgumentException(experts + " experts over " + ranks + " ranks");
+        }
+    }
+
+    /** The first expert that the rank owns, or would own; rank {@code ranks} gives the number of experts. */
+    int firstOf(int rank) {
+        int each = experts / ranks;
+        return rank * each + Math.min(rank, experts % ranks);
+    }
+
+    /** The rank that owns the expert. */
+    int ownerOf(int expert) {
+        int each = experts / ranks;
+        int larger = experts % ranks;
+        int ofLarger = larger * (each + 1);
+        return expert < ofLarger ? expert / (each + 1) : larger + (expert - ofLarger) / each;
+    }
+}

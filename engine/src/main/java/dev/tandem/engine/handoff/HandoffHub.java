@@ -1,0 +1,163 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.transfer.TransferEngine;
+import java.io.UncheckedIOException;
+import java.security.SecureRandom;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * What the replicas of one process share in prefill/decode exchanges: the transfer engine, the side-channel poller, what is known of
+ * peers, the address space that peers see, and the counters. Thread-safe. Started before the first {@link Handoff} and closed after the
+ * last.
+ */
+public final class HandoffHub implements AutoCloseable {
+    private static final Logger log = LoggerFactory.getLogger(HandoffHub.class);
+
+    /** First plane addresses are drawn from here on, so that no two lives of a node share one. */
+    private static final long LEAST_ADDRESS = 1L << 44;
+
+    private static final long ADDRESS_SPREAD = 1L << 60;
+
+    /** Pools that a process may register in its life; with the spread their addresses stay below 2^62. */
+    static final int MAX_POOLS = 256;
+
+    private static final Duration WARM_UP = Duration.ofMillis(300);
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+
+    private final String host;
+    private final HandoffLimits limits;
+    private final HandoffCounters counters = new HandoffCounters();
+    private final TransferEngine transfers;
+    private final SideChannel channel;
+    private final PeerBook book;
+    private final long firstAddress;
+    private final Thread warmUp =
+            Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::warmUp);
+    private volatile boolean isClosing; // set once, by the closing thread
+    private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
+
+    private HandoffHub(String host, HandoffLimits limits, TransferEngine transfers) {
+        this.host = host;
+        this.limits = limits;
+        this.transfers = transfers;
+        this.channel = SideChannel.start(limits, counters);
+        this.book = new PeerBook(channel.questions(), limits.peers());
+        RandomGenerator random = new SecureRandom();
+        this.firstAddress = LEAST_ADDRESS + random.nextLong(ADDRESS_SPREAD);
+    }
+
+    /**
+     * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
+     *
+     * @param host announced address; both listeners bind exactly it
+     * @throws EngineException UNAVAILABLE naming the host when it cannot
+     */
+    public static HandoffHub start(String host) {
+        HandoffHub hub = start(host, HandoffLimits.standard());
+        log.info("handoff host={} transfer engine={}", host, hub.transfers.segmentName());
+        hub.warmUp.start();
+        return hub;
+    }
+
+    /** Makes the code of both sides hot while the process loads its model. */
+    private void warmUp() {
+        long beganNs = System.nanoTime();
+        try {
+            int exchanges = HandoffWarmUp.run(WARM_UP, () -> isClosing);
+            log.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
+        } catch (EngineException e) {
+            log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // nobody does this
+        }
+    }
+
+    static HandoffHub start(String host, HandoffLimits limits) {
+        try {
+            return new HandoffHub(host, limits, TransferEngine.start(limits.transferConfig(host)));
+        } catch (UncheckedIOException | IllegalArgumentException e) {
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** The address that peers are told. */
+    public String host() {
+        return host;
+    }
+
+    /** Counters of the handoffs of this process. */
+    public Map<HandoffCounter, Long> counters() {
+        return counters.snapshot();
+    }
+
+    /** Counters of the transfer engine. */
+    public List<TransferEngine.CounterReading> transferCounters() {
+        return transfers.counters();
+    }
+
+    /** Adders behind {@link #counters}. */
+    HandoffCounters adders() {
+        return counters;
+    }
+
+    HandoffLimits limits() {
+        return limits;
+    }
+
+    TransferEngine transfers() {
+        return transfers;
+    }
+
+    SideChannel channel() {
+        return channel;
+    }
+
+    /** Side-channel poller only. */
+    PeerBook book() {
+        return book;
+    }
+
+    /** Where the planes of one more pool may lie: {@link LeasedRegion#MAX_POOL_ADDRESSES} addresses that no other pool has. */
+    long takeAddresses() {
+        int index = pools.getAndIncrement();
+        if (index >= MAX_POOLS) {
+            throw new IllegalStateException("more than " + MAX_POOLS + " pools in the life of one process");
+        }
+        return firstAddress + index * LeasedRegion.MAX_POOL_ADDRESSES;
+    }
+
+    /** @throws EngineException INTERNAL when side channel or transfer engine is dead: no event will ever come */
+    void requireAlive() {
+        Optional<Throwable> failure = channel.failure();
+        if (failure.isPresent()) {
+            throw new EngineException(EngineException.Kind.INTERNAL, "the side channel is dead", failure.get());
+        }
+        if (!transfers.isRunning()) {
+            throw new EngineException(EngineException.Kind.INTERNAL, "the transfer engine is dead");
+        }
+    }
+
+    /** Delivers done messages that wait, for a short while, then closes all sockets. */
+    @Override
+    public void close() {
+        isClosing = true;
+        transfers.close();
+        channel.close();
+        try {
+            if (warmUp.isAlive() && !warmUp.join(CLOSE_LIMIT)) {
+                log.warn("the warm-up of the handoff does not end");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

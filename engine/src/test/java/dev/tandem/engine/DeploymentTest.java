@@ -1,0 +1,251 @@
+package dev.tandem.engine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.engine.EngineConfig.Limits;
+import dev.tandem.engine.GoldenFile.Prompt;
+import dev.tandem.engine.cluster.ClusterCounter;
+import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ClusterHead;
+import dev.tandem.engine.cluster.ClusterNode;
+import dev.tandem.engine.cluster.JoinTerms;
+import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberStatus;
+import dev.tandem.engine.cluster.ModelFingerprint;
+import dev.tandem.engine.cluster.ModelTerms;
+import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.SharedToken;
+import dev.tandem.engine.cluster.Spread;
+import dev.tandem.engine.cluster.channel.ChannelLimits;
+import dev.tandem.engine.cluster.expert.ExpertHub;
+import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.engine.request.TokenEvent.Token;
+import dev.tandem.engine.request.TokenStream;
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.Kernels;
+import dev.tandem.kv.KvPool;
+import dev.tandem.layer.ExpertBank;
+import dev.tandem.layer.RankContext;
+import dev.tandem.model.ModelLoader;
+import dev.tandem.model.StepLimits;
+import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.Shard;
+import dev.tandem.parallel.TensorGroup;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Three processes as one deployment, in one JVM but for the sockets between them: three data-parallel ranks of one tensor rank each, with
+ * the experts of a real checkpoint spread over all of them.
+ */
+class DeploymentTest {
+    private static final int RANKS = 3;
+    private static final int MODEL_LENGTH = 512;
+    private static final Duration PATIENCE = Duration.ofMinutes(2);
+    private static final Path GOLDEN = GoldenFile.FOLDER.resolve("qwen3-moe");
+    private static final ChannelLimits LIMITS = new ChannelLimits(Duration.ofSeconds(10), 1 << 22, 4096, 1 << 24);
+    private static final SharedToken TOKEN = SharedToken.of("between us");
+
+    /** What one process runs, without its part of the join. */
+    private static final class Process implements AutoCloseable {
+        final Checkpoint checkpoint = Checkpoint.open(GOLDEN);
+        final ClusterCounters counters = new ClusterCounters();
+        final KernelThreads threads = new KernelThreads(1);
+        final Kernels kernels = KernelSelection.best().kernels();
+        final ExpertHub hub;
+        final Engine engine;
+        final JoinTerms terms;
+        private boolean isClosed;
+
+        Process(int rank) throws IOException {
+            String fingerprint = ModelFingerprint.of(checkpoint);
+            this.hub = ExpertHub.start(
+                    new ExpertHub.Setup(
+                            new InetSocketAddress("127.0.0.1", 0),
+                            terms(rank, 0, fingerprint),
+                            TOKEN,
+                            ExpertHub.limits(Duration.ofSeconds(10)),
+                            ExpertHub.Patience.USUAL,
+                            64),
+                    List.of(bank(), bank()),
+                    checkpoint.config().hiddenSize(),
+                    counters);
+            this.terms = terms(rank, hub.port(), fingerprint);
+            this.engine = engine(rank);
+        }
+
+        private ExpertBank bank() {
+            return ModelLoader.experts(
+                    checkpoint, RankContext.single(kernels, new KernelThreads(1)), new StepLimits(64, 8, MODEL_LENGTH));
+        }
+
+        private JoinTerms terms(int rank, int expertPort, String fingerprint) {
+            return new JoinTerms(
+                    "0.1.0",
+                    ModelTerms.of(
+                            checkpoint.config(), fingerprint, new ModelTerms.Numbers("float32", "none"), MODEL_LENGTH),
+                    new Spread(RANKS, true, true, 1),
+                    new KvTerms(16, List.of()),
+                    new Seat(new Shard(rank, rank + 1), "127.0.0.1", expertPort));
+        }
+
+        private Engine engine(int rank) {
+            var group = TensorGroup.single().member(0);
+            var context = new RankContext(
+                    new Rank(0, 1, rank, RANKS), group, kernels, threads, Optional.of(hub.router(bank())));
+            var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
+            var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
+            var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+            var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
+            return Engine.start(
+                    config, new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group)), Optional.empty()), launch);
+        }
+
+        ClusterNode join(int port) {
+            var replicas = new TreeMap<Integer, Replica>();
+            replicas.put(terms.seat().ranks().from(), engine);
+            return ClusterNode.start(
+                    new ClusterNode.Setup(
+                            new InetSocketAddress("127.0.0.1", port),
+                            terms,
+                            TOKEN,
+                            LIMITS,
+                            ClusterNode.Patience.of(PATIENCE)),
+                    new ClusterNode.Service(replicas, counters, hub::update, report -> {}));
+        }
+
+        @Override
+        public void close() {
+            if (isClosed) {
+                return; // the test has ended it
+            }
+            isClosed = true;
+            engine.close();
+            hub.close();
+            threads.close();
+            checkpoint.close();
+        }
+    }
+
+    private final ClusterCounters headCounters = new ClusterCounters();
+
+    private ClusterHead head(Process process, ReplicaSet replicas) throws IOException {
+        replicas.add(0, process.engine, "this process");
+        return ClusterHead.start(
+                new ClusterHead.Setup(new InetSocketAddress("127.0.0.1", 0), process.terms, TOKEN, LIMITS),
+                replicas,
+                headCounters,
+                process.hub::update);
+    }
+
+    private static Request request(Prompt prompt) {
+        return new Request(
+                prompt.id(),
+                prompt.tokenIds(),
+                EngineFixture.greedy(prompt.generated().size()),
+                new HandoffRole.None(),
+                PATIENCE);
+    }
+
+    private static List<Integer> tokens(TokenStream stream, int most) throws InterruptedException {
+        var tokens = new ArrayList<Integer>();
+        while (tokens.size() < most && stream.next(PATIENCE) instanceof Token token) {
+            tokens.add(token.id());
+        }
+        return tokens;
+    }
+
+    @Test
+    void shouldGiveGoldenTokensOnEveryRankAndGoOnWithThemWhenANodeDies() throws Exception {
+        List<Prompt> prompts = GoldenFile.prompts(GOLDEN.resolve("golden/golden.json"));
+        var replicas = new ReplicaSet(RANKS, 0, headCounters);
+        try (var zero = new Process(0);
+                var one = new Process(1);
+                var two = new Process(2);
+                var head = head(zero, replicas);
+                var first = one.join(head.port());
+                var second = two.join(head.port())) {
+            head.awaitAll(PATIENCE, report -> {});
+            assertThat(first.awaitJoined().seats()).isNotEmpty();
+            for (Process process : List.of(zero, one, two)) {
+                EngineFixture.await(() -> process.hub.peers().size() == RANKS - 1
+                        && process.hub.peers().stream()
+                                .allMatch(peer -> peer.downReason().isEmpty()));
+            }
+            compareAll(prompts, replicas);
+            assertExpertsTravelled(List.of(zero, one, two));
+
+            TokenStream survivor = replicas.submit(request(prompts.get(2)), OptionalInt.of(0));
+            TokenStream victim = replicas.submit(request(prompts.get(3)), OptionalInt.of(2));
+            List<Integer> tokens = tokens(survivor, 5);
+            assertThat(tokens(victim, 1)).hasSize(1);
+            kill(second, two);
+            TokenEvent end = victim.next(PATIENCE);
+            while (end instanceof Token) {
+                end = victim.next(PATIENCE);
+            }
+            assertEndsOrFails(end);
+            tokens.addAll(tokens(survivor, Integer.MAX_VALUE));
+            assertThat(tokens).isEqualTo(prompts.get(2).generated());
+            assertThat(head.statuses().stream().filter(status -> !status.isUp()))
+                    .extracting(MemberStatus::seat)
+                    .containsExactly(two.terms.seat());
+            compareAll(prompts, replicas);
+            assertThat(zero.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED))
+                    .isPositive();
+        }
+    }
+
+    private static void kill(ClusterNode node, Process process) {
+        node.close();
+        process.close();
+    }
+
+    /** All prompts at once, over all ranks that are there. */
+    private static void compareAll(List<Prompt> prompts, ReplicaSet replicas) throws InterruptedException {
+        var streams = new ArrayList<TokenStream>();
+        for (Prompt prompt : prompts) {
+            streams.add(replicas.submit(request(prompt)));
+        }
+        for (int i = 0; i < streams.size(); i++) {
+            assertThat(tokens(streams.get(i), Integer.MAX_VALUE))
+                    .as("tokens after %s", prompts.get(i).id())
+                    .isEqualTo(prompts.get(i).generated());
+        }
+    }
+
+    private static void assertExpertsTravelled(List<Process> processes) {
+        for (Process process : processes) {
+            assertThat(process.counters.value(ClusterCounter.EXPERT_ROWS_SENT)).isPositive();
+            assertThat(process.counters.value(ClusterCounter.EXPERT_ROWS_SERVED))
+                    .isPositive();
+            assertThat(process.engine.status().counters().get(EngineCounter.GENERATION_TOKENS))
+                    .isPositive();
+        }
+    }
+
+    /** It had all its tokens already, or an explicit error; never a shorter answer. */
+    private static void assertEndsOrFails(TokenEvent end) {
+        switch (end) {
+            case TokenEvent.Finished finished ->
+                assertThat(finished.reason()).isEqualTo(TokenEvent.FinishReason.LENGTH);
+            case TokenEvent.Failed failed -> assertThat(failed.cause().kind()).isEqualTo(Kind.UNAVAILABLE);
+            case Token token -> throw new AssertionError(token);
+        }
+    }
+}

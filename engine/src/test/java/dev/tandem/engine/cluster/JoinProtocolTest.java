@@ -1,0 +1,187 @@
+package dev.tandem.engine.cluster;
+
+import static dev.tandem.engine.cluster.ClusterFixture.PATIENCE;
+import static dev.tandem.engine.cluster.ClusterFixture.taken;
+import static dev.tandem.engine.cluster.ClusterFixture.terms;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.engine.cluster.ClusterFixture.Head;
+import dev.tandem.engine.cluster.channel.BodyWriter;
+import dev.tandem.engine.cluster.channel.FrameChannel;
+import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.cluster.channel.FrameKind;
+import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.engine.request.TokenEvent.Failed;
+import dev.tandem.engine.request.TokenEvent.Token;
+import dev.tandem.engine.request.TokenStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.SplittableRandom;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** A head among nodes that do not keep to the protocol. */
+class JoinProtocolTest {
+    private final ClusterFixture cluster = new ClusterFixture();
+    private Head head;
+
+    @BeforeEach
+    void start() throws IOException {
+        head = cluster.head(0);
+    }
+
+    @AfterEach
+    void close() {
+        cluster.close();
+    }
+
+    /** A connection in the test's hands. */
+    private final class Node implements FrameChannel.Handler, AutoCloseable {
+        final BlockingQueue<FrameKind> kinds = new LinkedBlockingQueue<>();
+        final BlockingQueue<Refusal> refusals = new LinkedBlockingQueue<>();
+        final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
+        final FrameChannel channel;
+        private final boolean isPolite;
+        private ConnectingGreeting greeting;
+
+        /** @param isPolite greets as a node does */
+        Node(boolean isPolite) throws IOException {
+            this.isPolite = isPolite;
+            this.channel = FrameChannel.connect(
+                    ClusterFixture.loopback(head.head().port()), PATIENCE, ClusterFixture.LIMITS, opened -> {
+                        greeting = new ConnectingGreeting(opened, terms(1, 4), SharedToken.none());
+                        return this;
+                    });
+        }
+
+        @Override
+        public void received(FrameKind kind, ByteBuffer body) throws FrameException {
+            if (kind == FrameKind.REFUSED) {
+                refusals.add(Refusal.decode(body));
+            } else if (isPolite && kind != FrameKind.MEMBERS && kind != FrameKind.SUBMIT) {
+                greeting.received(kind, body);
+            }
+            kinds.add(kind);
+        }
+
+        @Override
+        public void closed(String cause) {
+            ends.add(cause);
+        }
+
+        void awaitFrame(FrameKind kind) throws InterruptedException {
+            assertThat(taken(kinds)).isEqualTo(kind);
+        }
+
+        Node joined() throws InterruptedException {
+            awaitFrame(FrameKind.CHALLENGE);
+            awaitFrame(FrameKind.WELCOME);
+            awaitFrame(FrameKind.MEMBERS);
+            return this;
+        }
+
+        @Override
+        public void close() {
+            channel.close();
+        }
+    }
+
+    private static byte[] hello() {
+        return new Hello(new byte[SharedToken.NONCE_BYTES], new byte[0], terms(1, 4)).encode();
+    }
+
+    @Test
+    void shouldCompareTheProtocolVersionBeforeAnythingElse() throws Exception {
+        try (var node = new Node(false)) {
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(
+                    FrameKind.HELLO,
+                    new BodyWriter()
+                            .integer(2)
+                            .text("whatever that version says")
+                            .toBytes());
+            assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1", "2", true));
+            assertThat(taken(node.ends)).isEqualTo("the peer closed it");
+        }
+    }
+
+    @Test
+    void shouldTakeNothingBeforeHello() throws Exception {
+        for (FrameKind kind : FrameKind.values()) {
+            if (kind == FrameKind.HELLO || kind == FrameKind.HEARTBEAT) {
+                continue;
+            }
+            try (var node = new Node(false)) {
+                node.channel.send(kind, new byte[] {1});
+                assertThat(taken(node.ends)).as(kind.name()).isNotBlank();
+            }
+        }
+        assertThat(head.head().members().seats()).hasSize(1);
+    }
+
+    @Test
+    void shouldSurviveDamagedGreetings() throws Exception {
+        byte[] good = hello();
+        for (int seed = 0; seed < 100; seed++) {
+            var random = new SplittableRandom(seed);
+            byte[] bad = random.nextInt(3) == 0 ? Arrays.copyOf(good, random.nextInt(good.length)) : good.clone();
+            for (int flips = random.nextInt(1, 4); flips > 0 && bad.length > 0; flips--) {
+                bad[random.nextInt(bad.length)] ^= (byte) random.nextInt(1, 256);
+            }
+            try (var node = new Node(false)) {
+                node.channel.send(FrameKind.HELLO, bad);
+                node.channel.finish("that was all");
+                taken(node.ends);
+            }
+        }
+        ClusterFixture.await(() -> head.head().missing().size() == 1); // who was let in by chance has left
+        try (Node good2 = new Node(true).joined()) {
+            assertThat(good2.channel.isClosed()).isFalse();
+        }
+    }
+
+    @Test
+    void shouldTakeOutANodeThatAnswersWhatNobodyAsked() throws Exception {
+        try (Node node = new Node(true).joined()) {
+            node.channel.send(FrameKind.TOKEN, EventCodec.encode(17, new Token(1, Optional.empty())));
+            taken(node.ends);
+        }
+        ClusterFixture.await(() -> !head.head().missing().isEmpty());
+        assertThat(head.head().statuses().getFirst().downReason())
+                .contains("protocol error: stream is 17, but must be one that is open");
+    }
+
+    @Test
+    void shouldTakeOutANodeThatSendsMoreTokensThanWereAskedFor() throws Exception {
+        try (Node node = new Node(true).joined()) {
+            TokenStream stream = head.replicas().submit(ClusterFixture.request("r", 2), OptionalInt.of(1));
+            node.awaitFrame(FrameKind.SUBMIT);
+            for (int i = 0; i < 3; i++) {
+                node.channel.send(FrameKind.TOKEN, EventCodec.encode(0, new Token(i, Optional.empty())));
+            }
+            taken(node.ends);
+            TokenEvent end = ClusterFixture.next(stream);
+            while (end instanceof Token) {
+                end = ClusterFixture.next(stream);
+            }
+            assertThat(((Failed) end).cause()).hasMessageContaining("tokens of a stream is 3, but must be at most 2");
+        }
+    }
+
+    @Test
+    void shouldTakeOutANodeThatSpeaksForOtherRanks() throws Exception {
+        try (Node node = new Node(true).joined()) {
+            node.channel.send(FrameKind.STATUS, StatusCodec.encode(0, FakeReplica.status(0, 0)));
+            taken(node.ends);
+        }
+        ClusterFixture.await(() -> !head.head().missing().isEmpty());
+        assertThat(head.head().statuses().getFirst().downReason().orElseThrow())
+                .contains("data-parallel rank is 0, but must be one of data-parallel ranks 1..3");
+    }
+}

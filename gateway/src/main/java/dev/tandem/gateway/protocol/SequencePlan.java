@@ -1,0 +1,67 @@
+package dev.tandem.gateway.protocol;
+
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JsonToken;
+
+/**
+ * How a request for several sequences (a list of prompts, {@code n}) is cut into requests for one each, since a prefill node hands off one
+ * sequence a request. A choice's seed is the request's plus the choice's index, as nodes count themselves. Pure.
+ *
+ * @param choices of each prompt
+ * @param bodies of the requests: all choices of the first prompt, then of the next
+ */
+public record SequencePlan(int choices, List<byte[]> bodies) {
+    /** Most sequences of one request that are handed off; a request for more runs on a decode node alone. */
+    public static final int MAX_SEQUENCES = 256;
+
+    /** The plan; none for a request that is for one sequence, or that cannot be cut. */
+    public static Optional<SequencePlan> of(JsonSpans request) {
+        if (HopBodies.isUndivided(request)) {
+            return Optional.empty();
+        }
+        int choices = choices(request);
+        boolean isList = HopBodies.isPromptList(request);
+        List<byte[]> prompts = isList ? request.elements("prompt") : List.of();
+        long sequences = (long) choices * Math.max(1, prompts.size());
+        if (choices < 1 || (isList && prompts.isEmpty()) || sequences < 2 || sequences > MAX_SEQUENCES) {
+            return Optional.empty();
+        }
+        List<byte[]> bodies = new ArrayList<>();
+        for (int prompt = 0; prompt < Math.max(1, prompts.size()); prompt++) {
+            for (int choice = 0; choice < choices; choice++) {
+                bodies.add(body(request, isList ? prompts.get(prompt) : null, choice));
+            }
+        }
+        return Optional.of(new SequencePlan(choices, bodies));
+    }
+
+    private static byte[] body(JsonSpans request, byte @Nullable [] prompt, int choice) {
+        JsonEdit edit = request.edit().drop("n", "best_of");
+        if (prompt != null) {
+            edit.set("prompt", prompt);
+        }
+        request.text("seed")
+                .filter(text -> choice > 0)
+                .filter(text -> request.field("seed")
+                        .filter(field -> field.kind() == JsonToken.VALUE_NUMBER_INT)
+                        .isPresent())
+                .ifPresent(text -> edit.set(
+                        "seed",
+                        new BigInteger(text).add(BigInteger.valueOf(choice)).toString()));
+        return edit.bytes();
+    }
+
+    /** {@code n}; 1 where it is not given, 0 where it is no number that a request could be cut by. */
+    private static int choices(JsonSpans request) {
+        Optional<JsonSpans.Field> field = request.field("n").filter(given -> given.kind() != JsonToken.VALUE_NULL);
+        if (field.isEmpty()) {
+            return 1;
+        }
+        String text = request.text("n").orElse("");
+        return field.get().kind() == JsonToken.VALUE_NUMBER_INT && text.length() <= 3 ? Integer.parseInt(text) : 0;
+    }
+}
