@@ -18,6 +18,7 @@ final class ClaimRanges {
 
     private int count;
 
+    /** @param slices of every loop, at least 1 */
     ClaimRanges(int slices) {
         this.slices = slices;
         this.next = new AtomicIntegerArray(slices * STRIDE);

@@ -54,9 +54,9 @@ final class LinearTask implements KernelThreads.Slice {
     }
 
     @SuppressWarnings("NullAway.Init") // operands are set before every run
-    LinearTask(KernelThreads threads) {
+    LinearTask(KernelThreads threads, int slices) {
         this.threads = threads;
-        this.claims = new ClaimRanges(threads.count());
+        this.claims = new ClaimRanges(slices);
         for (int i = 0; i < MOST_PARTS; i++) {
             parts[i] = new Part();
         }
