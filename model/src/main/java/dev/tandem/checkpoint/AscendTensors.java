@@ -8,8 +8,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.DoublePredicate;
@@ -42,7 +42,10 @@ final class AscendTensors {
         Scheme described = description.types().get(name);
         if (!Quantization.mayBeInt8(name)) {
             if (described != null && described != Scheme.FLOAT) {
-                throw refuseDescribed(name, "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)", described);
+                throw refuseDescribed(
+                        name,
+                        "FLOAT (only projections and lm_head may be quantised, and kv_b_proj is not one of them)",
+                        described);
             }
             return Scheme.FLOAT;
         }

@@ -115,7 +115,8 @@ final class GgufConfig {
         for (String same : List.of("attention.value_length", "rope.dimension_count")) {
             metadata.requireHarmless(prefix + same, List.of(headDim));
         }
-        double theta = metadata.optionalDecimal(prefix + "rope.freq_base", 1, 1e12).orElse(10_000.0);
+        double theta =
+                metadata.optionalDecimal(prefix + "rope.freq_base", 1, 1e12).orElse(10_000.0);
         return new GroupedQuery(
                 heads,
                 metadata.optionalInteger(prefix + "attention.head_count_kv", 1, ModelLimits.HEADS)

@@ -101,7 +101,10 @@ final class HuggingFaceConfig {
         var read = new ModelConfig(
                 architecture,
                 config.integer("num_hidden_layers", 1, ModelLimits.LAYERS),
-                isDeepSeek() ? config.optionalInteger("num_nextn_predict_layers", 0, ModelLimits.LAYERS).orElse(0) : 0,
+                isDeepSeek()
+                        ? config.optionalInteger("num_nextn_predict_layers", 0, ModelLimits.LAYERS)
+                                .orElse(0)
+                        : 0,
                 config.integer("hidden_size", 1, ModelLimits.WIDTH),
                 vocabulary,
                 config.integer("max_position_embeddings", 1, ModelLimits.POSITIONS),

@@ -216,7 +216,8 @@ public record Inspection(
         String shared = experts.dense().sharedSize() > 0
                 ? ", a shared one of " + grouped(experts.dense().sharedSize())
                 : "";
-        String dense = experts.dense().layers() > 0 ? "; the first " + experts.dense().layers() + " layers dense" : "";
+        String dense =
+                experts.dense().layers() > 0 ? "; the first " + experts.dense().layers() + " layers dense" : "";
         return routed + shared + dense;
     }
 

@@ -65,7 +65,10 @@ final class ModelLimits {
         int groupSize = experts.count() / routing.groups();
         if (routing.groups() > 1 && groupSize < 2) {
             throw CheckpointException.refuse(
-                    place, "n_group", "groups of at least 2 experts, for a group's score is that of its two best", groupSize);
+                    place,
+                    "n_group",
+                    "groups of at least 2 experts, for a group's score is that of its two best",
+                    groupSize);
         }
         if (routing.keptGroups() > routing.groups()) {
             throw CheckpointException.refuse(
@@ -78,8 +81,7 @@ final class ModelLimits {
     }
 
     private static void checkScaling(Path place, RopeScaling scaling) {
-        if (scaling instanceof Llama3Scaling llama3
-                && llama3.highFrequencyFactor() <= llama3.lowFrequencyFactor()) {
+        if (scaling instanceof Llama3Scaling llama3 && llama3.highFrequencyFactor() <= llama3.lowFrequencyFactor()) {
             throw CheckpointException.refuse(
                     place,
                     "high_freq_factor",

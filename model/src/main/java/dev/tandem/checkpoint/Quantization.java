@@ -36,8 +36,9 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
      * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
      * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
      */
-    private static final Pattern WHOLE_ROWS = Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
-            + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
+    private static final Pattern WHOLE_ROWS =
+            Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
+                    + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
 
     /** Those of them that exporters leave as they are: few outputs, on which choices depend. */
     private static final Pattern KEPT = Pattern.compile("lm_head\\.weight|.*\\.indexer\\.(wk|weights_proj)\\.weight");

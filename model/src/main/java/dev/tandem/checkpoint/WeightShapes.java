@@ -74,8 +74,7 @@ public final class WeightShapes {
         }
     }
 
-    private static void latent(
-            Latent attention, int hidden, String prefix, BiConsumer<String, List<Integer>> visitor) {
+    private static void latent(Latent attention, int hidden, String prefix, BiConsumer<String, List<Integer>> visitor) {
         LatentSizes sizes = attention.sizes();
         int heads = attention.heads();
         visitor.accept(prefix + "q_a_proj.weight", List.of(sizes.queryRank(), hidden));

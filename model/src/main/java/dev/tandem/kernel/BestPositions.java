@@ -24,8 +24,7 @@ final class BestPositions {
      * @param out [k] from {@code outOffset}
      * @param histogram scratch of {@link #HISTOGRAM} counters
      */
-    static void select(
-            float[] scores, int offset, int count, int k, int[] out, int outOffset, int[] histogram) {
+    static void select(float[] scores, int offset, int count, int k, int[] out, int outOffset, int[] histogram) {
         int border = 0; // the k-th largest, its bytes known from the top down to shift
         int left = k; // how many with the bytes known so far are among the k
         for (int shift = TOP_SHIFT; shift >= 0; shift -= Byte.SIZE) {
@@ -50,8 +49,7 @@ final class BestPositions {
         return shift == TOP_SHIFT || (a ^ b) >>> (shift + Byte.SIZE) == 0;
     }
 
-    private static void take(
-            float[] scores, int offset, int count, int border, int equals, int[] out, int outOffset) {
+    private static void take(float[] scores, int offset, int count, int border, int equals, int[] out, int outOffset) {
         int to = outOffset;
         int left = equals;
         for (int i = 0; i < count; i++) {

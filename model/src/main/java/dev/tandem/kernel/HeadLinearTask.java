@@ -98,8 +98,7 @@ final class HeadLinearTask implements KernelThreads.Slice {
         int x0 = input(row, head, row + 1);
         VectorTile.lanes8(x.values(), x0, panel, 0, inputs, inputs, scratch.lanes, 0);
         int second = VectorTile.ROWS_8;
-        VectorTile.lanes8(
-                x.values(), x0, panel, second * inputs, inputs, inputs, scratch.lanes, second * Lanes.COUNT);
+        VectorTile.lanes8(x.values(), x0, panel, second * inputs, inputs, inputs, scratch.lanes, second * Lanes.COUNT);
         VectorTile.reduce(scratch.lanes, scratch.sums);
         System.arraycopy(scratch.sums, 0, out.values(), out.offset(row) + output(head, firstOutput), count);
     }

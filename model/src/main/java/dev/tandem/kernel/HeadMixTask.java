@@ -64,8 +64,7 @@ final class HeadMixTask implements KernelThreads.Slice {
             mixChunk(head, i, count, fromRow, toRow, chunk, mixed);
         }
         for (int r = fromRow; r < toRow; r++) {
-            System.arraycopy(
-                    mixed, (r - fromRow) * columns, out.values(), out.offset(r) + to.of(head), columns);
+            System.arraycopy(mixed, (r - fromRow) * columns, out.values(), out.offset(r) + to.of(head), columns);
         }
     }
 

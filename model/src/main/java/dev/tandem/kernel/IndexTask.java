@@ -152,8 +152,7 @@ final class IndexTask implements KernelThreads.Slice {
             int offsetInBlock = position % keys.blockSize();
             int run = Math.min(count - done, keys.blockSize() - offsetInBlock);
             long at = KvAddress.of(keys, blockTable[position / keys.blockSize()], 0, offsetInBlock);
-            VectorWidening.widen(
-                    keys.dtype(), keys.data(), at, chunk, done * keys.headDim(), run * keys.headDim());
+            VectorWidening.widen(keys.dtype(), keys.data(), at, chunk, done * keys.headDim(), run * keys.headDim());
             done += run;
         }
     }

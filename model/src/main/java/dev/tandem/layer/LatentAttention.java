@@ -58,7 +58,8 @@ public final class LatentAttention implements Attention {
         this.rotary = rotary;
         this.indexer = form.indexer();
         this.scratch = scratch;
-        this.queryDown = ShardedLinear.replicated(context, weights.query().down().weight());
+        this.queryDown =
+                ShardedLinear.replicated(context, weights.query().down().weight());
         this.queryNorm = weights.query().down().norm();
         this.queryUp = new ShardedLinear(context, weights.query().up(), heads.rows(sizes.query()));
         this.keyValueDown = ShardedLinear.replicated(context, weights.keyValue().weight());
@@ -120,8 +121,7 @@ public final class LatentAttention implements Attention {
         Matrix absorbed = scratch.query().absorbed();
         queryUp.forward(scratch.queryLatent(), count, projected, 0);
         rotary.forwardInterleaved(projected, rows, projectedRotary, shape.heads());
-        context.kernels()
-                .headMix(projected, projectedHeads, count, keyUp, absorbed, absorbedHeads, context.threads());
+        context.kernels().headMix(projected, projectedHeads, count, keyUp, absorbed, absorbedHeads, context.threads());
         int plain = keyUp.rows();
         for (int row = 0; row < count; row++) {
             for (int head = 0; head < shape.heads(); head++) {

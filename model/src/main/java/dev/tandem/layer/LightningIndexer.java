@@ -33,11 +33,7 @@ public final class LightningIndexer {
     public record Form(int plane, Indexer sizes) {}
 
     public LightningIndexer(
-            RankContext context,
-            IndexerWeights weights,
-            Form form,
-            RotaryEmbedding rotary,
-            IndexerScratch scratch) {
+            RankContext context, IndexerWeights weights, Form form, RotaryEmbedding rotary, IndexerScratch scratch) {
         this.context = context;
         this.weights = weights;
         this.form = form;
@@ -60,8 +56,7 @@ public final class LightningIndexer {
         Matrix keys = scratch.key();
         key.forward(x, count, keys, 0);
         context.kernels()
-                .layerNorm(
-                        keys, count, weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON, context.threads());
+                .layerNorm(keys, count, weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON, context.threads());
         rotary.forwardFirst(keys, rows, heads, 1);
         context.kernels().storeKv(keys, count, 0, rows.plane(form.plane), rows.slots(), context.threads());
         headWeights.forward(x, count, scratch.headWeights(), 0);

@@ -19,7 +19,8 @@ public final class MixtureOfExperts implements FeedForward {
     private final List<Mlp> experts = new ArrayList<>();
     private final ExpertScratch scratch;
 
-    public MixtureOfExperts(RankContext context, RouterWeights router, List<SwiGluWeights> experts, ExpertScratch scratch) {
+    public MixtureOfExperts(
+            RankContext context, RouterWeights router, List<SwiGluWeights> experts, ExpertScratch scratch) {
         this.context = context;
         this.router = new Router(context, router, scratch.routing());
         this.scratch = scratch;

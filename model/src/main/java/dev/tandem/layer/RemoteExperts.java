@@ -23,7 +23,11 @@ public final class RemoteExperts implements FeedForward {
      * @param layer index of the decoder layer
      */
     public RemoteExperts(
-            RankContext context, ExpertExchange exchange, RouterWeights router, int layer, RemoteExpertScratch scratch) {
+            RankContext context,
+            ExpertExchange exchange,
+            RouterWeights router,
+            int layer,
+            RemoteExpertScratch scratch) {
         this.context = context;
         this.exchange = exchange;
         this.router = new Router(context, router, scratch.routing());

@@ -80,7 +80,9 @@ final class DecoderParts {
                 .ifPresentOrElse(
                         experts -> {
                             if (experts.dense().layers() > 0) {
-                                sizes.put("intermediate size", config.feedForward().intermediateSize());
+                                sizes.put(
+                                        "intermediate size",
+                                        config.feedForward().intermediateSize());
                             }
                             if (experts.dense().sharedSize() > 0) {
                                 sizes.put("shared expert size", experts.dense().sharedSize());

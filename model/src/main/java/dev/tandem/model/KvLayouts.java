@@ -40,17 +40,14 @@ public final class KvLayouts {
         int modelHeads = attention.kvHeads();
         Shard heads = rank.shardOfKvHeads(modelHeads);
         for (String kind : List.of("k.", "v.")) {
-            planes.add(
-                    new KvPlane(kind + layer, dtype, heads.size(), attention.headDim(), heads.from(), modelHeads));
+            planes.add(new KvPlane(kind + layer, dtype, heads.size(), attention.headDim(), heads.from(), modelHeads));
         }
     }
 
     private static void addLatents(Latent attention, int layer, DType dtype, List<KvPlane> planes) {
         planes.add(replicated("latent." + layer, dtype, attention.sizes().latent()));
         planes.add(replicated("k_rope." + layer, dtype, attention.sizes().rotary()));
-        attention
-                .indexer()
-                .ifPresent(indexer -> planes.add(replicated("index.k." + layer, dtype, indexer.headDim())));
+        attention.indexer().ifPresent(indexer -> planes.add(replicated("index.k." + layer, dtype, indexer.headDim())));
     }
 
     private static KvPlane replicated(String name, DType dtype, int values) {

@@ -58,8 +58,7 @@ final class LatentParts {
 
     private RotaryEmbedding rotary(int positions) {
         Rope rope = attention.rope();
-        double[] plain =
-                RotaryFrequencies.plain(rope.theta(), attention.sizes().rotary());
+        double[] plain = RotaryFrequencies.plain(rope.theta(), attention.sizes().rotary());
         Optional<YarnScaling> yarn = yarn();
         double[] inverse = yarn.map(scaling -> RotaryFrequencies.yarn(plain, rope.theta(), scaling))
                 .orElse(plain);
@@ -86,8 +85,7 @@ final class LatentParts {
                 context,
                 new LatentWeights(
                         new Bottleneck(down, linear(prefix, "q_b_proj.weight")),
-                        new Down(
-                                linear(prefix, "kv_a_proj_with_mqa.weight"), norm(prefix, "kv_a_layernorm.weight")),
+                        new Down(linear(prefix, "kv_a_proj_with_mqa.weight"), norm(prefix, "kv_a_layernorm.weight")),
                         tensor(prefix, "kv_b_proj.weight"),
                         linear(prefix, "o_proj.weight")),
                 new LatentForm(

@@ -90,7 +90,11 @@ class AscendCheckpointTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"quant_model_weights.safetensors", "quant_model_weight_w8a8_dynamic.safetensors", "model.safetensors"})
+            strings = {
+                "quant_model_weights.safetensors",
+                "quant_model_weight_w8a8_dynamic.safetensors",
+                "model.safetensors"
+            })
     void shouldOpenUnderAnyNameOfTheExporter(String file) {
         Path written = aQuantisedQwen3()
                 .weightsFile(file)
@@ -156,8 +160,7 @@ class AscendCheckpointTest {
                 "found BF16");
         shouldBeRefused(
                 aQuantisedQwen3().described(GATE, "\"FLOAT\""), "tensor " + GATE, "a type of weights", "found I8");
-        shouldBeRefused(
-                aQuantisedQwen3().described(GATE, "\"W8A8\""), gate("input_scale"), "it beside a W8A8 weight");
+        shouldBeRefused(aQuantisedQwen3().described(GATE, "\"W8A8\""), gate("input_scale"), "it beside a W8A8 weight");
         shouldBeRefused(
                 aQuantisedQwen3().described(q("deq_scale"), "\"FLOAT\""),
                 "quant_model_description.json",
@@ -222,18 +225,22 @@ class AscendCheckpointTest {
 
     @Test
     void shouldRefuseWrongShapesAndTypesBesideAWeight() {
-        shouldBeRefused(aQuantisedQwen3().tensor(q("deq_scale"), "F32", 7), q("deq_scale"), "shape [8] or [8, 1]", "[7]");
+        shouldBeRefused(
+                aQuantisedQwen3().tensor(q("deq_scale"), "F32", 7), q("deq_scale"), "shape [8] or [8, 1]", "[7]");
         shouldBeRefused(aQuantisedQwen3().tensor(q("input_scale"), "F32", 8), q("input_scale"), "shape [1]", "[8]");
         shouldBeRefused(aQuantisedQwen3().tensor(q("quant_bias"), "F32", 8), q("quant_bias"), "expected I32", "F32");
-        shouldBeRefused(aQuantisedQwen3().tensor(gate("weight_scale"), "I32", 12, 1), gate("weight_scale"), "found I32");
+        shouldBeRefused(
+                aQuantisedQwen3().tensor(gate("weight_scale"), "I32", 12, 1), gate("weight_scale"), "found I32");
         shouldBeRefused(aQuantisedQwen3().tensor(GATE, "I8", 12, 7), GATE, "shape [12, 8]", "[12, 7]");
     }
 
     @Test
     void shouldRefuseValuesThatTheFormulaCannotTake() {
-        shouldBeRefused(aQuantisedQwen3().filled(gate("weight_offset"), 0x3c), gate("weight_offset"), "zeros", "0.0114");
+        shouldBeRefused(
+                aQuantisedQwen3().filled(gate("weight_offset"), 0x3c), gate("weight_offset"), "zeros", "0.0114");
         shouldBeRefused(aQuantisedQwen3().filled(q("input_scale"), 0), q("input_scale"), "above 0", "found 0.0");
-        shouldBeRefused(aQuantisedQwen3().filled(q("input_offset"), 0x3c), q("input_offset"), "a whole number", "0.0114");
+        shouldBeRefused(
+                aQuantisedQwen3().filled(q("input_offset"), 0x3c), q("input_offset"), "a whole number", "0.0114");
         shouldBeRefused(aQuantisedQwen3().filled(q("deq_scale"), 0xff), q("deq_scale"), "finite scales", "NaN");
         shouldBeRefused(aQuantisedQwen3().filled(gate("weight_scale"), 0xbc), gate("weight_scale"), "none negative");
         shouldBeRefused(

@@ -45,7 +45,8 @@ class DamagedGgufTest {
         try (GgufCheckpoint checkpoint = open(aLlama())) {
             assertThat(checkpoint.config().vocabularySize()).isEqualTo(4);
             assertThat(checkpoint.config().tiesEmbeddings()).isTrue();
-            assertThat(((ModelConfig.GroupedQuery) checkpoint.config().attention()).headDim()).isEqualTo(16);
+            assertThat(((ModelConfig.GroupedQuery) checkpoint.config().attention()).headDim())
+                    .isEqualTo(16);
             assertThat(checkpoint.tensors()).hasSize(11);
         }
     }

@@ -111,11 +111,15 @@ class DeepSeekCheckpointTest {
 
     @Test
     void shouldTellWhichWeightsExportersQuantise() {
-        assertThat(Quantization.isProjection("model.layers.3.self_attn.kv_a_proj_with_mqa.weight")).isTrue();
-        assertThat(Quantization.isProjection("model.layers.3.self_attn.indexer.wq_b.weight")).isTrue();
-        assertThat(Quantization.isProjection("model.layers.3.mlp.shared_experts.up_proj.weight")).isTrue();
+        assertThat(Quantization.isProjection("model.layers.3.self_attn.kv_a_proj_with_mqa.weight"))
+                .isTrue();
+        assertThat(Quantization.isProjection("model.layers.3.self_attn.indexer.wq_b.weight"))
+                .isTrue();
+        assertThat(Quantization.isProjection("model.layers.3.mlp.shared_experts.up_proj.weight"))
+                .isTrue();
         for (String kept : new String[] {"kv_b_proj", "indexer.wk", "indexer.weights_proj", "kv_a_layernorm"}) {
-            assertThat(Quantization.isProjection("model.layers.3.self_attn." + kept + ".weight")).isFalse();
+            assertThat(Quantization.isProjection("model.layers.3.self_attn." + kept + ".weight"))
+                    .isFalse();
         }
         assertThat(Quantization.isProjection("lm_head.weight")).isFalse();
     }
@@ -167,8 +171,7 @@ class DeepSeekCheckpointTest {
 
     @Test
     void shouldReadYarnInBothFormsOfTransformers() {
-        var expected = new Rope(
-                500_000, Optional.of(new YarnScaling(40, 4096, new Ramp(32, 1), 1, 0.5)));
+        var expected = new Rope(500_000, Optional.of(new YarnScaling(40, 4096, new Ramp(32, 1), 1, 0.5)));
         assertThat(read(aDeepSeek()
                                 .config("rope_theta", "500000")
                                 .config("rope_scaling", "{\"type\": \"yarn\", " + YARN + ", " + MAGNITUDES + "}"))
@@ -187,7 +190,8 @@ class DeepSeekCheckpointTest {
 
     @Test
     void shouldRefuseYarnThatSaysTooLittleOrTooMuch() {
-        shouldBeRefused(aDeepSeek().config("rope_scaling", "{\"type\": \"yarn\", " + YARN + "}"), "rope_scaling.mscale");
+        shouldBeRefused(
+                aDeepSeek().config("rope_scaling", "{\"type\": \"yarn\", " + YARN + "}"), "rope_scaling.mscale");
         shouldBeRefused(
                 aDeepSeek().config("rope_scaling", "{\"type\": \"yarn\", " + MAGNITUDES + "}"), "rope_scaling.factor");
         shouldBeRefused(
@@ -246,7 +250,9 @@ class DeepSeekCheckpointTest {
     void shouldSayThatFp8IsNotImplemented() {
         shouldBeRefused(
                 aDeepSeek()
-                        .config("quantization_config", "{\"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]}"),
+                        .config(
+                                "quantization_config",
+                                "{\"quant_method\": \"fp8\", \"weight_block_size\": [128, 128]}"),
                 "quantization_config: expected none (fp8",
                 "convert the weights to bfloat16",
                 "found {quant_method=fp8");

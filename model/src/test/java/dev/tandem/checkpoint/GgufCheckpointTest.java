@@ -94,7 +94,8 @@ class GgufCheckpointTest {
                             false,
                             DType.BF16,
                             new GroupedQuery(16, 4, 16, true, new Rope(1_000_000, Optional.empty())),
-                            new FeedForward(384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))),
+                            new FeedForward(
+                                    384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))),
                             new Tokens(Optional.of(1391), List.of(1393), NO_DEFAULTS)));
             Tensor gate = checkpoint.tensors().get("model.layers.3.mlp.experts.gate_proj.weight");
             assertThat(gate.shape()).containsExactly(64, 32, 128);

@@ -73,7 +73,8 @@ class HuggingFaceConfigTest {
     void shouldReadRopeAsEarlierVersionsWroteIt() {
         assertThat(read(aLlama().config("rope_theta", "500000").config("rope_scaling", "{" + LLAMA3 + "}"))
                         .attention())
-                .isEqualTo(new GroupedQuery(2, 1, 4, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))));
+                .isEqualTo(new GroupedQuery(
+                        2, 1, 4, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))));
     }
 
     @Test

@@ -77,7 +77,8 @@ class InspectionTest {
                 .contains("attention              16 heads over a latent of 64 and a rotary key of 16,"
                         + " at most 16 positions chosen by 8 index heads of 32")
                 .contains("rope                   base 10000.0, yarn scaling by 10.0")
-                .contains("feed-forward           16 experts of 64, 4 a token, a shared one of 64; the first 1 layers dense");
+                .contains(
+                        "feed-forward           16 experts of 64, 4 a token, a shared one of 64; the first 1 layers dense");
         assertThat(inspection.json())
                 .containsEntry("kv_latent_size", 64)
                 .containsEntry("rotary_key_size", 16)

@@ -43,7 +43,8 @@ class SafetensorsCheckpointTest {
                         1e-5f,
                         true,
                         DType.BF16,
-                        new GroupedQuery(8, 2, 16, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))),
+                        new GroupedQuery(
+                                8, 2, 16, false, new Rope(500_000, Optional.of(new Llama3Scaling(8, 1, 4, 64)))),
                         new FeedForward(320, Optional.empty()),
                         new Tokens(Optional.of(1493), List.of(1498, 1494, 1497), GOLDEN_DEFAULTS)));
     }
@@ -73,7 +74,8 @@ class SafetensorsCheckpointTest {
             assertThat(checkpoint.config().attention())
                     .isEqualTo(new GroupedQuery(16, 4, 16, true, new Rope(1_000_000, Optional.empty())));
             assertThat(checkpoint.config().feedForward())
-                    .isEqualTo(new FeedForward(384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))));
+                    .isEqualTo(new FeedForward(
+                            384, Optional.of(new Experts(64, 8, 32, Routing.softmax(true), DenseParts.NONE))));
             assertThat(checkpoint.tensors())
                     .hasSize(4 * (9 + 3 * 64) + 3)
                     .containsOnlyKeys(

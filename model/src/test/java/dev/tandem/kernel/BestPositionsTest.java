@@ -46,7 +46,9 @@ class BestPositionsTest {
             Float.NEGATIVE_INFINITY, -Float.MIN_VALUE, 0, Float.MIN_VALUE, Float.MAX_VALUE, Float.POSITIVE_INFINITY
         };
         for (int k = 1; k < scores.length; k++) {
-            assertThat(select(scores, k)).containsExactly(IntStream.range(scores.length - k, scores.length).toArray());
+            assertThat(select(scores, k))
+                    .containsExactly(
+                            IntStream.range(scores.length - k, scores.length).toArray());
         }
     }
 

@@ -81,8 +81,7 @@ class ScalarLatentTest {
         var x = new Matrix(new float[] {0, 1, 2, 10, 20}, 1, 5);
         Matrix out = Matrix.of(1, 6);
         kernels.headLinear(x, new HeadColumns(1, 2), 1, weight, out, new HeadColumns(0, 3), threads);
-        assertThat(out.values())
-                .containsExactly(2 + 2 * 3, 4 + 2 * 5, 0, 8 * 10 + 9 * 20, 10 * 10 + 11 * 20, 0);
+        assertThat(out.values()).containsExactly(2 + 2 * 3, 4 + 2 * 5, 0, 8 * 10 + 9 * 20, 10 * 10 + 11 * 20, 0);
     }
 
     @Test
@@ -179,8 +178,8 @@ class ScalarLatentTest {
         var shape = new LatentShape(2, 5, 2, 1);
         KvPlaneView plane = stored(data.matrix(1, 5), new int[] {0});
         var rows = new AttentionRows(1, new int[] {0}, new int[][] {{0}}, BLOCK_SIZE);
-        assertThatThrownBy(() -> kernels.latentAttention(
-                        Matrix.of(1, 14), Matrix.of(1, 10), plane, plane, rows, shape, threads))
+        assertThatThrownBy(() ->
+                        kernels.latentAttention(Matrix.of(1, 14), Matrix.of(1, 10), plane, plane, rows, shape, threads))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("does not fit");
         assertThatThrownBy(() -> new HeadWeight(ascending(6, 2), 2, 1, 3))
@@ -188,7 +187,13 @@ class ScalarLatentTest {
                 .hasMessage("rows 1 to 4 of each of 2 heads are not in a weight of 6 rows");
         var weight = new HeadWeight(ascending(6, 2), 2, 0, 3);
         assertThatThrownBy(() -> kernels.headLinear(
-                        Matrix.of(1, 3), new HeadColumns(0, 2), 1, weight, Matrix.of(1, 6), new HeadColumns(0, 3), threads))
+                        Matrix.of(1, 3),
+                        new HeadColumns(0, 2),
+                        1,
+                        weight,
+                        Matrix.of(1, 6),
+                        new HeadColumns(0, 3),
+                        threads))
                 .hasMessage("x needs 4 columns and has 3");
     }
 }

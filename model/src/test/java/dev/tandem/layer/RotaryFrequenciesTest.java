@@ -27,7 +27,8 @@ class RotaryFrequenciesTest {
 
     @Test
     void shouldStretchByYarnBetweenFastAndSlowWaves() {
-        // the golden's 16 rotated values: dim(32) = 16 ln(64 / 64 pi) / (2 ln 10000) < 0, dim(1) = 16 ln(64 / 2 pi) / ... = 2.02
+        // the golden's 16 rotated values: dim(32) = 16 ln(64 / 64 pi) / (2 ln 10000) < 0, dim(1) = 16 ln(64 / 2 pi) /
+        // ... = 2.02
         var scaling = new YarnScaling(8, 64, new Ramp(32, 1), 1, 0.8);
         double[] plain = RotaryFrequencies.plain(10_000, 16);
         double[] scaled = RotaryFrequencies.yarn(plain, 10_000, scaling);
@@ -50,8 +51,7 @@ class RotaryFrequenciesTest {
     void shouldScaleTablesAndScoresByYarnsMagnitudes() {
         var scaling = new YarnScaling(8, 64, new Ramp(32, 1), 1, 0.8);
         double all = 0.1 * 0.8 * Math.log(8) + 1;
-        assertThat(RotaryFrequencies.yarnTableFactor(scaling))
-                .isCloseTo((0.1 * Math.log(8) + 1) / all, within(1e-12));
+        assertThat(RotaryFrequencies.yarnTableFactor(scaling)).isCloseTo((0.1 * Math.log(8) + 1) / all, within(1e-12));
         assertThat(RotaryFrequencies.yarnScoreFactor(scaling)).isCloseTo(all * all, within(1e-12));
         assertThat(RotaryFrequencies.yarnTableFactor(new YarnScaling(40, 4096, new Ramp(32, 1), 1, 1)))
                 .isEqualTo(1);

@@ -21,7 +21,16 @@ class GoldenTest {
     private final Kernels fast = KernelSelection.best().kernels();
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3",
+                "qwen3-moe",
+                "qwen3-moe-w8a8",
+                "deepseek-v3",
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
+            })
     void shouldGenerateGoldenTokensFromFolder(String name) {
         Path folder = TestRank.GOLDEN.resolve(name);
         compareWithGolden(folder, folder.resolve("golden"), fast);

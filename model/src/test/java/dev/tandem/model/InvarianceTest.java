@@ -20,7 +20,18 @@ class InvarianceTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3",
+                "qwen3-moe",
+                "qwen3-moe-w8a8",
+                "gguf/llama-q4_0.gguf",
+                "gguf/qwen3-moe-q4_0.gguf",
+                "deepseek-v3",
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
+            })
     void shouldNotDependOnChunks(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             for (int[] prompt : prompts()) {
@@ -32,7 +43,16 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/qwen3-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3",
+                "qwen3-moe",
+                "qwen3-moe-w8a8",
+                "gguf/qwen3-q8_0.gguf",
+                "deepseek-v3",
+                "deepseek-v3.2"
+            })
     void shouldNotDependOnOtherSequences(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             List<int[]> prompts = prompts();
@@ -72,7 +92,15 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "gguf/qwen3-moe-q4_0.gguf", "gguf/llama-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3",
+                "gguf/qwen3-moe-q4_0.gguf",
+                "gguf/llama-q8_0.gguf",
+                "deepseek-v3",
+                "deepseek-v3.2"
+            })
     void shouldNotDependOnKernels(String name) {
         assertSameBits(longest(name, plain()), longest(name, Setup.plain(new ScalarKernels())));
     }

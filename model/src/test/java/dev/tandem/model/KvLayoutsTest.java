@@ -41,9 +41,15 @@ class KvLayoutsTest {
         assertThat(layout.planes())
                 .extracting(KvPlane::name)
                 .containsExactly(
-                        "latent.0", "k_rope.0", "index.k.0",
-                        "latent.1", "k_rope.1", "index.k.1",
-                        "latent.2", "k_rope.2", "index.k.2");
+                        "latent.0",
+                        "k_rope.0",
+                        "index.k.0",
+                        "latent.1",
+                        "k_rope.1",
+                        "index.k.1",
+                        "latent.2",
+                        "k_rope.2",
+                        "index.k.2");
         assertThat(layout.planes().get(2)).isEqualTo(new KvPlane("index.k.0", DType.BF16, 1, 32, 0, 1));
         assertThat(layout.planes()).extracting(KvPlane::layer).containsExactly(0, 0, 0, 1, 1, 1, 2, 2, 2);
     }
@@ -52,7 +58,8 @@ class KvLayoutsTest {
     void shouldReplicateLatentsOnEveryRank() {
         KvLayout alone = layout("deepseek-v3.2", Rank.SINGLE);
         for (int tpSize : List.of(2, 16)) {
-            assertThat(layout("deepseek-v3.2", new Rank(tpSize - 1, tpSize, 0, 1))).isEqualTo(alone);
+            assertThat(layout("deepseek-v3.2", new Rank(tpSize - 1, tpSize, 0, 1)))
+                    .isEqualTo(alone);
         }
     }
 

@@ -25,7 +25,16 @@ class TraceTest {
     private static final float CACHE_TOLERANCE = 5e-5f;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3",
+                "qwen3-moe",
+                "qwen3-moe-w8a8",
+                "deepseek-v3",
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
+            })
     void shouldComputeGoldenTrace(String name) {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));

@@ -173,11 +173,7 @@ final class Deployment implements AutoCloseable {
         Parallel.Data data = parallel.data();
         return new JoinTerms(
                 Version.TEXT,
-                ModelTerms.of(
-                        checkpoint.config(),
-                        ModelFingerprint.of(checkpoint),
-                        numbers,
-                        plan.maxModelLength()),
+                ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, plan.maxModelLength()),
                 new Spread(
                         data.size(),
                         parallel.hasExpertParallel(),

@@ -26,7 +26,10 @@ record RankPlan(KvLayout layout, int maxModelLength, int blocks) {
     static RankPlan of(NodeConfig config, ModelConfig model) {
         var first = new Rank(0, config.flags().parallel().tensor(), 0, 1);
         KvLayout layout = KvLayouts.of(
-                model, first, config.flags().cache().blockSize(), kvDtype(config.flags().model().numerics(), model));
+                model,
+                first,
+                config.flags().cache().blockSize(),
+                kvDtype(config.flags().model().numerics(), model));
         int length = fittingLength(config, layout, modelLength(config, model));
         return new RankPlan(layout, length, blockCount(config, layout, length));
     }

@@ -17,8 +17,7 @@ class SoakTest {
         Path file = ROOT.resolve("bench/src/test/resources/topologies/soak.yaml");
         Path absolute = folder.resolve("soak.yaml");
         Files.writeString(
-                absolute,
-                Files.readString(file).replace("fixtures/golden", ROOT.resolve("fixtures/golden") + ""));
+                absolute, Files.readString(file).replace("fixtures/golden", ROOT.resolve("fixtures/golden") + ""));
         SoakPlan plan = Soak.plan(absolute, 20, Duration.ofMillis(500), 3);
         var report = new SoakRun(plan, Soak.runtime(ROOT.resolve("jvm.options")), folder, System.out::println).run();
         System.out.print(report.text());

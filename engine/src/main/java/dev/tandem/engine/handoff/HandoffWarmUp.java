@@ -55,7 +55,11 @@ final class HandoffWarmUp implements AutoCloseable {
     private int exchange(long budgetNs, BooleanSupplier isUnwanted) throws InterruptedException {
         try (var prefill = start("warm-up-prefill", Role.PRODUCER, prefillHub);
                 var decode = start("warm-up-decode", Role.CONSUMER, decodeHub)) {
-            if (!exchange("warm-up", prefill, decode, System.nanoTime() + TERMS.fetchTimeout().toNanos())) {
+            if (!exchange(
+                    "warm-up",
+                    prefill,
+                    decode,
+                    System.nanoTime() + TERMS.fetchTimeout().toNanos())) {
                 return 0;
             }
             int done = 1;
