@@ -36,6 +36,11 @@ public final class Exchange {
         return loop.header(name);
     }
 
+    /** The address that the request came from, as a literal: that of the last hop. */
+    public String peerAddress() {
+        return loop.peerAddress();
+    }
+
     /** The request's body; empty when there was none. */
     public byte[] body() {
         return loop.body();

@@ -27,6 +27,7 @@ public final class LoopExchange {
     private final HttpServerResponse response;
     private final Context context;
     private final byte[] body;
+    private final String peerAddress;
     private final Runnable whenOver;
     private @Nullable Runnable disconnectHandler;
     private boolean started;
@@ -39,6 +40,7 @@ public final class LoopExchange {
         this.response = request.response();
         this.context = context;
         this.body = body;
+        this.peerAddress = request.remoteAddress().hostAddress();
         this.whenOver = whenOver;
         response.closeHandler(nothing -> clientGone());
         response.exceptionHandler(cause -> clientGone());
@@ -57,6 +59,11 @@ public final class LoopExchange {
     /** The first value of a header, whatever the case of its name. */
     public Optional<String> header(String name) {
         return Optional.ofNullable(request.getHeader(name));
+    }
+
+    /** The address that the request came from, as a literal; any thread. */
+    public String peerAddress() {
+        return peerAddress;
     }
 
     /** The request's body. */

@@ -204,11 +204,12 @@ public final class Engine implements Replica, AutoCloseable {
                 "the engine is down: " + loop.status().failure().orElse("closing"));
     }
 
-    /** Counts a refusal and lets the prefill node free what the request's ticket names. */
+    /** Counts a refusal and lets the peer know that nothing comes of its ticket or invitation. */
     private EngineException reject(Request request, EngineException refused) {
         inbox.countRejection();
-        if (hasHandoff && request.handoff() instanceof HandoffRole.Fetch fetch) {
-            inbox.decline(new Decline(request.id(), fetch.ticket()));
+        boolean hasPeer = request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Push;
+        if (hasHandoff && hasPeer) {
+            inbox.decline(new Decline(request.id(), request.handoff(), String.valueOf(refused.getMessage())));
         }
         return refused;
     }

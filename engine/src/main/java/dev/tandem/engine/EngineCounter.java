@@ -14,11 +14,14 @@ public enum EngineCounter {
     EXTERNAL_PREFIX_CACHE_HITS("Prompt tokens whose KV came from a prefill node."),
     PREEMPTIONS(
             "Sequences whose blocks were taken away and whose prompt was computed again; hints at too little KV memory."),
-    HANDOFF_BYTES("Bytes of KV read from prefill nodes."),
-    HANDOFF_TRANSFERS("Reads from prefill nodes that succeeded."),
+    HANDOFF_BYTES("Bytes of KV read from prefill nodes or pushed by them."),
+    HANDOFF_TRANSFERS("Prompts whose KV came from prefill nodes, read or pushed."),
     HANDOFF_FAILURES(
-            "Reads from prefill nodes that failed or were refused; each request was then recomputed or failed."),
+            "Prompts whose KV was not had from a prefill node; each request was then recomputed or failed."),
     HANDOFF_RECOMPUTED("Prompts computed on a decode node because their KV could not be had."),
+    PUSHES("Prompts written into decode nodes as they were computed."),
+    PUSH_BYTES("Bytes of KV written into decode nodes."),
+    PUSH_FAILURES("Prompts that could not be written into a decode node; their requests failed."),
     LEASES_GRANTED("Leases on blocks for a decode node."),
     LEASES_RELEASED("Leases ended by the decode node's done message."),
     LEASES_EXPIRED("Leases ended by their deadline; hints at a lost decode node or too short a timeout."),

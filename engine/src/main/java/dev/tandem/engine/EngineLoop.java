@@ -13,6 +13,8 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.engine.handoff.PushProgress;
+import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
 import dev.tandem.engine.request.TokenEvent.Token;
@@ -82,7 +84,8 @@ final class EngineLoop implements Runnable {
                 counters,
                 new HandoffDesk.Rules(
                         handoff.map(h -> h.terms().failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
-                        handoff.map(h -> h.terms().leaseTimeout().toNanos()).orElse(0L)));
+                        handoff.map(h -> h.terms().leaseTimeout().toNanos()).orElse(0L),
+                        handoff.map(h -> h.terms().fetchTimeout().toNanos()).orElse(0L)));
         this.status = status(Optional.empty());
     }
 
@@ -181,7 +184,7 @@ final class EngineLoop implements Runnable {
             isNews = true;
         }
         for (Decline decline = inbox.nextDecline(); decline != null; decline = inbox.nextDecline()) {
-            parts.handoff().decline(decline.requestId(), decline.ticket());
+            desk.turnAway(decline);
         }
         for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
             desk.cancelLease(id);
@@ -208,7 +211,7 @@ final class EngineLoop implements Runnable {
                                         + sequence.request().deadline().toMillis() + " ms passed while it was "
                                         + sequence.state()));
             } else {
-                desk.giveUpFetch(sequence);
+                desk.giveUpTransfer(sequence);
             }
         }
         return !expired.isEmpty();
@@ -222,6 +225,9 @@ final class EngineLoop implements Runnable {
             counters.add(EngineCounter.PROMPT_TOKENS, sequence.promptTokens());
             counters.add(EngineCounter.PREFIX_CACHE_QUERIES, sequence.promptTokens());
             counters.add(EngineCounter.PREFIX_CACHE_HITS, sequence.cachedTokens());
+            if (sequence.request().handoff() instanceof HandoffRole.Push push) {
+                desk.push(sequence, push.target());
+            }
         }
         for (Sequence sequence : batch.declines()) {
             desk.decline(sequence);
@@ -236,9 +242,13 @@ final class EngineLoop implements Runnable {
         for (int i = 0; i < streams.length; i++) {
             streams[i] = batch.chunks().get(i).sequence().stream();
         }
+        List<PushProgress> pushed = HandoffDesk.progress(batch);
+        LayerListener listener = pushed.isEmpty()
+                ? LayerListener.NONE
+                : (tpRank, layer) -> parts.handoff().stored(pushed, tpRank, layer);
         Matrix logits;
         try {
-            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams), LayerListener.NONE);
+            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams), listener);
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
             return;
@@ -274,6 +284,10 @@ final class EngineLoop implements Runnable {
             desk.lend(sequence, token, nowNs);
             return;
         }
+        if (sequence.isPusher()) {
+            desk.awaitPush(sequence, token, nowNs);
+            return;
+        }
         sequence.append(token.id(), nowNs);
         roster.send(sequence, token);
         stopChecker
@@ -302,7 +316,10 @@ final class EngineLoop implements Runnable {
         int awaiting = scheduler.count(SequenceState.AWAITING_KV);
         int running = scheduler.count(SequenceState.PREFILLING) + scheduler.count(SequenceState.DECODING);
         var load = new Load(
-                scheduler.count(SequenceState.WAITING), running, scheduler.count(SequenceState.LENT), awaiting);
+                scheduler.count(SequenceState.WAITING),
+                running,
+                scheduler.count(SequenceState.LENT) + scheduler.count(SequenceState.PUSHING),
+                awaiting);
         var held = new Blocks(blocks.blockCount(), blocks.freeBlocks(), blocks.cachedBlocks(), scheduler.lentBlocks());
         return new EngineStatus(failure, load, held, counters.copy());
     }

@@ -12,7 +12,7 @@ import java.util.Optional;
  * @param counters see {@link EngineCounter}
  */
 public record EngineStatus(Optional<String> failure, Load load, Blocks blocks, Map<EngineCounter, Long> counters) {
-    /** @param lent sequences whose blocks wait for a decode node; awaitingKv sequences whose KV is being read */
+    /** @param lent sequences whose blocks wait for a decode node or are still being pushed to one; awaitingKv sequences whose KV is coming */
     public record Load(int waiting, int running, int lent, int awaitingKv) {}
 
     /** @param cached free to take, but still found by the prefix cache; counted in {@code free} too */

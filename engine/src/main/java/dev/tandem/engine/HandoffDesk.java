@@ -4,17 +4,26 @@ import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
+import dev.tandem.engine.handoff.HandoffEvent.PushDone;
+import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
+import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
 import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
+import dev.tandem.engine.schedule.Batch;
+import dev.tandem.engine.schedule.Batch.ScheduledChunk;
 import dev.tandem.engine.schedule.Scheduler;
+import dev.tandem.transfer.TransferException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -32,8 +41,9 @@ final class HandoffDesk {
      * How this node behaves.
      *
      * @param leaseTimeoutNs how long P keeps lent blocks
+     * @param transferTimeoutNs how long a push may take when all is computed
      */
-    record Rules(FailurePolicy failurePolicy, long leaseTimeoutNs) {}
+    record Rules(FailurePolicy failurePolicy, long leaseTimeoutNs, long transferTimeoutNs) {}
 
     private static final Logger LOG = LoggerFactory.getLogger(HandoffDesk.class);
 
@@ -77,29 +87,93 @@ final class HandoffDesk {
         }
     }
 
+    /** P: the sequence has its blocks, and its first chunk is about to be computed. */
+    void push(Sequence sequence, HandoffTicket target) {
+        sequence.beginPush();
+        handoff.push(sequence, target);
+    }
+
+    /** P: the prompt is computed and its one token sampled; the client hears the end when the decode node has all of it. */
+    void awaitPush(Sequence sequence, Token token, long nowNs) {
+        scheduler.awaitPush(sequence, token.id(), nowNs, nowNs + rules.transferTimeoutNs());
+        roster.send(sequence, token);
+    }
+
+    /** How far the prompts that are being pushed are stored when a batch has passed a layer. */
+    static List<PushProgress> progress(Batch batch) {
+        var prompts = new ArrayList<PushProgress>(0);
+        for (ScheduledChunk chunk : batch.chunks()) {
+            Sequence sequence = chunk.sequence();
+            if (sequence.isPushOpen()) {
+                prompts.add(new PushProgress(sequence.id(), sequence.computedTokens() + chunk.rows()));
+            }
+        }
+        return prompts;
+    }
+
     /** D: the sequence has its blocks and awaits their content. */
     void fetch(Sequence sequence, long nowNs) {
         counters.add(
                 EngineCounter.EXTERNAL_PREFIX_CACHE_QUERIES, sequence.promptTokens() - (long) sequence.cachedTokens());
         try {
-            handoff.fetch(sequence, ticket(sequence), nowNs);
+            switch (sequence.request().handoff()) {
+                case HandoffRole.Fetch fetch -> fetch(sequence, fetch.ticket(), nowNs);
+                case HandoffRole.Receive receive -> handoff.receive(sequence, receive.metaserver(), nowNs);
+                case HandoffRole.None none -> throw noTicket(sequence);
+                case HandoffRole.Lend lend -> throw noTicket(sequence);
+                case HandoffRole.Push push -> throw noTicket(sequence);
+            }
         } catch (EngineException refused) { // nothing was begun, so nothing will write to the blocks
             sequence.kvLost(refused.toString());
             roster.fail(sequence, refused);
         }
     }
 
-    /** D: everything that the ticket offers is cached here. */
-    void decline(Sequence sequence) {
-        LOG.info("request={} needs no fetch: its prompt is cached here", sequence.id());
-        handoff.decline(sequence.id(), ticket(sequence));
+    /** KV of other tokens than those of the prompt here is never asked for. */
+    private void fetch(Sequence sequence, HandoffTicket ticket, long nowNs) {
+        String here = PromptDigest.of(sequence.request().promptTokenIds());
+        String there = ticket.prompt().orElse(here);
+        if (there.equals(here)) {
+            handoff.fetch(sequence, ticket, nowNs);
+            return;
+        }
+        handoff.decline(sequence.id(), ticket);
+        endFetch(
+                sequence,
+                new FetchFailed(
+                        sequence.id(),
+                        new TransferException(
+                                TransferException.Kind.REJECTED,
+                                "the prefill node's prompt (" + there + ") is not the one that this node made (" + here
+                                        + "): tokenizers or chat templates differ")));
     }
 
-    /** D: the engine's own bound on a fetch has passed; its memory is at rest when its event comes. */
-    void giveUpFetch(Sequence sequence) {
-        LOG.warn("request={} gives its fetch up: no end within the fetch timeout", sequence.id());
-        sequence.awaitCancelledFetch();
-        handoff.cancelFetch(sequence.id());
+    /** D: everything that a prefill node could give is cached here. */
+    void decline(Sequence sequence) {
+        LOG.info("request={} needs no fetch: its prompt is cached here", sequence.id());
+        if (sequence.request().handoff() instanceof HandoffRole.Fetch fetch) {
+            handoff.decline(sequence.id(), fetch.ticket());
+        }
+    }
+
+    /** The peer of a request that was refused is told. */
+    void turnAway(Decline decline) {
+        if (decline.role() instanceof HandoffRole.Fetch fetch) {
+            handoff.decline(decline.requestId(), fetch.ticket());
+        } else if (decline.role() instanceof HandoffRole.Push push) {
+            handoff.refusePush(decline.requestId(), push.target(), decline.reason());
+        }
+    }
+
+    /** The engine's own bound on a transfer has passed; its memory is at rest when its event comes. */
+    void giveUpTransfer(Sequence sequence) {
+        LOG.warn("request={} state={} gives its transfer up: no end within its timeout", sequence.id(), sequence.state());
+        sequence.awaitCancelledTransfer();
+        if (sequence.isPushOpen()) {
+            handoff.cancelPush(sequence.id(), "the decode node took too long");
+        } else {
+            handoff.cancelFetch(sequence.id());
+        }
     }
 
     /** Lets sequences go on whose lease or fetch has ended; false when none has. */
@@ -114,6 +188,8 @@ final class HandoffDesk {
                 case LeaseEnded ended -> endLease(sequence, ended);
                 case FetchDone done -> endFetch(sequence, done);
                 case FetchFailed failed -> endFetch(sequence, failed);
+                case PushDone done -> endPush(sequence, done, nowNs);
+                case PushFailed failed -> endPush(sequence, failed);
             }
         }
         return !events.isEmpty();
@@ -136,6 +212,34 @@ final class HandoffDesk {
         roster.dismiss(sequence);
     }
 
+    private void endPush(Sequence sequence, PushDone done, long nowNs) {
+        counters.increment(EngineCounter.PUSHES);
+        counters.add(EngineCounter.PUSH_BYTES, done.bytes());
+        sequence.endPush();
+        if (!sequence.isAbandoned()) {
+            counters.increment(EngineCounter.REQUESTS_FINISHED_LENGTH);
+            roster.send(
+                    sequence,
+                    new Finished(
+                            FinishReason.LENGTH, OptionalInt.empty(), sequence.usage(nowNs), Optional.empty()));
+        }
+        roster.dismiss(sequence);
+    }
+
+    private void endPush(Sequence sequence, PushFailed failed) {
+        counters.increment(EngineCounter.PUSH_FAILURES);
+        sequence.endPush();
+        if (sequence.isAbandoned()) {
+            roster.dismiss(sequence);
+            return;
+        }
+        String reason = failed.cause().kind() + ": " + failed.cause().getMessage();
+        roster.fail(
+                sequence,
+                new EngineException(
+                        Kind.KV_LOST, "the prompt's KV could not be pushed to the decode node: " + reason, failed.cause()));
+    }
+
     private void endFetch(Sequence sequence, FetchDone done) {
         counters.increment(EngineCounter.HANDOFF_TRANSFERS);
         counters.add(EngineCounter.HANDOFF_BYTES, done.bytes());
@@ -155,14 +259,11 @@ final class HandoffDesk {
             return;
         }
         counters.increment(EngineCounter.HANDOFF_FAILURES);
-        HandoffTicket ticket = ticket(sequence);
         String reason = failed.cause().kind() + ": " + failed.cause().getMessage();
         LOG.warn(
-                "request={} peer={} at {}:{} KV could not be read, policy={}: {}",
+                "request={} peer={} KV could not be had, policy={}: {}",
                 sequence.id(),
-                ticket.engineId(),
-                ticket.host(),
-                ticket.port(),
+                peer(sequence.request().handoff()),
                 rules.failurePolicy(),
                 reason);
         switch (rules.failurePolicy()) {
@@ -175,15 +276,24 @@ final class HandoffDesk {
                 roster.fail(
                         sequence,
                         new EngineException(
-                                Kind.KV_LOST, "the prompt's KV could not be read: " + reason, failed.cause()));
+                                Kind.KV_LOST, "the prompt's KV could not be had: " + reason, failed.cause()));
             }
         }
     }
 
-    private static HandoffTicket ticket(Sequence sequence) {
-        if (sequence.request().handoff() instanceof HandoffRole.Fetch fetch) {
-            return fetch.ticket();
-        }
-        throw new IllegalStateException("request " + sequence.id() + " came without a ticket");
+    private static String peer(HandoffRole role) {
+        return switch (role) {
+            case HandoffRole.Fetch fetch ->
+                fetch.ticket().engineId() + " at " + fetch.ticket().host() + ":"
+                        + fetch.ticket().port();
+            case HandoffRole.Receive receive -> "behind " + receive.metaserver();
+            case HandoffRole.None none -> "none";
+            case HandoffRole.Lend lend -> "none";
+            case HandoffRole.Push push -> "none";
+        };
+    }
+
+    private static IllegalStateException noTicket(Sequence sequence) {
+        return new IllegalStateException("request " + sequence.id() + " came without a ticket");
     }
 }

@@ -1,6 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;
 import java.util.Queue;
@@ -21,8 +21,8 @@ final class Inbox {
     /** A request that has passed its checks. */
     record Submission(Request request, TokenQueue stream, long submittedNs) {}
 
-    /** A ticket of a request that was refused. */
-    record Decline(String requestId, HandoffTicket ticket) {}
+    /** The part that a refused request was to play in an exchange; its peer is to be told. */
+    record Decline(String requestId, HandoffRole role, String reason) {}
 
     private static final int MAX_DECLINES = 1024; // one more is dropped: P's lease then ends by its deadline
 

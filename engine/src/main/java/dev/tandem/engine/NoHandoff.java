@@ -1,6 +1,7 @@
 package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;
 import java.util.List;
@@ -20,6 +21,31 @@ final class NoHandoff implements HandoffSide {
     @Override
     public void fetch(Sequence sequence, HandoffTicket ticket, long nowNs) {
         throw notHere(sequence.id());
+    }
+
+    @Override
+    public void receive(Sequence sequence, String metaserver, long nowNs) {
+        throw notHere(sequence.id());
+    }
+
+    @Override
+    public void push(Sequence sequence, HandoffTicket target) {
+        throw notHere(sequence.id());
+    }
+
+    @Override
+    public void stored(List<PushProgress> prompts, int tpRank, int layer) {
+        throw notHere(prompts.toString());
+    }
+
+    @Override
+    public void cancelPush(String requestId, String reason) {
+        throw notHere(requestId);
+    }
+
+    @Override
+    public void refusePush(String requestId, HandoffTicket target, String reason) {
+        throw notHere(requestId);
     }
 
     @Override

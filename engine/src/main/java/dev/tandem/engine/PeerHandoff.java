@@ -2,9 +2,13 @@ package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.Handoff;
 import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.PromptBlocks;
+import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.engine.request.Sequence;
 import java.util.List;
+import java.util.Map;
 
 /** A node that exchanges KV with peers. */
 final class PeerHandoff implements HandoffSide {
@@ -16,7 +20,8 @@ final class PeerHandoff implements HandoffSide {
 
     @Override
     public HandoffTicket lend(Sequence sequence, int lastTokenId, long nowNs) {
-        return handoff.lend(sequence.id(), sequence.blocks().blockIds(), lastTokenId, nowNs);
+        return handoff.lend(sequence.id(), sequence.blocks().blockIds(), lastTokenId, nowNs)
+                .with(HandoffTicket.PROMPT, digest(sequence));
     }
 
     @Override
@@ -33,6 +38,43 @@ final class PeerHandoff implements HandoffSide {
                 sequence.cachedTokens(),
                 sequence.blocks().blockIds(),
                 nowNs);
+    }
+
+    @Override
+    public void receive(Sequence sequence, String metaserver, long nowNs) {
+        handoff.receive(blocks(sequence), metaserver, Map.of(HandoffTicket.PROMPT, digest(sequence)), nowNs);
+    }
+
+    @Override
+    public void push(Sequence sequence, HandoffTicket target) {
+        handoff.push(blocks(sequence), target);
+    }
+
+    @Override
+    public void stored(List<PushProgress> prompts, int tpRank, int layer) {
+        handoff.stored(prompts, tpRank, layer);
+    }
+
+    @Override
+    public void cancelPush(String requestId, String reason) {
+        handoff.cancelPush(requestId, reason);
+    }
+
+    @Override
+    public void refusePush(String requestId, HandoffTicket target, String reason) {
+        handoff.refusePush(requestId, target, reason);
+    }
+
+    private static PromptBlocks blocks(Sequence sequence) {
+        return new PromptBlocks(
+                sequence.id(),
+                sequence.promptTokens(),
+                sequence.cachedTokens(),
+                sequence.blocks().blockIds());
+    }
+
+    private static String digest(Sequence sequence) {
+        return PromptDigest.of(sequence.request().promptTokenIds());
     }
 
     @Override

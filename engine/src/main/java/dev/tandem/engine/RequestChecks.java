@@ -1,10 +1,13 @@
 package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.kv.KvPool;
@@ -33,7 +36,7 @@ final class RequestChecks {
             require(isToken(id), "prompt token id " + id + " is outside the vocabulary of " + vocabularySize);
         }
         requireSampling(request.sampling());
-        requireRole(request.handoff());
+        requireRole(request);
         requireRoom(request);
     }
 
@@ -59,7 +62,8 @@ final class RequestChecks {
                 "logprobs " + logprobs + " is not between 0 and " + vocabularySize);
     }
 
-    private void requireRole(HandoffRole role) {
+    private void requireRole(Request request) {
+        HandoffRole role = request.handoff();
         Optional<Role> kvRole = config.handoff().map(HandoffConfig::role);
         switch (role) {
             case HandoffRole.None none -> {}
@@ -72,7 +76,48 @@ final class RequestChecks {
                 require(
                         kvRole.isPresent() && kvRole.get() != Role.PRODUCER,
                         "kv_transfer_params offer KV of a prefill node, but this node's kv_role is " + name(kvRole));
+            case HandoffRole.Push push -> {
+                require(
+                        kvRole.isPresent() && kvRole.get() != Role.CONSUMER,
+                        "kv_transfer_params ask to push KV to a decode node, but this node's kv_role is "
+                                + name(kvRole));
+                requireSamePrompt(request, push.target());
+            }
+            case HandoffRole.Receive receive ->
+                require(
+                        kvRole.isPresent() && kvRole.get() != Role.PRODUCER,
+                        "kv_transfer_params name a metaserver, but this node's kv_role is " + name(kvRole));
         }
+        requireConnector(role);
+    }
+
+    /** Both shapes look alike until bytes are to move; a node runs one of them. */
+    private void requireConnector(HandoffRole role) {
+        Connector needed =
+                switch (role) {
+                    case HandoffRole.None none -> null;
+                    case HandoffRole.Lend lend -> Connector.PULL;
+                    case HandoffRole.Fetch fetch -> Connector.PULL;
+                    case HandoffRole.Push push -> Connector.LAYERWISE;
+                    case HandoffRole.Receive receive -> Connector.LAYERWISE;
+                };
+        Connector here = config.handoff().map(HandoffConfig::connector).orElse(needed);
+        require(
+                needed == null || needed == here,
+                needed == Connector.PULL
+                        ? "kv_transfer_params are those of MooncakeConnector, but this node runs"
+                                + " MooncakeLayerwiseConnector; start the gateway with --layerwise"
+                        : "kv_transfer_params are those of MooncakeLayerwiseConnector, but this node runs"
+                                + " MooncakeConnector; start the gateway without --layerwise");
+    }
+
+    /** A decode node that made other tokens of the same text would decode from the wrong prompt's KV. */
+    private static void requireSamePrompt(Request request, HandoffTicket target) {
+        String here = PromptDigest.of(request.promptTokenIds());
+        require(
+                target.prompt().isEmpty() || target.prompt().get().equals(here),
+                "the decode node's prompt (" + target.prompt().orElse("") + ") is not the one that this node made ("
+                        + here + "): tokenizers or chat templates differ");
     }
 
     private void requireRoom(Request request) {
@@ -96,7 +141,7 @@ final class RequestChecks {
 
     /** Most tokens that a request will generate here. */
     static int outputTokens(Request request) {
-        return request.handoff() instanceof HandoffRole.Lend
+        return request.handoff() instanceof HandoffRole.Lend || request.handoff() instanceof HandoffRole.Push
                 ? 1
                 : request.sampling().maxTokens();
     }

@@ -155,24 +155,40 @@ final class Roster {
     /** Ends the stream now and gives the blocks back, at once or when no transfer writes to them any more. */
     private void end(Sequence sequence, TokenEvent event) {
         send(sequence, event);
-        switch (sequence.state()) {
-            case AWAITING_KV -> {
-                sequence.abandon();
-                byStream.remove(sequence.stream());
-                handoff.cancelFetch(sequence.id());
-            }
-            case WAITING, PREFILLING, DECODING -> {
-                decline(sequence);
-                dismiss(sequence);
-            }
-            case LENT, FINISHED ->
-                throw new IllegalStateException("request " + sequence.id() + " has ended: " + sequence.state());
+        if (sequence.state() == SequenceState.LENT || sequence.state() == SequenceState.FINISHED) {
+            throw new IllegalStateException("request " + sequence.id() + " has ended: " + sequence.state());
+        }
+        if (!sequence.isPinned()) {
+            decline(sequence, reason(event));
+            dismiss(sequence);
+            return;
+        }
+        byStream.remove(sequence.stream());
+        scheduler.abandon(sequence);
+        if (sequence.isPushOpen()) {
+            handoff.cancelPush(sequence.id(), reason(event));
+        } else {
+            handoff.cancelFetch(sequence.id());
         }
     }
 
-    private void decline(Sequence sequence) {
-        if (sequence.mayFetch() && sequence.request().handoff() instanceof HandoffRole.Fetch fetch) {
-            handoff.decline(sequence.id(), fetch.ticket());
+    private static String reason(TokenEvent event) {
+        return event instanceof Failed failed
+                ? String.valueOf(failed.cause().getMessage())
+                : "the request was given up";
+    }
+
+    /** Tells the peer of a sequence that never came to its exchange. */
+    private void decline(Sequence sequence, String reason) {
+        switch (sequence.request().handoff()) {
+            case HandoffRole.Fetch fetch when sequence.mayFetch() -> handoff.decline(sequence.id(), fetch.ticket());
+            case HandoffRole.Push push when !sequence.hasStarted() ->
+                handoff.refusePush(sequence.id(), push.target(), reason);
+            case HandoffRole.None none -> {}
+            case HandoffRole.Lend lend -> {}
+            case HandoffRole.Fetch fetch -> {}
+            case HandoffRole.Push push -> {}
+            case HandoffRole.Receive receive -> {} // nobody was invited
         }
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
@@ -29,33 +30,37 @@ final class EngineFixture implements AutoCloseable {
     static final int BLOCK_SIZE = 4;
 
     /** What a test may choose. */
-    record Setup(int batchedTokens, int sequences, int waiting, int blocks, boolean caches, FailurePolicy policy) {
+    record Setup(int batchedTokens, int sequences, int waiting, int blocks, boolean caches, FailurePolicy policy, Connector connector) {
         static Setup usual() {
-            return new Setup(64, 8, 64, 256, true, FailurePolicy.RECOMPUTE);
+            return new Setup(64, 8, 64, 256, true, FailurePolicy.RECOMPUTE, Connector.PULL);
         }
 
         Setup withBatchedTokens(int tokens) {
-            return new Setup(tokens, sequences, waiting, blocks, caches, policy);
+            return new Setup(tokens, sequences, waiting, blocks, caches, policy, connector);
         }
 
         Setup withSequences(int count) {
-            return new Setup(batchedTokens, count, waiting, blocks, caches, policy);
+            return new Setup(batchedTokens, count, waiting, blocks, caches, policy, connector);
         }
 
         Setup withWaiting(int count) {
-            return new Setup(batchedTokens, sequences, count, blocks, caches, policy);
+            return new Setup(batchedTokens, sequences, count, blocks, caches, policy, connector);
         }
 
         Setup withBlocks(int count) {
-            return new Setup(batchedTokens, sequences, waiting, count, caches, policy);
+            return new Setup(batchedTokens, sequences, waiting, count, caches, policy, connector);
         }
 
         Setup withoutCache() {
-            return new Setup(batchedTokens, sequences, waiting, blocks, false, policy);
+            return new Setup(batchedTokens, sequences, waiting, blocks, false, policy, connector);
+        }
+
+        Setup layerwise() {
+            return new Setup(batchedTokens, sequences, waiting, blocks, caches, policy, Connector.LAYERWISE);
         }
 
         Setup failing() {
-            return new Setup(batchedTokens, sequences, waiting, blocks, caches, FailurePolicy.FAIL);
+            return new Setup(batchedTokens, sequences, waiting, blocks, caches, FailurePolicy.FAIL, connector);
         }
     }
 
@@ -81,7 +86,7 @@ final class EngineFixture implements AutoCloseable {
         var exchange = new HandoffConfig(
                 "me",
                 0,
-                Role.BOTH,
+                new HandoffConfig.Part(Role.BOTH, setup.connector()),
                 1,
                 new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), setup.policy()));
         var config = new EngineConfig(

@@ -4,7 +4,10 @@ import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
+import dev.tandem.engine.handoff.HandoffEvent.PushDone;
+import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Sequence;
@@ -31,6 +34,9 @@ final class FakeHandoff implements HandoffSide {
     private final Map<String, int[]> leases = new ConcurrentHashMap<>();
     private final Map<String, Fetch> fetches = new ConcurrentHashMap<>();
     final List<String> declined = new CopyOnWriteArrayList<>();
+    final Map<String, Queue<String>> pushes = new ConcurrentHashMap<>(); // by request: "layer:tokens" in order
+    final List<String> cancelledPushes = new CopyOnWriteArrayList<>();
+    final List<String> refusedPushes = new CopyOnWriteArrayList<>();
     final List<String> cancelledFetches = new CopyOnWriteArrayList<>();
     final List<String> cancelledLeases = new CopyOnWriteArrayList<>();
     volatile boolean isClosed;
@@ -71,6 +77,16 @@ final class FakeHandoff implements HandoffSide {
         Fetch fetch = fetches.remove(id);
         FakeModel.writePrompt(pool, fetch.blockIds(), fetch.prompt(), fetch.cachedTokens());
         post(new FetchDone(id, 8L * (fetch.prompt().length - fetch.cachedTokens()), 1000));
+    }
+
+    /** The decode node has all of a pushed prompt. */
+    void endPush(String id) {
+        post(new PushDone(id, 8, 1000));
+    }
+
+    /** A push breaks off and has come to rest. */
+    void breakPush(String id) {
+        post(new PushFailed(id, new TransferException(TransferException.Kind.PEER_GONE, "the decode node is gone")));
     }
 
     /** The read breaks off after it has spoilt what it was to fill. */
@@ -120,6 +136,36 @@ final class FakeHandoff implements HandoffSide {
                         sequence.request().promptTokenIds(),
                         sequence.cachedTokens(),
                         sequence.blocks().blockIds()));
+    }
+
+    @Override
+    public void receive(Sequence sequence, String metaserver, long nowNs) {
+        fetch(sequence, ticket(sequence.blocks().size()), nowNs);
+    }
+
+    @Override
+    public void push(Sequence sequence, HandoffTicket target) {
+        pushes.put(sequence.id(), new ConcurrentLinkedQueue<>());
+    }
+
+    @Override
+    public void stored(List<PushProgress> prompts, int tpRank, int layer) {
+        for (PushProgress prompt : prompts) {
+            Queue<String> heard = pushes.get(prompt.requestId());
+            if (heard != null) { // else the push was ended by the test
+                heard.add(layer + ":" + prompt.storedTokens());
+            }
+        }
+    }
+
+    @Override
+    public void cancelPush(String requestId, String reason) {
+        cancelledPushes.add(requestId);
+    }
+
+    @Override
+    public void refusePush(String requestId, HandoffTicket target, String reason) {
+        refusedPushes.add(requestId + ": " + reason);
     }
 
     @Override

@@ -24,7 +24,7 @@ import java.util.function.IntConsumer;
 final class FakeModel implements Model {
     static final int VOCABULARY = 97;
     static final int END_TOKEN = 96;
-    private static final int LAYERS = 2;
+    static final int LAYERS = 2;
 
     private final Matrix logits;
     private volatile CountDownLatch gate = new CountDownLatch(0);

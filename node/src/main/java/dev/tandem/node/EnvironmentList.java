@@ -24,6 +24,8 @@ final class EnvironmentList {
             + VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT: the same; wins over the former
             + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take (default 33000)
             + TANDEM_CLUSTER_TOKEN: secret that headless nodes and their head must share (default: none)
+            + TANDEM_METASERVERS: hosts, beside the one that a request comes from, whose metaserver a decode node calls (default: none)
+            + TANDEM_TRANSFER_PACE: most bytes of KV a second that this node sends, to measure with a slower link (default: no bound)
             . VLLM_USE_V1: there is one engine only
             . VLLM_USE_MODELSCOPE: nothing is downloaded
             . VLLM_LOGGING_LEVEL: logging follows logback.xml

@@ -20,18 +20,25 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class GenerationEndpoints {
     private final ServedModel model;
     private final Generation generation;
-    private final Optional<KvTransferConfig.Role> role;
+    private final Exchanges exchanges;
     private final int mostSequences;
     /** Requests being served: written by exchange threads, read by {@code /load}. */
     private final AtomicInteger served = new AtomicInteger();
 
+    /**
+     * Which parts in prefill/decode exchanges requests may ask for.
+     *
+     * @param role {@code kv_role}; empty on a node that takes part in none
+     * @param metaservers whom a decode node may be told to call
+     */
+    record Exchanges(Optional<KvTransferConfig.Role> role, MetaserverRule metaservers) {}
+
     /** @param mostSequences sequences that one request may stand for: no more than may wait */
-    GenerationEndpoints(
-            ServedModel model, Generation generation, Optional<KvTransferConfig.Role> role, int mostSequences) {
+    GenerationEndpoints(ServedModel model, Generation generation, Exchanges exchanges, int mostSequences) {
         this.mostSequences = mostSequences;
         this.model = model;
         this.generation = generation;
-        this.role = role;
+        this.exchanges = exchanges;
     }
 
     /** Requests being served. */
@@ -68,7 +75,7 @@ final class GenerationEndpoints {
                             + mostSequences + " that may wait at once",
                     "prompt");
         }
-        HandoffRole handoff = handoff(fields, prompts.size());
+        HandoffRole handoff = allowed(handoff(fields, prompts.size()), exchange.peerAddress());
         String requestId = RequestIds.of(exchange.header("x-request-id"));
         served.incrementAndGet();
         try {
@@ -111,6 +118,13 @@ final class GenerationEndpoints {
         return ids;
     }
 
+    /** A metaserver's URL is a client's input: only some are called. */
+    private HandoffRole allowed(HandoffRole asked, String peerAddress) {
+        return asked instanceof HandoffRole.Receive receive
+                ? new HandoffRole.Receive(exchanges.metaservers().require(receive.metaserver(), peerAddress))
+                : asked;
+    }
+
     private HandoffRole handoff(GenerationFields fields, int prompts) {
         if (fields.kvTransferParams().isEmpty()) {
             return new HandoffRole.None();
@@ -121,11 +135,16 @@ final class GenerationEndpoints {
         } catch (IllegalArgumentException e) {
             throw ApiError.badRequest(String.valueOf(e.getMessage()), "kv_transfer_params");
         }
+        Optional<KvTransferConfig.Role> role = exchanges.role();
         boolean isAllowed = switch (asked) {
             case HandoffRole.None none -> true;
             case HandoffRole.Lend lend ->
                 role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
+            case HandoffRole.Push push ->
+                role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
             case HandoffRole.Fetch fetch ->
+                role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
+            case HandoffRole.Receive receive ->
                 role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
         };
         if (!isAllowed) {
@@ -137,16 +156,19 @@ final class GenerationEndpoints {
                                     .orElse("without --kv-transfer-config"),
                     "kv_transfer_params");
         }
-        boolean isSingle = prompts == 1 && fields.output().choices() == 1;
+        // Each prompt of a list has an id of its own under which a decode node can ask for it.
+        boolean isSingle =
+                (prompts == 1 || asked instanceof HandoffRole.Receive) && fields.output().choices() == 1;
         if (!(asked instanceof HandoffRole.None) && !isSingle) {
             throw ApiError.badRequest(
                     "kv_transfer_params needs one prompt and n 1; this request has " + prompts + " prompts and n "
                             + fields.output().choices(),
                     "kv_transfer_params");
         }
-        if (asked instanceof HandoffRole.Lend && fields.output().stream().isPresent()) {
+        boolean isPrefill = asked instanceof HandoffRole.Lend || asked instanceof HandoffRole.Push;
+        if (isPrefill && fields.output().stream().isPresent()) {
             throw ApiError.badRequest(
-                    "kv_transfer_params with do_remote_decode needs stream false: the ticket comes with a whole reply",
+                    "kv_transfer_params with do_remote_decode needs stream false: the answer comes whole",
                     "kv_transfer_params");
         }
         return asked;

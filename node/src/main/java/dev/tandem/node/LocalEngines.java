@@ -7,6 +7,7 @@ import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -24,14 +25,34 @@ final class LocalEngines implements AutoCloseable {
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
     private final Optional<HandoffHub> hub;
 
-    private LocalEngines(Optional<HandoffHub> hub) {
-        this.hub = hub;
+    private final Optional<MetaserverCalls> metaserver;
+
+    private LocalEngines(NodeConfig config) {
+        this.metaserver = config.flags()
+                .kvTransfer()
+                .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.LAYERWISE)
+                .map(transfer -> metaserverCalls(config));
+        this.hub = config.flags().kvTransfer().map(transfer -> hub(config));
+    }
+
+    /** One for each request that may run here: a request awaits its KV once. */
+    private static MetaserverCalls metaserverCalls(NodeConfig config) {
+        ServeFlags flags = config.flags();
+        int sequences = flags.scheduler().sequences() * flags.parallel().data().size();
+        return new MetaserverCalls(
+                sequences, config.environment().handoff().fetch());
+    }
+
+    private HandoffHub hub(NodeConfig config) {
+        Invitation.Messenger messenger = metaserver
+                .<Invitation.Messenger>map(calls -> calls)
+                .orElse((invitation, answered) -> answered.accept(Optional.of("this node runs no layerwise connector")));
+        return HandoffHub.start(config.announcedHost(), messenger);
     }
 
     /** Starts one engine after the other; when one does not start, those before it are closed. */
     static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks) {
-        var started =
-                new LocalEngines(config.flags().kvTransfer().map(transfer -> HandoffHub.start(config.announcedHost())));
+        var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.hub.map(parts::with).orElse(parts);
@@ -78,19 +99,28 @@ final class LocalEngines implements AutoCloseable {
         return new HandoffConfig(
                 transfer.engineId() + suffix,
                 config.ports().orElseThrow().sideChannel(dpRank, 0),
+                part(transfer),
+                peerTpSize(transfer),
+                new HandoffConfig.Terms(
+                        config.environment().handoff().lease(),
+                        config.environment().handoff().fetch(),
+                        switch (transfer.failurePolicy()) {
+                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
+                            case FAIL -> FailurePolicy.FAIL;
+                        }));
+    }
+
+    private static HandoffConfig.Part part(KvTransferConfig transfer) {
+        return new HandoffConfig.Part(
                 switch (transfer.role()) {
                     case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
                     case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
-                peerTpSize(transfer),
-                new HandoffConfig.Terms(
-                        config.environment().timeouts().lease(),
-                        config.environment().timeouts().fetch(),
-                        switch (transfer.failurePolicy()) {
-                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                            case FAIL -> FailurePolicy.FAIL;
-                        }));
+                switch (transfer.connector()) {
+                    case PULL -> HandoffConfig.Connector.PULL;
+                    case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
+                });
     }
 
     /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
@@ -106,5 +136,6 @@ final class LocalEngines implements AutoCloseable {
     public void close() {
         engines.values().forEach(Engine::close);
         hub.ifPresent(HandoffHub::close);
+        metaserver.ifPresent(MetaserverCalls::close);
     }
 }

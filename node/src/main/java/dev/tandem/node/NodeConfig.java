@@ -43,12 +43,6 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
             throw new FlagException(
                     "--data-parallel-size-local 0 is not carried out in this version: a head runs ranks of its own");
         }
-        if (flags.kvTransfer()
-                .filter(config -> config.connector() == KvTransferConfig.Connector.LAYERWISE)
-                .isPresent()) {
-            throw new FlagException("kv_connector MooncakeLayerwiseConnector is not carried out in this version;"
-                    + " use MooncakeConnector");
-        }
     }
 
     /** The HTTP port and the port for joins must not be side-channel ports of the same address. */

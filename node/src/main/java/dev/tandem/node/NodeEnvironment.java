@@ -17,11 +17,11 @@ import java.util.TreeMap;
  * @param memory bounds of KV memory and lengths
  * @param kernelThreads {@code OMP_NUM_THREADS}: most threads of a rank
  * @param network who this node is to others
- * @param timeouts of leases and transfers
+ * @param handoff deadlines and bounds of prefill/decode exchanges
  * @param notes sentences on variables that are known and have no effect, and on those that look like a slip
  */
 public record NodeEnvironment(
-        Memory memory, Optional<Integer> kernelThreads, Network network, Timeouts timeouts, List<String> notes) {
+        Memory memory, Optional<Integer> kernelThreads, Network network, Handoff handoff, List<String> notes) {
 
     /**
      * Bounds of KV memory and lengths.
@@ -52,13 +52,19 @@ public record NodeEnvironment(
     }
 
     /**
-     * Deadlines of the handoff.
+     * Deadlines and bounds of prefill/decode exchanges.
      *
      * @param lease {@code VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT} or {@code VLLM_NIXL_ABORT_REQUEST_TIMEOUT}, seconds, default 120: how long
      *     a prefill node keeps lent blocks
-     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read may take
+     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read or push may take
+     * @param metaservers {@code TANDEM_METASERVERS}: hosts beside the gateway's own whose metaserver a decode node calls
+     * @param paceBytesPerSecond {@code TANDEM_TRANSFER_PACE}: most KV that this node sends to peers; to measure with a slower link
      */
-    public record Timeouts(Duration lease, Duration fetch) {}
+    public record Handoff(Duration lease, Duration fetch, List<String> metaservers, Optional<Long> paceBytesPerSecond) {
+        public Handoff {
+            metaservers = List.copyOf(metaservers);
+        }
+    }
 
     private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
@@ -111,9 +117,13 @@ public record NodeEnvironment(
                         text(variables, "VLLM_API_KEY"),
                         text(variables, "TANDEM_CLUSTER_TOKEN"),
                         text(variables, "DISAGGREGATED_PREFILL_RANK_TABLE_PATH")),
-                new Timeouts(
+                new Handoff(
                         lease.map(Duration::ofSeconds).orElse(DEFAULT_LEASE),
-                        fetch.map(Duration::ofMillis).orElse(DEFAULT_FETCH)),
+                        fetch.map(Duration::ofMillis).orElse(DEFAULT_FETCH),
+                        text(variables, "TANDEM_METASERVERS")
+                                .map(hosts -> List.of(hosts.split("[,\\s]+", -1)))
+                                .orElse(List.of()),
+                        number(variables, "TANDEM_TRANSFER_PACE", problems)),
                 notes(variables));
         if (!problems.isEmpty()) {
             throw new FlagException(problems);

@@ -22,7 +22,12 @@ final class NodeHttp {
         var generation = new Generation(
                 deployment.replicas(), served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(
-                served, generation, config.flags().kvTransfer().map(KvTransferConfig::role), server.maxWaiting());
+                served,
+                generation,
+                new GenerationEndpoints.Exchanges(
+                        config.flags().kvTransfer().map(KvTransferConfig::role),
+                        new MetaserverRule(config.environment().handoff().metaservers())),
+                server.maxWaiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(
                 deployment, served, endpoints, metrics, config.flags().kvTransfer());

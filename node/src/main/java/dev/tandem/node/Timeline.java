@@ -28,20 +28,26 @@ final class Timeline {
         timeline.put("prefill_ms", millis(first.times().prefillNs()));
         timeline.put("decode_ms", millis(first.times().decodeNs()));
         int cached = cachedTokens;
-        if (job.placement().handoff() instanceof HandoffRole.Fetch fetch) {
-            TokenEvent.HandoffUsage handoff = first.handoff();
-            boolean isRemote = handoff.remoteTokens() > 0;
-            timeline.put("prefill", isRemote ? "remote" : "local");
-            timeline.put("remote_tokens", handoff.remoteTokens());
-            timeline.put("handoff_bytes", handoff.bytes());
-            timeline.put("handoff_ms", millis(handoff.nanos()));
-            handoff.recomputeReason().ifPresent(reason -> timeline.put("recompute_reason", reason));
+        HandoffRole role = job.placement().handoff();
+        if (role instanceof HandoffRole.Fetch || role instanceof HandoffRole.Receive) {
+            putHandoff(timeline, first.handoff());
+        }
+        if (role instanceof HandoffRole.Fetch fetch) {
             putRemote(timeline, fetch.ticket());
+            boolean isRemote = first.handoff().remoteTokens() > 0;
             if (isRemote && fetch.ticket().further().get("tandem_cached_tokens") instanceof Number remote) {
                 cached = Math.max(cached, remote.intValue());
             }
         }
         return new ReplyUsage(promptTokens, outputTokens, Math.min(cached, promptTokens), timeline);
+    }
+
+    private static void putHandoff(Map<String, Object> timeline, TokenEvent.HandoffUsage handoff) {
+        timeline.put("prefill", handoff.remoteTokens() > 0 ? "remote" : "local");
+        timeline.put("remote_tokens", handoff.remoteTokens());
+        timeline.put("handoff_bytes", handoff.bytes());
+        timeline.put("handoff_ms", millis(handoff.nanos()));
+        handoff.recomputeReason().ifPresent(reason -> timeline.put("recompute_reason", reason));
     }
 
     private static void putRemote(Map<String, Object> timeline, HandoffTicket ticket) {

@@ -54,11 +54,11 @@ class NodeEnvironmentTest {
     @Test
     void shouldTakeTheTimeoutsOfTheGuides() {
         var timeouts = read(Map.of("VLLM_NIXL_ABORT_REQUEST_TIMEOUT", "480", "ASCEND_TRANSFER_TIMEOUT", "2500"))
-                .timeouts();
+                .handoff();
         assertThat(timeouts.lease()).isEqualTo(Duration.ofSeconds(480));
         assertThat(timeouts.fetch()).isEqualTo(Duration.ofMillis(2500));
         assertThat(read(Map.of("VLLM_NIXL_ABORT_REQUEST_TIMEOUT", "1", "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", "7"))
-                        .timeouts()
+                        .handoff()
                         .lease())
                 .isEqualTo(Duration.ofSeconds(7));
         assertThat(problem(Map.of("ASCEND_TRANSFER_TIMEOUT", "0"))).contains("ASCEND_TRANSFER_TIMEOUT=0");

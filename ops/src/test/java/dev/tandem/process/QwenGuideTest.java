@@ -35,7 +35,7 @@ class QwenGuideTest {
     private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
 
     @ParameterizedTest(name = "{0}, {1}")
-    @CsvSource({"mooncake, auto", "mooncake, float32"})
+    @CsvSource({"layerwise, auto", "mooncake, auto", "layerwise, float32", "mooncake, float32"})
     void shouldServeAsTheGuideSays(String variant, String dtype) {
         long startNs = System.nanoTime();
         List<List<Integer>> expected = dtype.equals("float32") ? golden() : ofOneRank();

@@ -30,6 +30,8 @@ final class RequestCodec {
     private static final int NONE = 0;
     private static final int LEND = 1;
     private static final int FETCH = 2;
+    private static final int PUSH = 3;
+    private static final int RECEIVE = 4;
 
     private RequestCodec() {}
 
@@ -42,6 +44,14 @@ final class RequestCodec {
             case HandoffRole.Fetch fetch -> {
                 writer.integer(FETCH);
                 writeTicket(writer, fetch.ticket());
+            }
+            case HandoffRole.Push push -> {
+                writer.integer(PUSH);
+                writeTicket(writer, push.target());
+            }
+            case HandoffRole.Receive receive -> {
+                writer.integer(RECEIVE);
+                writer.text(receive.metaserver());
             }
         }
         writer.integer(nanos(request.deadline()));
@@ -84,10 +94,12 @@ final class RequestCodec {
     }
 
     private static HandoffRole readRole(BodyReader reader) throws FrameException {
-        return switch (reader.integer("handoff role", NONE, FETCH)) {
+        return switch (reader.integer("handoff role", NONE, RECEIVE)) {
             case NONE -> new HandoffRole.None();
             case LEND -> new HandoffRole.Lend();
-            default -> new HandoffRole.Fetch(readTicket(reader));
+            case FETCH -> new HandoffRole.Fetch(readTicket(reader));
+            case PUSH -> new HandoffRole.Push(readTicket(reader));
+            default -> new HandoffRole.Receive(reader.text("metaserver", MAX_TICKET_TEXT_BYTES));
         };
     }
 

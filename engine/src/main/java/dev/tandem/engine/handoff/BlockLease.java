@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.transfer.Region;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -18,14 +19,35 @@ final class BlockLease {
     /** ENDED bit and number of open accesses: changed by transfer threads and the engine loop. */
     private final AtomicInteger state = new AtomicInteger();
 
-    private final DoneCount doneMessages; // side-channel poller only
+    private final Purpose purpose;
 
-    BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs, DoneRule doneRule) {
+    /** What the blocks are lent for. */
+    sealed interface Purpose {
+        /** P: a decode node reads them. @param doneMessages so far; side-channel poller only */
+        record Reading(DoneCount doneMessages) implements Purpose {}
+
+        /** D: a prefill node writes them. */
+        record Writing() implements Purpose {}
+    }
+
+    BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs, Purpose purpose) {
         this.requestId = requestId;
         this.firstVirtualId = firstVirtualId;
         this.blockIds = blockIds.clone();
         this.deadlineNs = deadlineNs;
-        this.doneMessages = new DoneCount(doneRule);
+        this.purpose = purpose;
+    }
+
+    Purpose purpose() {
+        return purpose;
+    }
+
+    /** Whether the blocks are lent for this. */
+    boolean allows(Region.Operation operation) {
+        return switch (purpose) {
+            case Purpose.Reading reading -> operation == Region.Operation.READ;
+            case Purpose.Writing writing -> operation == Region.Operation.WRITE;
+        };
     }
 
     String requestId() {
@@ -76,10 +98,5 @@ final class BlockLease {
     boolean end() {
         int before = state.getAndUpdate(seen -> seen | ENDED);
         return before == 0;
-    }
-
-    /** The done messages so far. Side-channel poller only. */
-    DoneCount doneMessages() {
-        return doneMessages;
     }
 }

@@ -1,13 +1,15 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
-import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
+import dev.tandem.transfer.TransferException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +37,9 @@ public final class Handoff implements AutoCloseable {
     private final String incarnation = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
     private final HandoffLedger ledger;
     private final PullConnector connector;
-    private final List<LeasedRegion> regions = new ArrayList<>(); // of all ranks; none on a consumer
+    private final PushSender sender;
+    private final PushReceiver receiver;
+    private final List<LeasedRegion> regions = new ArrayList<>(); // of all ranks; none where peers touch nothing
     private final int sideChannelPort;
 
     private Handoff(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
@@ -50,21 +54,41 @@ public final class Handoff implements AutoCloseable {
         }
         var directory = new LeaseDirectory();
         long leaseNs = config.terms().leaseTimeout().toNanos();
-        var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), 2 * leaseNs, directory);
+        long quietNs = 2 * Math.max(leaseNs, config.terms().fetchTimeout().toNanos());
+        var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), quietNs, directory);
         var doneRule = DoneRule.of(pools.getFirst().layout(), pools.size(), config.peerTpSize());
         this.ledger = new HandoffLedger(
                 new HandoffLedger.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
+        this.receiver = new PushReceiver(
+                new PushReceiver.Node(config, this.pools, hub.messenger(), incarnation),
+                virtualIds,
+                directory,
+                counters,
+                wakeLoop);
         this.connector = new PullConnector(
                 new PullConnector.Node(config, this.pools, hub.transfers()::read, counters, wakeLoop),
                 hub.channel(),
                 hub.book(),
                 hub.limits());
-        var terms = new LeasedRegion.LeaseTerms(directory, counters, ledger::cameToRest);
-        this.sideChannelPort = config.role() == Role.CONSUMER ? config.sideChannelPort() : offer(idCount, terms);
+        this.sender = new PushSender(
+                new PushSender.Node(config, this.pools, hub.transfers()::write, counters, wakeLoop),
+                hub.channel(),
+                hub.book(),
+                hub.limits());
+        var terms = new LeasedRegion.LeaseTerms(directory, counters, this::cameToRest);
+        this.sideChannelPort = config.isHost() ? offer(idCount, terms) : config.sideChannelPort();
+    }
+
+    /** Transfer threads. */
+    private void cameToRest(BlockLease lease) {
+        switch (lease.purpose()) {
+            case BlockLease.Purpose.Reading reading -> ledger.cameToRest(lease);
+            case BlockLease.Purpose.Writing writing -> receiver.cameToRest(lease);
+        }
     }
 
     /**
-     * Binds one side-channel port for each rank, unless the role is CONSUMER.
+     * Binds one side-channel port for each rank, unless peers touch nothing here: a consumer that pulls, a producer that pushes.
      *
      * @param poolsByTpRank of this replica; with equal block size and block count, since a block id means the same in all of them
      * @param hub of the process; closed by who started it, after this
@@ -75,8 +99,9 @@ public final class Handoff implements AutoCloseable {
         requireAlike(poolsByTpRank);
         Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
-                "engine={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
+                "engine={} connector={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
+                config.connector(),
                 config.role(),
                 poolsByTpRank.size(),
                 hub.host(),
@@ -124,10 +149,10 @@ public final class Handoff implements AutoCloseable {
                         hub.host(),
                         config.sideChannelPort(),
                         pools.size(),
-                        (firstPort, rank) -> new PrefillService(
+                        (firstPort, rank) -> new HandoffService(
                                 metadata.get(rank),
-                                new PrefillService.Place(hub.host(), firstPort, rank, pools.size()),
-                                ledger,
+                                new HandoffService.Place(hub.host(), firstPort, rank, pools.size()),
+                                new HandoffService.Books(ledger, receiver),
                                 hub.adders()));
         regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent
         return port;
@@ -147,12 +172,13 @@ public final class Handoff implements AutoCloseable {
      *     out; then nothing was lent
      */
     public HandoffTicket lend(String requestId, int[] blockIds, int lastTokenId, long nowNs) {
+        require(Connector.PULL, "a prompt that a decode node will read");
         if (config.role() == Role.CONSUMER) {
             throw new EngineException(
                     EngineException.Kind.INVALID,
                     "kv_role kv_consumer lends nothing: do_remote_decode is for prefill nodes");
         }
-        requirePoolBlocks(blockIds);
+        PromptBlocks.requireBlocks(blockIds, pools.getFirst());
         BlockLease lease = ledger.lend(requestId, blockIds, nowNs);
         var virtualIds = new ArrayList<Integer>(blockIds.length);
         for (int id = lease.firstVirtualId(); id < lease.endVirtualId(); id++) {
@@ -187,41 +213,95 @@ public final class Handoff implements AutoCloseable {
             int cachedTokens,
             int[] localBlockIds,
             long nowNs) {
+        require(Connector.PULL, "a prompt to be read from a prefill node");
         if (config.role() == Role.PRODUCER) {
             throw new EngineException(
                     EngineException.Kind.INVALID,
                     "kv_role kv_producer fetches nothing: do_remote_prefill is for decode nodes");
         }
-        requirePoolBlocks(localBlockIds);
-        KvLayout layout = pools.getFirst().layout();
-        int blockSize = layout.blockSize();
-        if (promptTokens < 1 || cachedTokens < 0 || cachedTokens % blockSize != 0) {
-            throw new IllegalArgumentException(
-                    cachedTokens + " cached of " + promptTokens + " prompt tokens in blocks of " + blockSize);
-        }
-        if (localBlockIds.length < layout.blocksFor(promptTokens)) {
-            throw new IllegalArgumentException(localBlockIds.length + " blocks for " + promptTokens + " tokens");
-        }
-        var blockIds = new ArrayList<Integer>(localBlockIds.length);
-        for (int blockId : localBlockIds) {
-            blockIds.add(blockId);
-        }
+        new PromptBlocks(requestId, promptTokens, cachedTokens, localBlockIds).requireIn(pools.getFirst());
         var tokens = new TransferPlan.Tokens(Math.min(cachedTokens, promptTokens), promptTokens);
-        connector.fetch(new Fetch.Order(requestId, ticket, tokens, blockIds), nowNs);
+        connector.fetch(new Fetch.Order(requestId, ticket, tokens, boxed(localBlockIds)), nowNs);
     }
 
-    private void requirePoolBlocks(int[] blockIds) {
-        int blockCount = pools.getFirst().blockCount();
+    private static List<Integer> boxed(int[] blockIds) {
+        var boxed = new ArrayList<Integer>(blockIds.length);
         for (int blockId : blockIds) {
-            if (blockId < 0 || blockId >= blockCount) {
-                throw new IllegalArgumentException("block " + blockId + " of " + blockCount);
-            }
+            boxed.add(blockId);
+        }
+        return boxed;
+    }
+
+    private void require(Connector connector, String what) {
+        if (config.connector() != connector) {
+            throw new EngineException(
+                    EngineException.Kind.INVALID,
+                    what + " needs kv_connector "
+                            + (connector == Connector.PULL ? "MooncakeConnector" : "MooncakeLayerwiseConnector")
+                            + "; this node runs the other one");
         }
     }
 
-    /** D: gives a fetch up. Its memory is at rest only when its event arrives. An unknown id is ignored. */
+    /**
+     * D: has a prompt's KV pushed into local blocks; ends in {@link HandoffEvent.FetchDone} or {@link HandoffEvent.FetchFailed}. Cached
+     * blocks are not lent, and never written.
+     *
+     * @param metaserver an allowed URL: whoever is invited there learns where to write
+     * @param further keys that the invitation carries to the prefill node beside the known ones
+     * @throws EngineException INVALID when the request's KV is awaited already or the role is PRODUCER, OVERLOADED when virtual ids run
+     *     out; then nothing was begun
+     */
+    public void receive(PromptBlocks prompt, String metaserver, Map<String, Object> further, long nowNs) {
+        require(Connector.LAYERWISE, "a prompt to be pushed here");
+        if (config.role() == Role.PRODUCER) {
+            throw new EngineException(
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_producer receives nothing: do_remote_prefill is for decode nodes");
+        }
+        prompt.requireIn(pools.getFirst());
+        var all = new HashMap<>(further);
+        all.put("remote_host", hub.host());
+        all.put("remote_port", sideChannelPort);
+        receiver.begin(prompt, metaserver, all, nowNs);
+    }
+
+    /**
+     * P: begins to push a prompt that is about to be computed; {@link #stored} says how far it is. Ends in {@link HandoffEvent.PushDone}
+     * or {@link HandoffEvent.PushFailed}; the blocks are read until then.
+     *
+     * @param target the decode node's blocks, the last ones of the prompt
+     * @throws EngineException INVALID when a request of this id is being pushed or the role is CONSUMER; then nothing was begun
+     */
+    public void push(PromptBlocks prompt, HandoffTicket target) {
+        require(Connector.LAYERWISE, "a prompt to be pushed to a decode node");
+        if (config.role() == Role.CONSUMER) {
+            throw new EngineException(
+                    EngineException.Kind.INVALID,
+                    "kv_role kv_consumer pushes nothing: do_remote_decode is for prefill nodes");
+        }
+        prompt.requireIn(pools.getFirst());
+        sender.begin(new Push.Order(prompt.requestId(), target, prompt.promptTokens(), boxed(prompt.blockIds())));
+    }
+
+    /** P, on a rank worker: one layer of the running step lies in that rank's pool. Never blocks. */
+    public void stored(List<PushProgress> prompts, int tpRank, int layer) {
+        sender.stored(prompts, tpRank, layer);
+    }
+
+    /** P: gives a push up and tells the decode node. The blocks are at rest only when its event arrives. An unknown id is ignored. */
+    public void cancelPush(String requestId, String reason) {
+        sender.cancel(requestId, new TransferException(TransferException.Kind.CANCELLED, reason));
+    }
+
+    /** P: tells a decode node that what it waits for will not be computed here. */
+    public void refusePush(String requestId, HandoffTicket target, String reason) {
+        sender.refuse(requestId, target, reason);
+    }
+
+    /** D: gives a fetch or a wait for a push up. Its memory is at rest only when its event arrives. An unknown id is ignored. */
     public void cancelFetch(String requestId) {
         connector.cancel(requestId);
+        receiver.cancel(requestId);
     }
 
     /** D: refuses or does not need the KV; tells P to free it. */
@@ -239,17 +319,21 @@ public final class Handoff implements AutoCloseable {
         var events = new ArrayList<HandoffEvent>();
         ledger.poll(nowNs, events);
         connector.poll(nowNs, events);
+        receiver.poll(nowNs, events);
+        sender.poll(events);
         return events;
     }
 
     /** When {@link #poll} must be called at the latest, on the clock of {@code nowNs}; Long.MAX_VALUE when nothing waits. */
     public long nextDeadlineNs() {
-        long lease = ledger.nextDeadlineNs();
-        long fetch = connector.nextDeadlineNs();
-        if (lease == Long.MAX_VALUE || fetch == Long.MAX_VALUE) {
-            return Math.min(lease, fetch);
+        long earliest = Long.MAX_VALUE;
+        for (long deadlineNs :
+                new long[] {ledger.nextDeadlineNs(), connector.nextDeadlineNs(), receiver.nextDeadlineNs()}) {
+            if (earliest == Long.MAX_VALUE || (deadlineNs != Long.MAX_VALUE && deadlineNs - earliest < 0)) {
+                earliest = deadlineNs;
+            }
         }
-        return lease - fetch < 0 ? lease : fetch;
+        return earliest;
     }
 
     /** Counters of all handoffs of the process; any thread. */
@@ -260,19 +344,20 @@ public final class Handoff implements AutoCloseable {
     /**
      * Ends leases, cancels fetches, tells peers; returns when nothing touches the pools any more. Called when the engine loop has ended.
      *
-     * @throws IllegalStateException when reads into the pools do not come to rest; then the pools must stay
+     * @throws IllegalStateException when transfers of the pools do not come to rest; then the pools must stay
      */
     @Override
     public void close() {
         ledger.cancelAll();
-        boolean isAtRest = connector.close(REST_LIMIT);
+        receiver.cancelAll();
+        boolean isAtRest = connector.close(REST_LIMIT) & sender.close(REST_LIMIT);
         if (!regions.isEmpty()) {
             hub.channel().stopListening(sideChannelPort, pools.size());
             regions.forEach(hub.transfers()::unregister);
         }
         if (!isAtRest) {
             throw new IllegalStateException(
-                    "reads into the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
+                    "transfers of the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
         }
     }
 }

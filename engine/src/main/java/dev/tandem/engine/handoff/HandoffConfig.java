@@ -9,16 +9,48 @@ import java.time.Duration;
  * @param engineId of this node, unique in the deployment
  * @param sideChannelPort of tensor rank 0 of this replica, {@code kv_port + global dp rank * tp size}; rank r listens on
  *     {@code sideChannelPort + r}. 0 for any free ones
- * @param role {@code kv_role}
+ * @param part which side it takes, and how KV moves
  * @param peerTpSize tensor ranks of the other side's engines, as {@code kv_connector_extra_config} says; a ticket that says it itself wins
  * @param terms deadlines and what happens when they pass
  */
-public record HandoffConfig(String engineId, int sideChannelPort, Role role, int peerTpSize, Terms terms) {
+public record HandoffConfig(String engineId, int sideChannelPort, Part part, int peerTpSize, Terms terms) {
     public HandoffConfig {
         if (peerTpSize < 1 || peerTpSize > HandoffTicket.MAX_TP_SIZE) {
             throw new IllegalArgumentException(
                     "tp_size " + peerTpSize + " of the peer is not 1 to " + HandoffTicket.MAX_TP_SIZE);
         }
+    }
+
+    /** {@code kv_role}. */
+    public Role role() {
+        return part.role();
+    }
+
+    /** {@code kv_connector}. */
+    public Connector connector() {
+        return part.connector();
+    }
+
+    /** Whether this engine's memory is read or written by peers, so that they need to find it. */
+    boolean isHost() {
+        return switch (part.connector()) {
+            case PULL -> part.role() != Role.CONSUMER;
+            case LAYERWISE -> part.role() != Role.PRODUCER;
+        };
+    }
+
+    /**
+     * @param role {@code kv_role}
+     * @param connector {@code kv_connector}, the same on both sides
+     */
+    public record Part(Role role, Connector connector) {}
+
+    /** When bytes move. */
+    public enum Connector {
+        /** MooncakeConnector: the decode node reads a prompt's KV when the prefill node has answered. */
+        PULL,
+        /** MooncakeLayerwiseConnector: the prefill node writes each layer as it is computed. */
+        LAYERWISE
     }
 
     /** {@code kv_role}. */

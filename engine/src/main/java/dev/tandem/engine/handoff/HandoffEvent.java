@@ -16,15 +16,26 @@ public sealed interface HandoffEvent {
     record LeaseEnded(String requestId, int[] blockIds, Reason reason) implements HandoffEvent {}
 
     /**
-     * D: every byte asked for has arrived.
+     * D: every byte asked for has arrived, whether it was read from here or pushed from there.
      *
-     * @param bytes KV bytes read; 0 when all of it was cached
-     * @param nanos from {@link Handoff#fetch} to the last byte
+     * @param bytes KV bytes that came; 0 when all of it was cached
+     * @param nanos from {@link Handoff#fetch} or {@link Handoff#receive} to the last byte
      */
     record FetchDone(String requestId, long bytes, long nanos) implements HandoffEvent {}
 
-    /** D: the KV was not read, or not all of it; nothing writes into the blocks any more. Their content is undefined. */
+    /** D: the KV did not come, or not all of it; nothing writes into the blocks any more. Their content is undefined. */
     record FetchFailed(String requestId, TransferException cause) implements HandoffEvent {}
+
+    /**
+     * P: the decode node has the whole prompt and said so; nothing reads the blocks any more.
+     *
+     * @param bytes KV bytes written; the decode node's cached prefix is not among them
+     * @param nanos from {@link Handoff#push} to the decode node's word
+     */
+    record PushDone(String requestId, long bytes, long nanos) implements HandoffEvent {}
+
+    /** P: the prompt was not written, or not all of it; the decode node was told, and nothing reads the blocks any more. */
+    record PushFailed(String requestId, TransferException cause) implements HandoffEvent {}
 
     /** Why a lease ended. */
     enum Reason {

@@ -34,6 +34,7 @@ public final class HandoffHub implements AutoCloseable {
 
     private final String host;
     private final HandoffLimits limits;
+    private final Invitation.Messenger messenger;
     private final HandoffCounters counters = new HandoffCounters();
     private final TransferEngine transfers;
     private final SideChannel channel;
@@ -44,9 +45,10 @@ public final class HandoffHub implements AutoCloseable {
     private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
-    private HandoffHub(String host, HandoffLimits limits, TransferEngine transfers) {
+    private HandoffHub(String host, HandoffLimits limits, TransferEngine transfers, Invitation.Messenger messenger) {
         this.host = host;
         this.limits = limits;
+        this.messenger = messenger;
         this.transfers = transfers;
         this.channel = SideChannel.start(limits, counters);
         this.book = new PeerBook(channel.questions(), limits.peers());
@@ -58,10 +60,11 @@ public final class HandoffHub implements AutoCloseable {
      * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
      *
      * @param host announced address; both listeners bind exactly it
+     * @param messenger carries invitations of layerwise pushes; not closed
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
-    public static HandoffHub start(String host) {
-        HandoffHub hub = start(host, HandoffLimits.standard());
+    public static HandoffHub start(String host, Invitation.Messenger messenger) {
+        HandoffHub hub = start(host, HandoffLimits.standard(), messenger);
         log.info("handoff host={} transfer engine={}", host, hub.transfers.segmentName());
         hub.warmUp.start();
         return hub;
@@ -80,9 +83,21 @@ public final class HandoffHub implements AutoCloseable {
         }
     }
 
+    /** The same for a process whose engines pull: nobody is invited. */
+    public static HandoffHub start(String host) {
+        return start(
+                host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
+    }
+
+    /** A hub without warm-up that invites nobody. */
     static HandoffHub start(String host, HandoffLimits limits) {
+        return start(
+                host, limits, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
+    }
+
+    static HandoffHub start(String host, HandoffLimits limits, Invitation.Messenger messenger) {
         try {
-            return new HandoffHub(host, limits, TransferEngine.start(limits.transferConfig(host)));
+            return new HandoffHub(host, limits, TransferEngine.start(limits.transferConfig(host)), messenger);
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -107,6 +122,10 @@ public final class HandoffHub implements AutoCloseable {
     /** Adders behind {@link #counters}. */
     HandoffCounters adders() {
         return counters;
+    }
+
+    Invitation.Messenger messenger() {
+        return messenger;
     }
 
     HandoffLimits limits() {

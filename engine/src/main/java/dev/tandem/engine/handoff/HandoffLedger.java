@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.BlockLease.Purpose.Reading;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.request.EngineException;
@@ -60,7 +61,7 @@ final class HandoffLedger {
                     EngineException.Kind.INVALID, "request id " + requestId + " is in use: its blocks are lent");
         }
         int first = virtualIds.take(blockIds.length, nowNs);
-        var lease = new BlockLease(requestId, first, blockIds, nowNs + terms.leaseTimeoutNs(), terms.doneRule());
+        var lease = new BlockLease(requestId, first, blockIds, nowNs + terms.leaseTimeoutNs(), new Reading(new DoneCount(terms.doneRule())));
         live.put(requestId, lease);
         directory.add(lease);
         log.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);
@@ -84,16 +85,16 @@ final class HandoffLedger {
      */
     void done(String requestId, int rank, Map<Integer, Integer> announced) {
         BlockLease lease = directory.ofRequest(requestId);
-        if (lease == null) {
+        if (lease == null || !(lease.purpose() instanceof Reading reading)) {
             counters.increment(HandoffCounter.DONE_UNKNOWN);
             return;
         }
         counters.increment(HandoffCounter.DONE_RECEIVED);
-        if (lease.doneMessages().add(rank, announced)) {
+        if (reading.doneMessages().add(rank, announced)) {
             released.add(lease);
             wakeLoop.run();
         } else {
-            log.debug("request={} done messages by rank: {}", requestId, lease.doneMessages());
+            log.debug("request={} done messages by rank: {}", requestId, reading.doneMessages());
         }
     }
 

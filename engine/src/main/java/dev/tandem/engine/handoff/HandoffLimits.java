@@ -11,13 +11,20 @@ import java.time.Duration;
  * @param questionsPerPeer questions that may wait for one peer; one more fails
  * @param peers sockets and cached metadata kept; the longest unused goes first
  * @param fetches reads that may be under way; one more fails
+ * @param writesPerPush writes of one prompt that may be under way; what is stored meanwhile goes out later, in longer pieces
  * @param closeGrace how long closing waits for done messages to be delivered
  */
 record HandoffLimits(
-        Duration answerTimeout, int tries, int questionsPerPeer, int peers, int fetches, Duration closeGrace) {
+        Duration answerTimeout,
+        int tries,
+        int questionsPerPeer,
+        int peers,
+        int fetches,
+        int writesPerPush,
+        Duration closeGrace) {
     /** vllm-ascend's 1 s and 3 tries, and bounds that only a fault reaches. */
     static HandoffLimits standard() {
-        return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 4096, Duration.ofSeconds(1));
+        return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 4096, 8, Duration.ofSeconds(1));
     }
 
     /** Settings of the transfer engine for a host. */

@@ -1,6 +1,8 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.request.HandoffTicket;
@@ -78,7 +80,7 @@ final class HandoffWarmUp implements AutoCloseable {
         }
         var pool = new KvPool(new KvLayout(BLOCK_SIZE, planes), BLOCKS);
         pools.add(pool);
-        return Handoff.startQuietly(new HandoffConfig(engineId, 0, role, 1, TERMS), List.of(pool), hub, wakes::release);
+        return Handoff.startQuietly(new HandoffConfig(engineId, 0, new Part(role, Connector.PULL), 1, TERMS), List.of(pool), hub, wakes::release);
     }
 
     /** One lease and one fetch of all but one token of it; false when the time is up before both have ended. */

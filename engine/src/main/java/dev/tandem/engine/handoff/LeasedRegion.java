@@ -13,7 +13,7 @@ import java.util.function.Consumer;
 
 /**
  * One plane of a pool as peers see it: virtual block v at {@code address + v * blockBytes}, translated to its physical block while a
- * lease holds v. A range must lie inside one live lease; anything else is refused. Thread-safe; opened by transfer threads.
+ * lease holds v. A range must lie inside one live lease, and be read or written as the lease says; anything else is refused. Thread-safe; opened by transfer threads.
  *
  * <pre>
  *   address                                                      address + idCount * blockBytes
@@ -104,17 +104,17 @@ final class LeasedRegion implements Region {
 
     @Override
     public Access open(long from, long bytes, Operation operation) {
-        if (operation != Operation.READ) {
-            throw refused(from, bytes, "lent blocks are read only");
-        }
         if (bytes < 1 || from < address || from - address > length() - bytes) {
             throw refused(from, bytes, "the range leaves the region");
         }
         int first = (int) ((from - address) / blockBytes);
         int last = (int) ((from - address + bytes - 1) / blockBytes);
         BlockLease lease = terms.directory.holding(first, last);
-        if (lease == null || !lease.tryOpen()) {
-            throw refused(from, bytes, "virtual blocks " + first + " to " + last + " are not lent, or no more");
+        if (lease == null || !lease.allows(operation) || !lease.tryOpen()) {
+            throw refused(
+                    from,
+                    bytes,
+                    "virtual blocks " + first + " to " + last + " are not lent for " + operation + ", or no more");
         }
         try {
             return new LeasedAccess(lease, pieces(lease, from - address, bytes));

@@ -19,8 +19,14 @@ record PeerMetadata(
         planeAddresses = List.copyOf(planeAddresses);
     }
 
+    /** This rank in a plan, for the blocks of one prompt. Only of a peer that told its layout. */
+    TransferPlan.Side side(List<Integer> blockIds) {
+        Details told = details.orElseThrow(() -> new IllegalStateException("engine " + engineId + " told no layout"));
+        return new TransferPlan.Side(told.layout(), planeAddresses, blockIds);
+    }
+
     /**
-     * What a reader needs so that it cannot misread.
+     * What a reader or writer needs so that it cannot mistake a byte.
      *
      * @param incarnation drawn at the start of the process; also in each ticket, so that one of an earlier life is recognised
      * @param tpRank which rank of the engine's {@code tpSize} this is

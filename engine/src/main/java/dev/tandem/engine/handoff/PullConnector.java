@@ -11,18 +11,12 @@ import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Queue;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -65,9 +59,7 @@ final class PullConnector {
     private final Queue<HandoffEvent> events = new ConcurrentLinkedQueue<>();
 
     // Owned by the side-channel poller.
-    private final Set<Fetch> moving = new HashSet<>(); // with open reads
-    private @Nullable CompletableFuture<Boolean>
-            rest; // completed when nothing moves any more; null while the engine lives
+    private final Rest rest = new Rest();
 
     PullConnector(Node node, SideChannel channel, PeerBook book, HandoffLimits limits) {
         this.node = node;
@@ -206,7 +198,6 @@ final class PullConnector {
         }
         fetch.readBy = ranks;
         fetch.beginReads();
-        moving.add(fetch);
         for (ReadPlan.Read read : reads) {
             post(fetch, read);
         }
@@ -222,6 +213,7 @@ final class PullConnector {
         Transfer transfer = node.reader().read(peer, read.spans(), Duration.ofNanos(leftNanos));
         fetch.reads.add(transfer);
         fetch.openReads++;
+        rest.enter();
         fetch.plannedBytes += read.spans().totalBytes();
         transfer.done().whenComplete((moved, cause) -> channel.execute(() -> moved(fetch, moved, cause)));
     }
@@ -236,10 +228,9 @@ final class PullConnector {
             fetch.reads.forEach(Transfer::cancel);
         }
         if (fetch.openReads == 0) {
-            moving.remove(fetch);
             settle(fetch);
-            reportRest();
         }
+        rest.leave();
     }
 
     /** All reads are at rest. */
@@ -278,7 +269,8 @@ final class PullConnector {
         ask(fetch);
     }
 
-    private static TransferException asTransferException(@Nullable Throwable cause) {
+    /** Why a transfer ended. */
+    static TransferException asTransferException(@Nullable Throwable cause) {
         Throwable found = cause instanceof CompletionException ? cause.getCause() : cause;
         if (found instanceof TransferException exception) {
             return exception;
@@ -351,39 +343,9 @@ final class PullConnector {
         }
     }
 
-    private void reportRest() {
-        if (rest != null && moving.isEmpty()) {
-            rest.complete(true);
-        }
-    }
-
-    // ---- whoever closes the engine, after its loop has ended
-    // -------------------------------------------------------------
-
     /** Gives up all that is under way and returns when nothing writes into the pools any more; false when that takes too long. */
     boolean close(Duration patience) {
         cancelAll();
-        var atRest = new CompletableFuture<Boolean>();
-        channel.execute(() -> {
-            rest = atRest;
-            reportRest();
-        });
-        boolean isInterrupted = false;
-        long endNs = System.nanoTime() + patience.toNanos();
-        while (!atRest.isDone() && channel.isRunning() && endNs - System.nanoTime() > 0) {
-            try {
-                atRest.get(50, TimeUnit.MILLISECONDS);
-            } catch (TimeoutException e) {
-                log.trace("reads are still under way");
-            } catch (ExecutionException e) {
-                throw new IllegalStateException(e);
-            } catch (InterruptedException e) {
-                isInterrupted = true;
-            }
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return atRest.isDone();
+        return rest.await(channel, patience, () -> {});
     }
 }

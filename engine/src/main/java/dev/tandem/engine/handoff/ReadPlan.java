@@ -33,9 +33,12 @@ final class ReadPlan {
      * @throws TransferException REJECTED when the peer does not hold what is needed, or does not tell how its blocks are laid out
      */
     static List<Read> of(Fetch.Order order, List<PeerMetadata> peers, List<KvPool> pools) {
-        var sources = new ArrayList<TransferPlan.Source>();
+        var sources = new ArrayList<TransferPlan.Side>();
         for (PeerMetadata peer : peers) {
-            sources.add(source(order.ticket(), peer));
+            requireReadable(order.ticket(), peer);
+            var source = peer.side(order.ticket().blockIds());
+            source.requireBlocks(order.tokens().to());
+            sources.add(source);
         }
         var reads = new ArrayList<Read>();
         int ranks = peers.size();
@@ -46,12 +49,14 @@ final class ReadPlan {
         return reads;
     }
 
-    private static TransferPlan.Source source(HandoffTicket ticket, PeerMetadata peer) {
-        PeerMetadata.Details details = peer.details()
-                .orElseThrow(() -> new TransferException(
-                        Kind.REJECTED,
-                        "engine " + peer.engineId()
-                                + " does not tell the layout of its blocks, so they cannot be read"));
+    /** @throws TransferException REJECTED when a ticket's blocks cannot be found in what a peer told */
+    static void requireReadable(HandoffTicket ticket, PeerMetadata peer) {
+        if (peer.details().isEmpty()) {
+            throw new TransferException(
+                    Kind.REJECTED,
+                    "engine " + peer.engineId()
+                            + " does not tell the layout of its blocks, so nothing can be read there or written");
+        }
         if (isOtherLife(ticket, peer)) {
             throw new TransferException(
                     Kind.REJECTED, "engine " + peer.engineId() + " was restarted since it wrote the ticket");
@@ -62,7 +67,6 @@ final class ReadPlan {
                         Kind.REJECTED, "block " + blockId + " of a peer with " + peer.blockCount() + " blocks");
             }
         }
-        return new TransferPlan.Source(details.layout(), peer.planeAddresses(), ticket.blockIds());
     }
 
     /** Whether a ticket was written by an earlier or later life of the process that told this. */
@@ -74,27 +78,25 @@ final class ReadPlan {
 
     private static void addReads(
             Fetch.Order order,
-            List<TransferPlan.Source> sources,
+            List<TransferPlan.Side> sources,
             List<PeerMetadata> peers,
             KvPool pool,
             List<Read> reads) {
-        var offsets = new ArrayList<Long>();
-        for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
-            offsets.add(pool.planeOffset(plane));
-        }
-        var target = new TransferPlan.Target(pool.layout(), pool.memory(), offsets, order.localBlockIds());
-        List<SpanBatch> batches = TransferPlan.plan(sources, target, order.tokens());
+        var plan = TransferPlan.between(
+                sources, TransferPlan.Side.of(pool, order.localBlockIds()), TransferPlan.Local.TARGET);
         Map<Integer, List<SpanBatch>> byPort = new TreeMap<>();
-        for (int index = 0; index < batches.size(); index++) {
-            if (batches.get(index).spans() > 0) {
+        for (int index = 0; index < sources.size(); index++) {
+            SpanBatch batch = plan.spans(index, order.tokens(), pool.memory());
+            if (batch.spans() > 0) {
                 byPort.computeIfAbsent(peers.get(index).transferPort(), port -> new ArrayList<>())
-                        .add(batches.get(index));
+                        .add(batch);
             }
         }
         byPort.forEach((port, parts) -> reads.add(new Read(port, SpanBatch.joined(parts))));
     }
 
-    private static <T> List<T> rotated(List<T> list, int by) {
+    /** The list from {@code by} on, then its beginning. */
+    static <T> List<T> rotated(List<T> list, int by) {
         var rotated = new ArrayList<T>(list);
         Collections.rotate(rotated, -by);
         return rotated;

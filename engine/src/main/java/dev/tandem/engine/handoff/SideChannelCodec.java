@@ -1,6 +1,8 @@
 package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
+import dev.tandem.engine.handoff.SideChannelMessage.DoneSending;
+import dev.tandem.engine.handoff.SideChannelMessage.FailedSending;
 import dev.tandem.engine.handoff.SideChannelMessage.GetMetadata;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kernel.DType;
@@ -15,6 +17,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.SortedMap;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessageBufferPacker;
@@ -29,6 +32,8 @@ import org.msgpack.core.MessageUnpacker;
  * <pre>
  *   request   [ bin "get_meta_msg", str "" ]
  *             [ bin "done_recving_msg", str requestId ]           newer nodes and ours: a third element { port: { "num": sends, "host": str } } or {}
+ *             [ bin "done_sending_msg", str requestId, { "lease": int } ]                        foreign nodes: two elements, or int and str
+ *             [ bin "failed_sending_msg", str requestId, { "lease": int, "reason": str } ]
  *   metadata  { "engine_id": str, "te_rpc_port": int, "kv_caches_base_addr": [int per plane], "num_blocks": int,
  *               keys of our own that vllm-ascend skips:
  *               "block_size": int, "block_lens": [int per plane], "local_ip": str, "handshake_port": int,
@@ -49,6 +54,10 @@ final class SideChannelCodec {
     /** Longest metadata payload. */
     static final int MAX_METADATA_BYTES = 1 << 20;
 
+    /** Longest reason of a failure, chars. */
+    private static final int MAX_REASON = 1024;
+
+    private static final int MAX_ELEMENTS = 4;
     private static final int MAX_PLANES = 8192;
     private static final int MAX_PORTS = 4096;
     private static final int MAX_SENDS = 1 << 20;
@@ -56,6 +65,8 @@ final class SideChannelCodec {
 
     private static final byte[] GET_METADATA = "get_meta_msg".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] DONE_RECEIVING = "done_recving_msg".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] DONE_SENDING = "done_sending_msg".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] FAILED_SENDING = "failed_sending_msg".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] ACKNOWLEDGEMENT = "ACK".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] REFUSAL = "NAK".getBytes(StandardCharsets.US_ASCII);
 
@@ -97,11 +108,32 @@ final class SideChannelCodec {
         });
     }
 
+    /** @param lease the first virtual block id of the decode node's lease */
+    static byte[] encodeDoneSending(String requestId, int lease) {
+        return packed(packer -> {
+            packer.packArrayHeader(3);
+            packer.packBinaryHeader(DONE_SENDING.length).writePayload(DONE_SENDING);
+            packer.packString(requestId).packMapHeader(1);
+            packer.packString("lease").packInt(lease);
+        });
+    }
+
+    /** @param reason shortened when it is long */
+    static byte[] encodeFailedSending(String requestId, int lease, String reason) {
+        return packed(packer -> {
+            packer.packArrayHeader(3);
+            packer.packBinaryHeader(FAILED_SENDING.length).writePayload(FAILED_SENDING);
+            packer.packString(requestId).packMapHeader(2);
+            packer.packString("lease").packInt(lease);
+            packer.packString("reason").packString(reason.substring(0, Math.min(reason.length(), MAX_REASON)));
+        });
+    }
+
     /** @throws TransferException CORRUPT when the payload is no request */
     static SideChannelMessage decodeRequest(byte[] payload) {
         return unpacked(payload, MAX_REQUEST_BYTES, unpacker -> {
             int elements = unpacker.unpackArrayHeader();
-            if (elements < 2 || elements > 3) {
+            if (elements < 2 || elements > MAX_ELEMENTS) {
                 throw corrupt("a request of " + elements + " elements");
             }
             byte[] verb = readBytes(unpacker, 64, "verb");
@@ -111,12 +143,46 @@ final class SideChannelCodec {
                 }
                 return new GetMetadata();
             }
-            if (!Arrays.equals(verb, DONE_RECEIVING)) {
+            String requestId = readString(unpacker, MAX_ID_BYTES, "request id");
+            SideChannelMessage message;
+            if (Arrays.equals(verb, DONE_RECEIVING)) {
+                message = new DoneReceiving(requestId, elements > 2 ? readSends(unpacker) : Map.of());
+            } else if (Arrays.equals(verb, DONE_SENDING)) {
+                message = new DoneSending(requestId, readSent(elements > 2, unpacker).lease());
+            } else if (Arrays.equals(verb, FAILED_SENDING)) {
+                Sent sent = readSent(elements > 2, unpacker);
+                message = new FailedSending(requestId, sent.lease(), sent.reason());
+            } else {
                 throw corrupt("unknown verb");
             }
-            String requestId = readString(unpacker, MAX_ID_BYTES, "request id");
-            return new DoneReceiving(requestId, elements == 3 ? readSends(unpacker) : Map.of());
+            for (int element = 3; element < elements; element++) {
+                unpacker.skipValue();
+            }
+            return message;
         });
+    }
+
+    /** What our prefill nodes say besides the request id. */
+    private record Sent(OptionalInt lease, String reason) {}
+
+    /** {@code { "lease": int, "reason": str }}, or whatever newer nodes say there. */
+    private static Sent readSent(boolean isThere, MessageUnpacker unpacker) throws IOException {
+        OptionalInt lease = OptionalInt.empty();
+        String reason = "it does not say why";
+        if (isThere && !unpacker.getNextFormat().getValueType().isMapType()) {
+            unpacker.skipValue();
+        } else if (isThere) {
+            int keys = bounded(unpacker.unpackMapHeader(), 16, "keys");
+            for (int index = 0; index < keys; index++) {
+                String key = readString(unpacker, 64, "key");
+                switch (key) {
+                    case "lease" -> lease = OptionalInt.of(unpacker.unpackInt());
+                    case "reason" -> reason = readString(unpacker, 4 * MAX_REASON, key);
+                    default -> unpacker.skipValue();
+                }
+            }
+        }
+        return new Sent(lease, reason);
     }
 
     /** {@code { port: { "num": sends, … } }}, or whatever else newer nodes send for "one". */

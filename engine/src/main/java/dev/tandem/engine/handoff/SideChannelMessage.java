@@ -1,8 +1,9 @@
 package dev.tandem.engine.handoff;
 
 import java.util.Map;
+import java.util.OptionalInt;
 
-/** What a decode node asks of a prefill node's side channel. */
+/** What peers ask of a side channel, or tell it. */
 sealed interface SideChannelMessage {
     /** {@code (b"get_meta_msg", "")}: answered with {@link PeerMetadata}. */
     record GetMetadata() implements SideChannelMessage {}
@@ -14,4 +15,18 @@ sealed interface SideChannelMessage {
      *     say
      */
     record DoneReceiving(String requestId, Map<Integer, Integer> sendsByPort) implements SideChannelMessage {}
+
+    /**
+     * {@code (b"done_sending_msg", request_id)} to a decode node: answered with {@code ACK} when it waits for that, else {@code NAK}.
+     *
+     * @param lease the first virtual block id that was written, which our prefill nodes name; foreign ones do not
+     */
+    record DoneSending(String requestId, OptionalInt lease) implements SideChannelMessage {}
+
+    /**
+     * {@code (b"failed_sending_msg", request_id)} to a decode node: answered like {@link DoneSending}.
+     *
+     * @param reason why; empty when a foreign node does not tell
+     */
+    record FailedSending(String requestId, OptionalInt lease, String reason) implements SideChannelMessage {}
 }

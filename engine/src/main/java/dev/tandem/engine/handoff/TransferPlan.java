@@ -2,53 +2,66 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
+import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.SpanBatch;
 import dev.tandem.transfer.TransferException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.function.IntPredicate;
 
 /**
- * Which bytes of which peer rank go where in the local pool, so that the KV of some tokens is here. Pure.
+ * Which bytes of which rank of one engine go where in one rank of another, so that the KV of some tokens is there. Pure, and the same in
+ * both directions: a pull has its target here, a push its source.
  *
  * <p>Both sides keep a block as [heads, blockSize, headDim], so the tokens of one head are contiguous inside a block and so are the
  * heads of a rank. Every token range is cut at the block borders of both sides. A piece that is a whole block on both sides is one span
  * for all heads that the two ranks share; any other piece is one span a head. Neighbours that touch on both sides become one span. Only
- * slots of the asked tokens are read: the rest of a last block may hold another request's values and never leaves its node.
+ * slots of the asked tokens are moved: the rest of a last block may hold another request's values and never leaves its node.
  *
- * <p>Ranks: every local head is taken from the first source that holds it, so any number of sources with any split of the heads works,
- * replicated heads included.
+ * <p>Ranks: every head of the target is taken from the first source that holds it, so any number of sources with any split of the heads
+ * works, replicated heads included.
  */
 final class TransferPlan {
-    /** Most pieces that one source may be cut into, before neighbours are joined: 131,072 tokens in 16-token blocks, scattered, in 188 planes, are 1.5 million. */
+    /** Most pieces that one batch may be cut into, before neighbours are joined: 131,072 tokens in 16-token blocks, scattered, in 188 planes, are 1.5 million. */
     static final int MAX_PIECES = 1 << 22;
 
     /**
-     * One rank of the peer.
+     * One rank.
      *
      * @param layout of its blocks
-     * @param planeAddresses where virtual block 0 of each plane lies; [planes]
-     * @param blockIds virtual blocks of the whole prompt, in order
+     * @param bases where block 0 of each plane lies: an offset in the local pool, or an address at the peer; [planes]
+     * @param blockIds blocks of the whole prompt, in order: physical ones here, virtual ones at the peer. Blocks before the first moved
+     *     token are never looked at
      */
-    record Source(KvLayout layout, List<Long> planeAddresses, List<Integer> blockIds) {
-        Source {
-            planeAddresses = List.copyOf(planeAddresses);
+    record Side(KvLayout layout, List<Long> bases, List<Integer> blockIds) {
+        Side {
+            bases = List.copyOf(bases);
             blockIds = List.copyOf(blockIds);
         }
-    }
 
-    /**
-     * The local rank.
-     *
-     * @param layout of its blocks
-     * @param memory of its pool
-     * @param planeOffsets where block 0 of each plane lies in {@code memory}; [planes]
-     * @param blockIds physical blocks of the whole prompt, in order
-     */
-    record Target(KvLayout layout, MemorySegment memory, List<Long> planeOffsets, List<Integer> blockIds) {
-        Target {
-            planeOffsets = List.copyOf(planeOffsets);
-            blockIds = List.copyOf(blockIds);
+        /** A local rank. */
+        static Side of(KvPool pool, List<Integer> blockIds) {
+            var offsets = new ArrayList<Long>();
+            for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
+                offsets.add(pool.planeOffset(plane));
+            }
+            return new Side(pool.layout(), offsets, blockIds);
+        }
+
+        /** @throws TransferException REJECTED when a peer's blocks are not those of a prompt of that length */
+        void requireBlocks(int promptTokens) {
+            int needed = layout.blocksFor(promptTokens);
+            if (blockIds.size() != needed) {
+                throw rejected("the peer names " + blockIds.size() + " blocks of " + layout.blockSize()
+                        + " tokens, but a prompt of " + promptTokens + " tokens has " + needed);
+            }
+            if (bases.size() != layout.planes().size()) {
+                throw rejected("the peer gives " + bases.size() + " plane addresses for "
+                        + layout.planes().size() + " planes");
+            }
         }
     }
 
@@ -61,99 +74,140 @@ final class TransferPlan {
         }
     }
 
+    /** Which side is this process. */
+    enum Local {
+        SOURCE,
+        TARGET
+    }
+
     /** Heads of one plane that one source gives. Head indices are those inside the two ranks. */
     private record HeadRun(PlaneCopy plane, int sourceHead, int targetHead, int heads) {}
 
-    /** The two sides of one plane: addresses of their block 0, and the bytes of one head of one token. */
-    private record PlaneCopy(long sourceAddress, int sourceHeads, long targetOffset, int targetHeads, long headBytes) {}
+    /** The two sides of one plane: places of their block 0, and the bytes of one head of one token. */
+    private record PlaneCopy(
+            int layer, long sourceBase, int sourceHeads, long targetBase, int targetHeads, long headBytes) {}
 
-    private final Source source;
-    private final Target target;
-    private final SpanBatch.Builder spans = new SpanBatch.Builder();
-    private int pieceCount;
+    /** Spans in the making; offset and address as the direction says. */
+    private static final class Spans {
+        final SpanBatch.Builder builder = new SpanBatch.Builder();
+        final MemorySegment memory;
+        final Local local;
+        int pieces;
 
-    private TransferPlan(Source source, Target target) {
-        this.source = source;
+        Spans(MemorySegment memory, Local local) {
+            this.memory = memory;
+            this.local = local;
+        }
+
+        void add(long source, long target, long bytes) {
+            long offset = local == Local.SOURCE ? source : target;
+            long address = local == Local.SOURCE ? target : source;
+            Math.addExact(address, bytes);
+            if (offset < 0 || offset + bytes > memory.byteSize()) {
+                throw new IllegalStateException("span of " + bytes + " bytes at " + offset + " leaves the pool of "
+                        + memory.byteSize());
+            }
+            if (++pieces > MAX_PIECES) {
+                throw rejected("blocks of so different sizes need more than " + MAX_PIECES + " spans");
+            }
+            builder.add(offset, address, bytes);
+        }
+    }
+
+    private final List<Side> sources;
+    private final Side target;
+    private final Local local;
+    private final List<List<HeadRun>> runs; // [sources]: plane by plane
+
+    private TransferPlan(List<Side> sources, Side target, Local local) {
+        this.sources = List.copyOf(sources);
         this.target = target;
+        this.local = local;
+        this.runs = headRuns();
     }
 
     /**
-     * One batch for each source, in the order of {@code sources}; a batch may be empty.
+     * The plan for one target rank.
      *
-     * @throws TransferException REJECTED when the sources do not hold what the target needs, naming the field and both values
+     * @param sources all ranks of the other engine; heads that several hold are taken from the first of them
+     * @throws TransferException REJECTED when the sources do not hold what the target has, naming the field and both values
      */
-    static List<SpanBatch> plan(List<Source> sources, Target target, Tokens tokens) {
-        for (Source source : sources) {
-            requireBlocks(source, tokens);
-            requireKnownPlanes(source, target.layout());
-        }
-        if (target.blockIds().size() < target.layout().blocksFor(tokens.to())) {
-            throw new IllegalArgumentException(
-                    target.blockIds().size() + " local blocks for " + tokens.to() + " tokens");
-        }
-        List<List<HeadRun>> runs = headRuns(sources, target);
-        var batches = new ArrayList<SpanBatch>();
-        for (int index = 0; index < sources.size(); index++) {
-            var plan = new TransferPlan(sources.get(index), target);
-            try {
-                for (HeadRun run : runs.get(index)) {
-                    plan.addRun(run, tokens);
+    static TransferPlan between(List<Side> sources, Side target, Local local) {
+        return new TransferPlan(sources, target, local);
+    }
+
+    /** What one source gives of all layers. */
+    SpanBatch spans(int source, Tokens tokens, MemorySegment localMemory) {
+        return spans(source, tokens, layer -> true, localMemory);
+    }
+
+    /** What one source gives of one layer. */
+    SpanBatch spansOfLayer(int source, Tokens tokens, int layer, MemorySegment localMemory) {
+        return spans(source, tokens, found -> found == layer, localMemory);
+    }
+
+    private SpanBatch spans(int source, Tokens tokens, IntPredicate layers, MemorySegment localMemory) {
+        var spans = new Spans(localMemory, local);
+        try {
+            for (HeadRun run : runs.get(source)) {
+                if (layers.test(run.plane().layer())) {
+                    addRun(sources.get(source), run, tokens, spans);
                 }
-            } catch (ArithmeticException e) {
-                throw rejected("the peer's addresses leave 64 bits");
             }
-            batches.add(plan.spans.build(target.memory()));
+        } catch (ArithmeticException e) {
+            throw rejected("the peer's addresses leave 64 bits");
         }
-        return batches;
-    }
-
-    private static void requireBlocks(Source source, Tokens tokens) {
-        int needed = source.layout().blocksFor(tokens.to());
-        if (source.blockIds().size() != needed) {
-            throw rejected("the ticket names " + source.blockIds().size() + " blocks of "
-                    + source.layout().blockSize() + " tokens, but a prompt of " + tokens.to() + " tokens has "
-                    + needed);
-        }
-        if (source.planeAddresses().size() != source.layout().planes().size()) {
-            throw rejected("the peer gives " + source.planeAddresses().size() + " plane addresses for "
-                    + source.layout().planes().size() + " planes");
-        }
-    }
-
-    /** A plane that only the peer has hints at another model. */
-    private static void requireKnownPlanes(Source source, KvLayout layout) {
-        for (KvPlane plane : source.layout().planes()) {
-            if (planeIndex(layout, plane.name()) < 0) {
-                throw rejected("the peer has a plane " + plane.name() + " that the model here has not");
-            }
-        }
+        return spans.builder.build(localMemory);
     }
 
     /** Which heads come from which source: for each source its runs, plane by plane. */
-    private static List<List<HeadRun>> headRuns(List<Source> sources, Target target) {
-        var runs = new ArrayList<List<HeadRun>>();
-        for (int index = 0; index < sources.size(); index++) {
-            runs.add(new ArrayList<>());
+    private List<List<HeadRun>> headRuns() {
+        var targetPlanes = planes(target.layout());
+        var found = new ArrayList<List<HeadRun>>();
+        var sourcePlanes = new ArrayList<Map<String, Integer>>();
+        for (Side source : sources) {
+            requireKnownPlanes(source.layout(), targetPlanes);
+            sourcePlanes.add(planes(source.layout()));
+            found.add(new ArrayList<>());
         }
-        for (int index = 0; index < target.layout().planes().size(); index++) {
-            KvPlane wanted = target.layout().planes().get(index);
-            long targetOffset = target.planeOffsets().get(index);
+        for (int plane = 0; plane < target.layout().planes().size(); plane++) {
+            KvPlane wanted = target.layout().planes().get(plane);
             int head = wanted.firstHead();
             while (head < wanted.firstHead() + wanted.heads()) {
-                int holder = holderOf(head, wanted, sources);
-                HeadRun run = runFrom(head, wanted, sources.get(holder), targetOffset);
-                runs.get(holder).add(run);
+                int holder = holderOf(head, wanted, sourcePlanes);
+                HeadRun run = runFrom(head, plane, sources.get(holder), sourcePlanes.get(holder));
+                found.get(holder).add(run);
                 head += run.heads();
             }
         }
-        return runs;
+        return found;
+    }
+
+    private static Map<String, Integer> planes(KvLayout layout) {
+        var byName = new HashMap<String, Integer>();
+        for (int plane = 0; plane < layout.planes().size(); plane++) {
+            byName.put(layout.planes().get(plane).name(), plane);
+        }
+        return byName;
+    }
+
+    /** A plane that only one side has hints at another model. */
+    private void requireKnownPlanes(KvLayout source, Map<String, Integer> targetPlanes) {
+        for (KvPlane plane : source.planes()) {
+            if (!targetPlanes.containsKey(plane.name())) {
+                throw rejected(
+                        local == Local.TARGET
+                                ? "the peer has a plane " + plane.name() + " that the model here has not"
+                                : "the model here has a plane " + plane.name() + " that the peer has not");
+            }
+        }
     }
 
     /** The first source that holds a head. */
-    private static int holderOf(int head, KvPlane wanted, List<Source> sources) {
+    private int holderOf(int head, KvPlane wanted, List<Map<String, Integer>> sourcePlanes) {
         for (int index = 0; index < sources.size(); index++) {
-            int plane = planeIndex(sources.get(index).layout(), wanted.name());
-            if (plane >= 0) {
+            Integer plane = sourcePlanes.get(index).get(wanted.name());
+            if (plane != null) {
                 KvPlane held = sources.get(index).layout().planes().get(plane);
                 requireEqual(wanted, held);
                 if (head >= held.firstHead() && head < held.firstHead() + held.heads()) {
@@ -161,29 +215,28 @@ final class TransferPlan {
                 }
             }
         }
-        throw rejected("no peer holds head " + head + " of plane " + wanted.name());
+        throw rejected((local == Local.TARGET ? "no peer holds head " : "no rank here holds head ") + head
+                + " of plane " + wanted.name());
     }
 
-    private static HeadRun runFrom(int head, KvPlane wanted, Source source, long targetOffset) {
-        int index = planeIndex(source.layout(), wanted.name());
-        KvPlane held = source.layout().planes().get(index);
+    private HeadRun runFrom(int head, int targetPlane, Side source, Map<String, Integer> sourcePlanes) {
+        KvPlane wanted = target.layout().planes().get(targetPlane);
+        int sourcePlane = sourcePlanes.getOrDefault(wanted.name(), -1);
+        KvPlane held = source.layout().planes().get(sourcePlane);
         int end = Math.min(wanted.firstHead() + wanted.heads(), held.firstHead() + held.heads());
-        long headBytes = wanted.dtype().bytes(wanted.headDim());
         var copy = new PlaneCopy(
-                source.planeAddresses().get(index), held.heads(), targetOffset, wanted.heads(), headBytes);
+                wanted.layer(),
+                source.bases().get(sourcePlane),
+                held.heads(),
+                target.bases().get(targetPlane),
+                wanted.heads(),
+                wanted.dtype().bytes(wanted.headDim()));
         return new HeadRun(copy, head - held.firstHead(), head - wanted.firstHead(), end - head);
     }
 
-    private static int planeIndex(KvLayout layout, String name) {
-        for (int index = 0; index < layout.planes().size(); index++) {
-            if (layout.planes().get(index).name().equals(name)) {
-                return index;
-            }
-        }
-        return -1;
-    }
-
-    private static void requireEqual(KvPlane here, KvPlane peer) {
+    private void requireEqual(KvPlane wanted, KvPlane held) {
+        KvPlane here = local == Local.TARGET ? wanted : held;
+        KvPlane peer = local == Local.TARGET ? held : wanted;
         requireEqual(here, "dtype", here.dtype(), peer.dtype());
         requireEqual(here, "head_dim", here.headDim(), peer.headDim());
         requireEqual(here, "model_heads", here.modelHeads(), peer.modelHeads());
@@ -195,7 +248,7 @@ final class TransferPlan {
         }
     }
 
-    private void addRun(HeadRun run, Tokens tokens) {
+    private void addRun(Side source, HeadRun run, Tokens tokens, Spans spans) {
         int sourceSize = source.layout().blockSize();
         int targetSize = target.layout().blockSize();
         int token = tokens.from();
@@ -203,43 +256,32 @@ final class TransferPlan {
             int sourceSlot = token % sourceSize;
             int targetSlot = token % targetSize;
             int count = Math.min(tokens.to() - token, Math.min(sourceSize - sourceSlot, targetSize - targetSlot));
-            addPiece(run, token, count);
+            addPiece(source, run, new Tokens(token, token + count), spans);
             token += count;
         }
     }
 
-    /** Tokens {@code [token, token + count)}, which lie in one block on both sides. */
-    private void addPiece(HeadRun run, int token, int count) {
+    /** Tokens that lie in one block on both sides. */
+    private void addPiece(Side source, HeadRun run, Tokens piece, Spans spans) {
         PlaneCopy plane = run.plane();
         int sourceSize = source.layout().blockSize();
         int targetSize = target.layout().blockSize();
+        int count = piece.to() - piece.from();
         boolean isWhole = count == sourceSize && count == targetSize;
         int headsAtOnce = isWhole ? run.heads() : 1;
         long bytes = (long) headsAtOnce * count * plane.headBytes();
         long sourceBlock = Math.multiplyExact(
-                source.blockIds().get(token / sourceSize), plane.sourceHeads() * plane.headBytes() * sourceSize);
-        long targetBlock =
-                target.blockIds().get(token / targetSize) * (plane.targetHeads() * plane.headBytes() * targetSize);
+                source.blockIds().get(piece.from() / sourceSize), plane.sourceHeads() * plane.headBytes() * sourceSize);
+        long targetBlock = Math.multiplyExact(
+                target.blockIds().get(piece.from() / targetSize), plane.targetHeads() * plane.headBytes() * targetSize);
         for (int head = 0; head < run.heads(); head += headsAtOnce) {
-            long sourceRow = (long) (run.sourceHead() + head) * sourceSize + token % sourceSize;
-            long targetRow = (long) (run.targetHead() + head) * targetSize + token % targetSize;
-            long address =
-                    Math.addExact(plane.sourceAddress(), Math.addExact(sourceBlock, sourceRow * plane.headBytes()));
-            Math.addExact(address, bytes);
-            add(plane.targetOffset() + targetBlock + targetRow * plane.headBytes(), address, bytes);
+            long sourceRow = (long) (run.sourceHead() + head) * sourceSize + piece.from() % sourceSize;
+            long targetRow = (long) (run.targetHead() + head) * targetSize + piece.from() % targetSize;
+            spans.add(
+                    Math.addExact(plane.sourceBase(), Math.addExact(sourceBlock, sourceRow * plane.headBytes())),
+                    Math.addExact(plane.targetBase(), Math.addExact(targetBlock, targetRow * plane.headBytes())),
+                    bytes);
         }
-    }
-
-    private void add(long offset, long address, long bytes) {
-        if (offset < 0 || offset + bytes > target.memory().byteSize()) {
-            throw new IllegalStateException("span of " + bytes + " bytes at " + offset + " leaves the pool of "
-                    + target.memory().byteSize());
-        }
-        if (++pieceCount > MAX_PIECES) {
-            throw rejected("blocks of " + source.layout().blockSize() + " tokens at the peer and "
-                    + target.layout().blockSize() + " here need more than " + MAX_PIECES + " spans");
-        }
-        spans.add(offset, address, bytes);
     }
 
     private static TransferException rejected(String message) {

@@ -11,7 +11,8 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where the KV of a prompt lies: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector v0.11.0rc1 writes them.
+ * Which blocks of a peer hold a prompt's KV, or are to hold it: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector and
+ * MooncakeLayerwiseConnector v0.11.0rc1 write them.
  *
  * @param engineId {@code remote_engine_id}, equal to the letter to what the peer's metadata says
  * @param host {@code remote_host} of the side channel
@@ -39,6 +40,9 @@ public record HandoffTicket(
 
     /** Tensor ranks of P's engine: rank r has its side channel at {@code remote_port + r}. A number, or a string of digits. */
     public static final String TP_SIZE = "remote_tp_size";
+
+    /** The {@link PromptDigest} of whoever wrote the ticket: the other side's tokens must be the same. */
+    public static final String PROMPT = "tandem_prompt";
 
     /** Drawn by P at its start: its metadata says the same, or the ticket is of an earlier life. */
     public static final String INCARNATION = "tandem_incarnation";
@@ -86,15 +90,17 @@ public record HandoffTicket(
         }
         text(params, REQUEST_ID, false);
         text(params, INCARNATION, false);
-        tpSize(params.get(TP_SIZE), port(params));
+        text(params, PROMPT, false);
         Object lastToken = params.get("last_token_id");
-        return new HandoffTicket(
+        var ticket = new HandoffTicket(
                 text(params, "remote_engine_id", true),
                 host(text(params, "remote_host", true)),
-                port(params),
+                integer("remote_port", params.get("remote_port"), 1, MAX_PORT),
                 blockIds(params.get("remote_block_ids")),
                 lastToken == null ? -1 : integer("last_token_id", lastToken, 0, Integer.MAX_VALUE),
                 further);
+        ticket.tpSize(); // says what is wrong with it, if anything is
+        return ticket;
     }
 
     /** Under which id the prefill node keeps its lease, if the ticket says so. */
@@ -102,18 +108,30 @@ public record HandoffTicket(
         return further.get(REQUEST_ID) instanceof String id && !id.isEmpty() ? Optional.of(id) : Optional.empty();
     }
 
+    /** Digest of the writer's prompt, if the ticket says it. */
+    public Optional<String> prompt() {
+        return further.get(PROMPT) instanceof String digest ? Optional.of(digest) : Optional.empty();
+    }
+
+    /** The same with one key more, or another value of it. */
+    public HandoffTicket with(String key, Object value) {
+        var more = new LinkedHashMap<>(further);
+        more.put(key, value);
+        return new HandoffTicket(engineId, host, port, blockIds, lastTokenId, more);
+    }
+
     /** Which life of the prefill node wrote the ticket, if it says so. */
     public Optional<String> incarnation() {
         return further.get(INCARNATION) instanceof String id ? Optional.of(id) : Optional.empty();
     }
 
-    /** How many tensor ranks P has, if the ticket says so. */
+    /**
+     * How many tensor ranks the writer has, if the ticket says so.
+     *
+     * @throws IllegalArgumentException when it says so in a way that cannot be
+     */
     public OptionalInt tpSize() {
         return tpSize(further.get(TP_SIZE), port);
-    }
-
-    private static int port(Map<String, ?> params) {
-        return integer("remote_port", params.get("remote_port"), 1, MAX_PORT);
     }
 
     private static OptionalInt tpSize(@Nullable Object value, int port) {

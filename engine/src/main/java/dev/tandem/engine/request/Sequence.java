@@ -34,6 +34,7 @@ public final class Sequence {
 
     private boolean hasStarted; // it left WAITING at least once
     private boolean isAbandoned; // its client is gone, but its memory is not at rest
+    private boolean isPushOpen;
     private boolean mayFetch;
     private int cachedTokens;
     private HandoffUsage handoff = HandoffUsage.NONE;
@@ -48,7 +49,8 @@ public final class Sequence {
         this.stream = stream;
         this.tokens = Arrays.copyOf(request.promptTokenIds(), request.promptTokenIds().length + 16);
         this.tokenCount = request.promptTokenIds().length;
-        this.mayFetch = request.handoff() instanceof HandoffRole.Fetch;
+        this.mayFetch = request.handoff() instanceof HandoffRole.Fetch
+                || request.handoff() instanceof HandoffRole.Receive;
         this.waitDeadlineNs = admission.deadlineNs();
     }
 
@@ -108,7 +110,22 @@ public final class Sequence {
         return request.handoff() instanceof HandoffRole.Lend;
     }
 
-    /** A ticket came with it and has not been tried yet. */
+    /** Prefill node: one token, and its prompt is written into a decode node as it is computed. */
+    public boolean isPusher() {
+        return request.handoff() instanceof HandoffRole.Push;
+    }
+
+    /** A push of its prompt has begun and not ended. */
+    public boolean isPushOpen() {
+        return isPushOpen;
+    }
+
+    /** Transfers touch its blocks: they stay until the transfer's event. */
+    public boolean isPinned() {
+        return state == SequenceState.AWAITING_KV || isPushOpen;
+    }
+
+    /** A ticket or a metaserver came with it and has not been tried yet. */
     public boolean mayFetch() {
         return mayFetch;
     }
@@ -149,8 +166,25 @@ public final class Sequence {
         waitDeadlineNs = Math.min(fetchDeadlineNs, admission.deadlineNs());
     }
 
-    /** The fetch has been told to stop and its event is awaited; only the request's own deadline is left. */
-    public void awaitCancelledFetch() {
+    /** A push of its prompt has begun. */
+    public void beginPush() {
+        isPushOpen = true;
+    }
+
+    /** The event of its push has come: nothing reads its blocks any more. */
+    public void endPush() {
+        isPushOpen = false;
+    }
+
+    /** PREFILLING to PUSHING with its only token. */
+    public void awaitPush(int tokenId, long nowNs, long pushDeadlineNs) {
+        move(SequenceState.PUSHING);
+        addToken(tokenId, nowNs);
+        waitDeadlineNs = Math.min(pushDeadlineNs, admission.deadlineNs());
+    }
+
+    /** The transfer has been told to stop and its event is awaited; only the request's own deadline is left. */
+    public void awaitCancelledTransfer() {
         waitDeadlineNs = admission.deadlineNs();
     }
 
@@ -211,10 +245,13 @@ public final class Sequence {
         computedTokens = 0;
     }
 
-    /** Its client is gone; blocks stay until the transfer's event. Only in AWAITING_KV. */
+    /** Its client is gone; blocks stay until the transfer's event, and nothing is computed any more. */
     public void abandon() {
-        if (state != SequenceState.AWAITING_KV) {
-            throw new IllegalStateException("sequence " + id() + " is " + state + ", not AWAITING_KV");
+        if (!isPinned()) {
+            throw new IllegalStateException("sequence " + id() + " is " + state + ", and no transfer touches it");
+        }
+        if (state == SequenceState.PREFILLING) {
+            move(SequenceState.PUSHING);
         }
         isAbandoned = true;
         waitDeadlineNs = Long.MAX_VALUE; // the transfer's own deadline bounds this wait

@@ -11,7 +11,9 @@ public enum SequenceState {
     PREFILLING,
     /** Answered with a ticket; its blocks wait for a decode node until the lease ends. */
     LENT,
-    /** Its blocks are being filled from a prefill node, until the fetch deadline. */
+    /** Prefilled; its blocks are still being written into a decode node's memory, until that node has all or the wait ends. */
+    PUSHING,
+    /** Its blocks are being filled from or by a prefill node, until the fetch deadline. */
     AWAITING_KV,
     /** One token a step. */
     DECODING,
@@ -22,10 +24,10 @@ public enum SequenceState {
     public Set<SequenceState> successors() {
         return switch (this) {
             case WAITING -> EnumSet.of(PREFILLING, AWAITING_KV, FINISHED);
-            case PREFILLING -> EnumSet.of(DECODING, LENT, WAITING, FINISHED);
+            case PREFILLING -> EnumSet.of(DECODING, LENT, PUSHING, WAITING, FINISHED);
             case AWAITING_KV -> EnumSet.of(DECODING, PREFILLING, FINISHED);
             case DECODING -> EnumSet.of(WAITING, FINISHED);
-            case LENT -> EnumSet.of(FINISHED);
+            case LENT, PUSHING -> EnumSet.of(FINISHED);
             case FINISHED -> EnumSet.noneOf(SequenceState.class);
         };
     }

@@ -9,7 +9,7 @@ import java.util.List;
  * What one step does.
  *
  * @param chunks rows to compute, in row order: decoding sequences first
- * @param fetches sequences that have just become AWAITING_KV: their blocks are to be read from the prefill node
+ * @param fetches sequences that have just become AWAITING_KV: their blocks are to be filled from the prefill node
  * @param declines sequences whose ticket turned out to be needless
  * @param started sequences that left the queue for the first time
  * @param preemptions sequences that lost their blocks

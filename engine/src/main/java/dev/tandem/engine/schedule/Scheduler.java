@@ -27,7 +27,7 @@ public final class Scheduler {
     private final BlockManager blocks;
     private final List<Sequence> waiting = new ArrayList<>(); // by order of arrival
     private final List<Sequence> running = new ArrayList<>(); // by order of arrival; PREFILLING, DECODING, AWAITING_KV
-    private final List<Sequence> lent = new ArrayList<>();
+    private final List<Sequence> held = new ArrayList<>(); // LENT, PUSHING: they hold blocks and run no more
 
     public Scheduler(Rules rules, BlockManager blocks) {
         this.rules = rules;
@@ -72,7 +72,23 @@ public final class Scheduler {
     public void lend(Sequence sequence, int tokenId, long nowNs, long leaseDeadlineNs) {
         remove(running, sequence);
         sequence.lend(tokenId, nowNs, leaseDeadlineNs);
-        lent.add(sequence);
+        held.add(sequence);
+    }
+
+    /** PREFILLING to PUSHING: all is computed, not all is written. */
+    public void awaitPush(Sequence sequence, int tokenId, long nowNs, long pushDeadlineNs) {
+        remove(running, sequence);
+        sequence.awaitPush(tokenId, nowNs, pushDeadlineNs);
+        held.add(sequence);
+    }
+
+    /** Nobody waits for the sequence any more, but a transfer touches its blocks: it runs no more and keeps them. */
+    public void abandon(Sequence sequence) {
+        if (sequence.state() == SequenceState.PREFILLING) {
+            remove(running, sequence);
+            held.add(sequence);
+        }
+        sequence.abandon();
     }
 
     /** Ends a sequence in any state and gives its blocks back; no transfer may touch them any more. */
@@ -80,7 +96,7 @@ public final class Scheduler {
         switch (sequence.state()) {
             case WAITING -> remove(waiting, sequence);
             case PREFILLING, DECODING, AWAITING_KV -> remove(running, sequence);
-            case LENT -> remove(lent, sequence);
+            case LENT, PUSHING -> remove(held, sequence);
             case FINISHED -> throw new IllegalStateException("sequence " + sequence.id() + " has finished already");
         }
         blocks.release(sequence.blocks());
@@ -91,25 +107,25 @@ public final class Scheduler {
     public int count(SequenceState state) {
         return switch (state) {
             case WAITING -> waiting.size();
-            case LENT -> lent.size();
+            case LENT, PUSHING -> count(held, state);
             case FINISHED -> 0;
-            case PREFILLING, DECODING, AWAITING_KV -> countRunning(state);
+            case PREFILLING, DECODING, AWAITING_KV -> count(running, state);
         };
     }
 
-    /** Blocks of lent sequences. */
+    /** Blocks of lent sequences, and of those that are still being pushed. */
     public int lentBlocks() {
-        int held = 0;
-        for (Sequence sequence : lent) {
-            held += sequence.blocks().size();
+        int blocksHeld = 0;
+        for (Sequence sequence : held) {
+            blocksHeld += sequence.blocks().size();
         }
-        return held;
+        return blocksHeld;
     }
 
     /** One sentence for each block whose owners are not as they should be. */
     public List<String> findDisorder() {
         var owners = new ArrayList<BlockTable>();
-        for (List<Sequence> group : List.of(waiting, running, lent)) {
+        for (List<Sequence> group : List.of(waiting, running, held)) {
             for (Sequence sequence : group) {
                 owners.add(sequence.blocks());
             }
@@ -157,7 +173,7 @@ public final class Scheduler {
 
     /** Whether the blocks are there, and one more for each sequence that may soon ask for its next. */
     private boolean fitsMemory(Sequence sequence, Intake intake) {
-        int growing = running.size() - countRunning(SequenceState.AWAITING_KV);
+        int growing = running.size() - count(running, SequenceState.AWAITING_KV);
         int reserve = Math.min(growing, blocks.blockCount() - intake.blocks());
         return blocks.canAllocate(sequence.blocks(), intake.cachedBlocks(), intake.blocks(), reserve);
     }
@@ -169,13 +185,12 @@ public final class Scheduler {
         }
         while (blocks.freeBlocks() == 0) {
             Sequence victim = youngestPreemptible();
-            if (victim == sequence
-                    && countRunning(SequenceState.PREFILLING) + countRunning(SequenceState.DECODING) == 1) {
-                if (lent.isEmpty() && countRunning(SequenceState.AWAITING_KV) == 0) {
+            if (victim == sequence && countPreemptible() == 1) {
+                if (held.isEmpty() && running.size() == 1) {
                     throw new IllegalStateException("sequence " + sequence.id() + " alone holds "
                             + sequence.blocks().size() + " of " + blocks.blockCount() + " blocks and finds none free");
                 }
-                return false; // it keeps its blocks and waits for a lease or a fetch to end
+                return false; // it keeps its blocks and waits for a lease, a fetch or a push to end
             }
             preempt(victim);
             plan.preemptions++;
@@ -189,7 +204,7 @@ public final class Scheduler {
 
     private Sequence youngestPreemptible() {
         for (int i = running.size() - 1; i >= 0; i--) {
-            if (running.get(i).state() != SequenceState.AWAITING_KV) {
+            if (!running.get(i).isPinned()) {
                 return running.get(i);
             }
         }
@@ -203,9 +218,17 @@ public final class Scheduler {
         insert(waiting, victim);
     }
 
-    private int countRunning(SequenceState state) {
+    private int countPreemptible() {
         int count = 0;
         for (Sequence sequence : running) {
+            count += sequence.isPinned() ? 0 : 1;
+        }
+        return count;
+    }
+
+    private static int count(List<Sequence> sequences, SequenceState state) {
+        int count = 0;
+        for (Sequence sequence : sequences) {
             count += sequence.state() == state ? 1 : 0;
         }
         return count;

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
@@ -187,7 +189,7 @@ class HandoffRanksTest {
         opened.push(small);
         opened.push(large);
         HandoffHub hub = hub();
-        var config = new HandoffConfig("0", 0, Role.BOTH, 1, TERMS);
+        var config = new HandoffConfig("0", 0, new Part(Role.BOTH, Connector.PULL), 1, TERMS);
         assertThatThrownBy(() -> Handoff.start(config, List.of(small, large), hub, () -> {}))
                 .hasMessageContaining("pools of 4 and 5 blocks");
     }
@@ -197,7 +199,7 @@ class HandoffRanksTest {
     }
 
     private HandoffHub hub() {
-        var hub = HandoffHub.start(HOST);
+        var hub = HandoffHub.start(HOST, HandoffLimits.standard());
         opened.push(hub);
         return hub;
     }
@@ -208,7 +210,7 @@ class HandoffRanksTest {
 
     private Replica replica(
             String engineId, int port, HandoffHub hub, Role role, int tpSize, int peerTpSize, int blockSize) {
-        var replica = new Replica(new HandoffConfig(engineId, port, role, peerTpSize, TERMS), hub, tpSize, blockSize);
+        var replica = new Replica(new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS), hub, tpSize, blockSize);
         opened.push(replica);
         return replica;
     }

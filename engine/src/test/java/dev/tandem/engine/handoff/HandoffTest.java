@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
@@ -326,6 +328,8 @@ class HandoffTest {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, port);
                             case SideChannelMessage.DoneReceiving done -> SideChannelCodec.acknowledgement();
+                            case SideChannelMessage.DoneSending done -> SideChannelCodec.refusal();
+                            case SideChannelMessage.FailedSending failed -> SideChannelCodec.refusal();
                         }));
     }
 
@@ -351,7 +355,7 @@ class HandoffTest {
 
     private Node node(String engineId, Role role, KvLayout layout, int blockCount, int port) {
         var node = new Node(
-                new HandoffConfig(engineId, port, role, 1, new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
+                new HandoffConfig(engineId, port, new Part(role, Connector.PULL), 1, new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
                 new KvPool(layout, blockCount));
         nodes.add(node);
         return node;
@@ -367,7 +371,7 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffHub.start(HOST);
+            var hub = HandoffHub.start(HOST, HandoffLimits.standard());
             this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();

@@ -106,12 +106,12 @@ class LeasedRegionTest {
     }
 
     @Test
-    void shouldRefuseWrites() {
+    void shouldRefuseWritesIntoWhatIsLentForReading() {
         lease("r", 100, new int[] {1, 2});
         assertThatThrownBy(() -> regions.getFirst()
                         .open(regions.getFirst().address() + 100 * layout.blockBytes(0), 8, Operation.WRITE))
                 .isInstanceOf(TransferException.class)
-                .hasMessageContaining("read only");
+                .hasMessageContaining("are not lent for WRITE");
     }
 
     @Test
@@ -130,7 +130,7 @@ class LeasedRegionTest {
     }
 
     private BlockLease lease(String requestId, int firstVirtualId, int[] blocks) {
-        var lease = new BlockLease(requestId, firstVirtualId, blocks, Long.MAX_VALUE, new DoneRule(1, 1, 1));
+        var lease = new BlockLease(requestId, firstVirtualId, blocks, Long.MAX_VALUE, new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1))));
         directory.add(lease);
         return lease;
     }

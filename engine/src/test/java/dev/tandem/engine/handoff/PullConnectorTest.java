@@ -36,7 +36,7 @@ class PullConnectorTest {
     private final KvPool pool = new KvPool(layout, 8);
     private final HandoffCounters counters = new HandoffCounters();
     private final HandoffLimits limits =
-            new HandoffLimits(Duration.ofMillis(300), 2, 100, 16, 8, Duration.ofMillis(300));
+            new HandoffLimits(Duration.ofMillis(300), 2, 100, 16, 8, 4, Duration.ofMillis(300));
     private final SideChannel channel = SideChannel.start(limits, counters);
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
@@ -281,7 +281,7 @@ class PullConnectorTest {
     private static HandoffConfig config() {
         var terms = new HandoffConfig.Terms(
                 Duration.ofMinutes(1), Duration.ofNanos(TIMEOUT_NS), HandoffConfig.FailurePolicy.RECOMPUTE);
-        return new HandoffConfig("1", 0, HandoffConfig.Role.CONSUMER, 1, terms);
+        return new HandoffConfig("1", 0, new HandoffConfig.Part(HandoffConfig.Role.CONSUMER, HandoffConfig.Connector.PULL), 1, terms);
     }
 
     private PeerMetadata metadata(String engineId, long address, String incarnation) {
@@ -310,6 +310,8 @@ class PullConnectorTest {
                                 done.add(message.requestId());
                                 yield SideChannelCodec.acknowledgement();
                             }
+                            case SideChannelMessage.DoneSending message -> SideChannelCodec.refusal();
+                            case SideChannelMessage.FailedSending message -> SideChannelCodec.refusal();
                         }));
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
 import java.io.IOException;
 import java.net.ServerSocket;
@@ -32,7 +33,7 @@ class SideChannelTest {
     private static final byte[] DONE =
             HexFormat.of().parseHex("92c410646f6e655f72656376696e675f6d7367a8636d706c2d372d30");
     private static final HandoffLimits QUICK =
-            new HandoffLimits(Duration.ofMillis(200), 3, 100, 4, 64, Duration.ofSeconds(1));
+            new HandoffLimits(Duration.ofMillis(200), 3, 100, 4, 64, 4, Duration.ofSeconds(1));
 
     private final HandoffCounters counters = new HandoffCounters();
     private final LeaseDirectory directory = new LeaseDirectory();
@@ -42,6 +43,8 @@ class SideChannelTest {
             directory,
             counters,
             () -> {});
+    private final KvPool pool = new KvPool(KvFixtures.layout(16, 1, 1, 8), 4);
+    private final HandoffService.Books books = new HandoffService.Books(ledger, receiver());
     private final PeerMetadata metadata =
             new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
     private final SideChannel channel = SideChannel.start(QUICK, counters);
@@ -51,12 +54,26 @@ class SideChannelTest {
             0,
             1,
             (first, rank) ->
-                    new PrefillService(metadata, new PrefillService.Place(HOST, first, rank, 1), ledger, counters));
+                    new HandoffService(metadata, new HandoffService.Place(HOST, first, rank, 1), books, counters));
 
     @AfterEach
     void close() {
         context.close();
         channel.close();
+        pool.close();
+    }
+
+    private PushReceiver receiver() {
+        var terms = new HandoffConfig.Terms(
+                Duration.ofMinutes(1), Duration.ofMinutes(1), HandoffConfig.FailurePolicy.FAIL);
+        var part = new HandoffConfig.Part(HandoffConfig.Role.BOTH, HandoffConfig.Connector.LAYERWISE);
+        var config = new HandoffConfig("0", 0, part, 1, terms);
+        return new PushReceiver(
+                new PushReceiver.Node(config, List.of(pool), (invitation, answered) -> {}, "life"),
+                new VirtualIds(1 << 20, 0, 1, directory),
+                directory,
+                counters,
+                () -> {});
     }
 
     @Test

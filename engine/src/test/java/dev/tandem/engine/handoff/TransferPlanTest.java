@@ -56,10 +56,11 @@ class TransferPlanTest {
                             KvFixtures.rank(sourceSize, layers, headDim, rankHeads[0], rankHeads[1], modelHeads);
                     ranks.add(SourceRank.holding(layout, prompt, random));
                 }
-                List<SpanBatch> batches = TransferPlan.plan(
-                        sources(ranks), targetOf(target, targetBlocks), new TransferPlan.Tokens(cached, prompt));
+                var plan = TransferPlan.between(
+                        sources(ranks), targetOf(target, targetBlocks), TransferPlan.Local.TARGET);
                 for (int rank = 0; rank < ranks.size(); rank++) {
-                    ranks.get(rank).copyTo(batches.get(rank));
+                    ranks.get(rank)
+                            .copyTo(plan.spans(rank, new TransferPlan.Tokens(cached, prompt), target.memory()));
                 }
                 assertThat(KvFixtures.snapshot(target))
                         .as("block sizes %s to %d, prompt %d, cached %d", ranks, targetSize, prompt, cached)
@@ -85,24 +86,16 @@ class TransferPlanTest {
         return splits;
     }
 
-    private static List<TransferPlan.Source> sources(List<SourceRank> ranks) {
-        var sources = new ArrayList<TransferPlan.Source>();
+    private static List<TransferPlan.Side> sources(List<SourceRank> ranks) {
+        var sources = new ArrayList<TransferPlan.Side>();
         for (SourceRank rank : ranks) {
             sources.add(rank.source());
         }
         return sources;
     }
 
-    private static TransferPlan.Target targetOf(KvPool pool, int[] blocks) {
-        var offsets = new ArrayList<Long>();
-        for (int plane = 0; plane < pool.layout().planes().size(); plane++) {
-            offsets.add(pool.planeOffset(plane));
-        }
-        return new TransferPlan.Target(
-                pool.layout(),
-                pool.memory(),
-                offsets,
-                Arrays.stream(blocks).boxed().toList());
+    private static TransferPlan.Side targetOf(KvPool pool, int[] blocks) {
+        return TransferPlan.Side.of(pool, Arrays.stream(blocks).boxed().toList());
     }
 
     private static byte[] expectation(KvLayout layout, int blockCount, int[] blocks, int cached, int prompt) {
@@ -137,14 +130,14 @@ class TransferPlanTest {
             return BASE + ((long) plane << 52);
         }
 
-        TransferPlan.Source source() {
+        TransferPlan.Side source() {
             var bases = IntStream.range(0, pool.layout().planes().size())
                     .mapToObj(this::base)
                     .toList();
             var ids = IntStream.range(0, pool.blockCount())
                     .mapToObj(block -> firstVirtualId + block)
                     .toList();
-            return new TransferPlan.Source(pool.layout(), bases, ids);
+            return new TransferPlan.Side(pool.layout(), bases, ids);
         }
 
         void copyTo(SpanBatch batch) {
@@ -252,9 +245,10 @@ class TransferPlanTest {
     void shouldRejectAddressesThatOverflow() {
         KvLayout layout = KvFixtures.layout(16, 1, 3, 8);
         try (var pool = new KvPool(layout, 8)) {
-            var source = new TransferPlan.Source(layout, List.of(Long.MAX_VALUE - 10, Long.MAX_VALUE - 5), List.of(3));
-            assertThatThrownBy(() -> TransferPlan.plan(
-                            List.of(source), targetOf(pool, new int[] {0}), new TransferPlan.Tokens(0, 16)))
+            var source = new TransferPlan.Side(layout, List.of(Long.MAX_VALUE - 10, Long.MAX_VALUE - 5), List.of(3));
+            assertThatThrownBy(() -> TransferPlan.between(
+                                    List.of(source), targetOf(pool, new int[] {0}), TransferPlan.Local.TARGET)
+                            .spans(0, new TransferPlan.Tokens(0, 16), pool.memory()))
                     .isInstanceOf(TransferException.class)
                     .hasMessageContaining("64 bits");
         }
@@ -272,14 +266,15 @@ class TransferPlanTest {
                 offsets.add(offset);
                 offset += here.blockBytes(plane);
             }
-            var target = new TransferPlan.Target(here, memory, offsets, List.of(0));
+            var target = new TransferPlan.Side(here, offsets, List.of(0));
             var ids = IntStream.range(0, 4096).boxed().toList();
             var bases =
                     IntStream.range(1, 81).mapToObj(plane -> plane * 1_000_000L).toList();
-            assertThatThrownBy(() -> TransferPlan.plan(
-                            List.of(new TransferPlan.Source(peer, bases, ids)),
-                            target,
-                            new TransferPlan.Tokens(0, 4096)))
+            assertThatThrownBy(() -> TransferPlan.between(
+                                    List.of(new TransferPlan.Side(peer, bases, ids)),
+                                    target,
+                                    TransferPlan.Local.TARGET)
+                            .spans(0, new TransferPlan.Tokens(0, 4096), memory))
                     .isInstanceOf(TransferException.class)
                     .hasMessageContaining("need more than");
         }
@@ -290,9 +285,10 @@ class TransferPlanTest {
         var bases = IntStream.range(1, peer.planes().size() + 1)
                 .mapToObj(plane -> plane * 1_000_000L)
                 .toList();
-        var source = new TransferPlan.Source(peer, bases, remote);
+        var source = new TransferPlan.Side(peer, bases, remote);
         var target = targetOf(pool, local.stream().mapToInt(Integer::intValue).toArray());
-        return TransferPlan.plan(List.of(source), target, new TransferPlan.Tokens(cached, prompt))
-                .getFirst();
+        source.requireBlocks(prompt);
+        return TransferPlan.between(List.of(source), target, TransferPlan.Local.TARGET)
+                .spans(0, new TransferPlan.Tokens(cached, prompt), pool.memory());
     }
 }

@@ -95,6 +95,21 @@ class SequenceTest {
         assertThatThrownBy(() -> sequence.advance(2)).hasMessageContaining("10 of 9");
     }
 
+    @Test
+    void shouldKeepItsBlocksWhileAPushIsOpen() {
+        Sequence sequence = sequence();
+        sequence.startPrefill(0, 5);
+        assertThat(sequence.isPinned()).isFalse();
+        sequence.beginPush();
+        assertThat(sequence.isPinned()).isTrue();
+        sequence.abandon();
+
+        assertThat(sequence.state()).isEqualTo(SequenceState.PUSHING);
+        assertThat(sequence.isAbandoned()).isTrue();
+        sequence.endPush();
+        assertThat(sequence.isPinned()).isFalse();
+    }
+
     private static Sequence in(SequenceState state) {
         Sequence sequence = sequence();
         switch (state) {
@@ -103,6 +118,10 @@ class SequenceTest {
             case LENT -> {
                 sequence.startPrefill(0, 5);
                 sequence.lend(1, 6, 50);
+            }
+            case PUSHING -> {
+                sequence.startPrefill(0, 5);
+                sequence.awaitPush(1, 6, 50);
             }
             case AWAITING_KV -> sequence.awaitKv(0, 5, 50);
             case DECODING -> {

@@ -1,17 +1,20 @@
 package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
+import dev.tandem.engine.handoff.SideChannelMessage.DoneSending;
+import dev.tandem.engine.handoff.SideChannelMessage.FailedSending;
 import dev.tandem.engine.handoff.SideChannelMessage.GetMetadata;
 import dev.tandem.transfer.TransferException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
 
-/** Answers decode nodes at one rank's port: where that rank's KV lies, and that it was told of a read's end. Side-channel poller only. */
-final class PrefillService implements SideChannel.Service {
+/** Answers peers at one rank's port: where that rank's KV lies, and that it was told of the end of a read or a push. Side-channel poller only. */
+final class HandoffService implements SideChannel.Service {
     private final byte[] metadata;
     private final Place place;
     private final HandoffLedger ledger;
+    private final PushReceiver receiver;
     private final HandoffCounters counters;
 
     /**
@@ -26,10 +29,14 @@ final class PrefillService implements SideChannel.Service {
         }
     }
 
-    PrefillService(PeerMetadata metadata, Place place, HandoffLedger ledger, HandoffCounters counters) {
+    /** Whom messages are for. */
+    record Books(HandoffLedger ledger, PushReceiver receiver) {}
+
+    HandoffService(PeerMetadata metadata, Place place, Books books, HandoffCounters counters) {
         this.metadata = SideChannelCodec.encodeMetadata(metadata, place.host(), place.port());
         this.place = place;
-        this.ledger = ledger;
+        this.ledger = books.ledger();
+        this.receiver = books.receiver();
         this.counters = counters;
     }
 
@@ -45,6 +52,9 @@ final class PrefillService implements SideChannel.Service {
                 switch (message) {
                     case GetMetadata get -> served();
                     case DoneReceiving done -> acknowledged(done);
+                    case DoneSending done -> answer(receiver.done(done.requestId(), done.lease()));
+                    case FailedSending failed ->
+                        answer(receiver.failed(failed.requestId(), failed.lease(), failed.reason()));
                 });
     }
 
@@ -63,6 +73,10 @@ final class PrefillService implements SideChannel.Service {
     private byte[] served() {
         counters.increment(HandoffCounter.METADATA_SERVED);
         return metadata;
+    }
+
+    private static byte[] answer(boolean isAwaited) {
+        return isAwaited ? SideChannelCodec.acknowledgement() : SideChannelCodec.refusal();
     }
 
     /** Also a done message without a lease is acknowledged: the sender shall not ask again. */

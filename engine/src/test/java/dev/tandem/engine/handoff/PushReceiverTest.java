@@ -1,0 +1,157 @@
+package dev.tandem.engine.handoff;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Part;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.HandoffConfig.Terms;
+import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
+import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.request.PromptDigest;
+import dev.tandem.kv.KvPool;
+import dev.tandem.transfer.Region.Operation;
+import dev.tandem.transfer.TransferException.Kind;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** The receiver alone: the test plays the engine loop, the side channel, the transfer threads and the metaserver. */
+class PushReceiverTest {
+    private static final Duration FETCH = Duration.ofSeconds(20);
+
+    private final KvPool pool = new KvPool(KvFixtures.layout(16, 2, 2, 8), 8);
+    private final LeaseDirectory directory = new LeaseDirectory();
+    private final HandoffCounters counters = new HandoffCounters();
+    private final List<Invitation> invitations = new ArrayList<>();
+    private final List<Consumer<Optional<String>>> answers = new ArrayList<>();
+    private final PushReceiver receiver = new PushReceiver(
+            new PushReceiver.Node(config(), List.of(pool, pool), this::invite, "life"),
+            new VirtualIds(1 << 20, 100, 1, directory),
+            directory,
+            counters,
+            () -> {});
+
+    @AfterEach
+    void close() {
+        pool.close();
+    }
+
+    @Test
+    void shouldInviteWithEverythingThatAPrefillNodeNeeds() {
+        begin("cmpl-7-0", 32);
+        assertThat(invitations).hasSize(1);
+        assertThat(invitations.getFirst().metaserver()).isEqualTo("http://gateway");
+        assertThat(invitations.getFirst().timeout()).isEqualTo(FETCH);
+        assertThat(invitations.getFirst().params())
+                .containsEntry("request_id", "cmpl-7-0")
+                .containsEntry("do_remote_prefill", false)
+                .containsEntry("do_remote_decode", true)
+                .containsEntry("token_ids", List.of())
+                .containsEntry("remote_block_ids", List.of(100))
+                .containsEntry("remote_engine_id", "1")
+                .containsEntry("remote_tp_size", 2)
+                .containsEntry("remote_block_size", List.of(16))
+                .containsEntry("remote_cached_tokens", 32)
+                .containsEntry("tandem_incarnation", "life")
+                .containsEntry("tandem_prompt", PromptDigest.of(new int[] {1, 2}));
+    }
+
+    @Test
+    void shouldReportTheEndOnlyWhenNoWriteIsOpen() {
+        begin("r", 0);
+        BlockLease lease = lease("r");
+        assertThat(lease.allows(Operation.WRITE)).isTrue();
+        assertThat(lease.allows(Operation.READ)).isFalse();
+        assertThat(lease.tryOpen()).isTrue();
+        assertThat(receiver.done("r", OptionalInt.of(lease.firstVirtualId()))).isTrue();
+        assertThat(poll(1)).as("a write is open").isEmpty();
+        assertThat(lease.tryOpen()).as("a late write").isFalse();
+        assertThat(lease.closeOne()).isTrue();
+        receiver.cameToRest(lease);
+        assertThat(poll(2)).singleElement().isInstanceOfSatisfying(FetchDone.class, done -> {
+            assertThat(done.requestId()).isEqualTo("r");
+            assertThat(done.bytes()).isEqualTo(40 * 2 * pool.layout().tokenBytes());
+        });
+    }
+
+    @Test
+    void shouldKeepTheFirstWord() {
+        begin("r", 0);
+        OptionalInt lease = OptionalInt.of(lease("r").firstVirtualId());
+        receiver.done("r", lease);
+        receiver.failed("r", lease, "too late");
+        answers.getFirst().accept(Optional.of("status 502"));
+        assertThat(poll(1)).singleElement().isInstanceOf(FetchDone.class);
+        assertThat(poll(2)).isEmpty();
+        assertThat(receiver.done("r", lease)).as("repeated").isFalse();
+    }
+
+    @Test
+    void shouldTakeAFailureWithoutALeaseForTheRequests() {
+        begin("r", 0);
+        assertThat(receiver.failed("r", OptionalInt.empty(), "why")).isTrue();
+        assertFailed(poll(1), Kind.PEER_GONE, "why");
+    }
+
+    @Test
+    void shouldNotHearWordsOnUnknownLeases() {
+        begin("r", 0);
+        assertThat(receiver.done("s", OptionalInt.of(100))).isFalse();
+        assertThat(receiver.done("r", OptionalInt.of(99))).isFalse();
+        assertThat(poll(1)).isEmpty();
+        assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(2);
+    }
+
+    @Test
+    void shouldEndAtTheDeadline() {
+        begin("r", 0);
+        assertThat(receiver.nextDeadlineNs()).isEqualTo(FETCH.toNanos());
+        assertThat(poll(FETCH.toNanos() - 1)).isEmpty();
+        assertFailed(poll(FETCH.toNanos()), Kind.TIMED_OUT, "not pushed within 20000 ms");
+        assertThat(receiver.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
+    }
+
+    private static void assertFailed(List<HandoffEvent> events, Kind kind, String message) {
+        assertThat(events).singleElement().isInstanceOfSatisfying(FetchFailed.class, failed -> {
+            assertThat(failed.cause().kind()).isEqualTo(kind);
+            assertThat(failed.cause()).hasMessageContaining(message);
+        });
+    }
+
+    private void begin(String requestId, int cachedTokens) {
+        receiver.begin(
+                new PromptBlocks(requestId, 40, cachedTokens, new int[] {3, 1, 2}),
+                "http://gateway",
+                Map.of("tandem_prompt", PromptDigest.of(new int[] {1, 2})),
+                0);
+    }
+
+    private BlockLease lease(String requestId) {
+        return Objects.requireNonNull(directory.ofRequest(requestId), requestId);
+    }
+
+    private List<HandoffEvent> poll(long nowNs) {
+        var events = new ArrayList<HandoffEvent>();
+        receiver.poll(nowNs, events);
+        return events;
+    }
+
+    private void invite(Invitation invitation, Consumer<Optional<String>> answered) {
+        invitations.add(invitation);
+        answers.add(answered);
+    }
+
+    private static HandoffConfig config() {
+        var terms = new Terms(Duration.ofMinutes(1), FETCH, FailurePolicy.RECOMPUTE);
+        return new HandoffConfig("1", 0, new Part(Role.CONSUMER, Connector.LAYERWISE), 1, terms);
+    }
+}

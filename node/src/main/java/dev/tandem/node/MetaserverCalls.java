@@ -1,0 +1,112 @@
+package dev.tandem.node;
+
+import dev.tandem.api.ApiException;
+import dev.tandem.api.HttpAddress;
+import dev.tandem.api.HttpCall;
+import dev.tandem.api.HttpClient;
+import dev.tandem.api.HttpClientConfig;
+import dev.tandem.api.HttpReply;
+import dev.tandem.api.StrictJson;
+import dev.tandem.api.openai.PlainJson;
+import dev.tandem.engine.handoff.Invitation;
+import java.net.URI;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.concurrent.Semaphore;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Posts invitations to metaservers: one virtual thread an invitation, at most three tries while no connection comes about, and one
+ * deadline for all. The answer comes when the prefill node has answered, so the silence before it is as long as a prefill. Thread-safe.
+ */
+final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(MetaserverCalls.class);
+    private static final int TRIES = 3;
+    private static final Duration PAUSE = Duration.ofMillis(100);
+    private static final int MAX_REPLY_BYTES = 64 << 10;
+    private static final int MAX_SHOWN = 300;
+
+    private final HttpClient client;
+    private final Semaphore places;
+
+    /**
+     * @param mostCalls invitations that may be under way; one more is refused
+     * @param timeout longest silence of a metaserver
+     */
+    MetaserverCalls(int mostCalls, Duration timeout) {
+        this.places = new Semaphore(mostCalls);
+        var settings = new HttpClientConfig(
+                HttpClientConfig.DEFAULT.connectTimeout(),
+                timeout,
+                HttpClientConfig.DEFAULT.idleKeepAlive(),
+                mostCalls,
+                MAX_REPLY_BYTES);
+        this.client = HttpClient.start(settings);
+    }
+
+    @Override
+    public void send(Invitation invitation, Consumer<Optional<String>> answered) {
+        if (!places.tryAcquire()) {
+            answered.accept(Optional.of("as many invitations are under way as may be"));
+            return;
+        }
+        Thread.ofVirtual().name("metaserver").start(() -> {
+            Optional<String> refusal;
+            try {
+                refusal = call(invitation);
+            } catch (RuntimeException e) { // whoever waits must hear of it
+                LOG.error("invitation to {} failed", invitation.metaserver(), e);
+                refusal = Optional.of(e.toString());
+            } finally {
+                places.release();
+            }
+            answered.accept(refusal);
+        });
+    }
+
+    private Optional<String> call(Invitation invitation) {
+        URI url = URI.create(invitation.metaserver());
+        String query = url.getRawQuery() == null ? "" : "?" + url.getRawQuery();
+        HttpCall call = HttpCall.postJson(
+                new HttpAddress(url.getHost(), url.getPort() < 0 ? 80 : url.getPort()),
+                (url.getRawPath().isEmpty() ? "/" : url.getRawPath()) + query,
+                StrictJson.bytes(PlainJson.tree(invitation.params())));
+        long endNs = System.nanoTime() + invitation.timeout().toNanos();
+        for (int attempt = 1; ; attempt++) {
+            Duration left = Duration.ofNanos(Math.max(1, endNs - System.nanoTime()));
+            try {
+                return refusal(client.send(call, left));
+            } catch (ApiException e) {
+                boolean mayHaveArrived = e.kind() != ApiException.Kind.CONNECT;
+                if (mayHaveArrived || attempt == TRIES) {
+                    return Optional.of(e.kind() + " after " + attempt + " tries: " + e.getMessage());
+                }
+                pause();
+            }
+        }
+    }
+
+    private static Optional<String> refusal(HttpReply reply) {
+        if (reply.status() == 200) {
+            return Optional.empty();
+        }
+        String text = reply.text().strip();
+        return Optional.of("status " + reply.status() + ": " + text.substring(0, Math.min(text.length(), MAX_SHOWN)));
+    }
+
+    private static void pause() {
+        try {
+            Thread.sleep(PAUSE);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Calls off what is under way. */
+    @Override
+    public void close() {
+        client.close();
+    }
+}
