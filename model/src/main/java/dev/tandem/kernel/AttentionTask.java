@@ -19,7 +19,13 @@ final class AttentionTask implements KernelThreads.Slice {
     /** Floats of widened keys that stay in the first-level cache while queries go by. */
     private static final int CHUNK_FLOATS = 8 << 10;
 
-    /** Claims that each thread should find, before the heads of a group are split among threads. */
+    /** Values of the cache below which an attention is not worth waking other threads. */
+    private static final int PARALLEL_VALUES = 16 << 10;
+
+    /**
+     * Claims that each thread should find, before the heads of a group are split among threads. A tile of queries is never split: a part
+     * of it takes as long as the whole.
+     */
     private static final int CLAIMS_PER_THREAD = 2;
 
     private final KernelThreads threads;
@@ -113,7 +119,20 @@ final class AttentionTask implements KernelThreads.Slice {
         chunkTokens = Math.clamp(tokens, VectorTile.SIDE, MOST_CHUNK_TOKENS);
         cut();
         nextClaim.set(0);
-        threads.run(this);
+        if (claims == 1 || isShort()) {
+            run(0, 1);
+        } else {
+            threads.run(this);
+        }
+    }
+
+    /** True where the caller has read the cache before others would have woken. */
+    private boolean isShort() {
+        long positions = 0;
+        for (int i = 0; i < blocks; i++) {
+            positions += length(blockStarts[i + 1] - 1);
+        }
+        return positions * kvHeads * (keyDim + valueDim) < PARALLEL_VALUES;
     }
 
     /** Rows with positions of their own share no keys: then a claim is one row. */
@@ -124,7 +143,7 @@ final class AttentionTask implements KernelThreads.Slice {
         int wanted = CLAIMS_PER_THREAD * threads.count();
         if (threads.count() > 1 && blocks * kvHeads < wanted) {
             int tiles = blocks * queryHeads / wanted / VectorTile.SIDE;
-            claimHeads = Math.clamp(tiles * VectorTile.SIDE, 1, claimHeads);
+            claimHeads = Math.clamp(tiles * VectorTile.SIDE, Math.min(VectorTile.SIDE, claimHeads), claimHeads);
         }
         while (groupHeads % claimHeads != 0) {
             claimHeads--;

@@ -30,6 +30,7 @@ public final class KernelThreads implements AutoCloseable {
     private final Worker[] workers;
     private final SliceScratch[] scratch;
     private final LinearTask linearTask;
+    private final RowTask rowTask = new RowTask(this);
     private final Int8Task int8Task = new Int8Task(this);
     private final AttentionTask attentionTask = new AttentionTask(this);
     private final HeadLinearTask headLinearTask = new HeadLinearTask(this);
@@ -209,6 +210,11 @@ public final class KernelThreads implements AutoCloseable {
     /** The same for int8 weights. */
     Int8Task int8Task() {
         return int8Task;
+    }
+
+    /** The one operation over rows that can run at a time. */
+    RowTask rowTask() {
+        return rowTask;
     }
 
     /** The one attention that can run at a time. */

@@ -12,9 +12,6 @@ import java.util.List;
  * the compiler has seen it. Weights and caches should be native memory; heap segments work, slowly.
  */
 public final class VectorKernels implements Kernels {
-    /** Values below which a loop over rows is not worth waking other threads. */
-    private static final int PARALLEL_VALUES = 32 << 10;
-
     private static final int NARROWEST_BITS = 128;
 
     private final String name = "vector-" + VectorWidth.BITS;
@@ -106,70 +103,14 @@ public final class VectorKernels implements Kernels {
         int columns = weight.columns();
         Operands.columns("x", columns, x);
         Operands.columns("out", columns, out);
-        if (isSmall(rows, columns, threads)) {
-            normRows(x, 0, rows, weight, epsilon, out, threads.scratch(0));
-            return;
-        }
-        threads.run((slice, slices) -> normRows(
-                x,
-                ScalarKernels.from(rows, slice, slices),
-                ScalarKernels.from(rows, slice + 1, slices),
-                weight,
-                epsilon,
-                out,
-                threads.scratch(slice)));
-    }
-
-    private static boolean isSmall(int rows, int columns, KernelThreads threads) {
-        return threads.count() == 1 || (long) rows * columns < PARALLEL_VALUES;
-    }
-
-    private static void normRows(
-            Matrix x, int from, int to, Tensor weight, float epsilon, Matrix out, SliceScratch scratch) {
-        int columns = weight.columns();
-        float[] widened = widenVector(weight, scratch);
-        for (int r = from; r < to; r++) {
-            VectorRows.norm(
-                    x.values(), x.offset(r), widened, columns, epsilon, out.values(), out.offset(r), scratch.lanes);
-        }
-    }
-
-    private static float[] widenVector(Tensor weight, SliceScratch scratch) {
-        int columns = weight.columns();
-        float[] widened = scratch.widened(columns);
-        VectorWidening.widen(weight.dtype(), weight.data(), 0, widened, 0, columns);
-        return widened;
+        threads.rowTask().norm(x, rows, weight, epsilon, out);
     }
 
     @Override
     public void headNorm(
             Matrix x, int rows, int column, int heads, Tensor weight, float epsilon, KernelThreads threads) {
         Operands.columns("x", column + heads * weight.columns(), x);
-        if (isSmall(rows, heads * weight.columns(), threads)) {
-            normHeads(x, 0, rows, column, heads, weight, epsilon, threads.scratch(0));
-            return;
-        }
-        threads.run((slice, slices) -> normHeads(
-                x,
-                ScalarKernels.from(rows, slice, slices),
-                ScalarKernels.from(rows, slice + 1, slices),
-                column,
-                heads,
-                weight,
-                epsilon,
-                threads.scratch(slice)));
-    }
-
-    private static void normHeads(
-            Matrix x, int from, int to, int column, int heads, Tensor weight, float epsilon, SliceScratch scratch) {
-        int headDim = weight.columns();
-        float[] widened = widenVector(weight, scratch);
-        for (int r = from; r < to; r++) {
-            for (int h = 0; h < heads; h++) {
-                int at = x.offset(r) + column + h * headDim;
-                VectorRows.norm(x.values(), at, widened, headDim, epsilon, x.values(), at, scratch.lanes);
-            }
-        }
+        threads.rowTask().headNorm(x, rows, column, heads, weight, epsilon);
     }
 
     @Override
@@ -184,47 +125,13 @@ public final class VectorKernels implements Kernels {
             KernelThreads threads) {
         Operands.columns("x", column + heads * headDim, x);
         Operands.rotation(headDim, table);
-        if (isSmall(rows, heads * headDim, threads)) {
-            rotateRows(x, 0, rows, column, heads, headDim, positions, table);
-            return;
-        }
-        threads.run((slice, slices) -> rotateRows(
-                x,
-                ScalarKernels.from(rows, slice, slices),
-                ScalarKernels.from(rows, slice + 1, slices),
-                column,
-                heads,
-                headDim,
-                positions,
-                table));
-    }
-
-    private static void rotateRows(
-            Matrix x, int from, int to, int column, int heads, int headDim, int[] positions, RotaryTable table) {
-        for (int r = from; r < to; r++) {
-            int tableAt = positions[r] * table.pairs();
-            for (int h = 0; h < heads; h++) {
-                int at = x.offset(r) + column + h * headDim;
-                VectorRows.rotate(x.values(), at, table.cosines(), table.sines(), tableAt, table.pairs());
-            }
-        }
+        threads.rowTask().rotate(x, rows, column, heads, headDim, positions, table);
     }
 
     @Override
     public void add(Matrix x, Matrix y, int rows, KernelThreads threads) {
         Operands.columns("y", x.columns(), y);
-        if (isSmall(rows, x.columns(), threads)) {
-            addRows(x, y, 0, rows);
-            return;
-        }
-        threads.run((slice, slices) ->
-                addRows(x, y, ScalarKernels.from(rows, slice, slices), ScalarKernels.from(rows, slice + 1, slices)));
-    }
-
-    private static void addRows(Matrix x, Matrix y, int from, int to) {
-        for (int r = from; r < to; r++) {
-            VectorRows.add(x.values(), x.offset(r), y.values(), y.offset(r), x.columns());
-        }
+        threads.rowTask().add(x, y, rows);
     }
 
     @Override
@@ -237,43 +144,13 @@ public final class VectorKernels implements Kernels {
     public void siluMultiply(Matrix gate, Matrix up, int rows, int columns, KernelThreads threads) {
         Operands.columns("gate", columns, gate);
         Operands.columns("up", columns, up);
-        if (isSmall(rows, columns, threads)) {
-            siluRows(gate, up, 0, rows, columns);
-            return;
-        }
-        threads.run((slice, slices) -> siluRows(
-                gate,
-                up,
-                ScalarKernels.from(rows, slice, slices),
-                ScalarKernels.from(rows, slice + 1, slices),
-                columns));
-    }
-
-    private static void siluRows(Matrix gate, Matrix up, int from, int to, int columns) {
-        for (int r = from; r < to; r++) {
-            VectorRows.siluMultiply(gate.values(), gate.offset(r), up.values(), up.offset(r), columns);
-        }
+        threads.rowTask().siluMultiply(gate, up, rows, columns);
     }
 
     @Override
     public void softmax(Matrix x, int rows, int columns, KernelThreads threads) {
         Operands.columns("x", columns, x);
-        if (isSmall(rows, columns, threads)) {
-            softmaxRows(x, 0, rows, columns, threads.scratch(0));
-            return;
-        }
-        threads.run((slice, slices) -> softmaxRows(
-                x,
-                ScalarKernels.from(rows, slice, slices),
-                ScalarKernels.from(rows, slice + 1, slices),
-                columns,
-                threads.scratch(slice)));
-    }
-
-    private static void softmaxRows(Matrix x, int from, int to, int columns, SliceScratch scratch) {
-        for (int r = from; r < to; r++) {
-            VectorRows.softmax(x.values(), x.offset(r), columns, scratch.lanes);
-        }
+        threads.rowTask().softmax(x, rows, columns);
     }
 
     @Override

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -58,6 +59,29 @@ class VectorAllocationTest {
         assertAllocatesNothing("norm", () -> kernels.rmsNorm(x, 1, weight, 1e-5f, y, threads));
         assertAllocatesNothing("silu", () -> kernels.siluMultiply(y, x, 1, 96, threads));
         assertAllocatesNothing("add", () -> kernels.add(y, x, 1, threads));
+    }
+
+    @Test
+    void shouldDoRowOperationsOnSeveralThreadsWithoutAllocating() {
+        Matrix x = data.matrix(70, 512);
+        Matrix y = data.matrix(70, 512);
+        Tensor weight = data.tensor(DType.F32, 512);
+        try (var two = new KernelThreads(2)) {
+            assertAllocatesNothing("norm", () -> kernels.rmsNorm(x, 70, weight, 1e-5f, y, two));
+            assertAllocatesNothing("silu", () -> kernels.siluMultiply(y, x, 70, 512, two));
+            assertAllocatesNothing("add", () -> kernels.add(y, x, 70, two));
+            assertAllocatesNothing("softmax", () -> kernels.softmax(y, 70, 512, two));
+        }
+    }
+
+    @Test
+    void shouldMultiplyByWeightsOfOneLoopWithoutAllocating() {
+        Matrix x = data.matrix(1, 96);
+        Matrix out = Matrix.of(1, 64);
+        var parts = List.of(
+                new LinearPart(data.tensor(DType.Q8_0, 40, 96), out, 0),
+                new LinearPart(data.tensor(DType.Q4_1, 24, 96), out, 40));
+        assertAllocatesNothing("parts", () -> kernels.linear(x, 1, parts, threads));
     }
 
     @Test
