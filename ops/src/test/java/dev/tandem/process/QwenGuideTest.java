@@ -93,10 +93,13 @@ class QwenGuideTest {
                     PROXY.resolve("/v1/completions"), request(i).toString()));
         }
         var tokens = new ArrayList<List<Integer>>();
-        for (CompletableFuture<Reply> reply : replies) {
-            assertThat(reply.join().status()).as("%s", reply.join().body()).isEqualTo(200);
-            assertThat(reply.join().header("x-tandem-disaggregated")).isEqualTo("true");
-            tokens.add(reply.join().tokenIds());
+        for (int i = 0; i < REQUESTS; i++) {
+            Reply reply = replies.get(i).join();
+            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
+            if (prompt(i).ids().size() > 1) { // of one token there is nothing to hand over
+                assertThat(reply.header("x-tandem-disaggregated")).isEqualTo("true");
+            }
+            tokens.add(reply.tokenIds());
         }
         return tokens;
     }
