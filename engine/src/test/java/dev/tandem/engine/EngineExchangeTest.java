@@ -83,7 +83,8 @@ class EngineExchangeTest {
         Path path = GoldenFile.FOLDER.resolve("qwen3-moe");
         List<Prompt> prompts = GoldenFile.prompts(path.resolve("golden/golden.json"));
         try (var prefill = new ExchangeNode(path, PREFILL.withTpSize(prefillSize));
-                var decode = new ExchangeNode(path, DECODE.withTpSize(decodeSize).withoutCache())) {
+                var decode =
+                        new ExchangeNode(path, DECODE.withTpSize(decodeSize).withoutCache())) {
             for (Prompt prompt : prompts) {
                 Outcome lent = read(prefill.submit(prompt.id(), prompt, new HandoffRole.Lend()));
                 Outcome outcome = read(decode.submit(prompt.id(), prompt, overTheWire(lent)));
@@ -103,7 +104,8 @@ class EngineExchangeTest {
         Prompt prompt = longest(path);
         try (var prefill = new ExchangeNode(path, PREFILL);
                 var decode = new ExchangeNode(path, DECODE.withBlockSize(8))) {
-            var beginning = new Prompt("begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
+            var beginning = new Prompt(
+                    "begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
             read(decode.submit("begin", beginning, new HandoffRole.None()));
             Outcome lent = read(prefill.submit("r", prompt, new HandoffRole.Lend()));
 

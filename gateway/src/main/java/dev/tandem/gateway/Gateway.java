@@ -140,6 +140,7 @@ public final class Gateway implements AutoCloseable {
                 HttpAddress reached =
                         new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
                 protocol.announce("http://" + reached.authority() + "/v1/metaserver");
+                warnOfLoopback(config, reached.host());
                 yield server;
             }
         };

@@ -143,7 +143,8 @@ final class AttentionTask implements KernelThreads.Slice {
         int wanted = CLAIMS_PER_THREAD * threads.count();
         if (threads.count() > 1 && blocks * kvHeads < wanted) {
             int tiles = blocks * queryHeads / wanted / VectorTile.SIDE;
-            claimHeads = Math.clamp(tiles * VectorTile.SIDE, Math.min(VectorTile.SIDE, claimHeads), claimHeads);
+            int fitting = Math.min(tiles * VectorTile.SIDE, claimHeads);
+            claimHeads = Math.max(fitting, Math.min(VectorTile.SIDE, claimHeads));
         }
         while (groupHeads % claimHeads != 0) {
             claimHeads--;

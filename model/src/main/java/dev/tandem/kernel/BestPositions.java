@@ -64,6 +64,6 @@ final class BestPositions {
     /** An unsigned number that grows with the score. */
     private static int order(float score) {
         int bits = Float.floatToIntBits(score + 0f); // -0 becomes +0
-        return bits ^ (bits >> Integer.SIZE - 1 | Integer.MIN_VALUE);
+        return bits ^ ((bits >> (Integer.SIZE - 1)) | Integer.MIN_VALUE);
     }
 }

@@ -22,6 +22,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 
@@ -102,9 +103,10 @@ public final class SoakRun {
     private void ask(Asker asker, List<Question> questions, List<List<Integer>> expected, AtomicInteger done)
             throws InterruptedException {
         var next = new AtomicInteger();
+        var ends = new ArrayList<Future<Void>>();
         try (var askers = Executors.newVirtualThreadPerTaskExecutor()) {
             for (int i = 0; i < plan.load().atOnce(); i++) {
-                askers.submit(() -> {
+                ends.add(askers.submit(() -> {
                     for (int request = next.getAndIncrement();
                             request < plan.load().requests();
                             request = next.getAndIncrement()) {
@@ -113,7 +115,12 @@ public final class SoakRun {
                         done.incrementAndGet();
                     }
                     return null;
-                });
+                }));
+            }
+        }
+        for (Future<Void> end : ends) {
+            if (end.state() == Future.State.FAILED) {
+                throw new IllegalStateException("a client died", end.exceptionNow());
             }
         }
     }

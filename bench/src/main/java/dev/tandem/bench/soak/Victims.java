@@ -14,7 +14,7 @@ import java.util.TreeMap;
 
 /** The processes of a cluster, to be killed and started again one at a time. Thread-safe by its own lock. */
 final class Victims implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofSeconds(180);
+    private static final Duration START_LIMIT = Duration.ofMinutes(3);
 
     private final JavaRuntime runtime;
     private final Path folder;

@@ -23,7 +23,11 @@ final class BlockLease {
 
     /** What the blocks are lent for. */
     sealed interface Purpose {
-        /** P: a decode node reads them. @param doneMessages so far; side-channel poller only */
+        /**
+         * P: a decode node reads them.
+         *
+         * @param doneMessages so far; side-channel poller only
+         */
         record Reading(DoneCount doneMessages) implements Purpose {}
 
         /** D: a prefill node writes them. */

@@ -350,14 +350,16 @@ public final class Handoff implements AutoCloseable {
     public void close() {
         ledger.cancelAll();
         receiver.cancelAll();
-        boolean isAtRest = connector.close(REST_LIMIT) & sender.close(REST_LIMIT);
+        boolean hasReadAll = connector.close(REST_LIMIT);
+        boolean hasWrittenAll = sender.close(REST_LIMIT);
+        boolean isAtRest = hasReadAll && hasWrittenAll;
         if (!regions.isEmpty()) {
             hub.channel().stopListening(sideChannelPort, pools.size());
             regions.forEach(hub.transfers()::unregister);
         }
         if (!isAtRest) {
-            throw new IllegalStateException(
-                    "transfers of the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
+            throw new IllegalStateException("transfers of the KV memory of engine " + config.engineId()
+                    + " are not at rest after " + REST_LIMIT);
         }
     }
 }

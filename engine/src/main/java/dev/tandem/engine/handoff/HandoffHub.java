@@ -85,8 +85,7 @@ public final class HandoffHub implements AutoCloseable {
 
     /** The same for a process whose engines pull: nobody is invited. */
     public static HandoffHub start(String host) {
-        return start(
-                host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
+        return start(host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
     }
 
     /** A hub without warm-up that invites nobody. */

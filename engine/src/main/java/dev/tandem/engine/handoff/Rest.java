@@ -50,8 +50,8 @@ final class Rest {
         while (!atRest.isDone() && channel.isRunning() && endNs - System.nanoTime() > 0) {
             try {
                 atRest.get(50, TimeUnit.MILLISECONDS);
-            } catch (TimeoutException e) {
-                continue;
+            } catch (TimeoutException notYet) {
+                // the loop asks again whether the channel lives
             } catch (ExecutionException e) {
                 throw new IllegalStateException(e);
             } catch (InterruptedException e) {
