@@ -351,7 +351,16 @@ final class AttentionTask implements KernelThreads.Slice {
             int common = Math.clamp(shortest4(queries, i) - from, 0, tokens);
             int p = i * stride + from;
             VectorMix.mix4(
-                    scores, p, p + stride, p + 2 * stride, p + 3 * stride, chunk, common, valueDim, mixed, i * valueDim);
+                    scores,
+                    p,
+                    p + stride,
+                    p + 2 * stride,
+                    p + 3 * stride,
+                    chunk,
+                    common,
+                    valueDim,
+                    mixed,
+                    i * valueDim);
             for (int j = i; j < Math.min(queries.count, i + VectorMix.QUERIES); j++) {
                 int visible = Math.clamp(length(queries, j) - from, 0, tokens);
                 VectorMix.mix(scores, j * stride + from, chunk, common, visible, valueDim, mixed, j * valueDim);

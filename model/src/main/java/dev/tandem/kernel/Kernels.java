@@ -50,8 +50,7 @@ public interface Kernels {
     void linear(Matrix x, int rows, List<LinearPart> parts, KernelThreads threads);
 
     /** The same for a few chosen rows of x and of every part's out. */
-    void linearRows(
-            Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count, KernelThreads threads);
+    void linearRows(Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count, KernelThreads threads);
 
     /** {@code out[r, :] = table[ids[r], :]} widened to float32, for r < rows. */
     void embed(int[] ids, int rows, Tensor table, Matrix out);
@@ -146,26 +145,14 @@ public interface Kernels {
      * weight.rows().
      */
     void headLinear(
-            Matrix x,
-            HeadColumns from,
-            int rows,
-            HeadWeight weight,
-            Matrix out,
-            HeadColumns to,
-            KernelThreads threads);
+            Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to, KernelThreads threads);
 
     /**
      * The same by the transposed matrices, which stay as they are stored: {@code out[r, to(h) + c]} is the mix of {@code weight[h][i, c]} by
      * {@code x[r, from(h) + i]}, i < weight.rows() ascending. {@code out} is another matrix than {@code x}.
      */
     void headMix(
-            Matrix x,
-            HeadColumns from,
-            int rows,
-            HeadWeight weight,
-            Matrix out,
-            HeadColumns to,
-            KernelThreads threads);
+            Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to, KernelThreads threads);
 
     /**
      * Causal attention over latents, all heads reading the same: as {@link #attention} with one KV head whose key is the latent followed by

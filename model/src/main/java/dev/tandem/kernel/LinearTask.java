@@ -207,7 +207,13 @@ final class LinearTask implements KernelThreads.Slice {
             for (int o = from; o < to; o += VectorTile.SIDE) {
                 int w0 = (o - from) * inputs;
                 VectorTile.dots(x.values(), x0, x1, x2, x3, widened, w0, inputs, inputs, scratch.lanes, scratch.sums);
-                write(part, scratch.sums, r, Math.min(VectorTile.SIDE, toRow - r), o, Math.min(VectorTile.SIDE, to - o));
+                write(
+                        part,
+                        scratch.sums,
+                        r,
+                        Math.min(VectorTile.SIDE, toRow - r),
+                        o,
+                        Math.min(VectorTile.SIDE, to - o));
             }
         }
     }

@@ -65,8 +65,7 @@ final class Operands {
         weightType(weight.stacked());
     }
 
-    static void latentAttention(
-            LatentShape shape, Matrix q, Matrix out, KvPlaneView latents, KvPlaneView rotaryKeys) {
+    static void latentAttention(LatentShape shape, Matrix q, Matrix out, KvPlaneView latents, KvPlaneView rotaryKeys) {
         columns("q", shape.heads() * shape.query(), q);
         columns("out", shape.heads() * shape.latent(), out);
         boolean planesFit = isOneHead(latents, shape.latent()) && isOneHead(rotaryKeys, shape.rotary());
@@ -81,8 +80,7 @@ final class Operands {
 
     static void selection(AttentionRows rows, SelectedPositions selected) {
         if (rows.count() > selected.rows()) {
-            throw new IllegalStateException(
-                    rows.count() + " rows do not fit a selection for " + selected.rows());
+            throw new IllegalStateException(rows.count() + " rows do not fit a selection for " + selected.rows());
         }
     }
 

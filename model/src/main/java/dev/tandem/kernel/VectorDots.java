@@ -121,8 +121,9 @@ final class VectorDots {
                         .reinterpretAsFloats()
                         .fma(v0, a0);
                 if (PARTS == 2) {
-                    IntVector stored1 = (IntVector) ShortVector.fromMemorySegment(SHORTS, w, r + 2L * LANES, LITTLE_ENDIAN)
-                            .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+                    IntVector stored1 =
+                            (IntVector) ShortVector.fromMemorySegment(SHORTS, w, r + 2L * LANES, LITTLE_ENDIAN)
+                                    .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
                     FloatVector v1 = FloatVector.fromArray(FLOATS, x, i + LANES);
                     a1 = stored1.lanewise(VectorOperators.LSHL, 16)
                             .reinterpretAsFloats()
@@ -153,8 +154,9 @@ final class VectorDots {
                 a0 = low0.mul(scale).fma(FloatVector.fromArray(FLOATS, x, i), a0);
                 a0 = high0.mul(scale).fma(FloatVector.fromArray(FLOATS, x, i + HALF), a0);
                 if (PARTS == 2) {
-                    FloatVector low1 = (FloatVector) ByteVector.fromMemorySegment(BYTES, w, r + 2 + LANES, LITTLE_ENDIAN)
-                            .convertShape(VectorOperators.B2F, FLOATS, 0);
+                    FloatVector low1 =
+                            (FloatVector) ByteVector.fromMemorySegment(BYTES, w, r + 2 + LANES, LITTLE_ENDIAN)
+                                    .convertShape(VectorOperators.B2F, FLOATS, 0);
                     FloatVector high1 =
                             (FloatVector) ByteVector.fromMemorySegment(BYTES, w, r + 2 + HALF + LANES, LITTLE_ENDIAN)
                                     .convertShape(VectorOperators.B2F, FLOATS, 0);
@@ -170,7 +172,15 @@ final class VectorDots {
     }
 
     private static void zeroedNibbles(
-            MemorySegment w, long from, long rowBytes, int first, int rows, float[] x, int xOffset, int blocks, float[] lanes) {
+            MemorySegment w,
+            long from,
+            long rowBytes,
+            int first,
+            int rows,
+            float[] x,
+            int xOffset,
+            int blocks,
+            float[] lanes) {
         for (int o = first; o < rows; o++) {
             long row = from + o * rowBytes;
             FloatVector a0 = FloatVector.zero(FLOATS);
@@ -224,7 +234,8 @@ final class VectorDots {
                 a = lowA.mul(scaleA).fma(low, a);
                 a = highA.mul(scaleA).fma(high, a);
                 long next = r + rowBytes;
-                FloatVector scaleB = FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, next)));
+                FloatVector scaleB =
+                        FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, next)));
                 IntVector pairsB = (IntVector) ByteVector.fromMemorySegment(BYTES, w, next + 2, LITTLE_ENDIAN)
                         .convertShape(VectorOperators.ZERO_EXTEND_B2I, INTS, 0);
                 FloatVector lowB = (FloatVector) pairsB.and(0xF).sub(ZERO).convert(VectorOperators.I2F, 0);
@@ -240,7 +251,15 @@ final class VectorDots {
 
     /** Scale and minimum of a block are read together, as the low and the high half of an int. */
     private static void shiftedNibbles(
-            MemorySegment w, long from, long rowBytes, int first, int rows, float[] x, int xOffset, int blocks, float[] lanes) {
+            MemorySegment w,
+            long from,
+            long rowBytes,
+            int first,
+            int rows,
+            float[] x,
+            int xOffset,
+            int blocks,
+            float[] lanes) {
         for (int o = first; o < rows; o++) {
             long row = from + o * rowBytes;
             FloatVector a0 = FloatVector.zero(FLOATS);
@@ -262,8 +281,8 @@ final class VectorDots {
                     IntVector pairs1 = (IntVector) ByteVector.fromMemorySegment(BYTES, w, r + 4 + LANES, LITTLE_ENDIAN)
                             .convertShape(VectorOperators.ZERO_EXTEND_B2I, INTS, 0);
                     FloatVector low1 = (FloatVector) pairs1.and(0xF).convert(VectorOperators.I2F, 0);
-                    FloatVector high1 =
-                            (FloatVector) pairs1.lanewise(VectorOperators.LSHR, 4).convert(VectorOperators.I2F, 0);
+                    FloatVector high1 = (FloatVector)
+                            pairs1.lanewise(VectorOperators.LSHR, 4).convert(VectorOperators.I2F, 0);
                     a1 = low1.fma(scale, minimum).fma(FloatVector.fromArray(FLOATS, x, i + LANES), a1);
                     a1 = high1.fma(scale, minimum).fma(FloatVector.fromArray(FLOATS, x, i + HALF + LANES), a1);
                 }

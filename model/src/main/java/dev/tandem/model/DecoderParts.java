@@ -81,7 +81,9 @@ final class DecoderParts {
                 .ifPresentOrElse(
                         experts -> {
                             if (experts.dense().layers() > 0) {
-                                sizes.put("intermediate size", config.feedForward().intermediateSize());
+                                sizes.put(
+                                        "intermediate size",
+                                        config.feedForward().intermediateSize());
                             }
                             if (experts.dense().sharedSize() > 0) {
                                 sizes.put("shared expert size", experts.dense().sharedSize());
@@ -130,8 +132,7 @@ final class DecoderParts {
     }
 
     /** @param headNorms norms of a layer's query and key heads */
-    private Decoder groupedQuery(
-            IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
+    private Decoder groupedQuery(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
         if (!(config.attention() instanceof GroupedQuery attention)) {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }

@@ -105,8 +105,7 @@ class VectorAllocationTest {
         var rows = new AttentionRows(1, new int[] {50}, new int[][] {{3, 1, 0, 2}}, 16);
         var selected = new SelectedPositions(1, 20);
         assertAllocatesNothing(
-                "latent attention",
-                () -> kernels.latentAttention(q, out, latents, rotaryKeys, rows, shape, threads));
+                "latent attention", () -> kernels.latentAttention(q, out, latents, rotaryKeys, rows, shape, threads));
         assertAllocatesNothing(
                 "selection", () -> kernels.selectPositions(q, weights, rotaryKeys, rows, selected, threads));
         assertAllocatesNothing(
@@ -121,8 +120,7 @@ class VectorAllocationTest {
         var outputs = new HeadColumns(0, 16);
         Matrix x = data.matrix(1, 4 * 32);
         Matrix y = data.matrix(1, 4 * 16);
-        assertAllocatesNothing(
-                "product by head", () -> kernels.headLinear(x, inputs, 1, weight, y, outputs, threads));
+        assertAllocatesNothing("product by head", () -> kernels.headLinear(x, inputs, 1, weight, y, outputs, threads));
         assertAllocatesNothing("mix by head", () -> kernels.headMix(y, outputs, 1, weight, x, inputs, threads));
     }
 
