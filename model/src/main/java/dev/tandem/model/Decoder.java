@@ -3,6 +3,7 @@ package dev.tandem.model;
 import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.DecoderLayer;
@@ -10,6 +11,7 @@ import dev.tandem.layer.RankContext;
 import dev.tandem.layer.StepRows;
 import dev.tandem.model.TokenBatch.Chunk;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -18,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * more rows than the scratch holds goes in several passes; as every row's result depends on its own sequence only, nobody can tell.
  * Owned by the rank worker.
  */
-final class Decoder {
+final class Decoder implements Model {
     private final RankContext context;
     private final ModelConfig config;
     private final StepLimits limits;
@@ -38,16 +40,18 @@ final class Decoder {
         this.askedRows = new int[limits.maxRows()];
     }
 
-    ModelConfig config() {
+    @Override
+    public ModelConfig config() {
         return config;
     }
 
-    KvLayout kvLayout(int blockSize, DType kvDtype) {
+    @Override
+    public KvLayout kvLayout(int blockSize, DType kvDtype) {
         return KvLayouts.of(config, context.rank(), blockSize, kvDtype);
     }
 
-    /** See {@link Model#forward}. */
-    Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
+    @Override
+    public Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
         requireLayout(pool);
         BatchCheck.require(batch, pool, limits, config.vocabularySize());
         int logitRows = passes(batch, pool, afterLayer);
@@ -67,6 +71,14 @@ final class Decoder {
     Matrix finalNormed() {
         return scratch.asked();
     }
+
+    /** Positions that the rows of the last attention read, where an indexer chose them, for the same tests. */
+    Optional<SelectedPositions> selected() {
+        return stack.selected();
+    }
+
+    @Override
+    public void close() {}
 
     /** Cuts the batch into passes and keeps the rows that need logits; returns how many those are. */
     private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {

@@ -9,6 +9,7 @@ import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
 import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
+import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.AttentionForm;
@@ -97,13 +98,41 @@ final class DecoderParts {
         return new Partition(sizes, config.attention().kvHeads());
     }
 
+    /** Llama 2 and 3, and what has their shape (SmolLM2): dense layers, heads as projected. */
+    Decoder llama() {
+        return groupedQuery(layer -> Optional.empty(), mlps());
+    }
+
+    /** Qwen3: dense layers, query and key heads normed before the rotary embedding. */
+    Decoder qwen3() {
+        return groupedQuery(this::headNorms, mlps());
+    }
+
+    /** Qwen3-MoE: as Qwen3, every feed-forward layer a mixture of experts. */
+    Decoder qwen3Moe() {
+        return groupedQuery(this::headNorms, mixturesOfExperts());
+    }
+
     /**
-     * The whole decoder of a family with grouped query attention.
-     *
-     * @param headNorms norms of a layer's query and key heads, {@link #noHeadNorms} or {@link #headNorms}
-     * @param feedForwards second half of a layer, from {@link #mlps} or {@link #mixturesOfExperts}
+     * DeepSeek-V3 and V3.2: latent attention, over positions that an indexer chooses in V3.2; first layers dense, the others mixtures of
+     * experts beside a shared one.
      */
-    Decoder decoder(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
+    Decoder deepSeek() {
+        if (!(config.attention() instanceof Latent attention)) {
+            throw new IllegalStateException(config.architecture() + " with " + config.attention());
+        }
+        var attentions = new LatentParts(context, limits, attention, weights);
+        IntFunction<FeedForward> mixtures = mixturesOfExperts();
+        boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
+        IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures;
+        return stacked(
+                attentions::attention,
+                layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures : mlps).apply(layer),
+                attentions.selected());
+    }
+
+    /** @param headNorms norms of a layer's query and key heads */
+    private Decoder groupedQuery(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
         if (!(config.attention() instanceof GroupedQuery attention)) {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
@@ -117,28 +146,14 @@ final class DecoderParts {
                         new AttentionForm(layer, heads, headOrder),
                         rotary,
                         scratch),
-                feedForwards);
+                feedForwards,
+                Optional.empty());
     }
 
-    /** Latent attention for all layers, for {@link #latentDecoder}. */
-    LatentParts latentAttentions() {
-        if (!(config.attention() instanceof Latent attention)) {
-            throw new IllegalStateException(config.architecture() + " with " + config.attention());
-        }
-        return new LatentParts(context, limits, attention, weights);
-    }
-
-    /** The whole decoder of a family with latent attention, whose first layers may be dense. */
-    Decoder latentDecoder(LatentParts attentions) {
-        IntFunction<FeedForward> mixtures = mixturesOfExperts();
-        boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
-        IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures;
-        return stacked(
-                attentions::attention,
-                layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures : mlps).apply(layer));
-    }
-
-    private Decoder stacked(IntFunction<Attention> attentions, IntFunction<FeedForward> feedForwards) {
+    private Decoder stacked(
+            IntFunction<Attention> attentions,
+            IntFunction<FeedForward> feedForwards,
+            Optional<SelectedPositions> selected) {
         Tensor table = weights.tensor("model.embed_tokens.weight");
         var layers = new ArrayList<DecoderLayer>();
         for (int layer = 0; layer < config.layers(); layer++) {
@@ -151,31 +166,30 @@ final class DecoderParts {
         }
         LinearWeight head = config.tiesEmbeddings() ? table : weights.linear("lm_head.weight");
         var stack = new DecoderStack(
-                new Embedding(context, table), layers, norm("model.norm.weight"), ShardedLinear.byRank(context, head));
+                new Embedding(context, table),
+                layers,
+                norm("model.norm.weight"),
+                ShardedLinear.byRank(context, head),
+                selected);
         weights.requireAllRead();
         return new Decoder(context, config, limits, stack);
     }
 
-    /** Heads go into the rotary embedding as projected. */
-    Optional<HeadNorms> noHeadNorms(int layer) {
-        return Optional.empty();
-    }
-
     /** Every query and key head is normed before the rotary embedding. */
-    Optional<HeadNorms> headNorms(int layer) {
+    private Optional<HeadNorms> headNorms(int layer) {
         return Optional.of(new HeadNorms(
                 norm(name(layer, "self_attn.q_norm.weight")), norm(name(layer, "self_attn.k_norm.weight"))));
     }
 
     /** Dense feed-forward layers. */
-    IntFunction<FeedForward> mlps() {
+    private IntFunction<FeedForward> mlps() {
         int inner = config.feedForward().intermediateSize();
         SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), inner);
         return layer -> new Mlp(context, swiGlu(name(layer, "mlp.")), scratch);
     }
 
     /** Mixtures of experts, for layers that have them, with a shared expert where the model has one. */
-    IntFunction<FeedForward> mixturesOfExperts() {
+    private IntFunction<FeedForward> mixturesOfExperts() {
         Experts experts = config.feedForward()
                 .experts()
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));

@@ -16,10 +16,10 @@ public final class ModelLoader {
     public static Model load(Checkpoint checkpoint, RankContext context, StepLimits limits) {
         var parts = new DecoderParts(checkpoint, context, limits);
         return switch (checkpoint.config().architecture()) {
-            case LLAMA -> new Llama(parts);
-            case QWEN3 -> new Qwen3(parts);
-            case QWEN3_MOE -> new Qwen3Moe(parts);
-            case DEEPSEEK_V3, DEEPSEEK_V32 -> new DeepSeek(parts);
+            case LLAMA -> parts.llama();
+            case QWEN3 -> parts.qwen3();
+            case QWEN3_MOE -> parts.qwen3Moe();
+            case DEEPSEEK_V3, DEEPSEEK_V32 -> parts.deepSeek();
         };
     }
 

@@ -58,7 +58,7 @@ class TraceTest {
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
         try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
-            SelectedPositions selected = ((DeepSeek) rank.model).selected.orElseThrow();
+            SelectedPositions selected = rank.decoder().selected().orElseThrow();
             var chosen = new ArrayList<int[]>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
             rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
