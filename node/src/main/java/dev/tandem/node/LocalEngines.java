@@ -47,7 +47,8 @@ final class LocalEngines implements AutoCloseable {
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
-        return HandoffHub.start(config.announcedHost(), messenger);
+        long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
+        return HandoffHub.start(new HandoffHub.Setup(config.announcedHost(), messenger, pace));
     }
 
     /** Starts one engine after the other; when one does not start, those before it are closed. */

@@ -27,12 +27,13 @@ final class TransferCommand implements Main.Verb {
 
               --host         this side's address (default 127.0.0.1)
               --no-checksum  do not offer CRC32C to the peer
+              --pace         most bytes that this side sends in a second, as 125MB for 1 Gbit/s (default: no bound)
             """;
     private static final Map<String, Set<String>> FLAGS = Map.of(
-            "target", Set.of("host", "size"),
-            "bench", Set.of("host", "target", "op", "block", "batch", "threads", "secs"),
+            "target", Set.of("host", "pace", "size"),
+            "bench", Set.of("host", "pace", "target", "op", "block", "batch", "threads", "secs"),
             "read", Set.of("host", "target", "addr", "length"),
-            "write", Set.of("host", "target", "addr"));
+            "write", Set.of("host", "pace", "target", "addr"));
 
     @Override
     public String summary() {
@@ -98,13 +99,8 @@ final class TransferCommand implements Main.Verb {
 
         TransferConfig config() {
             TransferConfig config = TransferConfig.of(values.getOrDefault("host", "127.0.0.1"));
-            return new TransferConfig(
-                    config.host(),
-                    config.rpcPort(),
-                    config.connectionsPerPeer(),
-                    config.inFlightBytesPerPeer(),
-                    hasChecksums,
-                    config.timeouts());
+            return new TransferConfig(config.host(), config.rpcPort(), config.flow(), hasChecksums, config.timeouts())
+                    .withPace(whole("pace", "0"));
         }
 
         TransferCopy.Place place() {

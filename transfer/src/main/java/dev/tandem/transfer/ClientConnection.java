@@ -168,7 +168,7 @@ final class ClientConnection implements Poller.Handler {
             return;
         }
         try {
-            if (outbox.writeTo(channel) > 0) {
+            if (outbox.writeTo(channel, peer.poller().pace()) > 0) {
                 lastProgressNs = System.nanoTime();
             }
             finishUnanswered();
@@ -196,7 +196,7 @@ final class ClientConnection implements Poller.Handler {
         }
     }
 
-    /** Closes at a deadline, else gives the next one. */
+    /** Closes at a deadline, else gives the next one; what the pace held back goes on with the pump that follows. */
     long sweep(long nowNs) {
         long deadlineNs = deadlineNs();
         if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
@@ -493,9 +493,13 @@ final class ClientConnection implements Poller.Handler {
         if (state != State.OPEN && state != State.RETIRING) {
             return;
         }
-        int wanted = SelectionKey.OP_READ | (outbox.isEmpty() ? 0 : SelectionKey.OP_WRITE);
+        boolean isHeldBack = !outbox.isEmpty() && peer.poller().pace().holdsBack(System.nanoTime());
+        int wanted = SelectionKey.OP_READ | (outbox.isEmpty() || isHeldBack ? 0 : SelectionKey.OP_WRITE);
         if (key.interestOps() != wanted) {
             key.interestOps(wanted);
+        }
+        if (isHeldBack) {
+            peer.poller().sweepBy(peer.poller().pace().resumeNs(System.nanoTime()));
         }
     }
 

@@ -100,7 +100,7 @@ final class Peer {
             }
             ClientConnection best = leastLoaded();
             if ((best == null || best.inFlightBytes() >= BUSY_BYTES)
-                    && connections.size() < owner.config().connectionsPerPeer()) {
+                    && connections.size() < owner.config().flow().connectionsPerPeer()) {
                 connect(known);
             }
             if (best == null || !hasBudget()) {
@@ -135,7 +135,7 @@ final class Peer {
     private boolean hasBudget() {
         return inFlightBytes == 0
                 || inFlightBytes + PostedTransfer.MAX_REQUEST_BYTES
-                        <= owner.config().inFlightBytesPerPeer();
+                        <= owner.config().flow().inFlightBytesPerPeer();
     }
 
     private @Nullable ClientConnection leastLoaded() {

@@ -116,6 +116,9 @@ final class ServerSession implements Poller.Handler {
 
     /** Closes when a deadline has passed, else gives the next one. */
     long sweep(long nowNs) {
+        if (state != State.CLOSED && !outbox.isEmpty() && (key.interestOps() & SelectionKey.OP_WRITE) == 0) {
+            resume();
+        }
         long deadlineNs = deadlineNs();
         if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
             return deadlineNs;
@@ -278,7 +281,7 @@ final class ServerSession implements Poller.Handler {
     }
 
     private void flush() throws IOException {
-        if (outbox.writeTo(channel) > 0) {
+        if (outbox.writeTo(channel, owner.poller().pace()) > 0) {
             lastProgressNs = System.nanoTime();
         }
         while (!lent.isEmpty() && lent.peek().endPosition() <= outbox.writtenBytes()) {
@@ -293,13 +296,37 @@ final class ServerSession implements Poller.Handler {
 
     private void settleInterest() {
         int reading = state == State.SERVING && !isFull() ? SelectionKey.OP_READ : 0;
-        int writing = outbox.isEmpty() ? 0 : SelectionKey.OP_WRITE;
+        boolean isHeldBack = isHeldBack();
+        int writing = outbox.isEmpty() || isHeldBack ? 0 : SelectionKey.OP_WRITE;
         if (key.interestOps() != (reading | writing)) {
             key.interestOps(reading | writing);
         }
         long deadlineNs = deadlineNs();
         if (deadlineNs != Long.MAX_VALUE) {
             owner.poller().sweepBy(deadlineNs);
+        }
+        if (isHeldBack) {
+            owner.poller().sweepBy(owner.poller().pace().resumeNs(System.nanoTime()));
+        }
+    }
+
+    private boolean isHeldBack() {
+        return !outbox.isEmpty() && owner.poller().pace().holdsBack(System.nanoTime());
+    }
+
+    /** Goes on with what the pace held back. */
+    private void resume() {
+        try {
+            if (state == State.SERVING) {
+                work(true);
+            } else {
+                flush();
+            }
+            if (state != State.CLOSED) {
+                settleInterest();
+            }
+        } catch (IOException e) {
+            failed(e);
         }
     }
 

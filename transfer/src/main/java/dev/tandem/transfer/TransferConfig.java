@@ -9,18 +9,11 @@ import java.util.List;
  *
  * @param host address that both listeners bind and that peers are told; never a wildcard
  * @param rpcPort handshake port, 0 for any free one
- * @param connectionsPerPeer persistent data connections to one peer
- * @param inFlightBytesPerPeer bound on bytes asked for and not yet here
+ * @param flow how much moves at once
  * @param checksums offer CRC32C to peers that understand it
  * @param timeouts deadlines
  */
-public record TransferConfig(
-        String host,
-        int rpcPort,
-        int connectionsPerPeer,
-        long inFlightBytesPerPeer,
-        boolean checksums,
-        Timeouts timeouts) {
+public record TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
     private static final int MAX_PORT = 65_535;
     private static final int MAX_CONNECTIONS = 64;
     private static final long MIN_IN_FLIGHT_BYTES = 1 << 20;
@@ -33,11 +26,14 @@ public record TransferConfig(
         if (rpcPort < 0 || rpcPort > MAX_PORT) {
             problems.add("rpcPort " + rpcPort + " is not 0 to " + MAX_PORT);
         }
-        if (connectionsPerPeer < 1 || connectionsPerPeer > MAX_CONNECTIONS) {
-            problems.add("connectionsPerPeer " + connectionsPerPeer + " is not 1 to " + MAX_CONNECTIONS);
+        if (flow.connectionsPerPeer() < 1 || flow.connectionsPerPeer() > MAX_CONNECTIONS) {
+            problems.add("connectionsPerPeer " + flow.connectionsPerPeer() + " is not 1 to " + MAX_CONNECTIONS);
         }
-        if (inFlightBytesPerPeer < MIN_IN_FLIGHT_BYTES) {
-            problems.add("inFlightBytesPerPeer " + inFlightBytesPerPeer + " is below " + MIN_IN_FLIGHT_BYTES);
+        if (flow.inFlightBytesPerPeer() < MIN_IN_FLIGHT_BYTES) {
+            problems.add("inFlightBytesPerPeer " + flow.inFlightBytesPerPeer() + " is below " + MIN_IN_FLIGHT_BYTES);
+        }
+        if (flow.bytesPerSecond() < 0) {
+            problems.add("bytesPerSecond " + flow.bytesPerSecond() + " is below 0");
         }
         if (!timeouts.connect().isPositive() || !timeouts.progress().isPositive()) {
             problems.add("timeouts " + timeouts + " are not positive");
@@ -45,6 +41,16 @@ public record TransferConfig(
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException("transfer: " + String.join("; ", problems));
         }
+    }
+
+    /**
+     * @param connectionsPerPeer persistent data connections to one peer
+     * @param inFlightBytesPerPeer bound on bytes asked for and not yet here
+     * @param bytesPerSecond most that leave for all peers together; 0 for no bound
+     */
+    public record Flow(int connectionsPerPeer, long inFlightBytesPerPeer, long bytesPerSecond) {
+        /** Four connections, 64 MiB, no bound on the rate. */
+        public static final Flow DEFAULT = new Flow(4, 64L << 20, 0);
     }
 
     /**
@@ -56,6 +62,12 @@ public record TransferConfig(
     /** Defaults for a host. */
     public static TransferConfig of(String host) {
         return new TransferConfig(
-                host, 0, 4, 64L << 20, true, new Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(30)));
+                host, 0, Flow.DEFAULT, true, new Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(30)));
+    }
+
+    /** The same with another bound on the rate. */
+    public TransferConfig withPace(long bytesPerSecond) {
+        var paced = new Flow(flow.connectionsPerPeer(), flow.inFlightBytesPerPeer(), bytesPerSecond);
+        return new TransferConfig(host, rpcPort, paced, checksums, timeouts);
     }
 }

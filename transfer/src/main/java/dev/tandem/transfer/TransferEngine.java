@@ -3,6 +3,7 @@ package dev.tandem.transfer;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.DataListener;
 import dev.tandem.transfer.tcp.HandshakeServer;
+import dev.tandem.transfer.tcp.Pace;
 import dev.tandem.transfer.tcp.Poller;
 import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
@@ -52,7 +53,8 @@ public final class TransferEngine implements AutoCloseable {
                 new InetSocketAddress(address, config.rpcPort()), HandshakeServer.Limits.DEFAULT, handshakes::answer);
         try {
             this.dataListener = DataListener.bind(new InetSocketAddress(address, 0), this::accept);
-            this.poller = new Poller("transfer-" + handshakeServer.port());
+            this.poller = new Poller(
+                    "transfer-" + handshakeServer.port(), new Pace(config.flow().bytesPerSecond(), System.nanoTime()));
             this.server = new DataServer(
                     poller, regions, counters, config.timeouts().progress().toNanos());
             this.peers = new PeerTable(config, poller, counters, handshakes);

@@ -430,8 +430,8 @@ class PeerFaultsTest {
         join(engine.read(name, spans, DEADLINE));
         before.close();
 
-        TransferEngine after = TransferEngine.start(
-                new TransferConfig("127.0.0.1", port, 4, config.inFlightBytesPerPeer(), true, config.timeouts()));
+        TransferEngine after =
+                TransferEngine.start(new TransferConfig("127.0.0.1", port, config.flow(), true, config.timeouts()));
         opened.add(after);
         after.register(memory);
 
@@ -538,7 +538,7 @@ class PeerFaultsTest {
     }
 
     private static TransferConfig config(TransferConfig.Timeouts timeouts, int connections) {
-        return new TransferConfig("127.0.0.1", 0, connections, 64 << 20, true, timeouts);
+        return new TransferConfig("127.0.0.1", 0, new TransferConfig.Flow(connections, 64 << 20, 0), true, timeouts);
     }
 
     private Transfer read(TransferEngine engine, FakePeer peer, int count, int bytes) {

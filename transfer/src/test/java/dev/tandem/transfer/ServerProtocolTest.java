@@ -45,8 +45,7 @@ class ServerProtocolTest {
     private final TransferEngine engine = TransferEngine.start(new TransferConfig(
             "127.0.0.1",
             0,
-            4,
-            64 << 20,
+            TransferConfig.Flow.DEFAULT,
             true,
             new TransferConfig.Timeouts(Duration.ofSeconds(5), Duration.ofMillis(400))));
     private final List<Socket> sockets = new ArrayList<>();

@@ -281,8 +281,13 @@ class TransferEngineTest {
         assertThatThrownBy(() -> TransferEngine.start(TransferConfig.of("0.0.0.0")))
                 .hasMessageContaining("wildcard");
         assertThatThrownBy(() -> new TransferConfig(
-                        " ", -1, 0, 1, true, new TransferConfig.Timeouts(Duration.ZERO, Duration.ofSeconds(1))))
-                .hasMessageContainingAll("host", "rpcPort", "connectionsPerPeer", "inFlightBytesPerPeer", "timeouts");
+                        " ",
+                        -1,
+                        new TransferConfig.Flow(0, 1, -1),
+                        true,
+                        new TransferConfig.Timeouts(Duration.ZERO, Duration.ofSeconds(1))))
+                .hasMessageContainingAll(
+                        "host", "rpcPort", "connectionsPerPeer", "inFlightBytesPerPeer", "bytesPerSecond", "timeouts");
     }
 
     @Test
@@ -290,21 +295,46 @@ class TransferEngineTest {
         int port = engine(true).rpcPort();
         TransferConfig defaults = TransferConfig.of("127.0.0.1");
 
-        assertThatThrownBy(() -> TransferEngine.start(new TransferConfig(
-                        "127.0.0.1", port, 4, defaults.inFlightBytesPerPeer(), true, defaults.timeouts())))
+        assertThatThrownBy(() -> TransferEngine.start(
+                        new TransferConfig("127.0.0.1", port, defaults.flow(), true, defaults.timeouts())))
                 .isInstanceOf(java.io.UncheckedIOException.class)
                 .hasMessageContaining(":" + port);
     }
 
+    @Test
+    void shouldBringTheSameBytesAtASlowPaceInBothDirections() {
+        TransferConfig paced = TransferConfig.of("127.0.0.1").withPace(20_000_000);
+        TransferEngine target = TransferEngine.start(paced);
+        TransferEngine engine = TransferEngine.start(paced);
+        engines.add(target);
+        engines.add(engine);
+        MemorySegment theirs = arena.allocate(1 << 20);
+        MemorySegment ours = arena.allocate(1 << 20);
+        for (int i = 0; i < 1 << 20; i++) {
+            theirs.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 31 + (i >>> 9)));
+        }
+        target.register(theirs);
+        var spans = new SpanBatch.Builder();
+        for (int i = 0; i < 1 << 20; i += 4096) {
+            spans.add(i, theirs.address() + (1 << 20) - 4096 - i, 4096);
+        }
+
+        assertThat(read(engine, target, spans.build(ours)).bytes()).isEqualTo(1 << 20);
+        assertThat(ours.get(ValueLayout.JAVA_BYTE, 0)).isEqualTo(theirs.get(ValueLayout.JAVA_BYTE, (1 << 20) - 4096));
+        byte[] before = theirs.toArray(ValueLayout.JAVA_BYTE);
+        theirs.fill((byte) 0);
+        assertThat(engine.write(target.segmentName(), spans.build(ours), DEADLINE)
+                        .done()
+                        .join()
+                        .bytes())
+                .isEqualTo(1 << 20);
+        assertThat(theirs.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(before);
+    }
+
     private TransferEngine engine(boolean checksums) {
         TransferConfig defaults = TransferConfig.of("127.0.0.1");
-        TransferEngine engine = TransferEngine.start(new TransferConfig(
-                defaults.host(),
-                0,
-                defaults.connectionsPerPeer(),
-                defaults.inFlightBytesPerPeer(),
-                checksums,
-                defaults.timeouts()));
+        TransferEngine engine = TransferEngine.start(
+                new TransferConfig(defaults.host(), 0, defaults.flow(), checksums, defaults.timeouts()));
         engines.add(engine);
         return engine;
     }

@@ -45,10 +45,10 @@ public final class HandoffHub implements AutoCloseable {
     private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
-    private HandoffHub(String host, HandoffLimits limits, TransferEngine transfers, Invitation.Messenger messenger) {
-        this.host = host;
+    private HandoffHub(Setup setup, HandoffLimits limits, TransferEngine transfers) {
+        this.host = setup.host();
         this.limits = limits;
-        this.messenger = messenger;
+        this.messenger = setup.messenger();
         this.transfers = transfers;
         this.channel = SideChannel.start(limits, counters);
         this.book = new PeerBook(channel.questions(), limits.peers());
@@ -57,17 +57,43 @@ public final class HandoffHub implements AutoCloseable {
     }
 
     /**
-     * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
+     * What a process brings.
      *
      * @param host announced address; both listeners bind exactly it
      * @param messenger carries invitations of layerwise pushes; not closed
+     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
+     */
+    public record Setup(String host, Invitation.Messenger messenger, long bytesPerSecond) {
+        /** A process whose engines pull: nobody is invited. */
+        public static Setup of(String host) {
+            return new Setup(
+                    host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);
+        }
+    }
+
+    /**
+     * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
+     *
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
-    public static HandoffHub start(String host, Invitation.Messenger messenger) {
-        HandoffHub hub = start(host, HandoffLimits.standard(), messenger);
-        log.info("handoff host={} transfer engine={}", host, hub.transfers.segmentName());
+    public static HandoffHub start(Setup setup) {
+        HandoffHub hub = startCold(setup, HandoffLimits.standard());
+        log.info("handoff host={} transfer engine={}", setup.host(), hub.transfers.segmentName());
         hub.warmUp.start();
         return hub;
+    }
+
+    /** The same without warm-up. */
+    static HandoffHub startCold(Setup setup, HandoffLimits limits) {
+        try {
+            var transfer = limits.transferConfig(setup.host()).withPace(setup.bytesPerSecond());
+            return new HandoffHub(setup, limits, TransferEngine.start(transfer));
+        } catch (UncheckedIOException | IllegalArgumentException e) {
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE,
+                    "no transfer engine on " + setup.host() + ": " + e.getMessage(),
+                    e);
+        }
     }
 
     /** Makes the code of both sides hot while the process loads its model. */
@@ -80,26 +106,6 @@ public final class HandoffHub implements AutoCloseable {
             log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // nobody does this
-        }
-    }
-
-    /** The same for a process whose engines pull: nobody is invited. */
-    public static HandoffHub start(String host) {
-        return start(host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
-    }
-
-    /** A hub without warm-up that invites nobody. */
-    static HandoffHub start(String host, HandoffLimits limits) {
-        return start(
-                host, limits, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")));
-    }
-
-    static HandoffHub start(String host, HandoffLimits limits, Invitation.Messenger messenger) {
-        try {
-            return new HandoffHub(host, limits, TransferEngine.start(limits.transferConfig(host)), messenger);
-        } catch (UncheckedIOException | IllegalArgumentException e) {
-            throw new EngineException(
-                    EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
         }
     }
 

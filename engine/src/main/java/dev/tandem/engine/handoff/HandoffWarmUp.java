@@ -36,8 +36,8 @@ final class HandoffWarmUp implements AutoCloseable {
     private final Semaphore wakes = new Semaphore(0);
 
     private HandoffWarmUp(String host) {
-        this.prefillHub = HandoffHub.start(host, HandoffLimits.standard());
-        this.decodeHub = HandoffHub.start(host, HandoffLimits.standard());
+        this.prefillHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
+        this.decodeHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
     }
 
     /**

@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -104,15 +105,33 @@ class JoinTest {
     void shouldRefuseEveryMismatchByFieldAndBothValues() throws Exception {
         Head head = cluster.head(0);
         JoinTerms good = terms(1, 4);
-        ModelTerms model = good.model();
-        Spread spread = good.spread();
         var bad = new LinkedHashMap<String, JoinTerms>();
+        addOtherSpreads(good, bad);
+        addOtherModels(good, bad);
+        addOtherCachesAndSeats(good, bad);
+        for (var each : bad.entrySet()) {
+            Node node = cluster.node(head.head().port(), each.getValue(), SharedToken.none());
+            assertThatThrownBy(() -> node.node().awaitJoined())
+                    .isInstanceOfSatisfying(
+                            EngineException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INVALID))
+                    .hasMessageEndingWith("refuses this node: " + each.getKey());
+            assertThat(node.node().ended().join().getMessage()).endsWith(each.getKey());
+        }
+        ClusterFixture.await(() -> head.counters().value(ClusterCounter.NODES_REFUSED) == bad.size());
+        assertThat(head.head().members().seats()).hasSize(1);
+    }
+
+    private static void addOtherSpreads(JoinTerms good, Map<String, JoinTerms> bad) {
         bad.put("data parallel size: the head has 4, this node has 5", with(good, new Spread(5, true, true, 1)));
         bad.put("tensor parallel size: the head has 1, this node has 2", with(good, new Spread(4, true, true, 2)));
         bad.put("expert parallel: the head has on, this node has off", with(good, new Spread(4, false, true, 1)));
         bad.put(
                 "load balancing: the head has by the head, this node has outside",
                 with(good, new Spread(4, true, false, 1)));
+    }
+
+    private static void addOtherModels(JoinTerms good, Map<String, JoinTerms> bad) {
+        ModelTerms model = good.model();
         bad.put(
                 "model architecture: the head has QWEN3_MOE, this node has LLAMA",
                 with(good, new ModelTerms("LLAMA", model.sizes(), "f1", model.numbers(), 512)));
@@ -136,6 +155,11 @@ class JoinTest {
         bad.put(
                 "model fingerprint: the head has f1, this node has f2",
                 with(good, new ModelTerms("QWEN3_MOE", "4 layers", "f2", model.numbers(), 512)));
+    }
+
+    private static void addOtherCachesAndSeats(JoinTerms good, Map<String, JoinTerms> bad) {
+        ModelTerms model = good.model();
+        Spread spread = good.spread();
         bad.put(
                 "KV block size: the head has 16, this node has 32",
                 with(good, new KvTerms(32, good.kv().planes())));
@@ -164,16 +188,6 @@ class JoinTest {
                         spread,
                         good.kv(),
                         terms(0, 2).seat()));
-        for (var each : bad.entrySet()) {
-            Node node = cluster.node(head.head().port(), each.getValue(), SharedToken.none());
-            assertThatThrownBy(() -> node.node().awaitJoined())
-                    .isInstanceOfSatisfying(
-                            EngineException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INVALID))
-                    .hasMessageEndingWith("refuses this node: " + each.getKey());
-            assertThat(node.node().ended().join().getMessage()).endsWith(each.getKey());
-        }
-        ClusterFixture.await(() -> head.counters().value(ClusterCounter.NODES_REFUSED) == bad.size());
-        assertThat(head.head().members().seats()).hasSize(1);
     }
 
     @Test

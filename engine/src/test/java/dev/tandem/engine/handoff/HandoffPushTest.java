@@ -361,7 +361,7 @@ class HandoffPushTest {
     }
 
     private HandoffHub hub(Invitation.Messenger messenger) {
-        var hub = HandoffHub.start(HOST, HandoffLimits.standard(), messenger);
+        var hub = HandoffHub.startCold(new HandoffHub.Setup(HOST, messenger, 0), HandoffLimits.standard());
         opened.push(hub);
         return hub;
     }

@@ -199,7 +199,7 @@ class HandoffRanksTest {
     }
 
     private HandoffHub hub() {
-        var hub = HandoffHub.start(HOST, HandoffLimits.standard());
+        var hub = HandoffHub.startCold(HandoffHub.Setup.of(HOST), HandoffLimits.standard());
         opened.push(hub);
         return hub;
     }

@@ -376,7 +376,7 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffHub.start(HOST, HandoffLimits.standard());
+            var hub = HandoffHub.startCold(HandoffHub.Setup.of(HOST), HandoffLimits.standard());
             this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();

@@ -18,7 +18,7 @@ class HandoffWarmUpTest {
 
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
-        try (HandoffHub hub = HandoffHub.start("127.0.0.1")) {
+        try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"))) {
             assertThat(hub.counters().values()).containsOnly(0L);
             assertThat(hub.transferCounters())
                     .allSatisfy(counter ->

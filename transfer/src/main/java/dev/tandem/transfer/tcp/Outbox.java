@@ -50,19 +50,46 @@ public final class Outbox {
         return head == tail;
     }
 
-    /** Writes until all is written or the socket is full; gives the bytes taken. */
-    public long writeTo(GatheringByteChannel channel) throws IOException {
+    /** Writes until all is written, the socket is full or the pace says stop; gives the bytes taken. */
+    public long writeTo(GatheringByteChannel channel, Pace pace) throws IOException {
         long total = 0;
         while (head < tail) {
-            long n = channel.write(buffers, head, Math.min(tail - head, MAX_GATHERED));
+            long allowed = pace.allowance(System.nanoTime());
+            if (allowed < 1) {
+                break;
+            }
+            long n = allowed < waitingBytes()
+                    ? writePart(channel, allowed)
+                    : channel.write(buffers, head, Math.min(tail - head, MAX_GATHERED));
+            pace.spend(n);
             total += n;
             writtenBytes += n;
             dropWritten();
             if (n == 0 || (head < tail && buffers[head].position() > 0)) {
-                break; // a buffer that went only in part means that the socket is full
+                break; // a buffer that went only in part means that the socket is full, or the pace used up
             }
         }
         return total;
+    }
+
+    /** Writes at most so many bytes, fewer than wait. */
+    private long writePart(GatheringByteChannel channel, long mostBytes) throws IOException {
+        int count = 0;
+        long bytes = 0;
+        while (count < MAX_GATHERED && bytes < mostBytes) {
+            bytes += buffers[head + count].remaining();
+            count++;
+        }
+        ByteBuffer last = buffers[head + count - 1];
+        int limit = last.limit();
+        if (bytes > mostBytes) {
+            last.limit(limit - (int) (bytes - mostBytes));
+        }
+        try {
+            return channel.write(buffers, head, count);
+        } finally {
+            last.limit(limit);
+        }
     }
 
     /**

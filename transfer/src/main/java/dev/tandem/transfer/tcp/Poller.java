@@ -41,6 +41,7 @@ public final class Poller implements AutoCloseable {
     }
 
     private final Selector selector;
+    private final Pace pace;
     private final Thread thread;
     // Set by start() before the thread begins.
     private @Nullable Owner owner;
@@ -54,7 +55,8 @@ public final class Poller implements AutoCloseable {
     private long nextSweepNs = Long.MAX_VALUE;
 
     /** Makes a poller that takes tasks already and runs them after {@link #start}. */
-    public Poller(String name) throws IOException {
+    public Poller(String name, Pace pace) throws IOException {
+        this.pace = pace;
         this.selector = Selector.open();
         this.thread = Thread.ofPlatform().name(name).daemon().unstarted(this::run);
     }
@@ -85,6 +87,11 @@ public final class Poller implements AutoCloseable {
     /** Makes sure that deadlines are looked at by then. Poller's thread only. */
     public void sweepBy(long deadlineNs) {
         nextSweepNs = nextSweepNs == Long.MAX_VALUE || deadlineNs - nextSweepNs < 0 ? deadlineNs : nextSweepNs;
+    }
+
+    /** How fast bytes may leave all connections together. Poller's thread only. */
+    public Pace pace() {
+        return pace;
     }
 
     public boolean isPollerThread() {

@@ -22,12 +22,12 @@ class OutboxTest {
             expected.writeBytes(bytes);
             outbox.add(ByteBuffer.wrap(bytes));
             socket.room = random.nextInt(40);
-            outbox.writeTo(socket);
+            outbox.writeTo(socket, new Pace(0, 0));
             assertThat(outbox.writtenBytes()).isEqualTo(socket.taken.size());
             assertThat(outbox.waitingBytes()).isEqualTo(expected.size() - socket.taken.size());
         }
         socket.room = Integer.MAX_VALUE;
-        outbox.writeTo(socket);
+        outbox.writeTo(socket, new Pace(0, 0));
 
         assertThat(socket.taken.toByteArray()).isEqualTo(expected.toByteArray());
         assertThat(outbox.isEmpty()).isTrue();
@@ -41,12 +41,12 @@ class OutboxTest {
         outbox.add(ByteBuffer.wrap(new byte[] {5, 6}));
         outbox.add(ByteBuffer.wrap(new byte[] {7}));
         socket.room = 2;
-        outbox.writeTo(socket);
+        outbox.writeTo(socket, new Pace(0, 0));
 
         outbox.truncate(4);
         outbox.add(ByteBuffer.wrap(new byte[] {8}));
         socket.room = 100;
-        outbox.writeTo(socket);
+        outbox.writeTo(socket, new Pace(0, 0));
 
         assertThat(socket.taken.toByteArray()).containsExactly(1, 2, 3, 4, 8);
         assertThat(outbox.queuedBytes()).isEqualTo(5);
@@ -59,7 +59,7 @@ class OutboxTest {
         outbox.add(ByteBuffer.wrap(new byte[] {1, 2, 3, 4}));
         outbox.add(ByteBuffer.wrap(new byte[] {5, 6}));
         socket.room = 2;
-        outbox.writeTo(socket);
+        outbox.writeTo(socket, new Pace(0, 0));
 
         outbox.truncate(outbox.writtenBytes());
 
