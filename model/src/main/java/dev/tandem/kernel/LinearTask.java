@@ -204,16 +204,11 @@ final class LinearTask implements KernelThreads.Slice {
             int x1 = x.offset(fromRows[Math.min(r + 1, last)]);
             int x2 = x.offset(fromRows[Math.min(r + 2, last)]);
             int x3 = x.offset(fromRows[Math.min(r + 3, last)]);
+            int rowCount = Math.min(VectorTile.SIDE, toRow - r);
             for (int o = from; o < to; o += VectorTile.SIDE) {
                 int w0 = (o - from) * inputs;
                 VectorTile.dots(x.values(), x0, x1, x2, x3, widened, w0, inputs, inputs, scratch.lanes, scratch.sums);
-                write(
-                        part,
-                        scratch.sums,
-                        r,
-                        Math.min(VectorTile.SIDE, toRow - r),
-                        o,
-                        Math.min(VectorTile.SIDE, to - o));
+                write(part, scratch.sums, r, rowCount, o, Math.min(VectorTile.SIDE, to - o));
             }
         }
     }
