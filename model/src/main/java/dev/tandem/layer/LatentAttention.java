@@ -5,11 +5,13 @@ import dev.tandem.kernel.HeadColumns;
 import dev.tandem.kernel.HeadWeight;
 import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kernel.LatentShape;
+import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
+import java.util.ArrayList;
 import java.util.Optional;
 
 /**
@@ -27,10 +29,9 @@ public final class LatentAttention implements Attention {
     private final Optional<LightningIndexer> indexer;
     private final LatentScratch scratch;
 
-    private final ShardedLinear queryDown;
+    private final LinearGroup fromHidden; // down projections, and what the indexer makes of the same rows
+    private final LinearGroup fromQueryLatent; // queries, and the indexer's
     private final RmsNorm queryNorm;
-    private final ShardedLinear queryUp;
-    private final ShardedLinear keyValueDown;
     private final RmsNorm latentNorm;
     private final HeadWeight keyUp; // a head: [plain, latent]
     private final HeadWeight valueUp; // a head: [value, latent]
@@ -58,11 +59,9 @@ public final class LatentAttention implements Attention {
         this.rotary = rotary;
         this.indexer = form.indexer();
         this.scratch = scratch;
-        this.queryDown =
-                ShardedLinear.replicated(context, weights.query().down().weight());
+        this.fromHidden = fromHidden(context, weights, indexer, scratch);
+        this.fromQueryLatent = fromQueryLatent(context, weights, heads, indexer, scratch);
         this.queryNorm = weights.query().down().norm();
-        this.queryUp = new ShardedLinear(context, weights.query().up(), heads.rows(sizes.query()));
-        this.keyValueDown = ShardedLinear.replicated(context, weights.keyValue().weight());
         this.latentNorm = weights.keyValue().norm();
         Shard upRows = heads.rows(sizes.plain() + sizes.value());
         Tensor up = weights.keyValueUp().slice(upRows.from(), upRows.to());
@@ -78,17 +77,41 @@ public final class LatentAttention implements Attention {
         this.rotaryKey = new HeadColumns(sizes.latent(), sizes.cached());
     }
 
+    private static LinearGroup fromHidden(
+            RankContext context, LatentWeights weights, Optional<LightningIndexer> indexer, LatentScratch scratch) {
+        var query = ShardedLinear.replicated(context, weights.query().down().weight());
+        var keyValue = ShardedLinear.replicated(context, weights.keyValue().weight());
+        var parts = new ArrayList<LinearPart>();
+        parts.add(query.into(scratch.queryLatent(), 0));
+        parts.add(keyValue.into(scratch.keyValue(), 0));
+        indexer.ifPresent(some -> parts.addAll(some.fromHidden()));
+        return new LinearGroup(context, parts.toArray(LinearPart[]::new));
+    }
+
+    private static LinearGroup fromQueryLatent(
+            RankContext context,
+            LatentWeights weights,
+            LatentHeads heads,
+            Optional<LightningIndexer> indexer,
+            LatentScratch scratch) {
+        var query = new ShardedLinear(
+                context, weights.query().up(), heads.rows(heads.sizes().query()));
+        var parts = new ArrayList<LinearPart>();
+        parts.add(query.into(scratch.query().projected(), 0));
+        indexer.ifPresent(some -> parts.add(some.fromQueryLatent()));
+        return new LinearGroup(context, parts.toArray(LinearPart[]::new));
+    }
+
     @Override
     public void store(Matrix x, StepRows rows) {
         int count = rows.count();
         Matrix keyValue = scratch.keyValue();
-        keyValueDown.forward(x, count, keyValue, 0);
+        fromHidden.forward(x, count);
         latentNorm.forward(keyValue, count, keyValue);
         rotary.forwardInterleaved(keyValue, rows, rotaryKey, 1);
         storePlane(keyValue, rows, 0, form.firstPlane());
         storePlane(keyValue, rows, shape.latent(), form.firstPlane() + 1);
-        indexer.ifPresent(some -> some.store(x, rows));
-        queryDown.forward(x, count, scratch.queryLatent(), 0);
+        indexer.ifPresent(some -> some.store(rows));
         queryNorm.forward(scratch.queryLatent(), count, scratch.queryLatent());
     }
 
@@ -119,7 +142,7 @@ public final class LatentAttention implements Attention {
         int count = rows.count();
         Matrix projected = scratch.query().projected();
         Matrix absorbed = scratch.query().absorbed();
-        queryUp.forward(scratch.queryLatent(), count, projected, 0);
+        fromQueryLatent.forward(scratch.queryLatent(), count);
         rotary.forwardInterleaved(projected, rows, projectedRotary, shape.heads());
         context.kernels().headMix(projected, projectedHeads, count, keyUp, absorbed, absorbedHeads, context.threads());
         int plain = keyUp.rows();
@@ -141,7 +164,7 @@ public final class LatentAttention implements Attention {
         Matrix absorbed = scratch.query().absorbed();
         Matrix mixed = scratch.query().mixed();
         if (indexer.isPresent()) {
-            SelectedPositions selected = indexer.get().select(scratch.queryLatent(), rows);
+            SelectedPositions selected = indexer.get().select(rows);
             context.kernels()
                     .sparseLatentAttention(
                             absorbed,

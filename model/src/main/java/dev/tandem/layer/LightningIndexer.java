@@ -2,8 +2,10 @@ package dev.tandem.layer;
 
 import dev.tandem.checkpoint.ModelConfig.Indexer;
 import dev.tandem.kernel.HeadColumns;
+import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import java.util.List;
 
 /**
  * Chooses the positions that a row of sparse attention reads (DeepSeek-V3.2-Exp, section 2.1): few small heads compare the row with one
@@ -46,20 +48,24 @@ public final class LightningIndexer {
         this.scale = (float) (1 / Math.sqrt((double) form.sizes.headDim() * form.sizes.heads()));
     }
 
-    /**
-     * Stores the rows' index keys; the weights of the heads wait in the scratch.
-     *
-     * @param x [rows, hidden], normed
-     */
-    void store(Matrix x, StepRows rows) {
+    /** What is computed of the layer's normed input before {@link #store}: keys, and weights of the heads. */
+    List<LinearPart> fromHidden() {
+        return List.of(key.into(scratch.key(), 0), headWeights.into(scratch.headWeights(), 0));
+    }
+
+    /** What is computed of the normed latent of the query before {@link #select}. */
+    LinearPart fromQueryLatent() {
+        return query.into(scratch.query(), 0);
+    }
+
+    /** Stores the rows' index keys; the weights of the heads wait in the scratch. */
+    void store(StepRows rows) {
         int count = rows.count();
         Matrix keys = scratch.key();
-        key.forward(x, count, keys, 0);
         context.kernels()
                 .layerNorm(keys, count, weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON, context.threads());
         rotary.forwardFirst(keys, rows, heads, 1);
         context.kernels().storeKv(keys, count, 0, rows.plane(form.plane), rows.slots(), context.threads());
-        headWeights.forward(x, count, scratch.headWeights(), 0);
         scale(scratch.headWeights(), count);
     }
 
@@ -69,14 +75,9 @@ public final class LightningIndexer {
         }
     }
 
-    /**
-     * The positions of every row, valid until the next call on any indexer with this scratch.
-     *
-     * @param queryLatent [rows, queryRank], normed
-     */
-    SelectedPositions select(Matrix queryLatent, StepRows rows) {
+    /** The positions of every row, valid until the next call on any indexer with this scratch. */
+    SelectedPositions select(StepRows rows) {
         Matrix queries = scratch.query();
-        query.forward(queryLatent, rows.count(), queries, 0);
         rotary.forwardFirst(queries, rows, heads, form.sizes.heads());
         context.kernels()
                 .selectPositions(

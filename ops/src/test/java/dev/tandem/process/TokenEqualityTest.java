@@ -25,6 +25,9 @@ class TokenEqualityTest {
                 Golden.folder("qwen3"),
                 Golden.folder("qwen3-moe"),
                 Golden.folder("qwen3-moe-w8a8"),
+                Golden.folder("deepseek-v3"),
+                Golden.folder("deepseek-v3.2"),
+                Golden.folder("deepseek-v3.2-w8a8"),
                 Golden.gguf("qwen3-bf16"),
                 Golden.gguf("qwen3-q8_0"),
                 Golden.gguf("qwen3-q4_0"),
@@ -39,11 +42,12 @@ class TokenEqualityTest {
                 Golden.folder("llama"),
                 Golden.folder("qwen3"),
                 Golden.folder("qwen3-moe"),
-                Golden.folder("qwen3-moe-w8a8"));
+                Golden.folder("qwen3-moe-w8a8"),
+                Golden.folder("deepseek-v3.2"));
     }
 
     private static String[] flags(String... further) {
-        var flags = new ArrayList<>(List.of("--dtype", "float32", "--max-model-len", "512", "--max-num-seqs", "16"));
+        var flags = new ArrayList<>(List.of("--dtype", "float32", "--max-model-len", "480", "--max-num-seqs", "16"));
         flags.addAll(List.of(further));
         return flags.toArray(String[]::new);
     }

@@ -1,0 +1,147 @@
+package dev.tandem.bench;
+
+import dev.tandem.kernel.AttentionRows;
+import dev.tandem.kernel.DType;
+import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.KvPlaneView;
+import dev.tandem.kernel.LatentShape;
+import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.SelectedPositions;
+import java.io.PrintStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/**
+ * Attention time of one decoded token in one layer at the shapes of DeepSeek-V3 and V3.2 (128 heads over latents of 512 and rotary keys of
+ * 64; 64 index heads of 128 that choose 2,048 positions; bf16 cache in blocks of 128): dense latent attention beside the indexer's choice and
+ * sparse attention. What does not depend on the context, projections, is left out. Medians of several runs after a warm-up.
+ *
+ * <p>Arguments, all optional: {@code threads=2 contexts=1024,4096,16384,32768 runs=5 heads=128}.
+ */
+public final class LatentBench {
+    private static final int LATENT = 512;
+    private static final int ROTARY = 64;
+    private static final int INDEX_HEADS = 64;
+    private static final int INDEX_DIM = 128;
+    private static final int TOP_K = 2048;
+    private static final int BLOCK_SIZE = 128;
+    private static final float SCALE = 0.1f;
+    private static final double WARM_UP_SECONDS = 2;
+    private static final int STEADY_RUNS = 5;
+
+    private final PrintStream out;
+    private final Kernels kernels;
+    private final int runs;
+    private final int heads;
+    private final Random random = new Random(1);
+
+    private LatentBench(PrintStream out, Kernels kernels, int runs, int heads) {
+        this.out = out;
+        this.kernels = kernels;
+        this.runs = runs;
+        this.heads = heads;
+    }
+
+    public static void main(String[] args) {
+        var kernels = KernelSelection.named(argument(args, "kernels", "auto")).kernels();
+        int runs = Integer.parseInt(argument(args, "runs", "5"));
+        int heads = Integer.parseInt(argument(args, "heads", "128"));
+        var bench = new LatentBench(System.out, kernels, runs, heads);
+        int threads = Integer.parseInt(argument(args, "threads", "2"));
+        for (String context : argument(args, "contexts", "1024,4096,16384,32768").split(",", -1)) {
+            bench.decode(Integer.parseInt(context), threads);
+        }
+    }
+
+    private static String argument(String[] args, String name, String fallback) {
+        return Arrays.stream(args)
+                .filter(arg -> arg.startsWith(name + "="))
+                .map(arg -> arg.substring(name.length() + 1))
+                .findFirst()
+                .orElse(fallback);
+    }
+
+    private void decode(int context, int threadCount) {
+        int blocks = Math.ceilDiv(context, BLOCK_SIZE);
+        int[] blockTable = IntStream.range(0, blocks).toArray();
+        var rows = new AttentionRows(1, new int[] {context - 1}, new int[][] {blockTable}, BLOCK_SIZE);
+        var shape = new LatentShape(heads, LATENT, ROTARY, SCALE);
+        var selected = new SelectedPositions(1, TOP_K);
+        try (Arena arena = Arena.ofShared();
+                var threads = new KernelThreads(threadCount)) {
+            KvPlaneView latents = plane(arena, LATENT, blocks);
+            KvPlaneView rotaryKeys = plane(arena, ROTARY, blocks);
+            KvPlaneView indexKeys = plane(arena, INDEX_DIM, blocks);
+            Matrix q = matrix(heads * shape.query());
+            Matrix mixed = Matrix.of(1, heads * LATENT);
+            Matrix indexQuery = matrix(INDEX_HEADS * INDEX_DIM);
+            Matrix headWeights = matrix(INDEX_HEADS);
+            double dense =
+                    medianMs(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
+            double index = medianMs(
+                    () -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected, threads));
+            double sparse = medianMs(() ->
+                    kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected, threads));
+            out.printf(
+                    "%s context=%-6d heads=%d threads=%d  V3 %8.2f ms   V3.2 %8.2f ms = index %7.2f + attention %7.2f   ratio"
+                            + " %.1f%n",
+                    kernels.name(),
+                    context,
+                    heads,
+                    threadCount,
+                    dense,
+                    index + sparse,
+                    index,
+                    sparse,
+                    dense / (index + sparse));
+        }
+    }
+
+    /** Moderate values of both signs. */
+    private KvPlaneView plane(Arena arena, int headDim, int blocks) {
+        MemorySegment memory = arena.allocate(DType.BF16.bytes((long) headDim * BLOCK_SIZE * blocks), 64);
+        for (long at = 0; at < memory.byteSize(); at += 2) {
+            int bits = 0x3C00 + random.nextInt(0x400) | (random.nextBoolean() ? 0x8000 : 0);
+            memory.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, (short) bits);
+        }
+        return new KvPlaneView(DType.BF16, 1, headDim, BLOCK_SIZE, memory);
+    }
+
+    private Matrix matrix(int columns) {
+        Matrix matrix = Matrix.of(1, columns);
+        for (int i = 0; i < columns; i++) {
+            matrix.values()[i] = (float) random.nextGaussian();
+        }
+        return matrix;
+    }
+
+    /** Warm-up ends when runs have stopped getting faster for a while: the compiler works in the background. */
+    private double medianMs(Runnable work) {
+        long begin = System.nanoTime();
+        double best = Double.MAX_VALUE;
+        int sinceBest = 0;
+        while (sinceBest < STEADY_RUNS || System.nanoTime() - begin < WARM_UP_SECONDS * 1e9) {
+            double took = onceMs(work);
+            sinceBest = took < best * 0.97 ? 0 : sinceBest + 1;
+            best = Math.min(best, took);
+        }
+        var milliseconds = new double[runs];
+        for (int run = 0; run < runs; run++) {
+            milliseconds[run] = onceMs(work);
+        }
+        Arrays.sort(milliseconds);
+        return milliseconds[runs / 2];
+    }
+
+    private static double onceMs(Runnable work) {
+        long start = System.nanoTime();
+        work.run();
+        return (System.nanoTime() - start) / 1e6;
+    }
+}
