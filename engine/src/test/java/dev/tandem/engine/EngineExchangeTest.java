@@ -141,7 +141,8 @@ class EngineExchangeTest {
         Prompt prompt = longest(path);
         try (var prefill = new Node(path, Role.PRODUCER, 16, LONG, true);
                 var decode = new Node(path, Role.CONSUMER, 8, LONG, true)) {
-            var beginning = new Prompt("begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
+            var beginning = new Prompt(
+                    "begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
             read(decode.submit("begin", beginning, new HandoffRole.None()));
             Outcome lent = read(prefill.submit("r", prompt, new HandoffRole.Lend()));
 
