@@ -113,7 +113,9 @@ class DeploymentTest {
             var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
             var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
-                    config, new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group)), Optional.empty()), launch);
+                    config,
+                    new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group)), Optional.empty()),
+                    launch);
         }
 
         ClusterNode join(int port) {

@@ -103,7 +103,8 @@ class EngineExchangeTest {
         Prompt prompt = longest(path);
         try (var prefill = new ExchangeNode(path, PREFILL);
                 var decode = new ExchangeNode(path, DECODE.withBlockSize(8))) {
-            var beginning = new Prompt("begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
+            var beginning = new Prompt(
+                    "begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
             read(decode.submit("begin", beginning, new HandoffRole.None()));
             Outcome lent = read(prefill.submit("r", prompt, new HandoffRole.Lend()));
 

@@ -82,7 +82,12 @@ class EngineGoldenTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"llama, llama/golden", "qwen3, qwen3/golden", "qwen3-moe, qwen3-moe/golden", "qwen3-moe-w8a8, qwen3-moe-w8a8/golden"})
+    @CsvSource({
+        "llama, llama/golden",
+        "qwen3, qwen3/golden",
+        "qwen3-moe, qwen3-moe/golden",
+        "qwen3-moe-w8a8, qwen3-moe-w8a8/golden"
+    })
     void shouldGiveGoldenTokensWhenSequencesArePreempted(String checkpoint, String golden) throws InterruptedException {
         EngineStatus status = compare(checkpoint, golden, new Cut(64, 8, 84, 4, false), 1);
 

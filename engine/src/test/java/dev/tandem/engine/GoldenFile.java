@@ -74,8 +74,8 @@ public final class GoldenFile {
             float tolerance = node.has("rounding_noise")
                     ? Math.max(INT8_TOLERANCE, 2 * node.get("rounding_noise").floatValue())
                     : FLOAT_TOLERANCE;
-            prompts.add(
-                    new Prompt(node.get("id").stringValue(), ints(node.get("token_ids")), generated, logits, tolerance));
+            prompts.add(new Prompt(
+                    node.get("id").stringValue(), ints(node.get("token_ids")), generated, logits, tolerance));
         }
         return prompts;
     }

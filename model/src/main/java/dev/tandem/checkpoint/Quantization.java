@@ -45,32 +45,26 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
     public enum Scheme {
         /** Stored as a float type, multiplied in float32. */
-        FLOAT(List.of(), List.of()),
+        FLOAT,
 
         /** int8 weight, input scale and offset fixed beforehand; older exporters add the weight's own scale, which is not needed. */
-        W8A8(
-                List.of("input_scale", "input_offset", "deq_scale", "quant_bias"),
-                List.of("weight_scale", "weight_offset")),
+        W8A8,
 
         /** int8 weight, a scale for every row of the input. */
-        W8A8_DYNAMIC(List.of("weight_scale", "weight_offset"), List.of());
-
-        private final List<String> required;
-        private final List<String> optional;
-
-        Scheme(List<String> required, List<String> optional) {
-            this.required = required;
-            this.optional = optional;
-        }
+        W8A8_DYNAMIC;
 
         /** Last parts of the names of tensors that must stand beside the weight. */
         List<String> required() {
-            return required;
+            return switch (this) {
+                case FLOAT -> List.of();
+                case W8A8 -> List.of("input_scale", "input_offset", "deq_scale", "quant_bias");
+                case W8A8_DYNAMIC -> List.of("weight_scale", "weight_offset");
+            };
         }
 
         /** Last parts of the names of tensors that may; all of them or none. */
         List<String> optional() {
-            return optional;
+            return this == W8A8 ? List.of("weight_scale", "weight_offset") : List.of();
         }
     }
 
@@ -97,8 +91,8 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     Set<String> namesBeside() {
         var names = new HashSet<String>();
         schemes.forEach((weight, scheme) -> {
-            scheme.required.forEach(part -> names.add(beside(weight, part)));
-            scheme.optional.forEach(part -> names.add(beside(weight, part)));
+            scheme.required().forEach(part -> names.add(beside(weight, part)));
+            scheme.optional().forEach(part -> names.add(beside(weight, part)));
         });
         return names;
     }

@@ -29,7 +29,7 @@ public final class KernelThreads implements AutoCloseable {
     private final int spins;
     private final Worker[] workers;
     private final SliceScratch[] scratch;
-    private final LinearTask linearTask = new LinearTask(this);
+    private final LinearTask linearTask;
     private final Int8Task int8Task = new Int8Task(this);
     private final AttentionTask attentionTask = new AttentionTask(this);
     private final HeadLinearTask headLinearTask = new HeadLinearTask(this);
@@ -74,6 +74,7 @@ public final class KernelThreads implements AutoCloseable {
             throw new IllegalArgumentException("kernel threads must be at least 1, not " + count);
         }
         this.count = count;
+        this.linearTask = new LinearTask(this, count);
         this.spins = count > cores ? 0 : SPINS;
         this.claims = new AtomicLong(count); // loop 0 has no unclaimed slice
         this.scratch = new SliceScratch[count];

@@ -1,6 +1,7 @@
 package dev.tandem.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Stateless whole operations on tensors. {@code ScalarKernels} is the specification; every implementation gives the same bits.
@@ -39,6 +40,18 @@ public interface Kernels {
      */
     void linearRows(
             Matrix x, int[] fromRows, LinearWeight weight, Matrix out, int[] toRows, int count, KernelThreads threads);
+
+    /**
+     * Several products of the same rows of x: each part as {@link #linear(Matrix, int, LinearWeight, Matrix, int, KernelThreads)}, in one
+     * loop of the threads where the weights allow it. Parts write to different places.
+     *
+     * @param parts weights of x's columns; built once, so that a step allocates nothing
+     */
+    void linear(Matrix x, int rows, List<LinearPart> parts, KernelThreads threads);
+
+    /** The same for a few chosen rows of x and of every part's out. */
+    void linearRows(
+            Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count, KernelThreads threads);
 
     /** {@code out[r, :] = table[ids[r], :]} widened to float32, for r < rows. */
     void embed(int[] ids, int rows, Tensor table, Matrix out);

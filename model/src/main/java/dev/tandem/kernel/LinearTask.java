@@ -1,17 +1,19 @@
 package dev.tandem.kernel;
 
-import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicInteger;
+import java.util.List;
 
 /**
- * One matrix product as a loop for {@link KernelThreads}: a command object that is filled before each run and used again, so that a step
- * allocates nothing. Filled by the rank worker; kernel threads read it while the loop runs and claim chunks of weight rows one after the
- * other, so that a thread that is held up does not hold up the rest.
+ * Matrix products of the same rows of x as one loop for {@link KernelThreads}: a command object that is filled before each run and used
+ * again, so that a step allocates nothing. Filled by the rank worker; kernel threads read it while the loop runs and claim chunks of weight
+ * rows one after the other ({@link ClaimRanges}).
  *
  * <p>Two ways, the same bits: one row of activations reads the stored weight straight through ({@link VectorDots}); several rows share a
  * panel of weight rows that is widened once into the scratch of the thread ({@link VectorTile}).
  */
 final class LinearTask implements KernelThreads.Slice {
+    /** Weights of one loop; more of them take several. */
+    private static final int MOST_PARTS = 4;
+
     /** Weight rows a claim of a one-row product covers. */
     private static final int DOTS_CHUNK = 32;
 
@@ -24,50 +26,81 @@ final class LinearTask implements KernelThreads.Slice {
     private static final int ROWS_BYTES = 384 << 10;
 
     private final KernelThreads threads;
-    private final AtomicInteger nextClaim = new AtomicInteger();
+    private final ClaimRanges claims;
 
     private Matrix x;
     private int[] fromRows;
-    private Matrix out;
     private int[] toRows;
-    private int outColumn;
     private int rows;
-    private DType dtype;
-    private MemorySegment data;
     private int inputs;
-    private int outputs;
-    private long rowBytes;
-    private boolean isDots;
+    private final Part[] parts = new Part[MOST_PARTS];
+    private int partCount;
     private int chunkOutputs;
     private int chunks;
     private int blockRows;
-    private int claims;
     private int[] identity = {};
 
+    /** One weight of the loop and where its outputs go. Filled as the task is. */
+    private static final class Part {
+        private Tensor weight;
+        private int outputs;
+        private Matrix out;
+        private int outColumn;
+        private boolean isDots;
+        private int firstChunk;
+
+        @SuppressWarnings("NullAway.Init") // filled before every run
+        Part() {}
+    }
+
     @SuppressWarnings("NullAway.Init") // operands are set before every run
-    LinearTask(KernelThreads threads) {
+    LinearTask(KernelThreads threads, int slices) {
         this.threads = threads;
+        this.claims = new ClaimRanges(slices);
+        for (int i = 0; i < MOST_PARTS; i++) {
+            parts[i] = new Part();
+        }
     }
 
     /** Runs {@code out[toRows[i], outColumn + o] = dot(x[fromRows[i]], weight[o])}, i < rows. */
     void run(Matrix x, int[] fromRows, Tensor weight, Matrix out, int[] toRows, int outColumn, int rows) {
-        if (rows == 0) {
+        partCount = 0;
+        add(weight, out, outColumn);
+        run(x, fromRows, toRows, rows);
+    }
+
+    /** The same for several weights of as many columns, all of them stored tensors. */
+    void run(Matrix x, int[] fromRows, List<LinearPart> several, int[] toRows, int rows) {
+        partCount = 0;
+        for (int i = 0; i < several.size(); i++) {
+            LinearPart part = several.get(i);
+            if (partCount == MOST_PARTS) {
+                run(x, fromRows, toRows, rows);
+                partCount = 0;
+            }
+            add((Tensor) part.weight(), part.out(), part.outColumn());
+        }
+        run(x, fromRows, toRows, rows);
+    }
+
+    private void add(Tensor weight, Matrix out, int outColumn) {
+        Part part = parts[partCount++];
+        part.weight = weight;
+        part.outputs = weight.rows();
+        part.out = out;
+        part.outColumn = outColumn;
+    }
+
+    private void run(Matrix x, int[] fromRows, int[] toRows, int rows) {
+        if (rows == 0 || partCount == 0) {
             return;
         }
         this.x = x;
         this.fromRows = fromRows;
-        this.dtype = weight.dtype();
-        this.data = weight.data();
-        this.out = out;
         this.toRows = toRows;
-        this.outColumn = outColumn;
         this.rows = rows;
-        this.inputs = weight.columns();
-        this.outputs = weight.rows();
-        this.rowBytes = weight.rowBytes();
-        this.isDots = rows == 1 && VectorDots.accepts(weight);
+        this.inputs = parts[0].weight.columns();
         cut();
-        nextClaim.set(0);
         threads.run(this);
     }
 
@@ -86,8 +119,14 @@ final class LinearTask implements KernelThreads.Slice {
         int rowFloatsBytes = Math.max(1, inputs) * Float.BYTES;
         chunkOutputs = rows == 1 ? DOTS_CHUNK : clampToTiles(PANEL_BYTES / rowFloatsBytes, PANEL_MOST_ROWS);
         blockRows = clampToTiles(ROWS_BYTES / rowFloatsBytes, Integer.MAX_VALUE);
-        chunks = (outputs + chunkOutputs - 1) / chunkOutputs;
-        claims = chunks * ((rows + blockRows - 1) / blockRows);
+        chunks = 0;
+        for (int i = 0; i < partCount; i++) {
+            Part part = parts[i];
+            part.firstChunk = chunks;
+            part.isDots = rows == 1 && VectorDots.accepts(part.weight);
+            chunks += (part.outputs + chunkOutputs - 1) / chunkOutputs;
+        }
+        claims.reset(chunks * ((rows + blockRows - 1) / blockRows));
     }
 
     private static int tiled(int count) {
@@ -101,57 +140,64 @@ final class LinearTask implements KernelThreads.Slice {
     @Override
     public void run(int slice, int slices) {
         SliceScratch scratch = threads.scratch(slice);
-        for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
-            int from = claim % chunks * chunkOutputs;
-            int to = Math.min(outputs, from + chunkOutputs);
-            if (isDots) {
-                dots(from, to, scratch);
+        for (int claim = claims.take(slice); claim >= 0; claim = claims.take(slice)) {
+            int chunk = claim % chunks;
+            Part part = partOf(chunk);
+            int from = (chunk - part.firstChunk) * chunkOutputs;
+            int to = Math.min(part.outputs, from + chunkOutputs);
+            if (part.isDots) {
+                dots(part, from, to, scratch);
             } else if (rows == 1) {
-                widenedDots(from, to, scratch);
+                widenedDots(part, from, to, scratch);
             } else {
                 int fromRow = claim / chunks * blockRows;
-                panel(from, to, fromRow, Math.min(rows, fromRow + blockRows), scratch);
+                panel(part, from, to, fromRow, Math.min(rows, fromRow + blockRows), scratch);
             }
         }
     }
 
+    private Part partOf(int chunk) {
+        int i = partCount - 1;
+        while (chunk < parts[i].firstChunk) {
+            i--;
+        }
+        return parts[i];
+    }
+
     /** Weight rows from..to-1 by the only row of x, the trees of sixteen together. */
-    private void dots(int from, int to, SliceScratch scratch) {
+    private void dots(Part part, int from, int to, SliceScratch scratch) {
         int xOffset = x.offset(fromRows[0]);
-        int outOffset = out.offset(toRows[0]) + outColumn;
+        int outOffset = part.out.offset(toRows[0]) + part.outColumn;
         for (int o = from; o < to; o += VectorTile.OUTPUTS) {
             int count = Math.min(VectorTile.OUTPUTS, to - o);
-            for (int i = 0; i < count; i++) {
-                long row = (o + i) * rowBytes;
-                VectorDots.dot(dtype, data, row, x.values(), xOffset, inputs, scratch.lanes, i * Lanes.COUNT);
-            }
+            VectorDots.dots(part.weight, o, count, x.values(), xOffset, scratch.lanes);
             VectorTile.reduce(scratch.lanes, scratch.sums);
-            System.arraycopy(scratch.sums, 0, out.values(), outOffset + o, count);
+            System.arraycopy(scratch.sums, 0, part.out.values(), outOffset + o, count);
         }
     }
 
     /** The same for types without a loop in {@link VectorDots}: eight rows are widened, then multiplied. */
-    private void widenedDots(int from, int to, SliceScratch scratch) {
+    private void widenedDots(Part part, int from, int to, SliceScratch scratch) {
         float[] widened = scratch.widened(VectorTile.ROWS_8 * inputs);
         int xOffset = x.offset(fromRows[0]);
-        int outOffset = out.offset(toRows[0]) + outColumn;
+        int outOffset = part.out.offset(toRows[0]) + part.outColumn;
         for (int o = from; o < to; o += VectorTile.OUTPUTS) {
             int count = Math.min(VectorTile.OUTPUTS, to - o);
             for (int i = 0; i < count; i += VectorTile.ROWS_8) {
                 int values = Math.min(count - i, VectorTile.ROWS_8) * inputs;
-                VectorWidening.widen(dtype, data, (o + i) * rowBytes, widened, 0, values);
+                widen(part.weight, o + i, widened, values);
                 int lanesAt = i * Lanes.COUNT;
                 VectorTile.lanes8(x.values(), xOffset, widened, 0, inputs, inputs, scratch.lanes, lanesAt);
             }
             VectorTile.reduce(scratch.lanes, scratch.sums);
-            System.arraycopy(scratch.sums, 0, out.values(), outOffset + o, count);
+            System.arraycopy(scratch.sums, 0, part.out.values(), outOffset + o, count);
         }
     }
 
     /** Weight rows from..to-1, widened once, by rows fromRow..toRow-1 of x; rows beyond the last repeat the last. */
-    private void panel(int from, int to, int fromRow, int toRow, SliceScratch scratch) {
+    private void panel(Part part, int from, int to, int fromRow, int toRow, SliceScratch scratch) {
         float[] widened = scratch.widened(tiled(to - from) * inputs);
-        VectorWidening.widen(dtype, data, from * rowBytes, widened, 0, (to - from) * inputs);
+        widen(part.weight, from, widened, (to - from) * inputs);
         for (int r = fromRow; r < toRow; r += VectorTile.SIDE) {
             int last = toRow - 1;
             int x0 = x.offset(fromRows[r]);
@@ -161,16 +207,21 @@ final class LinearTask implements KernelThreads.Slice {
             for (int o = from; o < to; o += VectorTile.SIDE) {
                 int w0 = (o - from) * inputs;
                 VectorTile.dots(x.values(), x0, x1, x2, x3, widened, w0, inputs, inputs, scratch.lanes, scratch.sums);
-                write(scratch.sums, r, Math.min(VectorTile.SIDE, toRow - r), o, Math.min(VectorTile.SIDE, to - o));
+                write(part, scratch.sums, r, Math.min(VectorTile.SIDE, toRow - r), o, Math.min(VectorTile.SIDE, to - o));
             }
         }
     }
 
-    private void write(float[] sums, int row, int rowCount, int output, int outputCount) {
+    private static void widen(Tensor weight, int row, float[] widened, int values) {
+        VectorWidening.widen(weight.dtype(), weight.data(), row * weight.rowBytes(), widened, 0, values);
+    }
+
+    private void write(Part part, float[] sums, int row, int rowCount, int output, int outputCount) {
+        float[] values = part.out.values();
         for (int i = 0; i < rowCount; i++) {
-            int at = out.offset(toRows[row + i]) + outColumn + output;
+            int at = part.out.offset(toRows[row + i]) + part.outColumn + output;
             for (int j = 0; j < outputCount; j++) {
-                out.values()[at + j] = sums[i * VectorTile.SIDE + j];
+                values[at + j] = sums[i * VectorTile.SIDE + j];
             }
         }
     }

@@ -1,5 +1,7 @@
 package dev.tandem.kernel;
 
+import java.util.List;
+
 /**
  * Checks that the operands of an operation fit together, before its loops begin. What does not fit is a bug of the caller inside this
  * program, so it is an {@link IllegalStateException} that names the numbers.
@@ -12,6 +14,19 @@ final class Operands {
         columns("out", outColumn + weight.rows(), out);
         if (weight instanceof Tensor stored) {
             weightType(stored);
+        }
+    }
+
+    /** Parts of one loop take the same columns of x. */
+    static void parts(Matrix x, List<LinearPart> parts) {
+        for (int i = 0; i < parts.size(); i++) {
+            LinearPart part = parts.get(i);
+            linear(x, part.weight(), part.out(), part.outColumn());
+            int columns = part.weight().columns();
+            int first = parts.getFirst().weight().columns();
+            if (columns != first) {
+                throw new IllegalStateException("weights of " + first + " and " + columns + " columns in one loop");
+            }
         }
     }
 

@@ -2,6 +2,7 @@ package dev.tandem.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -100,6 +101,23 @@ public final class ScalarKernels implements Kernels {
                 }
             }
         });
+    }
+
+    @Override
+    public void linear(Matrix x, int rows, List<LinearPart> parts, KernelThreads threads) {
+        Operands.parts(x, parts);
+        for (LinearPart part : parts) {
+            linear(x, rows, part.weight(), part.out(), part.outColumn(), threads);
+        }
+    }
+
+    @Override
+    public void linearRows(
+            Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count, KernelThreads threads) {
+        Operands.parts(x, parts);
+        for (LinearPart part : parts) {
+            linear(x, fromRows, part.weight(), part.out(), toRows, part.outColumn(), count, threads);
+        }
     }
 
     @Override

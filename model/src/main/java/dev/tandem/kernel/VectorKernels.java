@@ -1,6 +1,7 @@
 package dev.tandem.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * {@link Kernels} with the Vector API, bit for bit equal to {@link ScalarKernels}; only the payload and sign of NaN may differ. Needs the
@@ -56,6 +57,39 @@ public final class VectorKernels implements Kernels {
             case Tensor stored -> threads.linearTask().run(x, fromRows, stored, out, toRows, outColumn, rows);
             case Int8Weight int8 -> threads.int8Task().run(x, fromRows, int8, out, toRows, outColumn, rows);
         }
+    }
+
+    @Override
+    public void linear(Matrix x, int rows, List<LinearPart> parts, KernelThreads threads) {
+        Operands.rows(rows, x);
+        for (int i = 0; i < parts.size(); i++) {
+            Operands.rows(rows, parts.get(i).out());
+        }
+        int[] identity = threads.linearTask().identity(rows);
+        linearRows(x, identity, parts, identity, rows, threads);
+    }
+
+    @Override
+    public void linearRows(
+            Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count, KernelThreads threads) {
+        Operands.parts(x, parts);
+        if (areStored(parts)) {
+            threads.linearTask().run(x, fromRows, parts, toRows, count);
+            return;
+        }
+        for (int i = 0; i < parts.size(); i++) {
+            LinearPart part = parts.get(i);
+            linear(x, fromRows, part.weight(), part.out(), toRows, part.outColumn(), count, threads);
+        }
+    }
+
+    private static boolean areStored(List<LinearPart> parts) {
+        for (int i = 0; i < parts.size(); i++) {
+            if (!(parts.get(i).weight() instanceof Tensor)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     @Override

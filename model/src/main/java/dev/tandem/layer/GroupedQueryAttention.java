@@ -11,9 +11,7 @@ import java.util.Optional;
  */
 public final class GroupedQueryAttention implements Attention {
     private final RankContext context;
-    private final ShardedLinear query;
-    private final ShardedLinear key;
-    private final ShardedLinear value;
+    private final LinearGroup projections;
     private final ShardedLinear output;
     private final Optional<HeadNorms> headNorms;
     private final AttentionForm form;
@@ -30,9 +28,7 @@ public final class GroupedQueryAttention implements Attention {
             AttentionScratch scratch) {
         HeadShards heads = form.heads();
         this.context = context;
-        this.query = new ShardedLinear(context, weights.query(), heads.rows(heads.query()));
-        this.key = new ShardedLinear(context, weights.key(), heads.rows(heads.kv()));
-        this.value = new ShardedLinear(context, weights.value(), heads.rows(heads.kv()));
+        this.projections = projections(context, weights, heads, scratch.projected());
         this.output = ShardedLinear.byRank(context, weights.output());
         this.headNorms = weights.headNorms();
         this.form = form;
@@ -43,15 +39,27 @@ public final class GroupedQueryAttention implements Attention {
         this.head = new float[heads.headDim()];
     }
 
+    /** Query, key and value side by side in {@code projected}. */
+    private static LinearGroup projections(
+            RankContext context, AttentionWeights weights, HeadShards heads, Matrix projected) {
+        var query = new ShardedLinear(context, weights.query(), heads.rows(heads.query()));
+        var key = new ShardedLinear(context, weights.key(), heads.rows(heads.kv()));
+        var value = new ShardedLinear(context, weights.value(), heads.rows(heads.kv()));
+        int keyColumn = heads.queryColumns();
+        return new LinearGroup(
+                context,
+                query.into(projected, 0),
+                key.into(projected, keyColumn),
+                value.into(projected, keyColumn + heads.kvColumns()));
+    }
+
     @Override
     public void store(Matrix x, StepRows rows) {
         Matrix projected = scratch.projected();
         int count = rows.count();
         int keyColumn = form.heads().queryColumns();
         int valueColumn = keyColumn + form.heads().kvColumns();
-        query.forward(x, count, projected, 0);
-        key.forward(x, count, projected, keyColumn);
-        value.forward(x, count, projected, valueColumn);
+        projections.forward(x, count);
         if (form.order() == HeadOrder.INTERLEAVED) {
             splitHeads(projected, count, shape.queryHeads() + shape.kvHeads());
         }

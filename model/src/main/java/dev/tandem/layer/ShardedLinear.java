@@ -1,5 +1,6 @@
 package dev.tandem.layer;
 
+import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.GatherBuffer;
@@ -45,6 +46,11 @@ public final class ShardedLinear {
     /** This rank's outputs of chosen rows of {@code x} into rows {@code toRows} of {@code out}. */
     public void forwardRows(Matrix x, int[] fromRows, Matrix out, int[] toRows, int count) {
         context.kernels().linearRows(x, fromRows, weight, out, toRows, count, context.threads());
+    }
+
+    /** This layer as a part of a loop over several, with its outputs in columns {@code [outColumn, outColumn + outputs())}. */
+    LinearPart into(Matrix out, int outColumn) {
+        return new LinearPart(weight, out, outColumn);
     }
 
     /** All ranks' outputs: computes this rank's part and gathers. */

@@ -118,16 +118,21 @@ final class DecoderParts {
                 feedForwards);
     }
 
-    /** The whole decoder of a family with latent attention, whose first layers may be dense. */
-    Decoder latentDecoder() {
+    /** Latent attention for all layers, for {@link #latentDecoder}. */
+    LatentParts latentAttentions() {
         if (!(config.attention() instanceof Latent attention)) {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
+        return new LatentParts(context, limits, attention, weights);
+    }
+
+    /** The whole decoder of a family with latent attention, whose first layers may be dense. */
+    Decoder latentDecoder(LatentParts attentions) {
         IntFunction<FeedForward> mixtures = mixturesOfExperts();
         boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
         IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures;
         return stacked(
-                new LatentParts(context, limits, attention, weights)::attention,
+                attentions::attention,
                 layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures : mlps).apply(layer));
     }
 

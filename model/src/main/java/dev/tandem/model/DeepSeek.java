@@ -3,8 +3,10 @@ package dev.tandem.model;
 import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 
 /**
@@ -14,8 +16,13 @@ import java.util.function.IntConsumer;
 public final class DeepSeek implements Model {
     final Decoder decoder;
 
+    /** Positions that the rows of the last attention read, where an indexer chose them, for tests. */
+    final Optional<SelectedPositions> selected;
+
     DeepSeek(DecoderParts parts) {
-        decoder = parts.latentDecoder();
+        LatentParts attentions = parts.latentAttentions();
+        decoder = parts.latentDecoder(attentions);
+        selected = attentions.selected();
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
+import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.IndexerScratch;
@@ -69,6 +70,11 @@ final class LatentParts {
     private float scoreScale() {
         double factor = yarn().map(RotaryFrequencies::yarnScoreFactor).orElse(1.0);
         return (float) (factor / Math.sqrt(attention.sizes().query()));
+    }
+
+    /** Where indexers leave the positions that they choose. */
+    Optional<SelectedPositions> selected() {
+        return indexerScratch.map(IndexerScratch::selected);
     }
 
     /** Attention of one layer. */

@@ -28,7 +28,16 @@ import java.util.function.Consumer;
 public final class Int8Quantizer {
     /** Files that hold weights, of any program, and so are not copied. */
     private static final List<String> WEIGHT_FILES = List.of(
-            ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf", ".h5", ".onnx", ".msgpack");
+            ".safetensors",
+            ".safetensors.index.json",
+            ".bin",
+            ".bin.index.json",
+            ".pt",
+            ".pth",
+            ".gguf",
+            ".h5",
+            ".onnx",
+            ".msgpack");
 
     private final Options options;
     private final Kernels kernels;
@@ -98,9 +107,13 @@ public final class Int8Quantizer {
                 return new Result(
                         weights.count,
                         weights.all.error(),
-                        checkpoint.files().values().stream().mapToLong(Long::longValue).sum(),
+                        checkpoint.files().values().stream()
+                                .mapToLong(Long::longValue)
+                                .sum(),
                         plan.bytes(),
-                        copied.stream().map(file -> file.getFileName().toString()).toList());
+                        copied.stream()
+                                .map(file -> file.getFileName().toString())
+                                .toList());
             }
         }
     }
@@ -114,7 +127,9 @@ public final class Int8Quantizer {
         String found = switch (checkpoint) {
             case GgufCheckpoint gguf -> "a GGUF file";
             case SafetensorsCheckpoint folder ->
-                folder.quantization().map(quantised -> "weights that are quantised already, " + quantised.modelType()).orElse("");
+                folder.quantization()
+                        .map(quantised -> "weights that are quantised already, " + quantised.modelType())
+                        .orElse("");
         };
         if (!found.isEmpty()) {
             throw new CheckpointException(

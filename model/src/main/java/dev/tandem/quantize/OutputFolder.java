@@ -46,7 +46,8 @@ final class OutputFolder implements AutoCloseable {
         if (usable < neededBytes) {
             throw new IOException(out + ": " + neededBytes + " bytes are needed and " + usable + " are free");
         }
-        Path partial = parent.resolve(partialPrefix(place) + ProcessHandle.current().pid());
+        Path partial =
+                parent.resolve(partialPrefix(place) + ProcessHandle.current().pid());
         Files.createDirectory(partial);
         return new OutputFolder(place, partial);
     }

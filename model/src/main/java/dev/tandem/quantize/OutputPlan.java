@@ -57,9 +57,7 @@ record OutputPlan(List<ShardPlan> shards) {
     }
 
     private static String fileName(int index, int count) {
-        return count == 1
-                ? STEM + ".safetensors"
-                : "%s-%05d-of-%05d.safetensors".formatted(STEM, index + 1, count);
+        return count == 1 ? STEM + ".safetensors" : "%s-%05d-of-%05d.safetensors".formatted(STEM, index + 1, count);
     }
 
     /** A projection as int8 with a scale and an offset of zero for each output, everything else as it is. */
@@ -106,6 +104,7 @@ record OutputPlan(List<ShardPlan> shards) {
         var files = new TreeMap<String, String>();
         shards.forEach(shard -> shard.places().keySet().forEach(name -> files.put(name, shard.file())));
         long total = shards.stream().mapToLong(ShardPlan::dataBytes).sum();
-        return "{\"metadata\": {\"total_size\": " + total + "}, \"weight_map\": " + JsonLines.object(files).strip() + "}\n";
+        return "{\"metadata\": {\"total_size\": " + total + "}, \"weight_map\": "
+                + JsonLines.object(files).strip() + "}\n";
     }
 }

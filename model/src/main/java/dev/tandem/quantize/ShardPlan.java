@@ -37,7 +37,8 @@ record ShardPlan(String file, ByteBuffer header, SequencedMap<String, Place> pla
 
     static ShardPlan of(String file, List<OutputTensor> tensors) {
         List<OutputTensor> ordered = tensors.stream()
-                .sorted(Comparator.comparingInt((OutputTensor tensor) -> -tensor.dtype().blockBytes()))
+                .sorted(Comparator.comparingInt(
+                        (OutputTensor tensor) -> -tensor.dtype().blockBytes()))
                 .toList();
         var json = new StringJoiner(", ", "{\"__metadata__\": {\"format\": \"pt\"}, ", "}");
         var relative = new LinkedHashMap<String, Place>();
@@ -50,8 +51,7 @@ record ShardPlan(String file, ByteBuffer header, SequencedMap<String, Place> pla
         }
         ByteBuffer header = header(json.toString());
         var places = new LinkedHashMap<String, Place>();
-        relative.forEach(
-                (name, place) -> places.put(name, new Place(header.limit() + place.offset, place.bytes)));
+        relative.forEach((name, place) -> places.put(name, new Place(header.limit() + place.offset, place.bytes)));
         return new ShardPlan(file, header, Collections.unmodifiableSequencedMap(places));
     }
 

@@ -123,6 +123,87 @@ final class FolderBuilder {
         return this;
     }
 
+    /** Two layers of width 8, the first dense; 2 heads, latents of 6 and 4; 4 experts in 2 groups beside a shared one. */
+    static FolderBuilder aDeepSeek() {
+        var folder = new FolderBuilder()
+                .config("architectures", "[\"DeepseekV3ForCausalLM\"]")
+                .config("model_type", "\"deepseek_v3\"")
+                .config("hidden_size", "8")
+                .config("num_hidden_layers", "2")
+                .config("num_attention_heads", "2")
+                .config("num_key_value_heads", "2")
+                .config("intermediate_size", "12")
+                .config("vocab_size", "16")
+                .config("max_position_embeddings", "64")
+                .config("rms_norm_eps", "1e-06")
+                .config("q_lora_rank", "6")
+                .config("kv_lora_rank", "4")
+                .config("qk_nope_head_dim", "3")
+                .config("qk_rope_head_dim", "2")
+                .config("v_head_dim", "5")
+                .config("moe_intermediate_size", "3")
+                .config("n_routed_experts", "4")
+                .config("n_shared_experts", "1")
+                .config("num_experts_per_tok", "2")
+                .config("n_group", "2")
+                .config("topk_group", "1")
+                .config("norm_topk_prob", "true")
+                .config("scoring_func", "\"sigmoid\"")
+                .config("topk_method", "\"noaux_tc\"")
+                .config("routed_scaling_factor", "2.5")
+                .config("first_k_dense_replace", "1")
+                .tensor("model.embed_tokens.weight", "BF16", 16, 8)
+                .tensor(NORM, "BF16", 8)
+                .tensor("lm_head.weight", "BF16", 16, 8)
+                .latentLayer("model.layers.0.")
+                .swiGlu("model.layers.0.mlp.", 12)
+                .latentLayer("model.layers.1.")
+                .swiGlu("model.layers.1.mlp.shared_experts.", 3)
+                .tensor("model.layers.1.mlp.gate.weight", "BF16", 4, 8)
+                .tensor("model.layers.1.mlp.gate.e_score_correction_bias", "F32", 4);
+        for (int expert = 0; expert < 4; expert++) {
+            folder.swiGlu("model.layers.1.mlp.experts." + expert + ".", 3);
+        }
+        return folder;
+    }
+
+    private FolderBuilder latentLayer(String prefix) {
+        return tensor(prefix + "input_layernorm.weight", "BF16", 8)
+                .tensor(prefix + "self_attn.q_a_proj.weight", "BF16", 6, 8)
+                .tensor(prefix + "self_attn.q_a_layernorm.weight", "BF16", 6)
+                .tensor(prefix + "self_attn.q_b_proj.weight", "BF16", 10, 6)
+                .tensor(prefix + "self_attn.kv_a_proj_with_mqa.weight", "BF16", 6, 8)
+                .tensor(prefix + "self_attn.kv_a_layernorm.weight", "BF16", 4)
+                .tensor(prefix + "self_attn.kv_b_proj.weight", "BF16", 16, 4)
+                .tensor(prefix + "self_attn.o_proj.weight", "BF16", 8, 10)
+                .tensor(prefix + "post_attention_layernorm.weight", "BF16", 8);
+    }
+
+    private FolderBuilder swiGlu(String prefix, int inner) {
+        return tensor(prefix + "gate_proj.weight", "BF16", inner, 8)
+                .tensor(prefix + "up_proj.weight", "BF16", inner, 8)
+                .tensor(prefix + "down_proj.weight", "BF16", 8, inner);
+    }
+
+    /** The same with an indexer of 3 heads of 4 that chooses 7 positions. */
+    static FolderBuilder aSparseDeepSeek() {
+        FolderBuilder folder = aDeepSeek()
+                .config("architectures", "[\"DeepseekV32ForCausalLM\"]")
+                .config("model_type", "\"deepseek_v32\"")
+                .config("index_n_heads", "3")
+                .config("index_head_dim", "4")
+                .config("index_topk", "7");
+        for (int layer = 0; layer < 2; layer++) {
+            String prefix = "model.layers." + layer + ".self_attn.indexer.";
+            folder.tensor(prefix + "wq_b.weight", "BF16", 12, 6)
+                    .tensor(prefix + "wk.weight", "BF16", 4, 8)
+                    .tensor(prefix + "k_norm.weight", "F32", 4)
+                    .tensor(prefix + "k_norm.bias", "F32", 4)
+                    .tensor(prefix + "weights_proj.weight", "BF16", 3, 8);
+        }
+        return folder;
+    }
+
     private FolderBuilder dense() {
         return config("hidden_size", "8")
                 .config("num_hidden_layers", "1")

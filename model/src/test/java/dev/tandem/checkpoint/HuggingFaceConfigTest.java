@@ -110,7 +110,7 @@ class HuggingFaceConfigTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "architectures|[\"MistralForCausalLM\"]|one of LlamaForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM",
+                "architectures|[\"MistralForCausalLM\"]|one of LlamaForCausalLM, Qwen3ForCausalLM, Qwen3MoeForCausalLM, DeepseekV3ForCausalLM, DeepseekV32ForCausalLM",
                 "architectures|[]|one of LlamaForCausalLM",
                 "architectures|\"LlamaForCausalLM\"|a list",
                 "model_type|\"qwen3\"|expected llama",

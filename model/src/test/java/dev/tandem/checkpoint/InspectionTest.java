@@ -70,6 +70,22 @@ class InspectionTest {
     }
 
     @Test
+    void shouldTellOfLatentsAndChosenPositions() {
+        Inspection inspection = inspect("deepseek-v3.2");
+        assertThat(inspection.kvBytesPerToken(DType.BF16)).isEqualTo(3 * (64 + 16 + 32) * 2);
+        assertThat(inspection.lines())
+                .contains("attention              16 heads over a latent of 64 and a rotary key of 16,"
+                        + " at most 16 positions chosen by 8 index heads of 32")
+                .contains("rope                   base 10000.0, yarn scaling by 10.0")
+                .contains("feed-forward           16 experts of 64, 4 a token, a shared one of 64; the first 1 layers dense");
+        assertThat(inspection.json())
+                .containsEntry("kv_latent_size", 64)
+                .containsEntry("rotary_key_size", 16)
+                .containsEntry("index_top_k", 16)
+                .doesNotContainKey("head_dim");
+    }
+
+    @Test
     void shouldGiveTheSameToPrograms() {
         Map<String, Object> json = inspect("llama").json();
         assertThat(json)

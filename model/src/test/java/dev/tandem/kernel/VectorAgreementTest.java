@@ -1,12 +1,15 @@
 package dev.tandem.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import com.sun.management.HotSpotDiagnosticMXBean;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -72,6 +75,68 @@ class VectorAgreementTest {
                 (int8.staticInput().isPresent() ? "static" : "dynamic") + " int8 "
                         + int8.values().shape();
         };
+    }
+
+    /** Five parts of different types and sizes side by side: more than one loop takes. */
+    @Test
+    void shouldAgreeOnSeveralWeightsOfTheSameRows() {
+        for (int rows : new int[] {1, 3, MOST_ROWS}) {
+            assertPartsAgree(rows, storedParts());
+        }
+    }
+
+    @Test
+    void shouldAgreeOnSeveralWeightsOfWhichOneIsInt8() {
+        for (int rows : new int[] {1, 3}) {
+            List<LinearWeight> weights = new ArrayList<>(storedParts());
+            weights.add(1, data.int8(false, 33, 96));
+            assertPartsAgree(rows, weights);
+        }
+    }
+
+    private List<LinearWeight> storedParts() {
+        return List.of(
+                data.tensor(DType.Q4_1, 70, 96),
+                data.tensor(DType.BF16, 3, 96),
+                data.tensor(DType.F16, 40, 96),
+                data.tensor(DType.Q8_0, 1, 96),
+                data.tensor(DType.Q4_0, 35, 96));
+    }
+
+    private void assertPartsAgree(int rows, List<? extends LinearWeight> weights) {
+        int width = weights.stream().mapToInt(LinearWeight::rows).sum() + 2;
+        Matrix x = data.matrix(rows, 96);
+        Matrix expected = Matrix.of(rows, width);
+        Matrix actual = Matrix.of(rows, width);
+        Matrix chosen = Matrix.of(rows, width);
+        var parts = new ArrayList<LinearPart>();
+        var chosenParts = new ArrayList<LinearPart>();
+        int column = 1;
+        for (LinearWeight weight : weights) {
+            scalar.linear(x, rows, weight, expected, column, threads);
+            parts.add(new LinearPart(weight, actual, column));
+            chosenParts.add(new LinearPart(weight, chosen, column));
+            column += weight.rows();
+        }
+        vector.linear(x, rows, parts, threads);
+        assertSameBits(actual.values(), expected.values(), "parts of " + rows + " rows");
+        int[] inOrder = IntStream.range(0, rows).toArray();
+        vector.linearRows(x, inOrder, chosenParts, inOrder, rows, threads);
+        assertSameBits(chosen.values(), expected.values(), "parts of " + rows + " chosen rows");
+        Arrays.fill(chosen.values(), 0f);
+        scalar.linear(x, rows, chosenParts, threads);
+        assertSameBits(chosen.values(), expected.values(), "plain parts of " + rows + " rows");
+    }
+
+    @Test
+    void shouldRefuseWeightsOfDifferentColumnsInOneLoop() {
+        Matrix out = Matrix.of(1, 8);
+        var parts = List.of(
+                new LinearPart(data.tensor(DType.F32, 4, 32), out, 0),
+                new LinearPart(data.tensor(DType.F32, 4, 16), out, 4));
+        assertThatIllegalStateException()
+                .isThrownBy(() -> vector.linear(data.matrix(1, 32), 1, parts, threads))
+                .withMessage("weights of 32 and 16 columns in one loop");
     }
 
     @Test

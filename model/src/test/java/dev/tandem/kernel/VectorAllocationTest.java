@@ -70,6 +70,42 @@ class VectorAllocationTest {
         assertAllocatesNothing("attention", () -> kernels.attention(q, 0, out, cache, cache, rows, shape, threads));
     }
 
+    @Test
+    void shouldAttendToLatentsWithoutAllocating() {
+        var shape = new LatentShape(4, 64, 16, 0.2f);
+        KvPlaneView latents = plane(64);
+        KvPlaneView rotaryKeys = plane(16);
+        Matrix q = data.matrix(1, 4 * 80);
+        Matrix out = Matrix.of(1, 4 * 64);
+        Matrix weights = data.matrix(1, 4);
+        var rows = new AttentionRows(1, new int[] {50}, new int[][] {{3, 1, 0, 2}}, 16);
+        var selected = new SelectedPositions(1, 20);
+        assertAllocatesNothing(
+                "latent attention",
+                () -> kernels.latentAttention(q, out, latents, rotaryKeys, rows, shape, threads));
+        assertAllocatesNothing(
+                "selection", () -> kernels.selectPositions(q, weights, rotaryKeys, rows, selected, threads));
+        assertAllocatesNothing(
+                "sparse attention",
+                () -> kernels.sparseLatentAttention(q, out, latents, rotaryKeys, rows, shape, selected, threads));
+    }
+
+    @Test
+    void shouldMultiplyByHeadWithoutAllocating() {
+        var weight = new HeadWeight(data.tensor(DType.BF16, 4 * 24, 32), 4, 8, 16);
+        var inputs = new HeadColumns(0, 32);
+        var outputs = new HeadColumns(0, 16);
+        Matrix x = data.matrix(1, 4 * 32);
+        Matrix y = data.matrix(1, 4 * 16);
+        assertAllocatesNothing(
+                "product by head", () -> kernels.headLinear(x, inputs, 1, weight, y, outputs, threads));
+        assertAllocatesNothing("mix by head", () -> kernels.headMix(y, outputs, 1, weight, x, inputs, threads));
+    }
+
+    private KvPlaneView plane(int headDim) {
+        return new KvPlaneView(DType.BF16, 1, headDim, 16, data.memory(DType.BF16.bytes(headDim * 16 * 4)));
+    }
+
     private void assertAllocatesNothing(String what, Runnable operation) {
         long allocated = Long.MAX_VALUE;
         for (int round = 0; round < MOST_ROUNDS && allocated > 0; round++) {

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.Ramp;
+import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import org.junit.jupiter.api.Test;
 
 class RotaryFrequenciesTest {
@@ -21,6 +23,38 @@ class RotaryFrequenciesTest {
         double smooth = (64 / (2 * Math.PI / 0.2) - 1) / 3;
         assertThat(scaled)
                 .containsExactly(new double[] {1, (1 - smooth) * 0.2 / 8 + smooth * 0.2, 0.01 / 8}, within(1e-15));
+    }
+
+    @Test
+    void shouldStretchByYarnBetweenFastAndSlowWaves() {
+        // the golden's 16 rotated values: dim(32) = 16 ln(64 / 64 pi) / (2 ln 10000) < 0, dim(1) = 16 ln(64 / 2 pi) / ... = 2.02
+        var scaling = new YarnScaling(8, 64, new Ramp(32, 1), 1, 0.8);
+        double[] plain = RotaryFrequencies.plain(10_000, 16);
+        double[] scaled = RotaryFrequencies.yarn(plain, 10_000, scaling);
+        assertThat(scaled)
+                .containsExactly(
+                        new double[] {
+                            plain[0],
+                            plain[1] * (1 / 8.0 / 3 + 2 / 3.0),
+                            plain[2] * (2 / 8.0 / 3 + 1 / 3.0),
+                            plain[3] / 8,
+                            plain[4] / 8,
+                            plain[5] / 8,
+                            plain[6] / 8,
+                            plain[7] / 8
+                        },
+                        within(1e-15));
+    }
+
+    @Test
+    void shouldScaleTablesAndScoresByYarnsMagnitudes() {
+        var scaling = new YarnScaling(8, 64, new Ramp(32, 1), 1, 0.8);
+        double all = 0.1 * 0.8 * Math.log(8) + 1;
+        assertThat(RotaryFrequencies.yarnTableFactor(scaling))
+                .isCloseTo((0.1 * Math.log(8) + 1) / all, within(1e-12));
+        assertThat(RotaryFrequencies.yarnScoreFactor(scaling)).isCloseTo(all * all, within(1e-12));
+        assertThat(RotaryFrequencies.yarnTableFactor(new YarnScaling(40, 4096, new Ramp(32, 1), 1, 1)))
+                .isEqualTo(1);
     }
 
     @Test

@@ -43,6 +43,13 @@ public final class GoldenTensors {
         return values;
     }
 
+    public int[] ints(String name) {
+        ByteBuffer data = data(name, "I32");
+        var values = new int[data.remaining() / Integer.BYTES];
+        data.asIntBuffer().get(values);
+        return values;
+    }
+
     public byte[] bytes(String name) {
         ByteBuffer data = data(name, "I8");
         var values = new byte[data.remaining()];

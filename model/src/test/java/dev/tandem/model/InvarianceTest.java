@@ -20,7 +20,7 @@ class InvarianceTest {
     private static final int WHOLE = Integer.MAX_VALUE;
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf", "deepseek-v3", "deepseek-v3.2"})
+    @ValueSource(strings = {"llama", "qwen3", "qwen3-moe", "qwen3-moe-w8a8", "gguf/llama-q4_0.gguf", "gguf/qwen3-moe-q4_0.gguf", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
     void shouldNotDependOnChunks(String name) {
         try (var rank = new TestRank(path(name), plain())) {
             for (int[] prompt : prompts()) {

@@ -29,7 +29,8 @@ class QuantizedModelTest {
         Path in = TestRank.GOLDEN.resolve(name);
         Path out = folder.resolve("out");
         new Int8Quantizer(new Int8Quantizer.Options(in, out, DType.F32, 1 << 20), kernels, layer -> {}).run();
-        int[] prompt = GoldenPrompt.read(in.resolve("golden/golden.json")).get(3).tokenIds();
+        int[] prompt =
+                GoldenPrompt.read(in.resolve("golden/golden.json")).get(3).tokenIds();
         List<float[]> whole;
         try (var rank = new TestRank(out, Setup.plain(kernels))) {
             whole = rank.greedy(prompt, STEPS, Integer.MAX_VALUE);

@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.model.TestRank.Setup;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -38,6 +40,40 @@ class TraceTest {
             compare(hidden, trace, "hidden.embed");
             compare(hidden, trace, "hidden.norm");
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"deepseek-v3.2", "deepseek-v3.2-w8a8"})
+    void shouldSelectGoldenPositions(String name) {
+        Path folder = TestRank.GOLDEN.resolve(name);
+        var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
+        int[] prompt = promptOfTrace(folder);
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+            SelectedPositions selected = ((DeepSeek) rank.model).selected.orElseThrow();
+            var chosen = new ArrayList<int[]>();
+            var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
+            rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
+                if (layer > 0) {
+                    chosen.add(positions(selected, prompt.length)); // of the layer before: this one has only stored
+                }
+            });
+            chosen.add(positions(selected, prompt.length));
+            for (int layer = 0; layer < chosen.size(); layer++) {
+                assertThat(chosen.get(layer)).as("layer %d", layer).containsExactly(trace.ints("index.topk." + layer));
+            }
+        }
+    }
+
+    /** Ascending, padded with -1: [rows, most]. */
+    private static int[] positions(SelectedPositions selected, int rows) {
+        var positions = new int[rows * selected.most()];
+        Arrays.fill(positions, -1);
+        for (int row = 0; row < rows; row++) {
+            for (int i = 0; i < selected.count(row); i++) {
+                positions[row * selected.most() + i] = selected.position(row, i);
+            }
+        }
+        return positions;
     }
 
     private static void comparePlanes(TestRank rank, GoldenTensors trace, int layer, int tokens, int[] blockIds) {

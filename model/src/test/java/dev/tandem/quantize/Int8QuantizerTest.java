@@ -54,9 +54,15 @@ class Int8QuantizerTest {
 
     private static void assertSameBytes(String name, Map<String, Tensor> actual, Map<String, Tensor> expected) {
         assertThat(actual).containsKey(name);
-        assertThat(actual.get(name).dtype()).as(name).isEqualTo(expected.get(name).dtype());
-        assertThat(actual.get(name).shape()).as(name).isEqualTo(expected.get(name).shape());
-        assertThat(actual.get(name).data().mismatch(expected.get(name).data())).as(name).isEqualTo(-1);
+        assertThat(actual.get(name).dtype())
+                .as(name)
+                .isEqualTo(expected.get(name).dtype());
+        assertThat(actual.get(name).shape())
+                .as(name)
+                .isEqualTo(expected.get(name).shape());
+        assertThat(actual.get(name).data().mismatch(expected.get(name).data()))
+                .as(name)
+                .isEqualTo(-1);
     }
 
     @Test
@@ -82,8 +88,7 @@ class Int8QuantizerTest {
                 Checkpoint before = Checkpoint.open(GOLDEN.resolve("qwen3-moe"))) {
             Quantization quantization = made.quantization().orElseThrow();
             assertThat(quantization.modelType()).isEqualTo("W8A8_DYNAMIC");
-            assertThat(quantization.counts())
-                    .isEqualTo(Map.of(Scheme.W8A8_DYNAMIC, 4 * 4 + 3 * 256, Scheme.FLOAT, 1));
+            assertThat(quantization.counts()).isEqualTo(Map.of(Scheme.W8A8_DYNAMIC, 4 * 4 + 3 * 256, Scheme.FLOAT, 1));
             before.tensors().keySet().stream()
                     .filter(name -> !Quantization.isProjection(name))
                     .forEach(name -> assertSameBytes(name, made.tensors(), before.tensors()));
@@ -94,7 +99,8 @@ class Int8QuantizerTest {
         assertThat(result.copied())
                 .containsExactly("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json");
         for (String file : result.copied()) {
-            assertThat(out.resolve(file)).hasSameBinaryContentAs(GOLDEN.resolve("qwen3-moe").resolve(file));
+            assertThat(out.resolve(file))
+                    .hasSameBinaryContentAs(GOLDEN.resolve("qwen3-moe").resolve(file));
         }
     }
 
@@ -114,8 +120,8 @@ class Int8QuantizerTest {
         }
         assertThat(result.error().weights())
                 .isEqualTo(reported.stream()
-                        .mapToLong(layer ->
-                                layer.attention().weights() + layer.feedForward().weights())
+                        .mapToLong(layer -> layer.attention().weights()
+                                + layer.feedForward().weights())
                         .sum());
     }
 
@@ -128,10 +134,9 @@ class Int8QuantizerTest {
             quantize(GOLDEN.resolve("qwen3"), DType.F32, 200_000);
             try (Checkpoint sharded = Checkpoint.open(out)) {
                 assertThat(sharded.files()).hasSizeGreaterThan(3);
-                assertThat(sharded.tensors().keySet()).isEqualTo(single.tensors().keySet());
-                single.tensors()
-                        .keySet()
-                        .forEach(name -> assertSameBytes(name, sharded.tensors(), single.tensors()));
+                assertThat(sharded.tensors().keySet())
+                        .isEqualTo(single.tensors().keySet());
+                single.tensors().keySet().forEach(name -> assertSameBytes(name, sharded.tensors(), single.tensors()));
             }
         }
     }
@@ -187,8 +192,7 @@ class Int8QuantizerTest {
         byte[] bytes = Files.readAllBytes(file);
         int at;
         try (Checkpoint sound = Checkpoint.open(damaged)) {
-            byte[] beginning =
-                    sound.tensors().get(tensor).data().asSlice(0, 64).toArray(ValueLayout.JAVA_BYTE);
+            byte[] beginning = sound.tensors().get(tensor).data().asSlice(0, 64).toArray(ValueLayout.JAVA_BYTE);
             at = Collections.indexOfSubList(asList(bytes), asList(beginning));
         }
         assertThat(at).isPositive();

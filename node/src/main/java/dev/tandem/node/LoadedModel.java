@@ -2,6 +2,7 @@ package dev.tandem.node;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.GgufCheckpoint;
+import dev.tandem.checkpoint.Quantization;
 import dev.tandem.checkpoint.SafetensorsCheckpoint;
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.node.flags.FlagException;
@@ -12,6 +13,8 @@ import dev.tandem.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -47,11 +50,32 @@ final class LoadedModel implements AutoCloseable {
         }
         Checkpoint checkpoint = Checkpoint.open(path);
         try {
+            requireQuantization(config.flags(), checkpoint);
             return new LoadedModel(config.flags(), checkpoint);
+        } catch (FlagException e) {
+            checkpoint.close();
+            throw e;
         } catch (IllegalArgumentException e) {
             checkpoint.close();
             throw new NodeException(String.valueOf(e.getMessage()), e);
         }
+    }
+
+    /** The flag insists, the checkpoint decides: without the flag it is served as it is. */
+    private static void requireQuantization(ServeFlags flags, Checkpoint checkpoint) {
+        String found = checkpoint.quantization().map(Quantization::method).orElse("none");
+        flags.model().numerics().quantization().ifPresent(asked -> {
+            String expected = asked.name().toLowerCase(Locale.ROOT);
+            if (!found.equals(expected)) {
+                throw new FlagException("--quantization " + expected + ": checkpoint "
+                        + flags.model().checkpoint() + " has no quant_model_description.json (found: " + found
+                        + "); leave the flag out, or make such a checkpoint with tandem quantize");
+            }
+        });
+        LOG.info(
+                "quantization={} linear-weights={}",
+                found,
+                checkpoint.quantization().map(Quantization::counts).orElse(Map.of()));
     }
 
     private static Tokenizer openTokenizer(Path path, Checkpoint checkpoint) {

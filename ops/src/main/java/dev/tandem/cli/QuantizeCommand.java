@@ -112,7 +112,8 @@ final class QuantizeCommand implements Main.Verb {
         String text = values.getOrDefault("shard-size", "4GiB");
         return WholeNumber.parse(text)
                 .filter(bytes -> bytes >= 1)
-                .orElseThrow(() -> new FlagException("--shard-size must be a number of bytes such as 4GiB, not " + text));
+                .orElseThrow(
+                        () -> new FlagException("--shard-size must be a number of bytes such as 4GiB, not " + text));
     }
 
     private static void report(QuantizedLayer layer) {

@@ -5,13 +5,16 @@ import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.ProcessPlan;
 import dev.tandem.ops.topology.Topology.Endpoint;
+import dev.tandem.ops.verify.GatewayHealth;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -76,6 +79,7 @@ public final class SoakRun {
         var words = new ArrayList<>(plan.quiet());
         words.addAll(List.of("--host", QUIET.host(), "--port", Integer.toString(QUIET.port())));
         var process = new ProcessPlan("quiet", "aggregated", QUIET, words, Map.of());
+        Files.deleteIfExists(folder.resolve(process.name() + ".ready")); // of an earlier soak
         Child child = Child.start(process, runtime, folder, Map.of());
         try (var asker = new Asker(QUIET.toString())) {
             while (child.report().isEmpty()) {
@@ -123,14 +127,23 @@ public final class SoakRun {
         }
         if (answer.outcome() != Outcome.EQUAL) {
             progress.accept("request " + request + ": " + answer.outcome() + " " + answer.detail());
-            Thread.sleep(1000); // a client that was refused comes back a moment later
+            awaitBack();
+        }
+    }
+
+    /** A client that got an error comes back when the gateway sees nodes of both kinds again. */
+    private void awaitBack() throws InterruptedException {
+        var health = new GatewayHealth(gateway());
+        long endNs = System.nanoTime() + HEAL_LIMIT.toNanos();
+        while (health.missing(1, 1).isPresent() && System.nanoTime() < endNs) {
+            Thread.sleep(200);
         }
     }
 
     /** Kills one process after the other until all requests are done. */
     private void kill(Victims victims, AtomicInteger done) {
         var random = new SplittableRandom(plan.seed());
-        List<String> names = victims.names();
+        var names = new ArrayDeque<>(shuffled(victims.names(), random));
         try {
             while (done.get() < plan.load().requests()) {
                 Thread.sleep(plan.killEvery().toMillis() / 2
@@ -138,7 +151,8 @@ public final class SoakRun {
                 if (done.get() >= plan.load().requests()) {
                     return;
                 }
-                String name = names.get(random.nextInt(names.size()));
+                String name = names.poll();
+                names.add(name);
                 progress.accept("kill -9 " + name);
                 victims.kill(name);
                 synchronized (this) {
@@ -155,6 +169,16 @@ public final class SoakRun {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Each process has its turn. */
+    private static List<String> shuffled(List<String> names, SplittableRandom random) {
+        var left = new ArrayList<>(names);
+        var order = new ArrayList<String>();
+        while (!left.isEmpty()) {
+            order.add(left.remove(random.nextInt(left.size())));
+        }
+        return order;
     }
 
     private void awaitWell(Asker asker, Question question, List<Integer> expected) throws InterruptedException {

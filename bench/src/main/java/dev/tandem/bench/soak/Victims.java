@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /** The processes of a cluster, to be killed and started again one at a time. Thread-safe by its own lock. */
@@ -92,7 +93,7 @@ final class Victims implements AutoCloseable {
 
     private Child child(String name) {
         synchronized (this) {
-            return running.get(name);
+            return Objects.requireNonNull(running.get(name), name);
         }
     }
 

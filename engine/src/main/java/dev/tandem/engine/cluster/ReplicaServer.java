@@ -90,7 +90,9 @@ final class ReplicaServer {
             }
             BodyReader.read(body, reader -> start(id, reader));
         } catch (FrameException unreadable) { // of this request only: the frame itself was whole
-            answer(id, new Failed(new EngineException(Kind.INVALID, String.valueOf(unreadable.getMessage()), unreadable)));
+            answer(
+                    id,
+                    new Failed(new EngineException(Kind.INVALID, String.valueOf(unreadable.getMessage()), unreadable)));
         } catch (EngineException refused) {
             answer(id, new Failed(refused));
         }

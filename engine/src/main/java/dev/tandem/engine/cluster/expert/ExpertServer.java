@@ -110,7 +110,8 @@ final class ExpertServer implements FrameChannel.Handler {
         private final ExpertRows rows;
         private final byte[] reply;
         private final AtomicInteger tasks = new AtomicInteger(); // workers count down
-        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>(); // of the first that failed
+        private final AtomicReference<@Nullable Throwable> failure =
+                new AtomicReference<>(); // of the first that failed
         private long id;
 
         Job(int maxRows) {

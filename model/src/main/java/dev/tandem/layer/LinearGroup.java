@@ -1,0 +1,27 @@
+package dev.tandem.layer;
+
+import dev.tandem.kernel.LinearPart;
+import dev.tandem.kernel.Matrix;
+import java.util.List;
+
+/** Linear layers that read the same rows and are computed in one loop: query, key and value of attention; gate and up of a feed-forward. */
+final class LinearGroup {
+    private final RankContext context;
+    private final List<LinearPart> parts;
+
+    /** @param parts this rank's rows of each layer and where they go, from {@link ShardedLinear#into} */
+    LinearGroup(RankContext context, LinearPart... parts) {
+        this.context = context;
+        this.parts = List.of(parts);
+    }
+
+    /** This rank's outputs of all layers. */
+    void forward(Matrix x, int rows) {
+        context.kernels().linear(x, rows, parts, context.threads());
+    }
+
+    /** The same of chosen rows of {@code x}, into rows {@code toRows}. */
+    void forwardRows(Matrix x, int[] fromRows, int[] toRows, int count) {
+        context.kernels().linearRows(x, fromRows, parts, toRows, count, context.threads());
+    }
+}
