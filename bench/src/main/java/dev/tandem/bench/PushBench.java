@@ -169,7 +169,8 @@ public final class PushBench implements AutoCloseable {
         }
         try (TokenStream stream = pull.decode.submit(request(id, prompt, fetch))) {
             long arrivedNs = firstToken(stream);
-            movedBytes = ((TokenEvent.Finished) stream.next(LIMIT)).usage().handoff().bytes();
+            movedBytes =
+                    ((TokenEvent.Finished) stream.next(LIMIT)).usage().handoff().bytes();
             return (arrivedNs - computedNs) / 1e6;
         }
     }
@@ -190,7 +191,8 @@ public final class PushBench implements AutoCloseable {
         try (TokenStream stream =
                 push.decode.submit(request(id, prompt, new HandoffRole.Receive("http://127.0.0.1/v1/metaserver")))) {
             long arrivedNs = firstToken(stream);
-            movedBytes = ((TokenEvent.Finished) stream.next(LIMIT)).usage().handoff().bytes();
+            movedBytes =
+                    ((TokenEvent.Finished) stream.next(LIMIT)).usage().handoff().bytes();
             return (arrivedNs - computedNs.join()) / 1e6;
         }
     }

@@ -207,7 +207,8 @@ public final class Engine implements Replica, AutoCloseable {
     /** Counts a refusal and lets the peer know that nothing comes of its ticket or invitation. */
     private EngineException reject(Request request, EngineException refused) {
         inbox.countRejection();
-        boolean hasPeer = request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Push;
+        boolean hasPeer =
+                request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Push;
         if (hasHandoff && hasPeer) {
             inbox.decline(new Decline(request.id(), request.handoff(), String.valueOf(refused.getMessage())));
         }

@@ -16,8 +16,7 @@ public enum EngineCounter {
             "Sequences whose blocks were taken away and whose prompt was computed again; hints at too little KV memory."),
     HANDOFF_BYTES("Bytes of KV read from prefill nodes or pushed by them."),
     HANDOFF_TRANSFERS("Prompts whose KV came from prefill nodes, read or pushed."),
-    HANDOFF_FAILURES(
-            "Prompts whose KV was not had from a prefill node; each request was then recomputed or failed."),
+    HANDOFF_FAILURES("Prompts whose KV was not had from a prefill node; each request was then recomputed or failed."),
     HANDOFF_RECOMPUTED("Prompts computed on a decode node because their KV could not be had."),
     PUSHES("Prompts written into decode nodes as they were computed."),
     PUSH_BYTES("Bytes of KV written into decode nodes."),

@@ -1,10 +1,10 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
-import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
@@ -167,7 +167,10 @@ final class HandoffDesk {
 
     /** The engine's own bound on a transfer has passed; its memory is at rest when its event comes. */
     void giveUpTransfer(Sequence sequence) {
-        LOG.warn("request={} state={} gives its transfer up: no end within its timeout", sequence.id(), sequence.state());
+        LOG.warn(
+                "request={} state={} gives its transfer up: no end within its timeout",
+                sequence.id(),
+                sequence.state());
         sequence.awaitCancelledTransfer();
         if (sequence.isPushOpen()) {
             handoff.cancelPush(sequence.id(), "the decode node took too long");
@@ -220,8 +223,7 @@ final class HandoffDesk {
             counters.increment(EngineCounter.REQUESTS_FINISHED_LENGTH);
             roster.send(
                     sequence,
-                    new Finished(
-                            FinishReason.LENGTH, OptionalInt.empty(), sequence.usage(nowNs), Optional.empty()));
+                    new Finished(FinishReason.LENGTH, OptionalInt.empty(), sequence.usage(nowNs), Optional.empty()));
         }
         roster.dismiss(sequence);
     }
@@ -237,7 +239,9 @@ final class HandoffDesk {
         roster.fail(
                 sequence,
                 new EngineException(
-                        Kind.KV_LOST, "the prompt's KV could not be pushed to the decode node: " + reason, failed.cause()));
+                        Kind.KV_LOST,
+                        "the prompt's KV could not be pushed to the decode node: " + reason,
+                        failed.cause()));
     }
 
     private void endFetch(Sequence sequence, FetchDone done) {

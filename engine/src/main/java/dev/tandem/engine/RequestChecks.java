@@ -93,14 +93,13 @@ final class RequestChecks {
 
     /** Both shapes look alike until bytes are to move; a node runs one of them. */
     private void requireConnector(HandoffRole role) {
-        Connector needed =
-                switch (role) {
-                    case HandoffRole.None none -> null;
-                    case HandoffRole.Lend lend -> Connector.PULL;
-                    case HandoffRole.Fetch fetch -> Connector.PULL;
-                    case HandoffRole.Push push -> Connector.LAYERWISE;
-                    case HandoffRole.Receive receive -> Connector.LAYERWISE;
-                };
+        Connector needed = switch (role) {
+            case HandoffRole.None none -> null;
+            case HandoffRole.Lend lend -> Connector.PULL;
+            case HandoffRole.Fetch fetch -> Connector.PULL;
+            case HandoffRole.Push push -> Connector.LAYERWISE;
+            case HandoffRole.Receive receive -> Connector.LAYERWISE;
+        };
         Connector here = config.handoff().map(HandoffConfig::connector).orElse(needed);
         require(
                 needed == null || needed == here,

@@ -182,8 +182,8 @@ final class Roster {
     private void decline(Sequence sequence, String reason) {
         switch (sequence.request().handoff()) {
             case HandoffRole.Fetch fetch when sequence.mayFetch() -> handoff.decline(sequence.id(), fetch.ticket());
-            case HandoffRole.Push push when !sequence.hasStarted() ->
-                handoff.refusePush(sequence.id(), push.target(), reason);
+            case HandoffRole.Push push
+            when !sequence.hasStarted() -> handoff.refusePush(sequence.id(), push.target(), reason);
             case HandoffRole.None none -> {}
             case HandoffRole.Lend lend -> {}
             case HandoffRole.Fetch fetch -> {}

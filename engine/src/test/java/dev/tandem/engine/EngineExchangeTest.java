@@ -83,7 +83,8 @@ class EngineExchangeTest {
         Path path = GoldenFile.FOLDER.resolve("qwen3-moe");
         List<Prompt> prompts = GoldenFile.prompts(path.resolve("golden/golden.json"));
         try (var prefill = new ExchangeNode(path, PREFILL.withTpSize(prefillSize));
-                var decode = new ExchangeNode(path, DECODE.withTpSize(decodeSize).withoutCache())) {
+                var decode =
+                        new ExchangeNode(path, DECODE.withTpSize(decodeSize).withoutCache())) {
             for (Prompt prompt : prompts) {
                 Outcome lent = read(prefill.submit(prompt.id(), prompt, new HandoffRole.Lend()));
                 Outcome outcome = read(decode.submit(prompt.id(), prompt, overTheWire(lent)));

@@ -30,7 +30,14 @@ final class EngineFixture implements AutoCloseable {
     static final int BLOCK_SIZE = 4;
 
     /** What a test may choose. */
-    record Setup(int batchedTokens, int sequences, int waiting, int blocks, boolean caches, FailurePolicy policy, Connector connector) {
+    record Setup(
+            int batchedTokens,
+            int sequences,
+            int waiting,
+            int blocks,
+            boolean caches,
+            FailurePolicy policy,
+            Connector connector) {
         static Setup usual() {
             return new Setup(64, 8, 64, 256, true, FailurePolicy.RECOMPUTE, Connector.PULL);
         }

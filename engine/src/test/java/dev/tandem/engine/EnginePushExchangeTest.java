@@ -87,7 +87,9 @@ class EnginePushExchangeTest {
         try (var prefill = new ExchangeNode(path, PREFILL.withTpSize(prefillSize));
                 var decode = new ExchangeNode(
                         path,
-                        DECODE.withTpSize(decodeSize).withBlockSize(decodeBlockSize).withoutCache(),
+                        DECODE.withTpSize(decodeSize)
+                                .withBlockSize(decodeBlockSize)
+                                .withoutCache(),
                         metaserver)) {
             metaserver.prefill = Optional.of(prefill);
             var streams = new ArrayList<TokenStream>();
@@ -106,8 +108,7 @@ class EnginePushExchangeTest {
             }
             decode.awaitAllFree();
             prefill.awaitAllFree();
-            long pushed =
-                    prompts.stream().filter(p -> p.tokenIds().length > 1).count();
+            long pushed = prompts.stream().filter(p -> p.tokenIds().length > 1).count();
             assertThat(prefill.count(EngineCounter.PUSHES)).isEqualTo(pushed);
             assertThat(decode.count(EngineCounter.HANDOFF_TRANSFERS)).isEqualTo(pushed);
             assertThat(prefill.count(EngineCounter.PUSH_BYTES)).isEqualTo(decode.count(EngineCounter.HANDOFF_BYTES));
@@ -253,11 +254,16 @@ class EnginePushExchangeTest {
                 var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
             metaserver.prefill = Optional.of(prefill);
             var target = Map.of(
-                    "do_remote_decode", true,
-                    "remote_block_ids", List.of(1, 2),
-                    "remote_engine_id", "nobody",
-                    "remote_host", "127.0.0.1",
-                    "remote_port", silent.getLocalPort());
+                    "do_remote_decode",
+                    true,
+                    "remote_block_ids",
+                    List.of(1, 2),
+                    "remote_engine_id",
+                    "nobody",
+                    "remote_host",
+                    "127.0.0.1",
+                    "remote_port",
+                    silent.getLocalPort());
             var small = new Prompt(
                     "stuck", Arrays.copyOf(prompt.tokenIds(), 30), List.of(1), prompt.topLogits(), prompt.tolerance());
             TokenStream stuck = prefill.submit("stuck", small, HandoffParams.parse(target));

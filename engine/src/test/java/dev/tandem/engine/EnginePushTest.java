@@ -99,7 +99,9 @@ class EnginePushTest {
             assertThatThrownBy(() -> fixture.submit("r", prompt(600, 1), 1, new HandoffRole.Push(TARGET)))
                     .hasMessageContaining("model length");
             await(() -> !fixture.handoff.refusedPushes.isEmpty());
-            assertThat(fixture.handoff.refusedPushes.getFirst()).startsWith("r: ").contains("model length");
+            assertThat(fixture.handoff.refusedPushes.getFirst())
+                    .startsWith("r: ")
+                    .contains("model length");
         }
     }
 

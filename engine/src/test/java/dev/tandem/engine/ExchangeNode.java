@@ -42,8 +42,7 @@ final class ExchangeNode implements AutoCloseable {
     /** What a test may choose. */
     record Setup(Part part, int tpSize, int blockSize, Terms terms, boolean caches) {
         static Setup of(Role role, Connector connector) {
-            return new Setup(
-                    new Part(role, connector), 1, 16, new Terms(LONG, LONG, FailurePolicy.RECOMPUTE), true);
+            return new Setup(new Part(role, connector), 1, 16, new Terms(LONG, LONG, FailurePolicy.RECOMPUTE), true);
         }
 
         Setup withTpSize(int size) {
@@ -105,8 +104,8 @@ final class ExchangeNode implements AutoCloseable {
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
         var handoff = new HandoffConfig(setup.part().role().name(), 0, setup.part(), 1, setup.terms());
-        var config = new EngineConfig(
-                MODEL_LENGTH, new Limits(64, 8, 64, true), setup.caches(), 0, Optional.of(handoff));
+        var config =
+                new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), setup.caches(), 0, Optional.of(handoff));
         this.engine = Engine.start(config, new EngineParts(0, shards, Optional.of(hub)), Duration.ofMillis(20));
     }
 

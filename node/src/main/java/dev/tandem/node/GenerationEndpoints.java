@@ -157,8 +157,8 @@ final class GenerationEndpoints {
                     "kv_transfer_params");
         }
         // Each prompt of a list has an id of its own under which a decode node can ask for it.
-        boolean isSingle =
-                (prompts == 1 || asked instanceof HandoffRole.Receive) && fields.output().choices() == 1;
+        boolean isSingle = (prompts == 1 || asked instanceof HandoffRole.Receive)
+                && fields.output().choices() == 1;
         if (!(asked instanceof HandoffRole.None) && !isSingle) {
             throw ApiError.badRequest(
                     "kv_transfer_params needs one prompt and n 1; this request has " + prompts + " prompts and n "

@@ -39,14 +39,14 @@ final class LocalEngines implements AutoCloseable {
     private static MetaserverCalls metaserverCalls(NodeConfig config) {
         ServeFlags flags = config.flags();
         int sequences = flags.scheduler().sequences() * flags.parallel().data().size();
-        return new MetaserverCalls(
-                sequences, config.environment().handoff().fetch());
+        return new MetaserverCalls(sequences, config.environment().handoff().fetch());
     }
 
     private HandoffHub hub(NodeConfig config) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
-                .orElse((invitation, answered) -> answered.accept(Optional.of("this node runs no layerwise connector")));
+                .orElse((invitation, answered) ->
+                        answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
         return HandoffHub.start(new HandoffHub.Setup(config.announcedHost(), messenger, pace));
     }

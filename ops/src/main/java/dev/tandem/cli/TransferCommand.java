@@ -99,12 +99,7 @@ final class TransferCommand implements Main.Verb {
 
         TransferConfig config() {
             TransferConfig config = TransferConfig.of(values.getOrDefault("host", "127.0.0.1"));
-            return new TransferConfig(
-                    config.host(),
-                    config.rpcPort(),
-                    config.flow(),
-                    hasChecksums,
-                    config.timeouts())
+            return new TransferConfig(config.host(), config.rpcPort(), config.flow(), hasChecksums, config.timeouts())
                     .withPace(whole("pace", "0"));
         }
 

@@ -13,8 +13,7 @@ import java.util.List;
  * @param checksums offer CRC32C to peers that understand it
  * @param timeouts deadlines
  */
-public record TransferConfig(
-        String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
+public record TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
     private static final int MAX_PORT = 65_535;
     private static final int MAX_CONNECTIONS = 64;
     private static final long MIN_IN_FLIGHT_BYTES = 1 << 20;

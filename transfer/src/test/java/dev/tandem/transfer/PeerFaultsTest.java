@@ -430,8 +430,8 @@ class PeerFaultsTest {
         join(engine.read(name, spans, DEADLINE));
         before.close();
 
-        TransferEngine after = TransferEngine.start(
-                new TransferConfig("127.0.0.1", port, config.flow(), true, config.timeouts()));
+        TransferEngine after =
+                TransferEngine.start(new TransferConfig("127.0.0.1", port, config.flow(), true, config.timeouts()));
         opened.add(after);
         after.register(memory);
 

@@ -281,8 +281,13 @@ class TransferEngineTest {
         assertThatThrownBy(() -> TransferEngine.start(TransferConfig.of("0.0.0.0")))
                 .hasMessageContaining("wildcard");
         assertThatThrownBy(() -> new TransferConfig(
-                        " ", -1, new TransferConfig.Flow(0, 1, -1), true, new TransferConfig.Timeouts(Duration.ZERO, Duration.ofSeconds(1))))
-                .hasMessageContainingAll("host", "rpcPort", "connectionsPerPeer", "inFlightBytesPerPeer", "bytesPerSecond", "timeouts");
+                        " ",
+                        -1,
+                        new TransferConfig.Flow(0, 1, -1),
+                        true,
+                        new TransferConfig.Timeouts(Duration.ZERO, Duration.ofSeconds(1))))
+                .hasMessageContainingAll(
+                        "host", "rpcPort", "connectionsPerPeer", "inFlightBytesPerPeer", "bytesPerSecond", "timeouts");
     }
 
     @Test
@@ -290,8 +295,8 @@ class TransferEngineTest {
         int port = engine(true).rpcPort();
         TransferConfig defaults = TransferConfig.of("127.0.0.1");
 
-        assertThatThrownBy(() -> TransferEngine.start(new TransferConfig(
-                        "127.0.0.1", port, defaults.flow(), true, defaults.timeouts())))
+        assertThatThrownBy(() -> TransferEngine.start(
+                        new TransferConfig("127.0.0.1", port, defaults.flow(), true, defaults.timeouts())))
                 .isInstanceOf(java.io.UncheckedIOException.class)
                 .hasMessageContaining(":" + port);
     }
@@ -328,12 +333,8 @@ class TransferEngineTest {
 
     private TransferEngine engine(boolean checksums) {
         TransferConfig defaults = TransferConfig.of("127.0.0.1");
-        TransferEngine engine = TransferEngine.start(new TransferConfig(
-                defaults.host(),
-                0,
-                defaults.flow(),
-                checksums,
-                defaults.timeouts()));
+        TransferEngine engine = TransferEngine.start(
+                new TransferConfig(defaults.host(), 0, defaults.flow(), checksums, defaults.timeouts()));
         engines.add(engine);
         return engine;
     }

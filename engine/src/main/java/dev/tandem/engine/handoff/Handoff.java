@@ -356,8 +356,8 @@ public final class Handoff implements AutoCloseable {
             regions.forEach(hub.transfers()::unregister);
         }
         if (!isAtRest) {
-            throw new IllegalStateException(
-                    "transfers of the KV memory of engine " + config.engineId() + " are not at rest after " + REST_LIMIT);
+            throw new IllegalStateException("transfers of the KV memory of engine " + config.engineId()
+                    + " are not at rest after " + REST_LIMIT);
         }
     }
 }

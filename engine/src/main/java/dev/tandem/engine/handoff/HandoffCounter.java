@@ -10,12 +10,14 @@ public enum HandoffCounter {
     DONE_SENT("Done messages that a prefill node acknowledged."),
     DONE_UNDELIVERED("Done messages given up; the prefill node keeps its blocks until the lease expires."),
     FRAMES_DROPPED("Side-channel messages that are no messages; hints at a port scanner or a foreign protocol."),
-    READS_REFUSED("Accesses outside a live lease; hints at decode nodes that read, or prefill nodes that write, too late."),
+    READS_REFUSED(
+            "Accesses outside a live lease; hints at decode nodes that read, or prefill nodes that write, too late."),
     INVITATIONS_SENT("Prompts that a metaserver was asked to have pushed to this node."),
     INVITATIONS_FAILED("Such questions that the metaserver did not answer, or with a refusal."),
     PUSHES_DONE("Prompts written whole into a decode node that acknowledged it."),
     PUSHES_FAILED("Prompts that could not be written whole into a decode node, and whose request failed."),
-    PUSHES_FOREIGN("Done messages of prefill nodes that do not tell how they lay KV out; the request was recomputed or failed.");
+    PUSHES_FOREIGN(
+            "Done messages of prefill nodes that do not tell how they lay KV out; the request was recomputed or failed.");
 
     private final String sentence;
 

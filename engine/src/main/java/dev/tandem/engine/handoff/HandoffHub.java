@@ -67,9 +67,7 @@ public final class HandoffHub implements AutoCloseable {
         /** A process whose engines pull: nobody is invited. */
         public static Setup of(String host) {
             return new Setup(
-                    host,
-                    (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")),
-                    0);
+                    host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);
         }
     }
 

@@ -61,7 +61,12 @@ final class HandoffLedger {
                     EngineException.Kind.INVALID, "request id " + requestId + " is in use: its blocks are lent");
         }
         int first = virtualIds.take(blockIds.length, nowNs);
-        var lease = new BlockLease(requestId, first, blockIds, nowNs + terms.leaseTimeoutNs(), new Reading(new DoneCount(terms.doneRule())));
+        var lease = new BlockLease(
+                requestId,
+                first,
+                blockIds,
+                nowNs + terms.leaseTimeoutNs(),
+                new Reading(new DoneCount(terms.doneRule())));
         live.put(requestId, lease);
         directory.add(lease);
         log.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);

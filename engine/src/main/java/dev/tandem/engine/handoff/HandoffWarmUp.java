@@ -57,7 +57,11 @@ final class HandoffWarmUp implements AutoCloseable {
     private int exchange(long budgetNs, BooleanSupplier isUnwanted) throws InterruptedException {
         try (var prefill = start("warm-up-prefill", Role.PRODUCER, prefillHub);
                 var decode = start("warm-up-decode", Role.CONSUMER, decodeHub)) {
-            if (!exchange("warm-up", prefill, decode, System.nanoTime() + TERMS.fetchTimeout().toNanos())) {
+            if (!exchange(
+                    "warm-up",
+                    prefill,
+                    decode,
+                    System.nanoTime() + TERMS.fetchTimeout().toNanos())) {
                 return 0;
             }
             int done = 1;
@@ -76,7 +80,11 @@ final class HandoffWarmUp implements AutoCloseable {
         }
         var pool = new KvPool(new KvLayout(BLOCK_SIZE, planes), BLOCKS);
         pools.add(pool);
-        return Handoff.startQuietly(new HandoffConfig(engineId, 0, new Part(role, Connector.PULL), 1, TERMS), List.of(pool), hub, wakes::release);
+        return Handoff.startQuietly(
+                new HandoffConfig(engineId, 0, new Part(role, Connector.PULL), 1, TERMS),
+                List.of(pool),
+                hub,
+                wakes::release);
     }
 
     /** One lease and one fetch of all but one token of it; false when the time is up before both have ended. */

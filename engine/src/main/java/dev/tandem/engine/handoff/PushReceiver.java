@@ -43,8 +43,7 @@ final class PushReceiver {
      * @param messenger carries invitations
      * @param incarnation of this replica
      */
-    record Node(
-            HandoffConfig config, List<KvPool> pools, Invitation.Messenger messenger, String incarnation) {}
+    record Node(HandoffConfig config, List<KvPool> pools, Invitation.Messenger messenger, String incarnation) {}
 
     /** A prompt that a prefill node is to write, and how the wait for it ended. */
     private static final class Receipt {
@@ -80,11 +79,7 @@ final class PushReceiver {
     private final Queue<BlockLease> rested = new ConcurrentLinkedQueue<>(); // at most one entry a lease
 
     PushReceiver(
-            Node node,
-            VirtualIds virtualIds,
-            LeaseDirectory directory,
-            HandoffCounters counters,
-            Runnable wakeLoop) {
+            Node node, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
         this.node = node;
         this.virtualIds = virtualIds;
         this.directory = directory;
@@ -101,8 +96,7 @@ final class PushReceiver {
     void begin(PromptBlocks prompt, String metaserver, Map<String, Object> further, long nowNs) {
         if (waiting.containsKey(prompt.requestId()) || directory.ofRequest(prompt.requestId()) != null) {
             throw new EngineException(
-                    EngineException.Kind.INVALID,
-                    "request id " + prompt.requestId() + " is in use: its KV is awaited");
+                    EngineException.Kind.INVALID, "request id " + prompt.requestId() + " is in use: its KV is awaited");
         }
         int blockSize = node.pools().getFirst().layout().blockSize();
         int cachedBlocks = prompt.cachedTokens() / blockSize;
@@ -245,8 +239,7 @@ final class PushReceiver {
 
     /** The prefill node has given up. @return whether anybody waits for it */
     boolean failed(String requestId, OptionalInt leaseId, String reason) {
-        return post(
-                requestId, leaseId, new TransferException(Kind.PEER_GONE, "the prefill node gave up: " + reason));
+        return post(requestId, leaseId, new TransferException(Kind.PEER_GONE, "the prefill node gave up: " + reason));
     }
 
     private boolean post(String requestId, OptionalInt leaseId, @Nullable TransferException cause) {
@@ -268,8 +261,7 @@ final class PushReceiver {
 
     private void refused(BlockLease lease, String metaserver, String why) {
         counters.increment(HandoffCounter.INVITATIONS_FAILED);
-        words.add(new Word(
-                lease, new TransferException(Kind.PEER_GONE, "metaserver " + metaserver + ": " + why)));
+        words.add(new Word(lease, new TransferException(Kind.PEER_GONE, "metaserver " + metaserver + ": " + why)));
         wakeLoop.run();
     }
 

@@ -50,8 +50,7 @@ final class PushSender {
      * @param counters of the process
      * @param wakeLoop called when {@link #poll} has something
      */
-    record Node(
-            HandoffConfig config, List<KvPool> pools, Writer writer, HandoffCounters counters, Runnable wakeLoop) {}
+    record Node(HandoffConfig config, List<KvPool> pools, Writer writer, HandoffCounters counters, Runnable wakeLoop) {}
 
     private final Node node;
     private final SideChannel channel;
@@ -200,8 +199,8 @@ final class PushSender {
                 if (piece.isEmpty()) {
                     break;
                 }
-                for (PushPlan.Write write :
-                        plan.writes(piece.get().tpRank(), piece.get().layer(), piece.get().tokens())) {
+                for (PushPlan.Write write : plan.writes(
+                        piece.get().tpRank(), piece.get().layer(), piece.get().tokens())) {
                     post(push, write);
                 }
             }
@@ -227,11 +226,7 @@ final class PushSender {
     }
 
     private void moved(
-            Push push,
-            Transfer transfer,
-            long planned,
-            Transfer.@Nullable Moved moved,
-            @Nullable Throwable cause) {
+            Push push, Transfer transfer, long planned, Transfer.@Nullable Moved moved, @Nullable Throwable cause) {
         push.open.remove(transfer);
         if (moved == null) {
             fail(push, PullConnector.asTransferException(cause));

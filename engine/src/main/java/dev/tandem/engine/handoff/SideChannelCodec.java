@@ -148,7 +148,8 @@ final class SideChannelCodec {
             if (Arrays.equals(verb, DONE_RECEIVING)) {
                 message = new DoneReceiving(requestId, elements > 2 ? readSends(unpacker) : Map.of());
             } else if (Arrays.equals(verb, DONE_SENDING)) {
-                message = new DoneSending(requestId, readSent(elements > 2, unpacker).lease());
+                message = new DoneSending(
+                        requestId, readSent(elements > 2, unpacker).lease());
             } else if (Arrays.equals(verb, FAILED_SENDING)) {
                 Sent sent = readSent(elements > 2, unpacker);
                 message = new FailedSending(requestId, sent.lease(), sent.reason());

@@ -104,8 +104,8 @@ final class TransferPlan {
             long address = local == Local.SOURCE ? target : source;
             Math.addExact(address, bytes);
             if (offset < 0 || offset + bytes > memory.byteSize()) {
-                throw new IllegalStateException("span of " + bytes + " bytes at " + offset + " leaves the pool of "
-                        + memory.byteSize());
+                throw new IllegalStateException(
+                        "span of " + bytes + " bytes at " + offset + " leaves the pool of " + memory.byteSize());
             }
             if (++pieces > MAX_PIECES) {
                 throw rejected("blocks of so different sizes need more than " + MAX_PIECES + " spans");

@@ -49,8 +49,8 @@ public final class Sequence {
         this.stream = stream;
         this.tokens = Arrays.copyOf(request.promptTokenIds(), request.promptTokenIds().length + 16);
         this.tokenCount = request.promptTokenIds().length;
-        this.mayFetch = request.handoff() instanceof HandoffRole.Fetch
-                || request.handoff() instanceof HandoffRole.Receive;
+        this.mayFetch =
+                request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Receive;
         this.waitDeadlineNs = admission.deadlineNs();
     }
 

@@ -78,12 +78,10 @@ class HandoffPushTest {
 
         assertThat(prefill.next())
                 .isInstanceOfSatisfying(
-                        PushDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
+                        PushDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
         assertThat(decode.next())
                 .isInstanceOfSatisfying(
-                        FetchDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
+                        FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
         decode.assertHolds(there, 0, 5);
         assertThat(decode.handoff.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
@@ -168,8 +166,9 @@ class HandoffPushTest {
         HandoffTicket target = decode.await("r", HERE, 0);
         assertThat(decode.handoff.poll(TERMS.fetchTimeout().toNanos()))
                 .singleElement()
-                .isInstanceOfSatisfying(FetchFailed.class, failed -> assertThat(failed.cause().kind())
-                        .isEqualTo(Kind.TIMED_OUT));
+                .isInstanceOfSatisfying(
+                        FetchFailed.class,
+                        failed -> assertThat(failed.cause().kind()).isEqualTo(Kind.TIMED_OUT));
         prefill.write(5);
         prefill.push("r", target);
         prefill.computeAll("r", PROMPT);
@@ -213,7 +212,8 @@ class HandoffPushTest {
         decode.invite("r", HERE, 0);
         decode.invited().answered.accept(Optional.of("status 502: prefill failed"));
         decode.assertFetchFailed(Kind.PEER_GONE, METASERVER + ": status 502: prefill failed");
-        assertThat(decode.handoff.counters().get(HandoffCounter.INVITATIONS_FAILED)).isEqualTo(1);
+        assertThat(decode.handoff.counters().get(HandoffCounter.INVITATIONS_FAILED))
+                .isEqualTo(1);
     }
 
     @Test
@@ -238,10 +238,14 @@ class HandoffPushTest {
         try (var writer = TransferEngine.start(TransferConfig.of(HOST));
                 var arena = Arena.ofShared()) {
             long address = told.planeAddresses().getFirst()
-                    + target.blockIds().getFirst() * decode.pools.getFirst().layout().blockBytes(0);
+                    + target.blockIds().getFirst()
+                            * decode.pools.getFirst().layout().blockBytes(0);
             var spans = new SpanBatch(arena.allocate(64), new long[] {0, address, 64});
             String peer = HOST + ":" + told.transferPort();
-            assertThat(writer.write(peer, spans, TERMS.fetchTimeout()).done().join().bytes())
+            assertThat(writer.write(peer, spans, TERMS.fetchTimeout())
+                            .done()
+                            .join()
+                            .bytes())
                     .isEqualTo(64);
             decode.handoff.cancelFetch("r");
             decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
@@ -267,12 +271,16 @@ class HandoffPushTest {
         prefill.push("r", other.await("r", HERE, 0));
         prefill.computeAll("r", PROMPT);
         var events = List.of(prefill.next(), prefill.next());
-        assertThat(events).anySatisfy(event -> assertThat(event)
-                .isInstanceOfSatisfying(PushDone.class, done -> assertThat(done.requestId())
-                        .isEqualTo("r")));
-        assertThat(events).anySatisfy(event -> assertThat(event)
-                .isInstanceOfSatisfying(PushFailed.class, failed -> assertThat(failed.requestId())
-                        .isEqualTo("lost")));
+        assertThat(events)
+                .anySatisfy(event -> assertThat(event)
+                        .isInstanceOfSatisfying(
+                                PushDone.class,
+                                done -> assertThat(done.requestId()).isEqualTo("r")));
+        assertThat(events)
+                .anySatisfy(event -> assertThat(event)
+                        .isInstanceOfSatisfying(
+                                PushFailed.class,
+                                failed -> assertThat(failed.requestId()).isEqualTo("lost")));
         other.assertHolds(HERE, 0, 5);
     }
 
@@ -306,8 +314,8 @@ class HandoffPushTest {
         assertThatThrownBy(() -> decode.handoff.push(new PromptBlocks("r", PROMPT, 0, HERE), target))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_consumer pushes nothing");
-        assertThatThrownBy(() -> prefill.handoff.receive(
-                        new PromptBlocks("r", PROMPT, 0, HERE), METASERVER, Map.of(), 0))
+        assertThatThrownBy(
+                        () -> prefill.handoff.receive(new PromptBlocks("r", PROMPT, 0, HERE), METASERVER, Map.of(), 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_producer receives nothing");
         assertThatThrownBy(() -> decode.await("r", HERE, 0))
@@ -388,8 +396,7 @@ class HandoffPushTest {
             this.hub = hub;
             for (int rank = 0; rank < tpSize; rank++) {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
-                pools.add(new KvPool(
-                        KvFixtures.rank(blockSize, LAYERS, 8, heads.from(), heads.size(), HEADS), 12));
+                pools.add(new KvPool(KvFixtures.rank(blockSize, LAYERS, 8, heads.from(), heads.size(), HEADS), 12));
             }
             this.handoff = Handoff.start(config, pools, hub, wakes::release);
         }
@@ -501,7 +508,9 @@ class HandoffPushTest {
         HandoffEvent next() {
             while (unread.isEmpty()) {
                 try {
-                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS)).as("woken").isTrue();
+                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS))
+                            .as("woken")
+                            .isTrue();
                 } catch (InterruptedException e) {
                     throw new IllegalStateException(e);
                 }

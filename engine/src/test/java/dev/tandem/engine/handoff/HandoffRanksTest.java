@@ -3,8 +3,8 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
@@ -210,7 +210,11 @@ class HandoffRanksTest {
 
     private Replica replica(
             String engineId, int port, HandoffHub hub, Role role, int tpSize, int peerTpSize, int blockSize) {
-        var replica = new Replica(new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS), hub, tpSize, blockSize);
+        var replica = new Replica(
+                new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS),
+                hub,
+                tpSize,
+                blockSize);
         opened.push(replica);
         return replica;
     }

@@ -3,8 +3,8 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
@@ -355,7 +355,12 @@ class HandoffTest {
 
     private Node node(String engineId, Role role, KvLayout layout, int blockCount, int port) {
         var node = new Node(
-                new HandoffConfig(engineId, port, new Part(role, Connector.PULL), 1, new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
+                new HandoffConfig(
+                        engineId,
+                        port,
+                        new Part(role, Connector.PULL),
+                        1,
+                        new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
                 new KvPool(layout, blockCount));
         nodes.add(node);
         return node;

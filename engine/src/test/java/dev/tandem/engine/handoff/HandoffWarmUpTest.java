@@ -20,9 +20,9 @@ class HandoffWarmUpTest {
     void shouldLeaveTheCountersOfTheProcessAlone() {
         try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"))) {
             assertThat(hub.counters().values()).containsOnly(0L);
-            assertThat(hub.transferCounters()).allSatisfy(counter -> assertThat(counter.value())
-                    .as(counter.name())
-                    .isZero());
+            assertThat(hub.transferCounters())
+                    .allSatisfy(counter ->
+                            assertThat(counter.value()).as(counter.name()).isZero());
         }
     }
 }

@@ -130,7 +130,12 @@ class LeasedRegionTest {
     }
 
     private BlockLease lease(String requestId, int firstVirtualId, int[] blocks) {
-        var lease = new BlockLease(requestId, firstVirtualId, blocks, Long.MAX_VALUE, new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1))));
+        var lease = new BlockLease(
+                requestId,
+                firstVirtualId,
+                blocks,
+                Long.MAX_VALUE,
+                new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1))));
         directory.add(lease);
         return lease;
     }

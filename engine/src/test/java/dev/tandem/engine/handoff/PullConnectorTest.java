@@ -281,7 +281,8 @@ class PullConnectorTest {
     private static HandoffConfig config() {
         var terms = new HandoffConfig.Terms(
                 Duration.ofMinutes(1), Duration.ofNanos(TIMEOUT_NS), HandoffConfig.FailurePolicy.RECOMPUTE);
-        return new HandoffConfig("1", 0, new HandoffConfig.Part(HandoffConfig.Role.CONSUMER, HandoffConfig.Connector.PULL), 1, terms);
+        return new HandoffConfig(
+                "1", 0, new HandoffConfig.Part(HandoffConfig.Role.CONSUMER, HandoffConfig.Connector.PULL), 1, terms);
     }
 
     private PeerMetadata metadata(String engineId, long address, String incarnation) {

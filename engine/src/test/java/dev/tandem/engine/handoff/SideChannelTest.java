@@ -64,8 +64,8 @@ class SideChannelTest {
     }
 
     private PushReceiver receiver() {
-        var terms = new HandoffConfig.Terms(
-                Duration.ofMinutes(1), Duration.ofMinutes(1), HandoffConfig.FailurePolicy.FAIL);
+        var terms =
+                new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), HandoffConfig.FailurePolicy.FAIL);
         var part = new HandoffConfig.Part(HandoffConfig.Role.BOTH, HandoffConfig.Connector.LAYERWISE);
         var config = new HandoffConfig("0", 0, part, 1, terms);
         return new PushReceiver(

@@ -56,11 +56,10 @@ class TransferPlanTest {
                             KvFixtures.rank(sourceSize, layers, headDim, rankHeads[0], rankHeads[1], modelHeads);
                     ranks.add(SourceRank.holding(layout, prompt, random));
                 }
-                var plan = TransferPlan.between(
-                        sources(ranks), targetOf(target, targetBlocks), TransferPlan.Local.TARGET);
+                var plan =
+                        TransferPlan.between(sources(ranks), targetOf(target, targetBlocks), TransferPlan.Local.TARGET);
                 for (int rank = 0; rank < ranks.size(); rank++) {
-                    ranks.get(rank)
-                            .copyTo(plan.spans(rank, new TransferPlan.Tokens(cached, prompt), target.memory()));
+                    ranks.get(rank).copyTo(plan.spans(rank, new TransferPlan.Tokens(cached, prompt), target.memory()));
                 }
                 assertThat(KvFixtures.snapshot(target))
                         .as("block sizes %s to %d, prompt %d, cached %d", ranks, targetSize, prompt, cached)
@@ -271,9 +270,7 @@ class TransferPlanTest {
             var bases =
                     IntStream.range(1, 81).mapToObj(plane -> plane * 1_000_000L).toList();
             assertThatThrownBy(() -> TransferPlan.between(
-                                    List.of(new TransferPlan.Side(peer, bases, ids)),
-                                    target,
-                                    TransferPlan.Local.TARGET)
+                                    List.of(new TransferPlan.Side(peer, bases, ids)), target, TransferPlan.Local.TARGET)
                             .spans(0, new TransferPlan.Tokens(0, 4096), memory))
                     .isInstanceOf(TransferException.class)
                     .hasMessageContaining("need more than");

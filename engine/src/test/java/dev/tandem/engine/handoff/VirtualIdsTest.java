@@ -43,7 +43,12 @@ class VirtualIdsTest {
     void shouldStepOverLiveLeasesWhenItComesRoundAgain() {
         var ids = new VirtualIds(40, 0, 10, directory);
         int first = ids.take(4, 0);
-        directory.add(new BlockLease("long", first, new int[4], 1_000_000, new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
+        directory.add(new BlockLease(
+                "long",
+                first,
+                new int[4],
+                1_000_000,
+                new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
         for (int lap = 1; lap < 50; lap++) {
             int taken = ids.take(3, lap * 100L);
             assertThat(taken).as("lap %d", lap).isGreaterThan(first + 4);
@@ -54,7 +59,12 @@ class VirtualIdsTest {
     void shouldSayWhenLiveLeasesLeaveNoRoom() {
         var ids = new VirtualIds(40, 0, 10, directory);
         for (int lease = 0; lease < 4; lease++) {
-            directory.add(new BlockLease("r" + lease, lease * 10, new int[8], 1, new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
+            directory.add(new BlockLease(
+                    "r" + lease,
+                    lease * 10,
+                    new int[8],
+                    1,
+                    new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
         }
         assertThatThrownBy(() -> ids.take(4, 100))
                 .isInstanceOf(EngineException.class)

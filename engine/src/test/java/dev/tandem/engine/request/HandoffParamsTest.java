@@ -62,18 +62,28 @@ class HandoffParamsTest {
 
     @Test
     void shouldReadBothPartsOfALayerwisePush() {
-        assertThat(HandoffParams.parse(Map.of("do_remote_prefill", true, "metaserver", "http://gateway:8000/v1/metaserver")))
+        assertThat(HandoffParams.parse(
+                        Map.of("do_remote_prefill", true, "metaserver", "http://gateway:8000/v1/metaserver")))
                 .isEqualTo(new HandoffRole.Receive("http://gateway:8000/v1/metaserver"));
         Map<String, Object> invitation = Map.of(
-                "do_remote_decode", true,
-                "do_remote_prefill", false,
-                "request_id", "cmpl-7-0",
-                "token_ids", List.of(),
-                "remote_block_ids", List.of(4, 5),
-                "remote_engine_id", "2",
-                "remote_host", "127.0.1.3",
-                "remote_port", 30_200,
-                "remote_tp_size", "1");
+                "do_remote_decode",
+                true,
+                "do_remote_prefill",
+                false,
+                "request_id",
+                "cmpl-7-0",
+                "token_ids",
+                List.of(),
+                "remote_block_ids",
+                List.of(4, 5),
+                "remote_engine_id",
+                "2",
+                "remote_host",
+                "127.0.1.3",
+                "remote_port",
+                30_200,
+                "remote_tp_size",
+                "1");
         assertThat(HandoffParams.parse(invitation)).isInstanceOfSatisfying(HandoffRole.Push.class, push -> {
             assertThat(push.target().blockIds()).containsExactly(4, 5);
             assertThat(push.target().tpSize()).hasValue(1);
