@@ -261,9 +261,11 @@ class CodecTest {
     }
 
     private static HandoffRole role(SplittableRandom random) {
-        return switch (random.nextInt(3)) {
+        return switch (random.nextInt(5)) {
             case 0 -> new HandoffRole.None();
             case 1 -> new HandoffRole.Lend();
+            case 2 -> new HandoffRole.Push(ticket(random));
+            case 3 -> new HandoffRole.Receive(text(random));
             default -> new HandoffRole.Fetch(ticket(random));
         };
     }

@@ -1,0 +1,111 @@
+package dev.tandem.node;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.api.HttpServer;
+import dev.tandem.api.HttpServerConfig;
+import dev.tandem.api.Route;
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.engine.handoff.Invitation;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Invitations over real HTTP, to a metaserver that the test plays. */
+@Timeout(60)
+class MetaserverCallsTest {
+    private final BlockingQueue<ObjectNode> posts = new LinkedBlockingQueue<>();
+    private final CountDownLatch answersSlowly = new CountDownLatch(1);
+    private final HttpServer server = HttpServer.start(
+            new HttpServerConfig("127.0.0.1", 0, 1, 1 << 20, 16),
+            List.of(
+                    new Route("POST", "/v1/metaserver", exchange -> {
+                        posts.add(exchange.json());
+                        exchange.respondJson(200, exchange.json());
+                    }),
+                    new Route("POST", "/refusing", exchange -> {
+                        throw new ApiError(502, "BadGateway", "prefill failed", null, -1);
+                    }),
+                    new Route("POST", "/slow", exchange -> {
+                        try {
+                            answersSlowly.await();
+                        } finally {
+                            exchange.respondEmpty(200);
+                        }
+                    })));
+    private final MetaserverCalls calls = new MetaserverCalls(1, Duration.ofSeconds(20));
+
+    @AfterEach
+    void close() {
+        answersSlowly.countDown();
+        calls.close();
+        server.close();
+    }
+
+    @Test
+    void shouldPostTheInvitationAsJson() throws Exception {
+        assertThat(send("/v1/metaserver", Duration.ofSeconds(20)).get()).isEmpty();
+        ObjectNode post = posts.take();
+        assertThat(post.path("request_id").asString()).isEqualTo("cmpl-7-0");
+        assertThat(post.path("do_remote_decode").asBoolean()).isTrue();
+        assertThat(post.path("remote_block_ids").get(1).asLong()).isEqualTo(1L << 29);
+    }
+
+    @Test
+    void shouldReportWhatTheMetaserverSaid() throws Exception {
+        assertThat(send("/refusing", Duration.ofSeconds(20)).get().orElseThrow())
+                .startsWith("status 502")
+                .contains("prefill failed");
+        assertThat(send("/nowhere", Duration.ofSeconds(20)).get().orElseThrow()).startsWith("status 404");
+    }
+
+    @Test
+    void shouldTryAgainWhereNobodyListensAndThenGiveUp() throws Exception {
+        int port;
+        try (var unused = new ServerSocket(0)) {
+            port = unused.getLocalPort();
+        }
+        assertThat(sendTo("http://127.0.0.1:" + port + "/v1/metaserver", Duration.ofSeconds(20))
+                        .get()
+                        .orElseThrow())
+                .startsWith("CONNECT after 3 tries");
+    }
+
+    @Test
+    void shouldNotAskTwiceWhatMayHaveArrived() throws Exception {
+        assertThat(send("/slow", Duration.ofMillis(200)).get().orElseThrow()).startsWith("TIMEOUT after 1 tries");
+    }
+
+    @Test
+    void shouldRefuseMoreThanItMayHaveUnderWay() throws IOException {
+        var slow = send("/slow", Duration.ofSeconds(20));
+        assertThat(send("/v1/metaserver", Duration.ofSeconds(20)).join().orElseThrow())
+                .contains("as many invitations");
+        answersSlowly.countDown();
+        assertThat(slow.orTimeout(20, TimeUnit.SECONDS).join()).isEmpty();
+    }
+
+    private CompletableFuture<Optional<String>> send(String path, Duration timeout) {
+        return sendTo("http://127.0.0.1:" + server.port() + path, timeout);
+    }
+
+    private CompletableFuture<Optional<String>> sendTo(String url, Duration timeout) {
+        Map<String, Object> params = Map.of(
+                "request_id", "cmpl-7-0", "do_remote_decode", true, "remote_block_ids", List.of(1, 1 << 29));
+        var answer = new CompletableFuture<Optional<String>>();
+        calls.send(new Invitation(url, params, timeout), answer::complete);
+        return answer;
+    }
+}
