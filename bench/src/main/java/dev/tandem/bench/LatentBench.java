@@ -54,7 +54,8 @@ public final class LatentBench {
         int heads = Integer.parseInt(argument(args, "heads", "128"));
         var bench = new LatentBench(System.out, kernels, runs, heads);
         int threads = Integer.parseInt(argument(args, "threads", "2"));
-        for (String context : argument(args, "contexts", "1024,4096,16384,32768").split(",", -1)) {
+        for (String context :
+                argument(args, "contexts", "1024,4096,16384,32768").split(",", -1)) {
             bench.decode(Integer.parseInt(context), threads);
         }
     }
@@ -82,12 +83,11 @@ public final class LatentBench {
             Matrix mixed = Matrix.of(1, heads * LATENT);
             Matrix indexQuery = matrix(INDEX_HEADS * INDEX_DIM);
             Matrix headWeights = matrix(INDEX_HEADS);
-            double dense =
-                    medianMs(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
+            double dense = medianMs(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
             double index = medianMs(
                     () -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected, threads));
-            double sparse = medianMs(() ->
-                    kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected, threads));
+            double sparse = medianMs(
+                    () -> kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected, threads));
             out.printf(
                     "%s context=%-6d heads=%d threads=%d  V3 %8.2f ms   V3.2 %8.2f ms = index %7.2f + attention %7.2f   ratio"
                             + " %.1f%n",

@@ -266,8 +266,9 @@ final class VectorDots {
             for (int b = 0; b < blocks; b++) {
                 long r = row + 20L * b;
                 int i = xOffset + b * BLOCK;
-                                FloatVector scale = FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, r)));
-                FloatVector minimum = FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, r + 2)));
+                FloatVector scale = FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, r)));
+                FloatVector minimum =
+                        FloatVector.broadcast(FLOATS, Float.float16ToFloat(w.get(StoredValues.SHORT, r + 2)));
                 IntVector pairs0 = (IntVector) ByteVector.fromMemorySegment(BYTES, w, r + 4, LITTLE_ENDIAN)
                         .convertShape(VectorOperators.ZERO_EXTEND_B2I, INTS, 0);
                 FloatVector low0 = (FloatVector) pairs0.and(0xF).convert(VectorOperators.I2F, 0);

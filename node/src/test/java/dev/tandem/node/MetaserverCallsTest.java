@@ -102,8 +102,8 @@ class MetaserverCallsTest {
     }
 
     private CompletableFuture<Optional<String>> sendTo(String url, Duration timeout) {
-        Map<String, Object> params = Map.of(
-                "request_id", "cmpl-7-0", "do_remote_decode", true, "remote_block_ids", List.of(1, 1 << 29));
+        Map<String, Object> params =
+                Map.of("request_id", "cmpl-7-0", "do_remote_decode", true, "remote_block_ids", List.of(1, 1 << 29));
         var answer = new CompletableFuture<Optional<String>>();
         calls.send(new Invitation(url, params, timeout), answer::complete);
         return answer;

@@ -138,9 +138,9 @@ class HandoffRanksTest {
         assertThat(decode.next())
                 .isInstanceOfSatisfying(
                         FetchFailed.class,
-                        failed -> assertThat(failed.cause())
-                                .hasMessageContaining("tensor rank 0 of 4")
-                                .hasMessageContaining("rank 0 of 2"));
+                        failed -> assertThat(failed.cause().getMessage())
+                                .as("whichever rank answers first")
+                                .containsPattern("tensor rank (\\d) of 4, .* rank \\1 of 2"));
     }
 
     /** Each of v0.11.0rc1's D ranks says done to the P ranks that it read, without a count. */
