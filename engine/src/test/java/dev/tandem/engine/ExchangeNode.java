@@ -113,7 +113,8 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String engineId = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String engineId =
+                peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
         var handoff = new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms());
         var config =
                 new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), setup.caches(), 0, Optional.of(handoff));

@@ -181,8 +181,8 @@ class DeepSeekGuideTest {
         try (TandemProcess node =
                 TandemProcess.start("one-rank", "127.0.22.3", words).awaitReady()) {
             return IntStream.range(0, REQUESTS)
-                    .mapToObj(i -> Client.post(node.uri("/v1/completions"), request(i))
-                            .tokenIds())
+                    .mapToObj(i ->
+                            Client.post(node.uri("/v1/completions"), request(i)).tokenIds())
                     .toList();
         }
     }
