@@ -156,6 +156,29 @@ class GatewayPushFailureTest {
     }
 
     @Test
+    void shouldCallDecodeAnewWhenAPrefillNodeOfOursHasToldItOfTheFailure() throws Exception {
+        for (int status : new int[] {429, 502, 503}) {
+            FakeNode failing = answering(status, "{}");
+            failing.identity = OURS.formatted("prefill", "p" + failing.port());
+            FakeDecoder decoder = decoder();
+            GatewayFixture one = new GatewayFixture().layerwise();
+            FakeNode decode = ours(new FakeNode(decoder));
+            one.withPrefill(failing, FakeDecoder.prefill()).withDecode(decode).start();
+            HttpReply reply = one.post(ASK);
+            while (failing.waiting() == 0) {
+                decode.take();
+                reply = one.post(ASK);
+            }
+            assertThat(reply.header("x-tandem-disaggregated")).contains("true");
+            String first = decode.take().headers().get("x-request-id");
+            assertThat(decode.take().headers().get("x-request-id")).isNotEqualTo(first);
+            GatewayFixture.await(one::isIdle);
+            one.close();
+        }
+        gateway.withPrefill(FakeDecoder.prefill()).withDecode(FakeNode.decode()).start();
+    }
+
+    @Test
     void shouldFailAtOnceWhereThePolicySaysSo() throws Exception {
         CountDownLatch calledOff = new CountDownLatch(1);
         gateway.withPrefill(answering(500, "{}"))

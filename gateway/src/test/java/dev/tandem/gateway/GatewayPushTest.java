@@ -257,6 +257,16 @@ class GatewayPushTest {
     }
 
     @Test
+    void shouldBelieveADecodeNodeOfOursThatItNeedsNothing() {
+        FakeNode decode = FakeNode.decode();
+        decode.identity = "{\"role\":\"decode\",\"handoff\":\"layerwise\",\"engine_id\":\"1\"}";
+        gateway.withPrefill(prefill).withDecode(decode).refusingLocalPrefill().start();
+        HttpReply reply = gateway.post(ASK);
+        assertThat(reply.status()).isEqualTo(200);
+        assertThat(reply.header("x-tandem-disaggregated")).contains("false; reason=nothing-to-hand-off");
+    }
+
+    @Test
     void shouldRefuseAnAnswerThatWasNotAskedForWhereThePolicySaysSo() {
         FakeNode decode = new FakeNode((request, peer) -> {
             if (request.body().contains("\"stream\":true")) {

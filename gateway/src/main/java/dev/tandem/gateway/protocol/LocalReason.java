@@ -19,10 +19,14 @@ public enum LocalReason {
             "no-ticket",
             true,
             "The prefill node answered without kv_transfer_params: it is not configured as a producer."),
+    NOTHING_TO_HAND_OFF(
+            "nothing-to-hand-off",
+            false,
+            "The decode node had the whole prompt cached but its last token, which it computes in any case."),
     NOT_ASKED(
             "not-asked",
             true,
-            "The decode node answered without asking for the prompt: it runs no layerwise connector, or had it all cached."),
+            "A foreign decode node answered without asking for the prompt: it runs no layerwise connector, or had it cached."),
     DECODE_RETRIED(
             "decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
 

@@ -3,6 +3,7 @@ package dev.tandem.gateway.protocol;
 import dev.tandem.api.LoopExchange;
 import dev.tandem.api.openai.ApiError;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JsonToken;
@@ -21,8 +22,13 @@ final class Metaserver {
     /** In the posts of every version from v0.11.0rc1 on; a prefill node cannot do without any of them. */
     private static final String[] NEEDED = {"remote_engine_id", "remote_host", "remote_port", "remote_block_ids"};
 
+    private static final long QUIET_NS = 1_000_000_000L;
+
     private final PushLedger ledger;
     private final GatewayCounters counters;
+
+    /** When a refusal was last logged; set by whichever event loop does. */
+    private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
 
     Metaserver(PushLedger ledger, GatewayCounters counters) {
         this.ledger = ledger;
@@ -44,8 +50,21 @@ final class Metaserver {
             attempt.get().post(new MetaserverCall(node, params));
         } catch (ApiError e) {
             counters.add(GatewayCounter.METASERVER_REFUSALS);
-            LOG.warn("metaserver refused a post: status={} cause={}", e.status(), e.message());
+            logRefusal(e);
             node.fail(e);
+        }
+    }
+
+    /** Anybody can post rubbish: one line a second says so, a counter has them all. */
+    private void logRefusal(ApiError refusal) {
+        long nowNs = System.nanoTime();
+        long quietFromNs = lastLogNs.get();
+        if (nowNs - quietFromNs >= QUIET_NS && lastLogNs.compareAndSet(quietFromNs, nowNs)) {
+            LOG.warn(
+                    "metaserver refused a post: status={} cause={} refusedSoFar={}",
+                    refusal.status(),
+                    refusal.message(),
+                    counters.get(GatewayCounter.METASERVER_REFUSALS));
         }
     }
 

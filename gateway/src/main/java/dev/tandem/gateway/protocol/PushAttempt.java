@@ -150,14 +150,26 @@ final class PushAttempt implements PrefillCaller {
         settle();
         LOG.warn("push failed: request={} node={} cause={}", hopId, node.address(), failure.cause());
         exchange.prefillFailed(node);
-        boolean hasWritten = failure.kind() == Failure.Kind.ERROR || failure.kind() == Failure.Kind.BROKEN;
         Optional<FleetNode> next = exchange.anotherPrefill();
-        if (exchange.isOver() || next.isEmpty() || (hasWritten && !exchange.isDecodeTandem())) {
+        if (exchange.isOver() || next.isEmpty() || !isStillAwaited(node, failure.kind())) {
             fail(failure.cause());
             return;
         }
         exchange.parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
         exchange.later(exchange.prefillFailures(), () -> callPrefill(next.get()));
+    }
+
+    /**
+     * Whether D waits on, and may get the prompt from another P. A P of ours that answers with an error has told D as well. One that broke
+     * off may have written, which only a D of ours can tell from the writes of the next.
+     */
+    private boolean isStillAwaited(FleetNode failed, Failure.Kind kind) {
+        return switch (kind) {
+            case UNREACHED -> true;
+            case REFUSED -> !failed.isTandem();
+            case ERROR -> false;
+            case BROKEN -> exchange.isDecodeTandem();
+        };
     }
 
     @Override

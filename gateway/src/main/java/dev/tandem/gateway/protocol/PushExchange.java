@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Decode, then prefill. D gets the request with the metaserver's address, posts where its blocks are ({@link PushAttempt}), P computes the
- * prompt into them, D answers. A 4xx of P is the client's answer. When P fails, another P is called while D waits, as long as no P can have
- * written anything or D is ours and counts writers; when none is left D is told, and
+ * prompt into them, D answers. A 4xx of P is the client's answer. When P fails and D still waits for its blocks to be written, another P is
+ * called at once; else D hears of the failure, and
  *
  * <ul>
- *   <li>a D of ours goes on by its own policy: it computes the prompt itself, or fails;
- *   <li>any other D would wait for ever: its request is called off and put anew, to be pushed by another P, or without one where the
- *       {@link LocalPrefillPolicy} allows it.
+ *   <li>while another P is left, D is called off and called anew, with fresh blocks;
+ *   <li>else a D of ours goes on by its own policy: it computes the prompt itself, or fails;
+ *   <li>any other D would wait for ever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
  * </ul>
  *
  * Each call of a D has an id of its own, so that a late post of one that was given up is refused. Owned by the event loop of the client's
@@ -60,7 +60,8 @@ final class PushExchange extends PdExchange {
         return switch (current.state()) {
             case PUSHED, RUNNING -> Optional.empty(); // P's own answer may come behind D's
             case FAILED -> Optional.of(LocalReason.PREFILL_FAILED);
-            case EXPECTED -> Optional.of(LocalReason.NOT_ASKED);
+            case EXPECTED ->
+                Optional.of(isDecodeTandem() ? LocalReason.NOTHING_TO_HAND_OFF : LocalReason.NOT_ASKED);
             case CLOSED -> throw new IllegalStateException("D answers an attempt that is closed: " + current.hopId());
         };
     }
@@ -116,14 +117,13 @@ final class PushExchange extends PdExchange {
         if (isOver()) {
             return;
         }
-        boolean hasOthers = anotherPrefill().isPresent();
-        if (isDecodeTandem() && mayGoLocal()) {
-            return;
-        }
-        cancelDecode();
-        if (hasOthers) {
-            start();
-        } else {
+        if (anotherPrefill().isPresent()) {
+            cancelDecode();
+            closeAttempt(false);
+            later(failedPrefill.size(), this::start);
+        } else if (!isDecodeTandem() || !mayGoLocal()) {
+            cancelDecode();
+            closeAttempt(false);
             goLocal(LocalReason.PREFILL_FAILED, cause);
         }
     }
