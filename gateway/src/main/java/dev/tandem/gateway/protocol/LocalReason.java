@@ -3,8 +3,13 @@ package dev.tandem.gateway.protocol;
 /** Why a request was not disaggregated: it is said in the response, in the log and on the metrics page. */
 public enum LocalReason {
     LIST_PROMPT(
-            "list-prompt", false, "Several prompts in a request that must stay whole, or more of them than are handed off one by one."),
-    SEVERAL_CHOICES("several-choices", false, "best_of or beam search asks for several sequences that belong together, or n for more than are handed off."),
+            "list-prompt",
+            false,
+            "Several prompts in a request that must stay whole, or more of them than are handed off one by one."),
+    SEVERAL_CHOICES(
+            "several-choices",
+            false,
+            "best_of or beam search asks for several sequences that belong together, or n for more than are handed off."),
     PROMPT_LOGPROBS(
             "prompt-logprobs",
             false,

@@ -60,8 +60,7 @@ final class PushExchange extends PdExchange {
         return switch (current.state()) {
             case PUSHED, RUNNING -> Optional.empty(); // P's own answer may come behind D's
             case FAILED -> Optional.of(LocalReason.PREFILL_FAILED);
-            case EXPECTED ->
-                Optional.of(isDecodeTandem() ? LocalReason.NOTHING_TO_HAND_OFF : LocalReason.NOT_ASKED);
+            case EXPECTED -> Optional.of(isDecodeTandem() ? LocalReason.NOTHING_TO_HAND_OFF : LocalReason.NOT_ASKED);
             case CLOSED -> throw new IllegalStateException("D answers an attempt that is closed: " + current.hopId());
         };
     }
