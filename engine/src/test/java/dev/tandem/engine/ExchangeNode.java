@@ -87,7 +87,8 @@ final class ExchangeNode implements AutoCloseable {
     }
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
-        this.hub = HandoffHub.start(new HandoffHub.Setup("127.0.0.1", messenger, 0));
+        this.hub = HandoffHub.start(
+                new HandoffHub.Setup("127.0.0.1", messenger, 0), setup.part().connector());
         this.checkpoint = Checkpoint.open(path);
         var group = new TensorGroup(setup.tpSize(), false);
         var shards = new ArrayList<EngineParts.Shard>();
