@@ -110,7 +110,9 @@ final class ExchangeNode implements AutoCloseable {
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
         this.setup = setup;
-        this.hub = HandoffHub.start(new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()));
+        this.hub = HandoffHub.start(
+                new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()),
+                setup.part().connector());
         this.checkpoint = Checkpoint.open(path);
         for (int dp = 0; dp < setup.ranks().dp(); dp++) {
             replicas.add(replica(dp));

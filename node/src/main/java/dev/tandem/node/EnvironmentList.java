@@ -20,9 +20,9 @@ final class EnvironmentList {
             + VLLM_CPU_KVCACHE_SPACE: KV memory, GiB, when --kv-cache-memory-bytes is not given
             + VLLM_ALLOW_LONG_MAX_MODEL_LEN: 1: --max-model-len may exceed the checkpoint's
             + VLLM_API_KEY: key that requests under /v1 must carry, when --api-key is not given
-            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks (default 120)
+            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks, and that a push may stand still (default 120)
             + VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT: the same; wins over the former
-            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take (default 33000)
+            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take, or the rest of a push (default 33000)
             + TANDEM_CLUSTER_TOKEN: secret that headless nodes and their head must share (default: none)
             + TANDEM_METASERVERS: hosts, beside the one that a request comes from, whose metaserver a decode node calls (default: none)
             + TANDEM_TRANSFER_PACE: most bytes of KV a second that this node sends, to measure with a slower link (default: no bound)
