@@ -24,6 +24,7 @@ import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.TransferException.Kind;
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.List;
