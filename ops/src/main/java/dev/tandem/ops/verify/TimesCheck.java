@@ -1,6 +1,7 @@
 package dev.tandem.ops.verify;
 
 import dev.tandem.ops.verify.Row.Check;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -39,6 +40,10 @@ final class TimesCheck {
             longestNs = Math.max(longestNs, tokenNs.get(i) - tokenNs.get(i - 1));
         }
         double meanMs = (tokenNs.getLast() - tokenNs.getFirst()) / 1e6 / (tokens - 1);
+        Map<String, Object> values = new LinkedHashMap<>();
+        values.put("mean_ms", meanMs);
+        values.put("longest_ms", longestNs / 1e6);
+        values.put("tokens", tokens);
         return Row.ok(
                 Check.BETWEEN_TOKENS,
                 String.format(
@@ -48,6 +53,6 @@ final class TimesCheck {
                         longestNs / 1e6,
                         tokens,
                         tokenNs.size()),
-                Map.of("mean_ms", meanMs, "longest_ms", longestNs / 1e6, "tokens", tokens));
+                values);
     }
 }
