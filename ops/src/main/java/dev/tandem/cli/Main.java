@@ -40,6 +40,7 @@ public final class Main {
         verbs.put("inspect", new InspectCommand());
         verbs.put("quantize", new QuantizeCommand());
         verbs.put("transfer", new TransferCommand());
+        verbs.put("verify", new VerifyCommand());
         return verbs;
     }
 
