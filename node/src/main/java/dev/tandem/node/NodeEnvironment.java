@@ -101,12 +101,30 @@ public record NodeEnvironment(
         return read(variables, Machine.here());
     }
 
+    /**
+     * Reads the environment of a process that is to run on another machine, whose addresses and interfaces cannot be looked at.
+     *
+     * @throws FlagException with all problems
+     */
+    public static NodeEnvironment readForElsewhere(Map<String, String> variables) {
+        return read(variables, Optional.empty());
+    }
+
+    /** Whether an address is one of this machine's. */
+    public static boolean isHere(String address) {
+        return Machine.here().hasAddress(address);
+    }
+
     static NodeEnvironment read(Map<String, String> variables, Machine machine) {
+        return read(variables, Optional.of(machine));
+    }
+
+    private static NodeEnvironment read(Map<String, String> variables, Optional<Machine> machine) {
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
         Optional<Long> fetch = number(variables, "ASCEND_TRANSFER_TIMEOUT", problems);
-        requireInterfaces(variables, machine, problems);
+        machine.ifPresent(here -> requireInterfaces(variables, here, problems));
         var environment = new NodeEnvironment(
                 new Memory(
                         number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
@@ -135,14 +153,15 @@ public record NodeEnvironment(
         return Optional.ofNullable(variables.get(name)).map(String::strip).filter(text -> !text.isEmpty());
     }
 
-    private static Optional<String> ownAddress(Map<String, String> variables, Machine machine, List<String> problems) {
+    private static Optional<String> ownAddress(
+            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         for (String name : List.of("HCCL_IF_IP", "VLLM_HOST_IP")) {
             Optional<String> address = text(variables, name);
             if (address.isPresent()) {
-                if (!machine.hasAddress(address.get())) {
-                    problems.add(name + "=" + address.get() + " is no address of this machine; it has "
-                            + String.join(", ", machine.addresses()) + ", and all of 127.0.0.0/8");
-                }
+                machine.filter(here -> !here.hasAddress(address.get()))
+                        .ifPresent(here -> problems.add(name + "=" + address.get()
+                                + " is no address of this machine; it has "
+                                + String.join(", ", here.addresses()) + ", and all of 127.0.0.0/8"));
                 return address;
             }
         }
