@@ -14,6 +14,7 @@ import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -87,6 +88,15 @@ final class ExchangeNode implements AutoCloseable {
     }
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
+        this(path, setup, messenger, new Peers.FromTicket(1));
+    }
+
+    /** A node that finds its peers in a rank table. */
+    ExchangeNode(Path path, Setup setup, Peers.FromRankTable peers) {
+        this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")), peers);
+    }
+
+    private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {
         this.hub = HandoffHub.start(new HandoffHub.Setup("127.0.0.1", messenger, 0));
         this.checkpoint = Checkpoint.open(path);
         var group = new TensorGroup(setup.tpSize(), false);
@@ -103,7 +113,8 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        var handoff = new HandoffConfig(setup.part().role().name(), 0, setup.part(), 1, setup.terms());
+        String engineId = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        var handoff = new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms());
         var config =
                 new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), setup.caches(), 0, Optional.of(handoff));
         this.engine = Engine.start(config, new EngineParts(0, shards, Optional.of(hub)), Duration.ofMillis(20));
