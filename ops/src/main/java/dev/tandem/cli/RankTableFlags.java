@@ -3,6 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.engine.handoff.ranktable.Addresses;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.proxy.ProxyWords;
 import dev.tandem.ops.ranktable.DeviceCounts;
 import dev.tandem.ops.ranktable.DeviceKind;
 import dev.tandem.ops.ranktable.RankTableFile;
