@@ -101,7 +101,8 @@ public record NodeEnvironment(
         return read(variables, Machine.here());
     }
 
-    static NodeEnvironment read(Map<String, String> variables, Machine machine) {
+    /** Reads the environment of a process on another machine. */
+    public static NodeEnvironment read(Map<String, String> variables, Machine machine) {
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
