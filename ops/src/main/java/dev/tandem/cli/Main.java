@@ -40,7 +40,9 @@ public final class Main {
         verbs.put("check", new CheckCommand());
         verbs.put("inspect", new InspectCommand());
         verbs.put("quantize", new QuantizeCommand());
+        verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
+        verbs.put("verify", new VerifyCommand());
         return verbs;
     }
 

@@ -38,11 +38,10 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
             }
             boolean isHere = Hosts.isHere(process.http().host(), machine);
             try {
-                nodes.add(of(
-                        process.name(),
-                        process.words().subList(1, process.words().size()),
-                        process.variables(),
-                        isHere ? machine : standIn(process.variables())));
+                NodeEnvironment environment = isHere
+                        ? NodeEnvironment.read(process.variables())
+                        : NodeEnvironment.readForElsewhere(process.variables());
+                nodes.add(of(process.name(), process.words().subList(1, process.words().size()), environment, machine));
             } catch (FlagException e) {
                 e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));
             }
@@ -59,32 +58,15 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
      * @throws FlagException with all problems
      */
     public static PlannedNode of(List<String> words, Map<String, String> variables, Machine machine) {
-        return of("serve", words, variables, machine);
+        return of("serve", words, NodeEnvironment.read(variables), machine);
     }
 
-    private static PlannedNode of(String name, List<String> words, Map<String, String> variables, Machine machine) {
+    private static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
         var config = new NodeConfig(
                 ServeFlags.parse(words),
-                NodeEnvironment.read(variables, machine),
+                environment,
                 Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
-    }
-
-    /** Another machine, of which only its own node can say whether it has what its variables name. */
-    private static Machine standIn(Map<String, String> variables) {
-        var interfaces = new ArrayList<String>();
-        for (String name : List.of("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME", "HCCL_SOCKET_IFNAME")) {
-            for (String word : variables.getOrDefault(name, "").split(",", -1)) {
-                interfaces.add(word.strip().replaceFirst("^[=]", ""));
-            }
-        }
-        var addresses = new ArrayList<String>();
-        for (String name : List.of("HCCL_IF_IP", "VLLM_HOST_IP")) {
-            if (variables.containsKey(name)) {
-                addresses.add(variables.get(name));
-            }
-        }
-        return new Machine(Set.copyOf(interfaces), Set.copyOf(addresses));
     }
 
     /** The address that its peers are told. */
@@ -104,10 +86,11 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         if (parallel.isHead()) {
             ports.add(new PlannedPort(parallel.head().address(), parallel.head().rpcPort(), name + " joins"));
         }
+        String sideChannels = WILDCARDS.contains(config.sideChannelHost()) ? host() : config.sideChannelHost();
         config.ports()
                 .ifPresent(plan -> plan.sideChannels()
                         .forEach(port ->
-                                ports.add(new PlannedPort(host(), port, name + " side channel of " + plan.owner(port)))));
+                                ports.add(new PlannedPort(sideChannels, port, name + " side channel of " + plan.owner(port)))));
         return ports;
     }
 }
