@@ -6,6 +6,7 @@ import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.Machine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.host.Meeting.Seats;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import dev.tandem.ops.preflight.CheckReport;
 import dev.tandem.ops.preflight.CheckedNode;
 import dev.tandem.ops.preflight.CheckedNode.Section;
@@ -116,6 +117,9 @@ final class CheckCommand implements Main.Verb {
             options.whole("meet-port", 1, MAX_PORT, MEET_PORT);
             deadline();
             bounds();
+            options.text("ssh").filter(user -> !Ssh.isUser(user)).ifPresent(user -> {
+                throw new FlagException("--ssh " + user + " is no user as root@");
+            });
             if (options.has("ssh") && !options.has("peers")) {
                 throw new FlagException("--ssh needs --peers, the machines to go to");
             }
@@ -293,9 +297,8 @@ final class CheckCommand implements Main.Verb {
         /** This machine's addresses here, the others through ssh, all at once since they meet. */
         private List<CheckedNode> fromOnePlace(List<String> peers, Deployment deployment) throws InterruptedException {
             var access = new RemoteSurvey.Access(
-                    "ssh",
-                    options.text("ssh").orElse(""),
-                    options.text("remote-tandem").orElse("tandem"),
+                    new Ssh("ssh", options.text("ssh").orElse("")),
+                    remoteProgram(),
                     deadline().multipliedBy(peers.size() + REMOTE_PATIENCE));
             var calls = new ArrayList<Callable<List<CheckedNode>>>();
             for (int i = 0; i < peers.size(); i++) {
@@ -317,6 +320,12 @@ final class CheckCommand implements Main.Verb {
                 throw new IllegalStateException("the check of a node failed in our own code", e.getCause());
             }
             return nodes;
+        }
+
+        private List<String> remoteProgram() {
+            String tandem = options.text("remote-tandem").orElse("tandem");
+            String tool = variables.getOrDefault("HCCN_TOOL_PATH", "");
+            return tool.isEmpty() ? List.of(tandem) : List.of("env", "HCCN_TOOL_PATH=" + tool, tandem);
         }
 
         /** The same words as here, and which of the peers it is. */

@@ -75,7 +75,7 @@ public final class LaunchScript {
     }
 
     /** A word as a shell reads it back unchanged. */
-    public static String quoted(String word) {
+    static String quoted(String word) {
         return PLAIN.matcher(word).matches() ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 }

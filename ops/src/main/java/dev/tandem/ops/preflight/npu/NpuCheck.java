@@ -1,5 +1,6 @@
 package dev.tandem.ops.preflight.npu;
 
+import dev.tandem.ops.host.NpuTool;
 import dev.tandem.ops.host.Tool.Absent;
 import dev.tandem.ops.host.Tool.Ended;
 import dev.tandem.ops.host.Tool.Outcome;
@@ -8,6 +9,8 @@ import dev.tandem.ops.host.Tool.TooLoud;
 import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.preflight.Finding.Severity;
 import dev.tandem.ops.preflight.npu.NpuPlan.Generation;
+import dev.tandem.ops.ranktable.AscendOutput;
+import dev.tandem.ops.ranktable.AscendOutput.Chip;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -59,10 +62,17 @@ public final class NpuCheck {
 
     /** A3 where {@code npu-smi} says a super pod of device 0. */
     public static Generation generation(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
-        Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPod.words(0), limit);
+        Chip first = chips(tools, limit).getOrDefault(0, SuperPod.usualChip(0));
+        Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPod.words(first), limit);
         return outcome instanceof Ended ended && SuperPod.read(ended.output()).isPresent()
                 ? Generation.A3
                 : Generation.A2;
+    }
+
+    /** How npu-smi counts the devices; empty where it does not tell. */
+    private static Map<Integer, Chip> chips(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
+        Outcome outcome = NpuTool.run(tools.npuSmi(), List.of("info", "-m"), limit);
+        return outcome instanceof Ended ended && ended.status() == 0 ? AscendOutput.chips(ended.output()) : Map.of();
     }
 
     /** Device files of the driver; empty where there are none to count. */
@@ -84,11 +94,15 @@ public final class NpuCheck {
         Optional<HccnConf> conf = conf(plan.tools().hccnConf(), notes);
         var asked = new ArrayList<Callable<Reading>>();
         var pods = new ArrayList<Callable<Optional<SuperPod>>>();
+        Map<Integer, Chip> chips = plan.generation() == Generation.A3
+                ? chips(plan.tools(), plan.bounds().query())
+                : Map.of();
         List<HccnQuery> queries = queries(plan.generation());
         for (int device = 0; device < plan.devices(); device++) {
             int id = device;
             queries.forEach(query -> asked.add(() -> ask(plan, query, id)));
-            pods.add(() -> plan.generation() == Generation.A3 ? superPod(plan, id) : Optional.empty());
+            pods.add(() -> plan.generation() == Generation.A3 ? superPod(plan, chips.getOrDefault(id, SuperPod.usualChip(id)))
+                    : Optional.empty());
         }
         List<Reading> readings = all(asked, plan.bounds().parallel());
         List<Optional<SuperPod>> superPods = all(pods, plan.bounds().parallel());
@@ -166,9 +180,9 @@ public final class NpuCheck {
                         + " by hand; a device that does not answer may need a reset of its driver");
     }
 
-    private static Optional<SuperPod> superPod(NpuPlan plan, int device) throws InterruptedException {
+    private static Optional<SuperPod> superPod(NpuPlan plan, Chip chip) throws InterruptedException {
         Outcome outcome = NpuTool.run(
-                plan.tools().npuSmi(), SuperPod.words(device), plan.bounds().query());
+                plan.tools().npuSmi(), SuperPod.words(chip), plan.bounds().query());
         return outcome instanceof Ended ended ? SuperPod.read(ended.output()) : Optional.empty();
     }
 

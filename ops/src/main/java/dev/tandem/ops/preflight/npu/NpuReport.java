@@ -65,8 +65,8 @@ public final class NpuReport {
                         Finding.Severity.ERROR,
                         subject,
                         "npu-smi says no SDID, pod and server index",
-                        "run npu-smi " + String.join(" ", SuperPod.words(device.id()))
-                                + "; on an A2 machine give --device a2"));
+                        "run npu-smi info -t spod-info -i CARD -c CHIP with card and chip of npu-smi info -m; on an A2"
+                                + " machine give --device a2"));
     }
 
     /** Addresses of the devices that have one, by device: what peers ping. */

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Where the vendor's programs are: named by a variable, on the PATH, or where the driver puts them. */
+/** Where the vendor's programs are: named by a variable, where the driver puts them, or on the PATH. */
 public final class NpuTools {
     private static final List<String> DRIVER_FOLDERS = List.of(
             "/usr/local/Ascend/driver/tools", "/usr/local/sbin", "/usr/local/bin", "/usr/local/Ascend/driver/bin");
@@ -24,9 +24,8 @@ public final class NpuTools {
 
     /** Its path; its name alone where there is none, which the run of it then says. */
     private static String program(String name, Map<String, String> variables) {
-        var folders =
-                new ArrayList<>(List.of(variables.getOrDefault("PATH", "").split(File.pathSeparator, -1)));
-        folders.addAll(DRIVER_FOLDERS);
+        var folders = new ArrayList<>(DRIVER_FOLDERS);
+        folders.addAll(List.of(variables.getOrDefault("PATH", "").split(File.pathSeparator, -1)));
         return folders.stream()
                 .filter(folder -> !folder.isBlank())
                 .map(folder -> Path.of(folder, name))

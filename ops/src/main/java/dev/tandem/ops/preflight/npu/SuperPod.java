@@ -1,5 +1,6 @@
 package dev.tandem.ops.preflight.npu;
 
+import dev.tandem.ops.ranktable.AscendOutput.Chip;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
@@ -7,7 +8,8 @@ import java.util.regex.Pattern;
 
 /**
  * What {@code npu-smi info -t spod-info -i CARD -c CHIP} says of an A3 device. Confirmed by vendor documents: lines {@code SDID : N}, {@code
- * Super Pod Size : N}, {@code Super Pod ID : N}, {@code Server Index : N}; device N is chip N mod 2 of card N / 2. A line that is missing
+ * Super Pod Size : N}, {@code Super Pod ID : N}, {@code Server Index : N}; card and chip of a device
+ * are those of {@code npu-smi info -m}. Assumed, where that does not tell: device N is chip N mod 2 of card N / 2. A line that is missing
  * makes the whole answer unreadable, except the size.
  *
  * @param sdid number of the device in its super pod
@@ -17,16 +19,15 @@ import java.util.regex.Pattern;
 record SuperPod(String sdid, String podId, String serverIndex) {
     private static final int CHIPS_PER_CARD = 2;
 
+    /** Where a device is when {@code npu-smi info -m} does not tell: two chips on each card. */
+    static Chip usualChip(int device) {
+        return new Chip(device / CHIPS_PER_CARD, device % CHIPS_PER_CARD);
+    }
+
     /** Words behind {@code npu-smi}. */
-    static List<String> words(int device) {
+    static List<String> words(Chip chip) {
         return List.of(
-                "info",
-                "-t",
-                "spod-info",
-                "-i",
-                Integer.toString(device / CHIPS_PER_CARD),
-                "-c",
-                Integer.toString(device % CHIPS_PER_CARD));
+                "info", "-t", "spod-info", "-i", Integer.toString(chip.card()), "-c", Integer.toString(chip.chip()));
     }
 
     static Optional<SuperPod> read(String output) {

@@ -1,9 +1,10 @@
 package dev.tandem.ops.preflight.survey;
 
+import dev.tandem.ops.host.RemoteRun.NodeCommand;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import dev.tandem.ops.host.Tool;
 import dev.tandem.ops.host.Tool.Ended;
 import dev.tandem.ops.host.Tool.Outcome;
-import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.preflight.CheckReport;
 import dev.tandem.ops.preflight.CheckedNode;
 import dev.tandem.ops.preflight.CheckedNode.Section;
@@ -13,7 +14,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * The check of another machine, run there through {@code ssh} without questions (BatchMode), under a limit. Stateless; any thread, which
@@ -27,25 +27,14 @@ public final class RemoteSurvey {
     /**
      * How other machines are reached.
      *
-     * @param ssh program
-     * @param user {@code name@}, or empty for ssh's own choice
-     * @param tandem program on the other machine
+     * @param ssh program and user
+     * @param tandem program on the other machine, with {@code env} and variables in front where some are passed on
      * @param limit for the whole of it
      */
-    public record Access(String ssh, String user, String tandem, Duration limit) {}
-
-    /** The command, as {@link #run} runs it. */
-    public static List<String> command(Access access, String host, List<String> words) {
-        var remote = new ArrayList<String>(List.of(access.tandem()));
-        remote.addAll(words);
-        return List.of(
-                access.ssh(),
-                "-o",
-                "BatchMode=yes",
-                "-o",
-                "ConnectTimeout=10",
-                access.user() + host,
-                remote.stream().map(LaunchScript::quoted).collect(Collectors.joining(" ")));
+    public record Access(Ssh ssh, List<String> tandem, Duration limit) {
+        public Access {
+            tandem = List.copyOf(tandem);
+        }
     }
 
     /**
@@ -54,8 +43,10 @@ public final class RemoteSurvey {
      * @param words from {@code check} on, with {@code --json --tables}
      */
     public static List<CheckedNode> run(Access access, String host, List<String> words) throws InterruptedException {
-        List<String> command = command(access, host, words);
-        Outcome outcome = Tool.run(command, access.limit());
+        var remote = new ArrayList<>(access.tandem());
+        remote.addAll(words);
+        NodeCommand command = access.ssh().command(host, remote);
+        Outcome outcome = Tool.run(command.words(), access.limit());
         if (outcome instanceof Ended ended) {
             Optional<CheckReport> report = CheckReport.read(ended.output());
             if (report.isPresent()) {
@@ -71,7 +62,6 @@ public final class RemoteSurvey {
                                 Severity.ERROR,
                                 "tandem check on " + host,
                                 said.length() <= MOST_QUOTED ? said : said.substring(0, MOST_QUOTED) + " …",
-                                "try it: " + command.stream().map(LaunchScript::quoted).collect(Collectors.joining(" "))
-                                        + "; --remote-tandem names the program there"))))));
+                                "try it: " + command + "; --remote-tandem names the program there"))))));
     }
 }

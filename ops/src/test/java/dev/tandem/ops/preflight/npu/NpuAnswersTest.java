@@ -60,7 +60,8 @@ class NpuAnswersTest {
                         """)).contains(new SuperPod("16777216", "0", "4"));
         assertThat(SuperPod.read("This device does not support querying spod-info.")).isEmpty();
         assertThat(SuperPod.read("SDID : 1\nSuper Pod ID : 0")).isEmpty();
-        assertThat(SuperPod.words(5)).containsExactly("info", "-t", "spod-info", "-i", "2", "-c", "1");
+        assertThat(SuperPod.words(SuperPod.usualChip(5)))
+                .containsExactly("info", "-t", "spod-info", "-i", "2", "-c", "1");
     }
 
     @Test

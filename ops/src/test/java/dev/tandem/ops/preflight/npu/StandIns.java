@@ -34,7 +34,13 @@ public final class StandIns {
             """;
     private static final String NPU_SMI = """
             #!/bin/sh
-            # info -t spod-info -i CARD -c CHIP
+            # info -m, info -t spod-info -i CARD -c CHIP
+            if [ "$2" = -m ]; then
+                printf '    NPU ID    Chip ID    Chip Logic ID    Chip Name\\n'
+                printf '    0         0          0                Ascend910\\n    0         1          1                Ascend910\\n'
+                printf '    0         2          -                Mcu\\n    4         0          2                Ascend910\\n'
+                exit 0
+            fi
             printf '        SDID                           : %s\\n        Super Pod Size                 : 384\\n        Super Pod ID                   : 0\\n        Server Index                   : NODE\\n' $((NODE * 100 + 2 * $5 + $7))
             """;
     private static final String NO_BRANCH = "BROKEN) ;;";

@@ -3,6 +3,7 @@ package dev.tandem.ops.preflight.survey;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.ops.host.Meeting.Seats;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import dev.tandem.ops.preflight.CheckReport;
 import dev.tandem.ops.preflight.CheckedNode;
 import dev.tandem.ops.preflight.CheckedNode.Section;
@@ -165,7 +166,7 @@ class NodeSurveyTest {
         Path ssh = folder.resolve("ssh");
         Files.writeString(ssh, "#!/bin/sh\n" + script);
         Files.setPosixFilePermissions(ssh, PosixFilePermissions.fromString("rwx------"));
-        return new RemoteSurvey.Access(ssh.toString(), "root@", "/opt/tandem dir/tandem", LONG);
+        return new RemoteSurvey.Access(new Ssh(ssh.toString(), "root@"), List.of("/opt/tandem dir/tandem"), LONG);
     }
 
     @Test

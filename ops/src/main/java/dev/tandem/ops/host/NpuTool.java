@@ -1,20 +1,28 @@
-package dev.tandem.ops.preflight.npu;
+package dev.tandem.ops.host;
 
-import dev.tandem.ops.host.Tool;
 import dev.tandem.ops.host.Tool.Ended;
 import dev.tandem.ops.host.Tool.Outcome;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Runs a vendor's program; one that says that it is busy, because another run has its lock, is tried again within the same limit. */
-final class NpuTool {
+/**
+ * Runs one of the programs that come with Ascend devices, {@code hccn_tool} or {@code npu-smi}; one that says that it is busy, because
+ * another run has its lock, is tried again within the same limit. Stateless; any thread, which waits.
+ */
+public final class NpuTool {
     private static final String BUSY = "is busy, please try again";
     private static final long RETRY_PERIOD_MS = 200;
 
     private NpuTool() {}
 
-    static Outcome run(String program, List<String> words, Duration limit) throws InterruptedException {
+    /**
+     * Runs it.
+     *
+     * @param program path or name
+     * @param limit tries included
+     */
+    public static Outcome run(String program, List<String> words, Duration limit) throws InterruptedException {
         var command = new ArrayList<String>(List.of(program));
         command.addAll(words);
         long deadlineNs = System.nanoTime() + limit.toNanos();
@@ -31,7 +39,7 @@ final class NpuTool {
     }
 
     /** The command as it could be typed. */
-    static String typed(String program, List<String> words) {
+    public static String typed(String program, List<String> words) {
         return program + " " + String.join(" ", words);
     }
 }
