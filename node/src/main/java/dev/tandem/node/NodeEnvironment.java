@@ -75,8 +75,9 @@ public record NodeEnvironment(
      * Deadlines and bounds of prefill/decode exchanges.
      *
      * @param lease {@code VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT} or {@code VLLM_NIXL_ABORT_REQUEST_TIMEOUT}, seconds, default 120: how long
-     *     a prefill node keeps lent blocks
-     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read or push may take
+     *     a prefill node keeps lent blocks, and a decode node waits for a push in which nothing moves
+     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read may take, and what is left of a push when
+     *     the prompt is computed
      * @param metaservers {@code TANDEM_METASERVERS}: hosts beside the gateway's own whose metaserver a decode node calls
      * @param paceBytesPerSecond {@code TANDEM_TRANSFER_PACE}: most KV that this node sends to peers; to measure with a slower link
      */

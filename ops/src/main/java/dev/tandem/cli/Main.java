@@ -41,6 +41,7 @@ public final class Main {
         verbs.put("quantize", new QuantizeCommand());
         verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
+        verbs.put("verify", new VerifyCommand());
         return verbs;
     }
 
