@@ -2,12 +2,14 @@ package dev.tandem.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
+import dev.tandem.ops.launch.RankTableStep;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Report;
@@ -113,7 +115,7 @@ final class UpCommand implements Main.Verb {
         }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(plan, runtime(home), folder, Map.of());
+        Cluster cluster = Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
@@ -128,6 +130,22 @@ final class UpCommand implements Main.Verb {
         }
         display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
         return watch(cluster, display);
+    }
+
+    /** Writes the rank table, where one is needed, beside the logs, and the plan that names it. A file of the topology's own is left alone. */
+    private static LaunchPlan withRankTable(Topology topology, LaunchPlan plan, Path folder, UpDisplay display)
+            throws IOException {
+        if (plan.rankTable().isEmpty()) {
+            return plan;
+        }
+        Path file = folder.resolve(RankTableStep.DEFAULT_PATH);
+        RankTable table = plan.rankTable().get().withoutAccelerators();
+        Files.writeString(file, table.toJson());
+        display.line(
+                "rank-table",
+                "rank table " + file + ": " + table.prefill().size() + " prefill and "
+                        + table.decode().size() + " decode devices on " + table.serverCount() + " nodes");
+        return LaunchPlan.of(topology, file);
     }
 
     /** Ends everything, whatever the reason; logs stay where they tell why a process died. */
