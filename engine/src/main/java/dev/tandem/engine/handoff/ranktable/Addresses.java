@@ -5,25 +5,28 @@ import java.util.Collection;
 import java.util.regex.Pattern;
 
 /** Addresses as a rank table writes them: literal, no names, no zones. Pure: nothing is looked up. */
-final class Addresses {
+public final class Addresses {
     private static final Pattern VERSION_4 = Pattern.compile("[0-9]{1,3}(\\.[0-9]{1,3}){3}");
     private static final Pattern VERSION_6 = Pattern.compile("[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
 
     private Addresses() {}
 
-    static void require(String field, String text) {
-        String expected = "an IPv4 or IPv6 address";
+    /** Whether a text is one: four decimal numbers without leading zeros, or an IPv6 address. */
+    public static boolean isAddress(String text) {
         if (!VERSION_4.matcher(text).matches() && !VERSION_6.matcher(text).matches()) {
-            throw RankTableException.refuse(field, expected, '\'' + text + '\'');
+            return false;
         }
         try {
             InetAddress address = InetAddress.ofLiteral(text);
-            if (text.indexOf(':') < 0 && !address.getHostAddress().equals(text)) {
-                throw RankTableException.refuse(field, address.getHostAddress(), '\'' + text + '\'');
-            }
+            return text.indexOf(':') >= 0 || address.getHostAddress().equals(text);
         } catch (IllegalArgumentException e) {
-            throw new RankTableException(
-                    field + ": expected " + expected + ", found '" + RankTableException.shown(text) + '\'', e);
+            return false; // a part of it is out of its range
+        }
+    }
+
+    static void require(String field, String text) {
+        if (!isAddress(text)) {
+            throw RankTableException.refuse(field, "an IPv4 or IPv6 address", '\'' + text + '\'');
         }
     }
 
@@ -33,8 +36,7 @@ final class Addresses {
     }
 
     /** Whether one of a host's addresses is meant; of 127/8 every one is a host's own, though only 127.0.0.1 is listed. */
-    static boolean isOwn(InetAddress address, Collection<InetAddress> own) {
-        return address.isLoopbackAddress()
-                || own.stream().anyMatch(each -> each.equals(address));
+    public static boolean isOwn(InetAddress address, Collection<InetAddress> own) {
+        return address.isLoopbackAddress() || own.contains(address);
     }
 }

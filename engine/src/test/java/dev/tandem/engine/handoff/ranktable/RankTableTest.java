@@ -115,7 +115,7 @@ class RankTableTest {
                     "29.19.139.18"          | "29.19.139.11"         | decode_device_list[3].device_ip: expected each device once, found 29.19.139.11, which is at prefill_device_list[0].device_ip too
                     "29.19.139.18"          | "29.19.139"            | decode_device_list[3].device_ip: expected an IPv4 or IPv6 address, found '29.19.139'
                     "29.19.139.18"          | "29.19.139.256"        | decode_device_list[3].device_ip: expected an IPv4 or IPv6 address, found '29.19.139.256'
-                    "29.19.139.18"          | "29.19.139.018"        | decode_device_list[3].device_ip: expected 29.19.139.18, found '29.19.139.018'
+                    "29.19.139.18"          | "29.19.139.018"        | decode_device_list[3].device_ip: expected an IPv4 or IPv6 address, found '29.19.139.018'
                     "cluster_id": "8"       | "cluster_id": "9"      | decode_device_list[3].cluster_id: expected 8 (1..n over prefill, then decode devices), found 9
                     "cluster_id": "8"       | "cluster_id": "7"      | decode_device_list[3].cluster_id: expected 8
                     "cluster_id": "8"       | "clusterid": "8"       | decode_device_list[3].clusterid: expected no such key (the nearest is cluster_id)
