@@ -122,12 +122,11 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
                 words.has("json"));
         var place = new MeetingPlace(
                 read.whole("meet-port", "" + MeetingPlace.DEFAULT_PORT, 65_535),
-                Duration.ofSeconds(read.whole(
-                        "deadline", "" + MeetingPlace.DEFAULT_LIMIT.toSeconds(), MAX_DEADLINE_S)));
+                Duration.ofSeconds(
+                        read.whole("deadline", "" + MeetingPlace.DEFAULT_LIMIT.toSeconds(), MAX_DEADLINE_S)));
         var remote = new Remote(user, words.text("remote-tandem", "tandem"), words.has("print"));
         read.require(plan, here, remote);
-        var file = new RankTableFile(
-                Path.of(words.text("output", "ranktable.json")), isForced || words.has("force"));
+        var file = new RankTableFile(Path.of(words.text("output", "ranktable.json")), isForced || words.has("force"));
         return new RankTableFlags(plan, here, place, file, remote);
     }
 
@@ -164,7 +163,11 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
         words.addAll(List.of("--local-ip", node));
         here.kind().ifPresent(kind -> words.addAll(List.of("--device", kind.word())));
         words.addAll(List.of("--output", file.path().toString()));
-        words.addAll(List.of("--meet-port", "" + place.port(), "--deadline", "" + place.limit().toSeconds()));
+        words.addAll(List.of(
+                "--meet-port",
+                "" + place.port(),
+                "--deadline",
+                "" + place.limit().toSeconds()));
         if (file.isForced()) {
             words.add("--force");
         }
@@ -226,7 +229,8 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
                 problems.add("--local-device-ids " + text + " has a device twice");
             }
             if (ids.size() != perNode) {
-                problems.add("--local-device-ids " + text + " has " + ids.size() + " devices, --npus-per-node " + perNode);
+                problems.add(
+                        "--local-device-ids " + text + " has " + ids.size() + " devices, --npus-per-node " + perNode);
             }
             return ids;
         }
@@ -240,10 +244,12 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
             if (here.card().isEmpty() && here.address().isEmpty()) {
                 problems.add("--network-card-name is missing; ifconfig lists the cards");
             }
-            here.address().filter(address -> !Addresses.isAddress(address)).ifPresent(address ->
-                    problems.add("--local-ip '" + address + "' is no IPv4 or IPv6 address"));
-            remote.user().filter(user -> !Ssh.isUser(user)).ifPresent(user ->
-                    problems.add("--ssh " + user + " is no user@"));
+            here.address()
+                    .filter(address -> !Addresses.isAddress(address))
+                    .ifPresent(address -> problems.add("--local-ip '" + address + "' is no IPv4 or IPv6 address"));
+            remote.user()
+                    .filter(user -> !Ssh.isUser(user))
+                    .ifPresent(user -> problems.add("--ssh " + user + " is no user@"));
             if (remote.isPrinted() && remote.user().isEmpty()) {
                 problems.add("--print shows what --ssh would start; without --ssh nothing is started elsewhere");
             }

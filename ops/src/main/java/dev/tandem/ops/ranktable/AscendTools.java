@@ -89,9 +89,8 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     private Map<Integer, Chip> presentChips(List<Integer> deviceIds) throws InterruptedException {
         try {
             Map<Integer, Chip> chips = chips();
-            List<Integer> absent = deviceIds.stream()
-                    .filter(id -> !chips.containsKey(id))
-                    .toList();
+            List<Integer> absent =
+                    deviceIds.stream().filter(id -> !chips.containsKey(id)).toList();
             if (!absent.isEmpty()) {
                 throw new DeviceException("devices " + absent + " are not here; npu-smi info -m has " + chips.keySet());
             }
@@ -135,8 +134,7 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     }
 
     private static QueryException unreadable(List<String> command, String expected, String output) {
-        return new QueryException(
-                String.join(" ", command) + ": expected " + expected + ", found: " + output.strip());
+        return new QueryException(String.join(" ", command) + ": expected " + expected + ", found: " + output.strip());
     }
 
     private Outcome superPodOutcome(Chip chip) throws InterruptedException {

@@ -84,7 +84,8 @@ public final class RemoteRun {
     public static SequencedMap<String, Outcome> run(List<NodeCommand> commands, Duration limit)
             throws InterruptedException {
         var outcomes = new LinkedHashMap<String, Outcome>();
-        try (ExecutorService pool = Executors.newVirtualThreadPerTaskExecutor()) { // as many as nodes, each with one process
+        try (ExecutorService pool =
+                Executors.newVirtualThreadPerTaskExecutor()) { // as many as nodes, each with one process
             var running = new ArrayList<Future<Outcome>>();
             for (NodeCommand command : commands) {
                 running.add(pool.submit(() -> Tool.run(command.words(), limit.plus(GRACE))));
