@@ -9,7 +9,7 @@ import dev.tandem.ops.ranktable.DeviceKind;
 import dev.tandem.ops.ranktable.RankTableFile;
 import dev.tandem.ops.ranktable.RankTablePlan;
 import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
-import dev.tandem.ops.ranktable.RemoteRun.Ssh;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

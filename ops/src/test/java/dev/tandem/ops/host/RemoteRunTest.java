@@ -1,4 +1,4 @@
-package dev.tandem.ops.ranktable;
+package dev.tandem.ops.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
