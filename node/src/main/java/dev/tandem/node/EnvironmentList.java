@@ -20,9 +20,9 @@ final class EnvironmentList {
             + VLLM_CPU_KVCACHE_SPACE: KV memory, GiB, when --kv-cache-memory-bytes is not given
             + VLLM_ALLOW_LONG_MAX_MODEL_LEN: 1: --max-model-len may exceed the checkpoint's
             + VLLM_API_KEY: key that requests under /v1 must carry, when --api-key is not given
-            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks (default 120)
+            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks, and that a push may stand still (default 120)
             + VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT: the same; wins over the former
-            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take (default 33000)
+            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take, or the rest of a push (default 33000)
             + DISAGGREGATED_PREFILL_RANK_TABLE_PATH: LLMDataDistCMgrConnector's rank table, the same file on all nodes; that connector needs it
             + VLLM_ASCEND_LLMDD_RPC_IP: address that its side channel binds (default: the one that peers are told)
             + VLLM_ASCEND_LLMDD_RPC_PORT: first port of its side channel on this node (default 5557)

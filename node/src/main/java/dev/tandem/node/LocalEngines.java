@@ -29,28 +29,31 @@ final class LocalEngines implements AutoCloseable {
     private final Optional<MetaserverCalls> metaserver;
 
     private LocalEngines(NodeConfig config) {
-        this.metaserver = config.flags()
+        Optional<KvTransferConfig> kvTransfer = config.flags()
                 .kvTransfer()
+                .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
+        this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.hub = config.flags().kvTransfer().map(transfer -> hub(config));
+        this.hub = kvTransfer.map(transfer -> hub(config, transfer));
     }
 
     /** One for each request that may run here: a request awaits its KV once. */
     private static MetaserverCalls metaserverCalls(NodeConfig config) {
         ServeFlags flags = config.flags();
         int sequences = flags.scheduler().sequences() * flags.parallel().data().size();
-        return new MetaserverCalls(sequences, config.environment().handoff().fetch());
+        return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffHub hub(NodeConfig config) {
+    private HandoffHub hub(NodeConfig config, KvTransferConfig transfer) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
         return HandoffHub.start(
-                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace));
+                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
+                part(transfer).connector());
     }
 
     /**

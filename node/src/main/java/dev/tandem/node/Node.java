@@ -4,6 +4,7 @@ import dev.tandem.api.HttpServer;
 import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -96,8 +97,8 @@ public final class Node implements AutoCloseable {
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<Experts> experts(
             NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
-        if (!config.flags().parallel().hasExpertParallel()
-                || config.flags().parallel().worldRanks() == 1) {
+        Parallel parallel = config.flags().parallel();
+        if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
         }
         if (loaded.checkpoint().config().feedForward().experts().isEmpty()) {
@@ -117,6 +118,7 @@ public final class Node implements AutoCloseable {
                 ranks.kvReport(),
                 new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
                 config.ports()
+                        .filter(ports -> !ports.sideChannels().isEmpty())
                         .map(ports -> config.announcedHost() + ":"
                                 + ports.sideChannels().getFirst()));
     }

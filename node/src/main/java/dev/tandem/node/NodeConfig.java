@@ -24,7 +24,6 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     private static final String RANK_TABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
     public NodeConfig {
-        refuseWhatNodesDoNotDo(flags);
         String announced = announcedHost(flags, environment);
         flags.ports(environment.network().dataDist().port())
                 .ifPresent(ports -> refusePortsTwice(flags, ports, announced));
@@ -42,14 +41,6 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         }
     }
 
-    /** What the words mean and no node carries out yet: refused, never cut down in silence. */
-    private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
-        if (flags.parallel().data().localSize() == 0) {
-            throw new FlagException(
-                    "--data-parallel-size-local 0 is not carried out in this version: a head runs ranks of its own");
-        }
-    }
-
     /** The HTTP port and the port for joins must not be side-channel ports of the same address. */
     private static void refusePortsTwice(ServeFlags flags, PortPlan ports, String announced) {
         ServeFlags.Server server = flags.server();
@@ -58,7 +49,9 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
             throw new FlagException(taken(ports, "--port", server.port()));
         }
         Parallel.Head head = flags.parallel().head();
-        if (flags.parallel().isHead() && head.address().equals(announced) && ports.contains(head.rpcPort())) {
+        if (flags.parallel().isMeetingPoint()
+                && flags.parallel().hasRemoteRanks()
+                && head.address().equals(announced) && ports.contains(head.rpcPort())) {
             throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
     }

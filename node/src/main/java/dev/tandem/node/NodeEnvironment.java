@@ -72,8 +72,9 @@ public record NodeEnvironment(
      * Deadlines and bounds of prefill/decode exchanges.
      *
      * @param lease {@code VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT} or {@code VLLM_NIXL_ABORT_REQUEST_TIMEOUT}, seconds, default 120: how long
-     *     a prefill node keeps lent blocks
-     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read or push may take
+     *     a prefill node keeps lent blocks, and a decode node waits for a push in which nothing moves
+     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read may take, and what is left of a push when
+     *     the prompt is computed
      * @param metaservers {@code TANDEM_METASERVERS}: hosts beside the gateway's own whose metaserver a decode node calls
      * @param paceBytesPerSecond {@code TANDEM_TRANSFER_PACE}: most KV that this node sends to peers; to measure with a slower link
      */
@@ -120,12 +121,30 @@ public record NodeEnvironment(
         return read(variables, Machine.here());
     }
 
+    /**
+     * Reads the environment of a process that is to run on another machine, whose addresses and interfaces cannot be looked at.
+     *
+     * @throws FlagException with all problems
+     */
+    public static NodeEnvironment readForElsewhere(Map<String, String> variables) {
+        return read(variables, Optional.empty());
+    }
+
+    /** Whether an address is one of this machine's. */
+    public static boolean isHere(String address) {
+        return Machine.here().hasAddress(address);
+    }
+
     static NodeEnvironment read(Map<String, String> variables, Machine machine) {
+        return read(variables, Optional.of(machine));
+    }
+
+    private static NodeEnvironment read(Map<String, String> variables, Optional<Machine> machine) {
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
         Optional<Long> fetch = number(variables, "ASCEND_TRANSFER_TIMEOUT", problems);
-        requireInterfaces(variables, machine, problems);
+        machine.ifPresent(here -> requireInterfaces(variables, here, problems));
         var environment = new NodeEnvironment(
                 new Memory(
                         number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
@@ -154,24 +173,25 @@ public record NodeEnvironment(
         return Optional.ofNullable(variables.get(name)).map(String::strip).filter(text -> !text.isEmpty());
     }
 
-    private static Optional<String> ownAddress(Map<String, String> variables, Machine machine, List<String> problems) {
+    private static Optional<String> ownAddress(
+            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         for (String name : List.of("HCCL_IF_IP", "VLLM_HOST_IP")) {
             Optional<String> address = text(variables, name);
             if (address.isPresent()) {
-                if (!machine.hasAddress(address.get())) {
-                    problems.add(notOwn(name, address.get(), machine));
-                }
+                machine.filter(here -> !here.hasAddress(address.get()))
+                        .ifPresent(here -> problems.add(notOwn(name, address.get(), here)));
                 return address;
             }
         }
         return Optional.empty();
     }
 
-    private static DataDist dataDist(Map<String, String> variables, Machine machine, List<String> problems) {
+    private static DataDist dataDist(
+            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         String ip = "VLLM_ASCEND_LLMDD_RPC_IP";
         Optional<String> host = text(variables, ip);
-        host.filter(address -> !WILDCARDS.contains(address) && !machine.hasAddress(address))
-                .ifPresent(address -> problems.add(notOwn(ip, address, machine)));
+        machine.ifPresent(here -> host.filter(address -> !WILDCARDS.contains(address) && !here.hasAddress(address))
+                .ifPresent(address -> problems.add(notOwn(ip, address, here))));
         Optional<Long> port = number(variables, PortPlan.DATA_DIST_SETTING, problems);
         port.filter(given -> given > MAX_PORT)
                 .ifPresent(given ->

@@ -125,7 +125,7 @@ class GuideFlagsTest {
     void shouldStartTheDeepSeekPrefillNodeWithoutItsConnectorAsTheShellDoes() {
         Guide.Block prefill = node(DEEPSEEK, "Prefiller / Decoder Deployment", "Prefiller node");
         assertThat(prefill.script().commands()).hasSize(2);
-        assertThat(prefill.script().commands().getLast().getFirst()).isEqualTo("--kv-transfer-config");
+        assertThat(prefill.script().commands().getLast().words().getFirst()).isEqualTo("--kv-transfer-config");
         ServeFlags flags = flags(prefill);
         assertThat(flags.kvTransfer()).isEmpty();
         assertThat(flags.parallel().tensor()).isEqualTo(16);

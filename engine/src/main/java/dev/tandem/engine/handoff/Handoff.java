@@ -9,7 +9,6 @@ import dev.tandem.transfer.TransferException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -263,12 +262,11 @@ public final class Handoff implements AutoCloseable {
      * D: has a prompt's KV pushed into local blocks; ends in {@link HandoffEvent.FetchDone} or {@link HandoffEvent.FetchFailed}. Cached
      * blocks are not lent, and never written.
      *
-     * @param metaserver an allowed URL: whoever is invited there learns where to write
-     * @param further keys that the invitation carries to the prefill node beside the known ones
+     * @param draft of the invitation to the prefill node
      * @throws EngineException INVALID when the request's KV is awaited already or the role is PRODUCER, OVERLOADED when virtual ids run
      *     out; then nothing was begun
      */
-    public void receive(PromptBlocks prompt, String metaserver, Map<String, Object> further, long nowNs) {
+    public void receive(PromptBlocks prompt, Invitation.Draft draft, long nowNs) {
         require(Connector.LAYERWISE, "a prompt to be pushed here");
         if (config.role() == Role.PRODUCER) {
             throw new EngineException(
@@ -276,10 +274,7 @@ public final class Handoff implements AutoCloseable {
                     "kv_role kv_producer receives nothing: do_remote_prefill is for decode nodes");
         }
         prompt.requireIn(pools.getFirst());
-        var all = new HashMap<>(further);
-        all.put("remote_host", hub.host());
-        all.put("remote_port", sideChannelPort);
-        receiver.begin(prompt, metaserver, all, nowNs);
+        receiver.begin(prompt, draft.with(Map.of("remote_host", hub.host(), "remote_port", sideChannelPort)), nowNs);
     }
 
     /**

@@ -70,8 +70,8 @@ public record HandoffConfig(String engineId, int sideChannelPort, Part part, Pee
     }
 
     /**
-     * @param leaseTimeout how long P keeps lent blocks
-     * @param fetchTimeout how long D waits for a read
+     * @param leaseTimeout how long P keeps lent blocks, and how long D waits for a push in which nothing moves
+     * @param fetchTimeout how long bytes that could move may take: D's read, P's write
      * @param failurePolicy {@code kv_load_failure_policy}
      */
     public record Terms(Duration leaseTimeout, Duration fetchTimeout, FailurePolicy failurePolicy) {}

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,8 +43,7 @@ public final class HandoffHub implements AutoCloseable {
     private final SideChannel channel;
     private final PeerBook book;
     private final long firstAddress;
-    private final Thread warmUp =
-            Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::warmUp);
+    private @Nullable Thread warmUp; // set once, before anybody has the hub
     private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
@@ -82,12 +83,13 @@ public final class HandoffHub implements AutoCloseable {
     /**
      * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
      *
+     * @param connector that the engines of this process run: its code is warmed up
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
-    public static HandoffHub start(Setup setup) {
+    public static HandoffHub start(Setup setup, Connector connector) {
         HandoffHub hub = startCold(setup, HandoffLimits.standard());
         log.info("handoff host={} transfer engine={}", setup.host(), hub.transfers.segmentName());
-        hub.warmUp.start();
+        hub.warmUp = Thread.ofPlatform().name("handoff-warm-up").daemon().start(() -> hub.warmUp(connector));
         return hub;
     }
 
@@ -105,10 +107,10 @@ public final class HandoffHub implements AutoCloseable {
     }
 
     /** Makes the code of both sides hot while the process loads its model. */
-    private void warmUp() {
+    private void warmUp(Connector connector) {
         long beganNs = System.nanoTime();
         try {
-            int exchanges = HandoffWarmUp.run(WARM_UP, () -> isClosing);
+            int exchanges = HandoffWarmUp.run(connector, WARM_UP, () -> isClosing);
             log.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
         } catch (EngineException e) {
             log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
@@ -190,7 +192,8 @@ public final class HandoffHub implements AutoCloseable {
         transfers.close();
         channel.close();
         try {
-            if (warmUp.isAlive() && !warmUp.join(CLOSE_LIMIT)) {
+            Thread begun = warmUp;
+            if (begun != null && begun.isAlive() && !begun.join(CLOSE_LIMIT)) {
                 log.warn("the warm-up of the handoff does not end");
             }
         } catch (InterruptedException e) {
