@@ -9,25 +9,17 @@ import dev.tandem.engine.ExchangeNode.Setup;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
-import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,45 +28,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Two engines that push layer by layer, with all sockets between them real; only the gateway's metaserver is played. */
 @Timeout(300)
 class EnginePushExchangeTest {
-    private static final String URL = "http://gateway/v1/metaserver";
     private static final Setup PREFILL = Setup.of(Role.PRODUCER, Connector.LAYERWISE);
     private static final Setup DECODE = Setup.of(Role.CONSUMER, Connector.LAYERWISE);
     private static final Path LLAMA = GoldenFile.FOLDER.resolve("llama");
-
-    /** What the gateway does: it knows the prompts, asks the prefill node, and answers the decode node when that has answered. */
-    private static final class Metaserver implements Invitation.Messenger {
-        private final Map<String, Prompt> prompts = new ConcurrentHashMap<>();
-        final BlockingQueue<HandoffRole> asked = new LinkedBlockingQueue<>();
-        volatile Optional<ExchangeNode> prefill = Optional.empty();
-
-        void expect(Prompt prompt) {
-            prompts.put(prompt.id(), prompt);
-        }
-
-        @Override
-        public void send(Invitation invitation, Consumer<Optional<String>> answered) {
-            assertThat(invitation.metaserver()).isEqualTo(URL);
-            Prompt prompt = prompts.get(String.valueOf(invitation.params().get("request_id")));
-            HandoffRole role = HandoffParams.parse(new LinkedHashMap<>(invitation.params()));
-            asked.add(role);
-            if (prompt == null) {
-                answered.accept(Optional.of("status 404: no such request"));
-            } else {
-                prefill.ifPresent(node -> Thread.ofVirtual().start(() -> answered.accept(call(node, prompt, role))));
-            }
-        }
-
-        private static Optional<String> call(ExchangeNode node, Prompt prompt, HandoffRole role) {
-            try {
-                Outcome outcome = read(node.submit(prompt.id(), prompt, role));
-                return outcome.end() instanceof TokenEvent.Failed failed
-                        ? Optional.of("status 502: " + failed.cause().getMessage())
-                        : Optional.empty();
-            } catch (EngineException | InterruptedException e) {
-                return Optional.of("status 502: " + e.getMessage());
-            }
-        }
-    }
 
     private final Metaserver metaserver = new Metaserver();
 
@@ -95,7 +51,7 @@ class EnginePushExchangeTest {
             var streams = new ArrayList<TokenStream>();
             for (Prompt prompt : prompts) {
                 metaserver.expect(prompt);
-                streams.add(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+                streams.add(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
             }
             for (int i = 0; i < prompts.size(); i++) {
                 Outcome outcome = read(streams.get(i));
@@ -126,7 +82,7 @@ class EnginePushExchangeTest {
                     "begin", Arrays.copyOf(prompt.tokenIds(), 50), List.of(1), prompt.topLogits(), prompt.tolerance());
             read(decode.submit("begin", beginning, new HandoffRole.None()));
 
-            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
 
             assertThat(outcome.tokens()).isEqualTo(prompt.generated());
             assertThat(outcome.finished().usage().cachedTokens()).isEqualTo(48);
@@ -145,7 +101,7 @@ class EnginePushExchangeTest {
             metaserver.prefill = Optional.of(prefill);
             metaserver.expect(prompt);
             for (int round = 0; round < 2; round++) {
-                Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+                Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
                 assertThat(outcome.tokens()).isEqualTo(prompt.generated());
                 assertThat(outcome.finished().usage().handoff().recomputeReason())
                         .isEmpty();
@@ -159,7 +115,7 @@ class EnginePushExchangeTest {
     void shouldRecomputeAtOnceWhenTheMetaserverKnowsNothingOfTheRequest() throws InterruptedException {
         Prompt prompt = longest();
         try (var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
-            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
 
             assertThat(outcome.tokens()).isEqualTo(prompt.generated());
             assertThat(outcome.finished().usage().handoff().recomputeReason().orElseThrow())
@@ -175,7 +131,7 @@ class EnginePushExchangeTest {
         metaserver.expect(prompt);
         Setup setup = DECODE.failing().withLease(Duration.ofMillis(200));
         try (var decode = new ExchangeNode(LLAMA, setup, metaserver)) {
-            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
 
             assertThat(outcome.failure().kind()).isEqualTo(Kind.KV_LOST);
             assertThat(outcome.failure()).hasMessageContaining("nothing of the KV was pushed for 200 ms");
@@ -190,7 +146,7 @@ class EnginePushExchangeTest {
         try (var prefill = new ExchangeNode(LLAMA, PREFILL)) {
             HandoffRole push;
             try (var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
-                decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL));
+                decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL));
                 push = metaserver.asked.take();
             }
 
@@ -200,7 +156,7 @@ class EnginePushExchangeTest {
             prefill.awaitAllFree();
             try (var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
                 metaserver.prefill = Optional.of(prefill);
-                Outcome next = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+                Outcome next = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
                 assertThat(next.tokens()).isEqualTo(prompt.generated());
                 assertThat(next.finished().usage().handoff().recomputeReason()).isEmpty();
             }
@@ -214,7 +170,7 @@ class EnginePushExchangeTest {
         metaserver.expect(prompt);
         try (var prefill = new ExchangeNode(LLAMA, PREFILL);
                 var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
-            TokenStream stream = decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL));
+            TokenStream stream = decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL));
             HandoffRole push = metaserver.asked.take();
             stream.close();
             decode.awaitAllFree();
@@ -233,7 +189,7 @@ class EnginePushExchangeTest {
         metaserver.expect(prompt);
         try (var prefill = new ExchangeNode(LLAMA, PREFILL);
                 var decode = new ExchangeNode(LLAMA, DECODE, metaserver)) {
-            TokenStream waiting = decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL));
+            TokenStream waiting = decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL));
             TokenStream pushing = prefill.submit(prompt.id(), prompt, metaserver.asked.take());
             pushing.close();
 
@@ -268,13 +224,13 @@ class EnginePushExchangeTest {
                     "stuck", Arrays.copyOf(prompt.tokenIds(), 30), List.of(1), prompt.topLogits(), prompt.tolerance());
             TokenStream stuck = prefill.submit("stuck", small, HandoffParams.parse(target));
 
-            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(URL)));
+            Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
 
             assertThat(outcome.tokens()).isEqualTo(prompt.generated());
             assertThat(outcome.finished().usage().handoff().recomputeReason()).isEmpty();
             assertThat(read(stuck).failure()).hasMessageContaining("no answer from");
             prefill.awaitAllFree();
-            await(() -> decode.engine.status().load().awaitingKv() == 0);
+            await(() -> decode.replicas.getFirst().status().load().awaitingKv() == 0);
         }
     }
 

@@ -14,6 +14,7 @@ import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -27,107 +28,172 @@ import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.TensorGroup;
+import dev.tandem.transfer.TransferCounter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A node with a model of its own, cut over some ranks, and an engine that takes part in exchanges over real sockets. */
+/** A node with a model of its own, cut over some ranks, and engines that take part in exchanges over real sockets. */
 final class ExchangeNode implements AutoCloseable {
     static final int MODEL_LENGTH = 512;
     static final int BLOCKS = 200;
     static final Duration LONG = Duration.ofMinutes(2);
 
-    /** What a test may choose. */
-    record Setup(Part part, int tpSize, int blockSize, Terms terms, boolean caches) {
+    /**
+     * What a test may choose.
+     *
+     * @param bytesPerSecond most KV that leaves; 0 for no bound
+     */
+    record Setup(Part part, Ranks ranks, Memory memory, Terms terms, long bytesPerSecond) {
         static Setup of(Role role, Connector connector) {
-            return new Setup(new Part(role, connector), 1, 16, new Terms(LONG, LONG, FailurePolicy.RECOMPUTE), true);
+            return new Setup(
+                    new Part(role, connector),
+                    new Ranks(1, 1),
+                    new Memory(16, true),
+                    new Terms(LONG, LONG, FailurePolicy.RECOMPUTE),
+                    0);
         }
 
         Setup withTpSize(int size) {
-            return new Setup(part, size, blockSize, terms, caches);
+            return withRanks(new Ranks(1, size));
+        }
+
+        Setup withRanks(Ranks some) {
+            return new Setup(part, some, memory, terms, bytesPerSecond);
         }
 
         Setup withBlockSize(int size) {
-            return new Setup(part, tpSize, size, terms, caches);
-        }
-
-        Setup withLease(Duration lease) {
-            return new Setup(
-                    part, tpSize, blockSize, new Terms(lease, terms.fetchTimeout(), terms.failurePolicy()), caches);
-        }
-
-        Setup withFetchTimeout(Duration timeout) {
-            return new Setup(
-                    part, tpSize, blockSize, new Terms(terms.leaseTimeout(), timeout, terms.failurePolicy()), caches);
+            return new Setup(part, ranks, new Memory(size, memory.caches()), terms, bytesPerSecond);
         }
 
         Setup withoutCache() {
-            return new Setup(part, tpSize, blockSize, terms, false);
+            return new Setup(part, ranks, new Memory(memory.blockSize(), false), terms, bytesPerSecond);
+        }
+
+        Setup withLease(Duration lease) {
+            return with(new Terms(lease, terms.fetchTimeout(), terms.failurePolicy()));
+        }
+
+        Setup withFetchTimeout(Duration timeout) {
+            return with(new Terms(terms.leaseTimeout(), timeout, terms.failurePolicy()));
         }
 
         Setup failing() {
-            return new Setup(
-                    part,
-                    tpSize,
-                    blockSize,
-                    new Terms(terms.leaseTimeout(), terms.fetchTimeout(), FailurePolicy.FAIL),
-                    caches);
+            return with(new Terms(terms.leaseTimeout(), terms.fetchTimeout(), FailurePolicy.FAIL));
+        }
+
+        private Setup with(Terms others) {
+            return new Setup(part, ranks, memory, others, bytesPerSecond);
+        }
+
+        Setup withPace(long bytes) {
+            return new Setup(part, ranks, memory, terms, bytes);
         }
     }
 
-    final Engine engine;
+    /** Replicas, and tensor-parallel ranks of each. */
+    record Ranks(int dp, int tp) {}
+
+    /** Tokens of a block, and whether prefixes are kept. */
+    record Memory(int blockSize, boolean caches) {}
+
+    final List<Engine> replicas = new ArrayList<>();
+    private final HandoffHub hub;
+    private final Setup setup;
+    private final Peers peers;
     private final Checkpoint checkpoint;
     private final List<KernelThreads> threads = new ArrayList<>();
-    private final HandoffHub hub;
 
     ExchangeNode(Path path, Setup setup) {
         this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")));
     }
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
+        this(path, setup, messenger, new Peers.FromTicket(1));
+    }
+
+    /** A node that finds its peers in a rank table. */
+    ExchangeNode(Path path, Setup setup, Peers.FromRankTable peers) {
+        this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")), peers);
+    }
+
+    private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {
+        this.setup = setup;
+        this.peers = peers;
         this.hub = HandoffHub.start(
-                new HandoffHub.Setup("127.0.0.1", messenger, 0), setup.part().connector());
+                new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()),
+                setup.part().connector());
         this.checkpoint = Checkpoint.open(path);
-        var group = new TensorGroup(setup.tpSize(), false);
+        for (int dp = 0; dp < setup.ranks().dp(); dp++) {
+            replicas.add(replica(dp));
+        }
+    }
+
+    private Engine replica(int dp) {
+        int tpSize = setup.ranks().tp();
+        var group = new TensorGroup(tpSize, false);
         var shards = new ArrayList<EngineParts.Shard>();
-        for (int tp = 0; tp < setup.tpSize(); tp++) {
+        for (int tp = 0; tp < tpSize; tp++) {
             threads.add(new KernelThreads(1));
             var context = new RankContext(
-                    new Rank(tp, setup.tpSize(), 0, 1),
+                    new Rank(tp, tpSize, dp, setup.ranks().dp()),
                     group.member(tp),
                     KernelSelection.best().kernels(),
                     threads.getLast(),
                     Optional.empty());
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
-            var pool = new KvPool(model.kvLayout(setup.blockSize(), DType.F32), BLOCKS);
+            var pool = new KvPool(model.kvLayout(setup.memory().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        var handoff = new HandoffConfig(setup.part().role().name(), 0, setup.part(), 1, setup.terms());
-        var config =
-                new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), setup.caches(), 0, Optional.of(handoff));
-        this.engine = Engine.start(config, new EngineParts(0, shards, Optional.of(hub)), Duration.ofMillis(20));
+        String name = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
+        var config = new EngineConfig(
+                MODEL_LENGTH,
+                new Limits(64, 8, 64, true),
+                setup.memory().caches(),
+                0,
+                Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));
+        return Engine.start(config, new EngineParts(dp, shards, Optional.of(hub)), Duration.ofMillis(20));
     }
 
     TokenStream submit(String id, Prompt prompt, HandoffRole role) {
-        var options = SamplingOptions.greedy(prompt.generated().size()).ignoringEndOfText();
-        return engine.submit(new Request(id, prompt.tokenIds(), options, role, LONG));
+        return submit(0, id, prompt, role);
     }
 
+    TokenStream submit(int replica, String id, Prompt prompt, HandoffRole role) {
+        var options = SamplingOptions.greedy(prompt.generated().size()).ignoringEndOfText();
+        return replicas.get(replica).submit(new Request(id, prompt.tokenIds(), options, role, LONG));
+    }
+
+    /** Of all replicas. */
     long count(EngineCounter counter) {
-        return engine.status().counters().get(counter);
+        return replicas.stream()
+                .mapToLong(replica -> replica.status().counters().get(counter))
+                .sum();
     }
 
     void awaitAllFree() {
-        await(() -> engine.status().blocks().free() == BLOCKS);
+        for (Engine replica : replicas) {
+            await(() -> replica.status().blocks().free() == BLOCKS);
+            assertThat(replica.status().failure()).isEmpty();
+        }
         assertThat(count(EngineCounter.INTEGRITY_FAILURES)).isZero();
-        assertThat(engine.status().failure()).isEmpty();
+    }
+
+    /** A counter of the transfer engine. */
+    long transferred(TransferCounter counter) {
+        return hub.transferCounters().stream()
+                .filter(reading -> reading.name().equalsIgnoreCase(counter.name()))
+                .findFirst()
+                .orElseThrow()
+                .value();
     }
 
     @Override
     public void close() {
-        engine.close();
+        replicas.forEach(Engine::close);
         hub.close();
         threads.forEach(KernelThreads::close);
         checkpoint.close();

@@ -8,13 +8,13 @@ import java.util.Arrays;
 
 /**
  * Which experts the rows of a pass chose, and with which weights: first by row, then turned round, by expert with its rows ascending.
- * Buffers are taken once. A row's choice depends on nothing but its own scores.
+ * Buffers are taken once and filled again for every layer. A row's choice depends on nothing but its own scores.
  *
  * <p>Experts are chosen by score plus correction among those of the best groups, a group being as good as its two best experts together;
  * they are weighted by the score alone, divided by the chosen scores' sum where the model says so, times a factor (DeepSeek-V3,
  * arXiv:2412.19437, section 2.1.2). One group and no correction make it the plain choice of the largest (Qwen3-MoE).
  */
-final class ExpertChoice {
+public final class ExpertChoice {
     /** Keeps a sum of scores that are all 0 from dividing; it changes no other sum. */
     private static final float SMALLEST_SUM = 1e-20f;
 
@@ -163,12 +163,12 @@ final class ExpertChoice {
     }
 
     /** The experts of a row, best first, for tests: [active]. */
-    int[] chosenOf(int row) {
+    public int[] chosenOf(int row) {
         return Arrays.copyOfRange(chosen, row * active, (row + 1) * active);
     }
 
     /** The weights beside {@link #chosenOf}. */
-    float[] weightsOf(int row) {
+    public float[] weightsOf(int row) {
         return Arrays.copyOfRange(weights, row * active, (row + 1) * active);
     }
 }

@@ -15,6 +15,11 @@ import dev.tandem.parallel.Rank;
 @SuppressWarnings("ArrayRecordComponent") // buffers, never compared
 public record ExpertScratch(
         SwiGluScratch inner, RoutingScratch routing, GatherBuffer result, int[] fromRows, int[] packedRows) {
+    /** What the rows of the running layer choose. */
+    public ExpertChoice choice() {
+        return routing.choice();
+    }
+
     /** Scratch for passes of at most {@code rows} rows. */
     public static ExpertScratch of(Rank rank, int rows, int hiddenSize, Experts experts) {
         var packedRows = new int[rows];

@@ -9,6 +9,11 @@ import dev.tandem.parallel.ExpertRows;
  * @param rows what is sent to experts
  */
 public record RemoteExpertScratch(RoutingScratch routing, ExpertRows rows) {
+    /** What the rows of the running layer choose. */
+    public ExpertChoice choice() {
+        return routing.choice();
+    }
+
     /**
      * Scratch for passes of at most {@code rows} rows.
      *

@@ -7,6 +7,7 @@ import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.DecoderLayer;
+import dev.tandem.layer.ExpertChoice;
 import dev.tandem.layer.RankContext;
 import dev.tandem.layer.StepRows;
 import dev.tandem.model.TokenBatch.Chunk;
@@ -74,7 +75,12 @@ final class Decoder implements Model {
 
     /** Positions that the rows of the last attention read, where an indexer chose them, for the same tests. */
     Optional<SelectedPositions> selected() {
-        return stack.selected();
+        return stack.choices().positions();
+    }
+
+    /** Experts that the rows of the last mixture chose, for the same tests. */
+    Optional<ExpertChoice> chosenExperts() {
+        return stack.choices().experts();
     }
 
     @Override

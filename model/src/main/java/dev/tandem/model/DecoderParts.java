@@ -10,7 +10,6 @@ import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.RotaryTables;
-import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.AttentionForm;
@@ -20,6 +19,7 @@ import dev.tandem.layer.AttentionWeights.HeadNorms;
 import dev.tandem.layer.DecoderLayer;
 import dev.tandem.layer.Embedding;
 import dev.tandem.layer.ExpertBank;
+import dev.tandem.layer.ExpertChoice;
 import dev.tandem.layer.ExpertScratch;
 import dev.tandem.layer.FeedForward;
 import dev.tandem.layer.GroupedQueryAttention;
@@ -38,6 +38,7 @@ import dev.tandem.layer.ShardedLinear;
 import dev.tandem.layer.SharedExpert;
 import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
+import dev.tandem.model.DecoderStack.Choices;
 import dev.tandem.parallel.ExpertExchange;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Partition;
@@ -104,17 +105,18 @@ final class DecoderParts {
 
     /** Llama 2 and 3, and what has their shape (SmolLM2): dense layers, heads as projected. */
     Decoder llama() {
-        return groupedQuery(layer -> Optional.empty(), mlps());
+        return groupedQuery(layer -> Optional.empty(), mlps(), Optional.empty());
     }
 
     /** Qwen3: dense layers, query and key heads normed before the rotary embedding. */
     Decoder qwen3() {
-        return groupedQuery(this::headNorms, mlps());
+        return groupedQuery(this::headNorms, mlps(), Optional.empty());
     }
 
     /** Qwen3-MoE: as Qwen3, every feed-forward layer a mixture of experts. */
     Decoder qwen3Moe() {
-        return groupedQuery(this::headNorms, mixturesOfExperts());
+        Mixtures mixtures = mixturesOfExperts();
+        return groupedQuery(this::headNorms, mixtures.layers(), Optional.of(mixtures.choice()));
     }
 
     /**
@@ -126,17 +128,20 @@ final class DecoderParts {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
         var attentions = new LatentParts(context, limits, attention, weights, tables);
-        IntFunction<FeedForward> mixtures = mixturesOfExperts();
+        Mixtures mixtures = mixturesOfExperts();
         boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
-        IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures;
+        IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures.layers();
         return stacked(
                 attentions::attention,
-                layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures : mlps).apply(layer),
-                attentions.selected());
+                layer -> (config.feedForward().expertsOf(layer).isPresent() ? mixtures.layers() : mlps).apply(layer),
+                new Choices(attentions.selected(), Optional.of(mixtures.choice())));
     }
 
     /** @param headNorms norms of a layer's query and key heads */
-    private Decoder groupedQuery(IntFunction<Optional<HeadNorms>> headNorms, IntFunction<FeedForward> feedForwards) {
+    private Decoder groupedQuery(
+            IntFunction<Optional<HeadNorms>> headNorms,
+            IntFunction<FeedForward> feedForwards,
+            Optional<ExpertChoice> choice) {
         if (!(config.attention() instanceof GroupedQuery attention)) {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
@@ -152,13 +157,13 @@ final class DecoderParts {
                         rotary,
                         scratch),
                 feedForwards,
-                Optional.empty());
+                new Choices(Optional.empty(), choice));
     }
 
     private Decoder stacked(
             IntFunction<Attention> attentions,
             IntFunction<FeedForward> feedForwards,
-            Optional<SelectedPositions> selected) {
+            Choices choices) {
         Tensor table = weights.tensor("model.embed_tokens.weight");
         var layers = new ArrayList<DecoderLayer>();
         for (int layer = 0; layer < config.layers(); layer++) {
@@ -175,7 +180,7 @@ final class DecoderParts {
                 layers,
                 norm("model.norm.weight"),
                 ShardedLinear.byRank(context, head),
-                selected);
+                choices);
         weights.requireAllRead();
         return new Decoder(context, config, limits, stack);
     }
@@ -193,12 +198,15 @@ final class DecoderParts {
         return layer -> new Mlp(context, swiGlu(name(layer, "mlp.")), scratch);
     }
 
+    /** Mixtures of experts by layer, and what the running one of them chooses. */
+    private record Mixtures(IntFunction<FeedForward> layers, ExpertChoice choice) {}
+
     /** Mixtures of experts, for layers that have them, with a shared expert where the model has one. */
-    private IntFunction<FeedForward> mixturesOfExperts() {
+    private Mixtures mixturesOfExperts() {
         Experts experts = config.feedForward()
                 .experts()
                 .orElseThrow(() -> new IllegalStateException(config.architecture() + " without experts"));
-        IntFunction<FeedForward> chosen = context.experts()
+        Mixtures chosen = context.experts()
                 .map(exchange -> remoteExperts(exchange, experts))
                 .orElseGet(() -> localExperts(experts));
         int sharedSize = experts.dense().sharedSize();
@@ -207,24 +215,29 @@ final class DecoderParts {
         }
         SwiGluScratch scratch = SwiGluScratch.of(context.rank(), limits.maxRows(), sharedSize);
         GatherBuffer result = GatherBuffer.of(context.rank(), limits.maxRows(), config.hiddenSize());
-        return layer -> new SharedExpert(
-                context,
-                chosen.apply(layer),
-                new Mlp(context, swiGlu(name(layer, "mlp.shared_experts.")), scratch),
-                result);
+        return new Mixtures(
+                layer -> new SharedExpert(
+                        context,
+                        chosen.layers().apply(layer),
+                        new Mlp(context, swiGlu(name(layer, "mlp.shared_experts.")), scratch),
+                        result),
+                chosen.choice());
     }
 
-    private IntFunction<FeedForward> localExperts(Experts experts) {
+    private Mixtures localExperts(Experts experts) {
         ExpertScratch scratch = ExpertScratch.of(context.rank(), limits.maxRows(), config.hiddenSize(), experts);
-        return layer -> new MixtureOfExperts(context, router(layer, experts), experts(layer), scratch);
+        return new Mixtures(
+                layer -> new MixtureOfExperts(context, router(layer, experts), experts(layer), scratch),
+                scratch.choice());
     }
 
-    private IntFunction<FeedForward> remoteExperts(ExpertExchange exchange, Experts experts) {
+    private Mixtures remoteExperts(ExpertExchange exchange, Experts experts) {
         var scratch = RemoteExpertScratch.of(context.rank().tpSize(), limits.maxRows(), config.hiddenSize(), experts);
-        return layer -> {
+        IntFunction<FeedForward> layers = layer -> {
             experts(layer); // whoever owns them has them from the same checkpoint: here they are only checked
             return new RemoteExperts(context, exchange, router(layer, experts), layer, scratch);
         };
+        return new Mixtures(layers, scratch.choice());
     }
 
     private RouterWeights router(int layer, Experts experts) {

@@ -3,6 +3,7 @@ package dev.tandem.model;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.layer.DecoderLayer;
 import dev.tandem.layer.Embedding;
+import dev.tandem.layer.ExpertChoice;
 import dev.tandem.layer.RmsNorm;
 import dev.tandem.layer.ShardedLinear;
 import java.util.List;
@@ -15,14 +16,22 @@ import java.util.Optional;
  * @param layers decoder layers
  * @param finalNorm before the head
  * @param head [vocabulary of this rank, hidden]
- * @param selected positions that the attention of all layers reads, where an indexer chooses them
+ * @param choices of the running layer
  */
 record DecoderStack(
         Embedding embedding,
         List<DecoderLayer> layers,
         RmsNorm finalNorm,
         ShardedLinear head,
-        Optional<SelectedPositions> selected) {
+        Choices choices) {
+    /**
+     * What the running layer has chosen for each row, in buffers that all layers share.
+     *
+     * @param positions that attention reads, where an indexer chooses them
+     * @param experts where layers are mixtures of them
+     */
+    record Choices(Optional<SelectedPositions> positions, Optional<ExpertChoice> experts) {}
+
     DecoderStack {
         layers = List.copyOf(layers);
     }

@@ -36,6 +36,14 @@ public final class GoldenTensors {
                 .toList();
     }
 
+    /** Names that begin so, without that beginning. */
+    public List<String> namesBehind(String beginning) {
+        return header.propertyNames().stream()
+                .filter(name -> name.startsWith(beginning))
+                .map(name -> name.substring(beginning.length()))
+                .toList();
+    }
+
     public float[] floats(String name) {
         ByteBuffer data = data(name, "F32");
         var values = new float[data.remaining() / Float.BYTES];

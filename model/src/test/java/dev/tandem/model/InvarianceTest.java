@@ -51,7 +51,8 @@ class InvarianceTest {
                 "qwen3-moe-w8a8",
                 "gguf/qwen3-q8_0.gguf",
                 "deepseek-v3",
-                "deepseek-v3.2"
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
             })
     void shouldNotDependOnOtherSequences(String name) {
         try (var rank = new TestRank(path(name), plain())) {
@@ -86,7 +87,15 @@ class InvarianceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama", "qwen3-moe", "gguf/llama-q8_0.gguf", "deepseek-v3", "deepseek-v3.2"})
+    @ValueSource(
+            strings = {
+                "llama",
+                "qwen3-moe",
+                "gguf/llama-q8_0.gguf",
+                "deepseek-v3",
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
+            })
     void shouldNotDependOnThreads(String name) {
         assertSameBits(longest(name, plain().withThreads(3)), longest(name, plain()));
     }
@@ -99,7 +108,8 @@ class InvarianceTest {
                 "gguf/qwen3-moe-q4_0.gguf",
                 "gguf/llama-q8_0.gguf",
                 "deepseek-v3",
-                "deepseek-v3.2"
+                "deepseek-v3.2",
+                "deepseek-v3.2-w8a8"
             })
     void shouldNotDependOnKernels(String name) {
         assertSameBits(longest(name, plain()), longest(name, Setup.plain(new ScalarKernels())));

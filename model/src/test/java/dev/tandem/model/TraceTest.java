@@ -7,15 +7,18 @@ import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvPlane;
+import dev.tandem.layer.ExpertChoice;
 import dev.tandem.model.TestRank.Setup;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -23,6 +26,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TraceTest {
     private static final float HIDDEN_TOLERANCE = 2e-4f;
     private static final float CACHE_TOLERANCE = 5e-5f;
+    private static final float WEIGHT_TOLERANCE = 2e-5f;
 
     @ParameterizedTest
     @ValueSource(
@@ -71,6 +75,57 @@ class TraceTest {
                 assertThat(chosen.get(layer)).as("layer %d", layer).containsExactly(trace.ints("index.topk." + layer));
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"qwen3-moe", "qwen3-moe-w8a8", "deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8"})
+    void shouldChooseGoldenExpertsWithGoldenWeights(String name) {
+        Path folder = TestRank.GOLDEN.resolve(name);
+        var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
+        int[] prompt = promptOfTrace(folder);
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+            ExpertChoice choice = rank.decoder().chosenExperts().orElseThrow();
+            var byLayer = new ArrayList<List<Expert>>();
+            var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
+            rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
+                if (layer > 0) {
+                    byLayer.add(experts(choice, prompt.length)); // of the layer before: this one has only stored
+                }
+            });
+            byLayer.add(experts(choice, prompt.length));
+            List<Integer> layers = trace.namesBehind("router.ids.").stream()
+                    .map(Integer::valueOf)
+                    .toList();
+            assertThat(layers).hasSizeGreaterThanOrEqualTo(2);
+            for (int layer : layers) {
+                List<Expert> chosen = byLayer.get(layer);
+                assertThat(chosen.stream().mapToInt(Expert::id).toArray())
+                        .as("layer %d", layer)
+                        .containsExactly(trace.ints("router.ids." + layer));
+                float[] weights = trace.floats("router.weights." + layer);
+                for (int i = 0; i < weights.length; i++) {
+                    assertThat(chosen.get(i).weight())
+                            .as("layer %d choice %d", layer, i)
+                            .isCloseTo(weights[i], within(WEIGHT_TOLERANCE));
+                }
+            }
+        }
+    }
+
+    private record Expert(int id, float weight) {}
+
+    /** Of all rows one after the other, the weightiest of a row first. */
+    private static List<Expert> experts(ExpertChoice choice, int rows) {
+        var experts = new ArrayList<Expert>();
+        for (int row = 0; row < rows; row++) {
+            int[] ids = choice.chosenOf(row);
+            float[] weights = choice.weightsOf(row);
+            IntStream.range(0, ids.length)
+                    .mapToObj(i -> new Expert(ids[i], weights[i]))
+                    .sorted(Comparator.comparing(Expert::weight).reversed())
+                    .forEach(experts::add);
+        }
+        return experts;
     }
 
     /** Ascending, padded with -1: [rows, most]. */

@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -51,19 +52,24 @@ final class LocalEngines implements AutoCloseable {
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
         return HandoffHub.start(
-                new HandoffHub.Setup(config.announcedHost(), messenger, pace),
+                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
                 part(transfer).connector());
     }
 
-    /** Starts one engine after the other; when one does not start, those before it are closed. */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks) {
+    /**
+     * Starts one engine after the other; when one does not start, those before it are closed.
+     *
+     * @param devices of this node in the rank table, where its connector needs one
+     */
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<OwnDevices> devices) {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.hub.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
                 started.engines.put(
-                        parts.dpRank(), Engine.start(engineConfig(config, plan, parts.dpRank()), connected, warmUp));
+                        parts.dpRank(),
+                        Engine.start(engineConfig(config, plan, parts.dpRank(), devices), connected, warmUp));
             }
             return started;
         } catch (RuntimeException e) {
@@ -84,7 +90,8 @@ final class LocalEngines implements AutoCloseable {
                 .findFirst();
     }
 
-    private static EngineConfig engineConfig(NodeConfig config, RankPlan plan, int dpRank) {
+    private static EngineConfig engineConfig(
+            NodeConfig config, RankPlan plan, int dpRank, Optional<OwnDevices> devices) {
         ServeFlags flags = config.flags();
         return new EngineConfig(
                 plan.maxModelLength(),
@@ -95,17 +102,23 @@ final class LocalEngines implements AutoCloseable {
                         flags.scheduler().isPrefillChunked()),
                 flags.cache().cachesPrefixes(),
                 flags.model().generation().seed(),
-                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer, dpRank)));
+                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
     }
 
-    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank) {
+    private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<OwnDevices> devices) {
+        return devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
+                .orElseGet(() -> new Peers.FromTicket(peerTpSize(transfer)));
+    }
+
+    private static HandoffConfig handoffConfig(
+            NodeConfig config, KvTransferConfig transfer, int dpRank, Peers peers) {
         // As vLLM names the engines of several data-parallel ranks.
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
         return new HandoffConfig(
                 transfer.engineId() + suffix,
                 config.ports().orElseThrow().sideChannel(dpRank, 0),
                 part(transfer),
-                peerTpSize(transfer),
+                peers,
                 new HandoffConfig.Terms(
                         config.environment().handoff().lease(),
                         config.environment().handoff().fetch(),
@@ -123,7 +136,7 @@ final class LocalEngines implements AutoCloseable {
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
                 switch (transfer.connector()) {
-                    case PULL -> HandoffConfig.Connector.PULL;
+                    case PULL, DATA_DIST -> HandoffConfig.Connector.PULL;
                     case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
                 });
     }

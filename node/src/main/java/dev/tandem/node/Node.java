@@ -38,10 +38,11 @@ public final class Node implements AutoCloseable {
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
-        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.announcedHost()));
+        Optional<OwnDevices> devices = OwnDevices.of(config);
+        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
         var opened = new Opened();
         try {
-            Node node = start(config, opened);
+            Node node = start(config, opened, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
         } catch (EngineException e) {
@@ -57,7 +58,8 @@ public final class Node implements AutoCloseable {
         }
     }
 
-    private static Node start(NodeConfig config, Opened opened) throws InterruptedException {
+    private static Node start(NodeConfig config, Opened opened, Optional<OwnDevices> devices)
+            throws InterruptedException {
         ServeFlags flags = config.flags();
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
@@ -69,7 +71,7 @@ public final class Node implements AutoCloseable {
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         opened.add(ranks::close);
         LOG.info("stage=\"warming up kernels\"");
-        LocalEngines engines = LocalEngines.start(config, plan, ranks);
+        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
         opened.add(engines::close);
         var own = new Deployment.Own(
                 Deployment.terms(

@@ -39,7 +39,9 @@ public final class Main {
         verbs.put("proxy", new ProxyCommand());
         verbs.put("inspect", new InspectCommand());
         verbs.put("quantize", new QuantizeCommand());
+        verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
+        verbs.put("verify", new VerifyCommand());
         return verbs;
     }
 

@@ -10,6 +10,8 @@ import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
+import dev.tandem.ops.verify.Report;
+import dev.tandem.ops.verify.Target;
 import dev.tandem.ops.verify.Verification;
 import java.io.Console;
 import java.io.IOException;
@@ -30,7 +32,7 @@ import org.slf4j.LoggerFactory;
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Main.Verb {
     private static final Duration START_LIMIT = Duration.ofMinutes(5);
-    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(2);
+    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
@@ -197,24 +199,43 @@ final class UpCommand implements Main.Verb {
                 topology.decode().getFirst().settings().flags().get("api-key"));
     }
 
-    /** Asks the question; a process that dies meanwhile ends the wait. */
+    /** Verifies the cluster; a process that dies meanwhile ends the wait. */
     private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
-        var verification = new Verification(topology.gateway(), topology.model().servedName(), apiKey(topology));
-        var asked = new CompletableFuture<Verification.Answer>();
-        Thread.ofVirtual().name("verification").start(() -> verification.ask(asked));
+        String model = topology.model().servedName();
+        var verification = new Verification(
+                Target.of(topology.gateway()),
+                new Verification.Question(Optional.of(model), apiKey(topology), Verification.PROMPT),
+                List.of(),
+                Verification.Limits.DEFAULT);
+        var seen = new CompletableFuture<Report>();
+        Thread worker = Thread.ofVirtual().name("verification").start(() -> run(verification, seen));
         long deadlineNs = System.nanoTime() + VERIFY_LIMIT.toNanos();
-        while (!asked.isDone() && cluster.dead().isEmpty() && System.nanoTime() < deadlineNs) {
+        while (!seen.isDone() && cluster.dead().isEmpty() && System.nanoTime() < deadlineNs) {
             Thread.sleep(POLL_PERIOD_MS);
         }
         Optional<Child> dead = cluster.dead();
-        if (!asked.isDone()) {
+        if (!seen.isDone()) {
+            worker.interrupt();
             dead.ifPresentOrElse(
                     child -> display.died(child, TAIL_LINES),
-                    () -> display.line("failed", "no answer after " + VERIFY_LIMIT.toSeconds() + " s"));
+                    () -> display.line("failed", "not verified after " + VERIFY_LIMIT.toSeconds() + " s"));
             return false;
         }
-        display.answer(asked.join(), verification);
-        return asked.join().isWell();
+        Report report = seen.join();
+        display.report(report, verification.curl(model));
+        return report.isWell() && report.isDisaggregated();
+    }
+
+    /** Completes {@code seen} in any case. */
+    private static void run(Verification verification, CompletableFuture<Report> seen) {
+        try {
+            seen.complete(verification.run(row -> {}));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            seen.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            seen.completeExceptionally(e);
+        }
     }
 
     /** Reports a process that dies, once each; ends when none is left. */

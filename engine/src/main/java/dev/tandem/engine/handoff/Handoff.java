@@ -34,6 +34,7 @@ public final class Handoff implements AutoCloseable {
     private final HandoffHub hub;
     private final List<KvPool> pools; // [tensor ranks]
     private final String incarnation = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
+    private final SideChannelDialect dialect;
     private final HandoffLedger ledger;
     private final PullConnector connector;
     private final PushSender sender;
@@ -55,7 +56,8 @@ public final class Handoff implements AutoCloseable {
         long leaseNs = config.terms().leaseTimeout().toNanos();
         long quietNs = 2 * Math.max(leaseNs, config.terms().fetchTimeout().toNanos());
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), quietNs, directory);
-        var doneRule = DoneRule.of(pools.getFirst().layout(), pools.size(), config.peerTpSize());
+        this.dialect = SideChannelDialect.of(config);
+        var doneRule = dialect.doneRule(pools.getFirst().layout(), pools.size());
         this.ledger = new HandoffLedger(
                 new HandoffLedger.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
         this.receiver = new PushReceiver(
@@ -98,12 +100,13 @@ public final class Handoff implements AutoCloseable {
         requireAlike(poolsByTpRank);
         Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
-                "engine={} connector={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
+                "engine={} connector={} peers={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
                 config.connector(),
+                config.peers() instanceof Peers.FromRankTable ? "rank table" : "tickets",
                 config.role(),
                 poolsByTpRank.size(),
-                hub.host(),
+                hub.sideChannelHost(),
                 handoff.sideChannelPort,
                 hub.transfers().segmentName(),
                 handoff.incarnation);
@@ -145,14 +148,15 @@ public final class Handoff implements AutoCloseable {
         }
         int port = hub.channel()
                 .listen(
-                        hub.host(),
+                        hub.sideChannelHost(),
                         config.sideChannelPort(),
                         pools.size(),
                         (firstPort, rank) -> new HandoffService(
                                 metadata.get(rank),
                                 new HandoffService.Place(hub.host(), firstPort, rank, pools.size()),
                                 new HandoffService.Books(ledger, receiver),
-                                hub.adders()));
+                                hub.adders(),
+                                dialect));
         regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent
         return port;
     }
@@ -183,14 +187,21 @@ public final class Handoff implements AutoCloseable {
         for (int id = lease.firstVirtualId(); id < lease.endVirtualId(); id++) {
             virtualIds.add(id);
         }
+        return ticket(requestId, virtualIds, lastTokenId);
+    }
+
+    /** LLMDataDistCMgrConnector writes the number of ranks as a string, and does not tell the token. */
+    private HandoffTicket ticket(String requestId, List<Integer> virtualIds, int lastTokenId) {
+        boolean isDataDist = config.peers() instanceof Peers.FromRankTable;
         Map<String, Object> further = Map.of(
                 HandoffTicket.REQUEST_ID,
                 requestId,
                 HandoffTicket.INCARNATION,
                 incarnation,
                 HandoffTicket.TP_SIZE,
-                pools.size());
-        return new HandoffTicket(config.engineId(), hub.host(), sideChannelPort, virtualIds, lastTokenId, further);
+                isDataDist ? Integer.toString(pools.size()) : pools.size());
+        return new HandoffTicket(
+                config.engineId(), hub.host(), sideChannelPort, virtualIds, isDataDist ? -1 : lastTokenId, further);
     }
 
     /** P: ends a lease at once; the blocks come back through {@link #poll}. An unknown id is ignored: the lease may just have ended. */
@@ -236,7 +247,9 @@ public final class Handoff implements AutoCloseable {
             throw new EngineException(
                     EngineException.Kind.INVALID,
                     what + " needs kv_connector "
-                            + (connector == Connector.PULL ? "MooncakeConnector" : "MooncakeLayerwiseConnector")
+                            + (connector == Connector.PULL
+                                    ? "MooncakeConnector or LLMDataDistCMgrConnector"
+                                    : "MooncakeLayerwiseConnector")
                             + "; this node runs the other one");
         }
     }

@@ -35,6 +35,7 @@ public final class HandoffHub implements AutoCloseable {
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     private final String host;
+    private final String sideChannelHost;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
     private final HandoffCounters counters = new HandoffCounters();
@@ -48,6 +49,7 @@ public final class HandoffHub implements AutoCloseable {
 
     private HandoffHub(Setup setup, HandoffLimits limits, TransferEngine transfers) {
         this.host = setup.host();
+        this.sideChannelHost = setup.sideChannelHost();
         this.limits = limits;
         this.messenger = setup.messenger();
         this.transfers = transfers;
@@ -60,11 +62,17 @@ public final class HandoffHub implements AutoCloseable {
     /**
      * What a process brings.
      *
-     * @param host announced address; both listeners bind exactly it
+     * @param host announced address; the transfer engine binds exactly it
+     * @param sideChannelHost what the side channel binds, exactly
      * @param messenger carries invitations of layerwise pushes; not closed
      * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
      */
-    public record Setup(String host, Invitation.Messenger messenger, long bytesPerSecond) {
+    public record Setup(String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+        /** A process whose side channel binds the announced address. */
+        public Setup(String host, Invitation.Messenger messenger, long bytesPerSecond) {
+            this(host, host, messenger, bytesPerSecond);
+        }
+
         /** A process whose engines pull: nobody is invited. */
         public static Setup of(String host) {
             return new Setup(
@@ -114,6 +122,11 @@ public final class HandoffHub implements AutoCloseable {
     /** The address that peers are told. */
     public String host() {
         return host;
+    }
+
+    /** The address that the side channel binds. */
+    String sideChannelHost() {
+        return sideChannelHost;
     }
 
     /** Counters of the handoffs of this process. */

@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.kv.KvLayout;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -32,6 +33,19 @@ class DoneCountTest {
     void shouldExpectWhatAForeignDecodeEngineSends(int heads, int prefill, int decode, int messages, int atOnePort) {
         assertThat(DoneRule.of(KvFixtures.layout(16, 1, heads, 8), prefill, decode))
                 .isEqualTo(new DoneRule(prefill, messages, atOnePort));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        // P, D, messages, at one port
+        "16, 16, 16, 1",
+        "16, 4, 4, 1",
+        "16, 1, 1, 1",
+        "4, 16, 16, 4"
+    })
+    void shouldCountCachesWithoutHeadsAsOneHead(int prefill, int decode, int messages, int atOnePort) {
+        KvLayout latents = KvFixtures.latents(1, 16).getFirst();
+        assertThat(DoneRule.of(latents, prefill, decode)).isEqualTo(new DoneRule(prefill, messages, atOnePort));
     }
 
     @Test

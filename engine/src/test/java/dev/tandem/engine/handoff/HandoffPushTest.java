@@ -1,13 +1,14 @@
 package dev.tandem.engine.handoff;
 
+import static dev.tandem.engine.handoff.HandoffReplica.HOST;
+import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
+import static dev.tandem.engine.handoff.HandoffReplica.TERMS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
@@ -16,9 +17,7 @@ import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
-import dev.tandem.kv.KvPool;
-import dev.tandem.parallel.Rank;
-import dev.tandem.parallel.Shard;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.SpanBatch;
 import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferConfig;
@@ -27,7 +26,6 @@ import dev.tandem.transfer.TransferException.Kind;
 import java.lang.foreign.Arena;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +34,6 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
@@ -48,15 +45,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A prefill and a decode engine that push, with all sockets real; the test plays the engine loops, the ranks and the metaserver. */
 @Timeout(120)
 class HandoffPushTest {
-    private static final String HOST = "127.0.0.1";
     private static final String METASERVER = "http://gateway/v1/metaserver";
     private static final Invitation.Draft DRAFT =
             new Invitation.Draft(METASERVER, Map.of(), Duration.ofMinutes(10).toNanos());
-    private static final int HEADS = 4;
-    private static final int LAYERS = 3;
-    private static final int PROMPT = 75;
     private static final int[] HERE = {7, 2, 3, 9, 4};
-    private static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -70,22 +62,33 @@ class HandoffPushTest {
     @ParameterizedTest
     @CsvSource({"1, 1, 16", "2, 1, 16", "1, 2, 16", "8, 1, 16", "8, 2, 32", "4, 4, 16", "2, 8, 8", "1, 4, 8"})
     void shouldWriteEveryLayerIntoTheDecodeEnginesRanks(int prefillSize, int decodeSize, int decodeBlockSize) {
-        Replica prefill = prefill(prefillSize);
-        Replica decode = decode(decodeSize, decodeBlockSize);
+        exchange(prefill(prefillSize), decode(decodeSize, decodeBlockSize));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"16, 16, 16", "16, 4, 32", "4, 16, 8", "16, 1, 16"})
+    void shouldWriteCachesWithoutHeadsIntoEveryRank(int prefillSize, int decodeSize, int decodeBlockSize) {
+        exchange(
+                prefill(KvFixtures.latents(prefillSize, 16)), decode(KvFixtures.latents(decodeSize, decodeBlockSize)));
+    }
+
+    private static void exchange(Replica prefill, Replica decode) {
         int[] there = decode.blocks();
         HandoffTicket target = decode.await("r", there, 0);
         prefill.write(5);
         prefill.push("r", target);
         prefill.computeAll("r", PROMPT);
 
-        assertThat(prefill.next())
+        assertThat(prefill.node.next())
                 .isInstanceOfSatisfying(
-                        PushDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
-        assertThat(decode.next())
+                        PushDone.class,
+                        done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
+        assertThat(decode.node.next())
                 .isInstanceOfSatisfying(
-                        FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
-        decode.assertHolds(there, 0, 5);
-        assertThat(decode.handoff.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
+                        FetchDone.class,
+                        done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
+        decode.node.assertHolds(there, 0, 5);
+        assertThat(decode.handoff().nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
 
     @Test
@@ -95,14 +98,14 @@ class HandoffPushTest {
         int[] there = decode.blocks();
         prefill.push("r", decode.await("r", there, 0));
         for (int chunkEnd : List.of(20, 33, 64, PROMPT)) {
-            for (int layer = 0; layer < LAYERS; layer++) {
-                KvFixtures.write(prefill.pools.getFirst(), HERE, 0, chunkEnd, 5);
+            for (int layer = 0; layer < KvFixtures.LAYERS; layer++) {
+                KvFixtures.write(prefill.node.pools.getFirst(), HERE, 0, chunkEnd, 5);
                 prefill.stored("r", 0, layer, chunkEnd);
             }
         }
-        assertThat(prefill.next()).isInstanceOf(PushDone.class);
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(there, 0, 5);
+        assertThat(prefill.node.next()).isInstanceOf(PushDone.class);
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
+        decode.node.assertHolds(there, 0, 5);
     }
 
     @Test
@@ -114,12 +117,12 @@ class HandoffPushTest {
         prefill.write(5);
         prefill.push("r", target);
         prefill.computeAll("r", PROMPT);
-        assertThat(prefill.next())
+        assertThat(prefill.node.next())
                 .isInstanceOfSatisfying(
                         PushDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * (PROMPT - 32)));
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(HERE, 32, 5);
+                        done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * (PROMPT - 32)));
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
+        decode.node.assertHolds(HERE, 32, 5);
     }
 
     @Test
@@ -128,18 +131,18 @@ class HandoffPushTest {
         Replica decode = decode(1, 16);
         prefill.push("r", decode.await("r", HERE, 0));
         prefill.write(5);
-        for (int layer = 0; layer < LAYERS; layer++) {
+        for (int layer = 0; layer < KvFixtures.LAYERS; layer++) {
             prefill.stored("r", 0, layer, PROMPT);
         }
-        for (int layer = 0; layer < LAYERS - 1; layer++) {
+        for (int layer = 0; layer < KvFixtures.LAYERS - 1; layer++) {
             prefill.stored("r", 1, layer, PROMPT);
         }
-        prefill.stored("r", 1, LAYERS - 1, PROMPT - 1);
+        prefill.stored("r", 1, KvFixtures.LAYERS - 1, PROMPT - 1);
         prefill.settle();
-        assertThat(decode.handoff.poll(0)).isEmpty();
-        prefill.stored("r", 1, LAYERS - 1, PROMPT);
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(HERE, 0, 5);
+        assertThat(decode.handoff().poll(0)).isEmpty();
+        prefill.stored("r", 1, KvFixtures.LAYERS - 1, PROMPT);
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
+        decode.node.assertHolds(HERE, 0, 5);
     }
 
     @Test
@@ -148,7 +151,7 @@ class HandoffPushTest {
         Replica decode = decode(1, 16);
         prefill.push("r", decode.await("r", HERE, 0));
         prefill.stored("r", 0, 0, 20);
-        prefill.handoff.cancelPush("r", "its client has gone");
+        prefill.handoff().cancelPush("r", "its client has gone");
         prefill.assertPushFailed(Kind.CANCELLED, "its client has gone");
         decode.assertFetchFailed(Kind.PEER_GONE, "its client has gone");
     }
@@ -157,7 +160,7 @@ class HandoffPushTest {
     void shouldTellTheDecodeNodeOfAPushThatNeverBegins() {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
-        prefill.handoff.refusePush("r", decode.await("r", HERE, 0), "the queue is full");
+        prefill.handoff().refusePush("r", decode.await("r", HERE, 0), "the queue is full");
         decode.assertFetchFailed(Kind.PEER_GONE, "the queue is full");
     }
 
@@ -166,7 +169,7 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThat(decode.handoff.poll(TERMS.leaseTimeout().toNanos()))
+        assertThat(decode.handoff().poll(TERMS.leaseTimeout().toNanos()))
                 .singleElement()
                 .isInstanceOfSatisfying(
                         FetchFailed.class,
@@ -175,7 +178,7 @@ class HandoffPushTest {
         prefill.push("r", target);
         prefill.computeAll("r", PROMPT);
         prefill.assertPushFailed(Kind.REJECTED, "peer refuses the address");
-        assertThat(KvFixtures.snapshot(decode.pools.getFirst())).containsOnly(0);
+        assertThat(KvFixtures.snapshot(decode.node.pools.getFirst())).containsOnly(0);
     }
 
     /** The same request id comes again while the first push is still on its way: its word is not for the second. */
@@ -184,17 +187,17 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket earlier = decode.await("r", HERE, 0);
-        decode.handoff.cancelFetch("r");
+        decode.handoff().cancelFetch("r");
         decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
         HandoffTicket later = decode.await("r", HERE, 0);
-        prefill.handoff.refusePush("r", earlier, "the first one failed");
+        prefill.handoff().refusePush("r", earlier, "the first one failed");
         prefill.tell(SideChannelCodec.encodeDoneSending("r", earlier.blockIds().getFirst()), earlier, false);
-        assertThat(decode.handoff.poll(0)).isEmpty();
+        assertThat(decode.handoff().poll(0)).isEmpty();
         prefill.write(5);
         prefill.push("r", later);
         prefill.computeAll("r", PROMPT);
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(HERE, 0, 5);
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
+        decode.node.assertHolds(HERE, 0, 5);
     }
 
     /** v0.11.0rc1's prefill ranks write another layout and say done without naming a lease. */
@@ -205,7 +208,7 @@ class HandoffPushTest {
         byte[] plain = java.util.HexFormat.of().parseHex("92c410646f6e655f73656e64696e675f6d7367a172");
         prefill(1).tell(plain, target, true);
         decode.assertFetchFailed(Kind.REJECTED, "does not tell how it lays KV out");
-        assertThat(decode.handoff.counters().get(HandoffCounter.PUSHES_FOREIGN)).isEqualTo(1);
+        assertThat(decode.handoff().counters().get(HandoffCounter.PUSHES_FOREIGN)).isEqualTo(1);
     }
 
     @Test
@@ -214,7 +217,7 @@ class HandoffPushTest {
         decode.invite("r", HERE, 0);
         decode.invited().answered.accept(Optional.of("status 502: prefill failed"));
         decode.assertFetchFailed(Kind.PEER_GONE, METASERVER + ": status 502: prefill failed");
-        assertThat(decode.handoff.counters().get(HandoffCounter.INVITATIONS_FAILED))
+        assertThat(decode.handoff().counters().get(HandoffCounter.INVITATIONS_FAILED))
                 .isEqualTo(1);
     }
 
@@ -225,11 +228,11 @@ class HandoffPushTest {
         decode.invite("r", HERE, 0);
         Invited invited = decode.invited();
         invited.answered.accept(Optional.empty());
-        assertThat(decode.handoff.poll(0)).isEmpty();
+        assertThat(decode.handoff().poll(0)).isEmpty();
         prefill.write(5);
         prefill.push("r", invited.target());
         prefill.computeAll("r", PROMPT);
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
     }
 
     @Test
@@ -241,7 +244,7 @@ class HandoffPushTest {
                 var arena = Arena.ofShared()) {
             long address = told.planeAddresses().getFirst()
                     + target.blockIds().getFirst()
-                            * decode.pools.getFirst().layout().blockBytes(0);
+                            * decode.node.pools.getFirst().layout().blockBytes(0);
             var spans = new SpanBatch(arena.allocate(64), new long[] {0, address, 64});
             String peer = HOST + ":" + told.transferPort();
             assertThat(writer.write(peer, spans, TERMS.fetchTimeout())
@@ -249,7 +252,7 @@ class HandoffPushTest {
                             .join()
                             .bytes())
                     .isEqualTo(64);
-            decode.handoff.cancelFetch("r");
+            decode.handoff().cancelFetch("r");
             decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
             Transfer late = writer.write(peer, spans, TERMS.fetchTimeout());
             assertThatThrownBy(() -> late.done().join())
@@ -267,12 +270,12 @@ class HandoffPushTest {
         prefill.push("lost", dying.await("lost", HERE, 0));
         prefill.stored("lost", 0, 0, PROMPT);
         prefill.settle();
-        dying.close();
-        opened.remove(dying);
+        dying.node.close();
+        opened.remove(dying.node);
         prefill.stored("lost", 0, 1, PROMPT);
         prefill.push("r", other.await("r", HERE, 0));
         prefill.computeAll("r", PROMPT);
-        var events = List.of(prefill.next(), prefill.next());
+        var events = List.of(prefill.node.next(), prefill.node.next());
         assertThat(events)
                 .anySatisfy(event -> assertThat(event)
                         .isInstanceOfSatisfying(
@@ -283,7 +286,7 @@ class HandoffPushTest {
                         .isInstanceOfSatisfying(
                                 PushFailed.class,
                                 failed -> assertThat(failed.requestId()).isEqualTo("lost")));
-        other.assertHolds(HERE, 0, 5);
+        other.node.assertHolds(HERE, 0, 5);
     }
 
     @Test
@@ -291,14 +294,14 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        prefill.handoff.push(new PromptBlocks("r", 40, 0, new int[] {7, 2, 3}), target);
+        prefill.handoff().push(new PromptBlocks("r", 40, 0, new int[] {7, 2, 3}), target);
         prefill.assertPushFailed(Kind.REJECTED, "names 5 blocks of 16 tokens, but a prompt of 40 tokens has 3");
         decode.assertFetchFailed(Kind.PEER_GONE, "names 5 blocks");
     }
 
     @Test
     void shouldRefuseItsOwnEngineId() {
-        Replica prefill = replica("1", hub(noMessenger()), Role.PRODUCER, 1, 16);
+        Replica prefill = replica("1", noMessenger(), Role.PRODUCER, KvFixtures.heads(1, 16));
         Replica decode = decode(1, 16);
         prefill.push("r", decode.await("r", HERE, 0));
         prefill.assertPushFailed(Kind.REJECTED, "each node needs its own");
@@ -310,14 +313,14 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThatThrownBy(() -> prefill.handoff.lend("r", HERE, 1, 0))
+        assertThatThrownBy(() -> prefill.handoff().lend("r", HERE, 1, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("needs kv_connector MooncakeConnector");
-        assertThatThrownBy(() -> decode.handoff.push(new PromptBlocks("r", PROMPT, 0, HERE), target))
+        assertThatThrownBy(() -> decode.handoff().push(new PromptBlocks("r", PROMPT, 0, HERE), target))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_consumer pushes nothing");
         assertThatThrownBy(
-                        () -> prefill.handoff.receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
+                        () -> prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_producer receives nothing");
         assertThatThrownBy(() -> decode.await("r", HERE, 0))
@@ -332,18 +335,18 @@ class HandoffPushTest {
         prefill.write(5);
         HandoffTicket target = decode.await("r", HERE, 0);
         for (int token = 1; token <= PROMPT; token++) {
-            for (int layer = 0; layer < LAYERS; layer++) {
+            for (int layer = 0; layer < KvFixtures.LAYERS; layer++) {
                 prefill.stored("r", 0, layer, token); // before the push has begun: nobody listens yet
             }
         }
         prefill.push("r", target);
         for (int token = 1; token <= PROMPT; token++) {
-            for (int layer = 0; layer < LAYERS; layer++) {
+            for (int layer = 0; layer < KvFixtures.LAYERS; layer++) {
                 prefill.stored("r", 0, layer, token);
             }
         }
-        assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(HERE, 0, 5);
+        assertThat(decode.node.next()).isInstanceOf(FetchDone.class);
+        decode.node.assertHolds(HERE, 0, 5);
     }
 
     private static Invitation.Messenger noMessenger() {
@@ -351,28 +354,35 @@ class HandoffPushTest {
     }
 
     private Replica prefill(int tpSize) {
-        return replica("0", hub(noMessenger()), Role.PRODUCER, tpSize, 16);
+        return prefill(KvFixtures.heads(tpSize, 16));
+    }
+
+    private Replica prefill(List<KvLayout> layouts) {
+        return replica("0", noMessenger(), Role.PRODUCER, layouts);
     }
 
     private Replica decode(int tpSize, int blockSize) {
-        var invitations = new LinkedBlockingQueue<Invited>();
-        HandoffHub hub = hub((invitation, answered) -> invitations.add(new Invited(invitation, answered)));
-        Replica replica = replica("1", hub, Role.CONSUMER, tpSize, blockSize);
-        replica.invitations = invitations;
-        return replica;
+        return decode(KvFixtures.heads(tpSize, blockSize));
     }
 
-    private HandoffHub hub(Invitation.Messenger messenger) {
+    private Replica decode(List<KvLayout> layouts) {
+        var invitations = new LinkedBlockingQueue<Invited>();
+        Replica replica = replica(
+                "1",
+                (invitation, answered) -> invitations.add(new Invited(invitation, answered)),
+                Role.CONSUMER,
+                layouts);
+        return new Replica(replica.node, invitations);
+    }
+
+    private Replica replica(
+            String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
         var hub = HandoffHub.startCold(new HandoffHub.Setup(HOST, messenger, 0), HandoffLimits.standard());
         opened.push(hub);
-        return hub;
-    }
-
-    private Replica replica(String engineId, HandoffHub hub, Role role, int tpSize, int blockSize) {
         var config = new HandoffConfig(engineId, 0, new Part(role, Connector.LAYERWISE), 1, TERMS);
-        var replica = new Replica(config, hub, tpSize, blockSize);
-        opened.push(replica);
-        return replica;
+        var node = new HandoffReplica(config, hub, layouts);
+        opened.push(node);
+        return new Replica(node, new LinkedBlockingQueue<>());
     }
 
     /** What a metaserver got. */
@@ -385,30 +395,14 @@ class HandoffPushTest {
         }
     }
 
-    /** One data-parallel replica: a pool for each rank, and the engine loop's waiting for events. */
-    private static final class Replica implements AutoCloseable {
-        final List<KvPool> pools = new ArrayList<>();
-        final HandoffHub hub;
-        final Handoff handoff;
-        BlockingQueue<Invited> invitations = new LinkedBlockingQueue<>();
-        private final Semaphore wakes = new Semaphore(0);
-        private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
-
-        Replica(HandoffConfig config, HandoffHub hub, int tpSize, int blockSize) {
-            this.hub = hub;
-            for (int rank = 0; rank < tpSize; rank++) {
-                Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
-                pools.add(new KvPool(KvFixtures.rank(blockSize, LAYERS, 8, heads.from(), heads.size(), HEADS), 12));
-            }
-            this.handoff = Handoff.start(config, pools, hub, wakes::release);
+    /** A replica of either side, and what a test does with it. */
+    private record Replica(HandoffReplica node, BlockingQueue<Invited> invitations) {
+        Handoff handoff() {
+            return node.handoff;
         }
 
         int[] blocks() {
-            int[] blocks = new int[pools.getFirst().layout().blocksFor(PROMPT)];
-            for (int block = 0; block < blocks.length; block++) {
-                blocks[block] = blocks.length - block;
-            }
-            return blocks;
+            return node.blocks();
         }
 
         /** Invites, and gives what the prefill node will be told. */
@@ -418,7 +412,7 @@ class HandoffPushTest {
         }
 
         void invite(String requestId, int[] blocks, int cachedTokens) {
-            handoff.receive(new PromptBlocks(requestId, PROMPT, cachedTokens, blocks), DRAFT, 0);
+            handoff().receive(new PromptBlocks(requestId, PROMPT, cachedTokens, blocks), DRAFT, 0);
         }
 
         Invited invited() {
@@ -426,16 +420,16 @@ class HandoffPushTest {
         }
 
         void push(String requestId, HandoffTicket target) {
-            handoff.push(new PromptBlocks(requestId, PROMPT, 0, HERE), target);
+            handoff().push(new PromptBlocks(requestId, PROMPT, 0, HERE), target);
         }
 
         void stored(String requestId, int rank, int layer, int tokens) {
-            handoff.stored(List.of(new PushProgress(requestId, tokens)), rank, layer);
+            handoff().stored(List.of(new PushProgress(requestId, tokens)), rank, layer);
         }
 
         void computeAll(String requestId, int tokens) {
-            for (int layer = 0; layer < LAYERS; layer++) {
-                for (int rank = 0; rank < pools.size(); rank++) {
+            for (int layer = 0; layer < KvFixtures.LAYERS; layer++) {
+                for (int rank = 0; rank < node.pools.size(); rank++) {
                     stored(requestId, rank, layer, tokens);
                 }
             }
@@ -444,87 +438,37 @@ class HandoffPushTest {
         /** Returns when the poller has seen what was posted before. */
         void settle() {
             var seen = new CompletableFuture<Boolean>();
-            hub.channel().execute(() -> seen.complete(true));
+            node.hub.channel().execute(() -> seen.complete(true));
             seen.orTimeout(10, TimeUnit.SECONDS).join();
         }
 
         /** Sends a message to the side channel that a ticket names. */
         void tell(byte[] message, HandoffTicket target, boolean isAwaited) {
-            var answer = new CompletableFuture<byte[]>();
-            String endpoint = SideChannel.endpoint(target.host(), Integer.toString(target.port()));
-            hub.channel()
-                    .execute(() -> hub.channel()
-                            .questions()
-                            .ask(endpoint, message, answer::complete, answer::completeExceptionally));
-            assertThat(SideChannelCodec.isAcknowledgement(
-                            answer.orTimeout(10, TimeUnit.SECONDS).join()))
+            assertThat(SideChannelCodec.isAcknowledgement(node.ask(target.host(), target.port(), message)))
                     .isEqualTo(isAwaited);
         }
 
         PeerMetadata metadata() {
-            var answer = new CompletableFuture<byte[]>();
-            String endpoint = SideChannel.endpoint(HOST, Integer.toString(handoff.sideChannelPort()));
-            hub.channel()
-                    .execute(() -> hub.channel()
-                            .questions()
-                            .ask(
-                                    endpoint,
-                                    SideChannelCodec.encodeGetMetadata(),
-                                    answer::complete,
-                                    answer::completeExceptionally));
             return SideChannelCodec.decodeMetadata(
-                    answer.orTimeout(10, TimeUnit.SECONDS).join());
+                    node.ask(HOST, handoff().sideChannelPort(), SideChannelCodec.encodeGetMetadata()));
         }
 
         void write(long seed) {
-            pools.forEach(pool -> KvFixtures.write(pool, HERE, 0, PROMPT, seed));
-        }
-
-        long tokenBytes() {
-            return pools.stream().mapToLong(pool -> pool.layout().tokenBytes()).sum();
-        }
-
-        void assertHolds(int[] blocks, int from, long seed) {
-            for (KvPool pool : pools) {
-                try (var expected = new KvPool(pool.layout(), pool.blockCount())) {
-                    KvFixtures.write(expected, blocks, from, PROMPT, seed);
-                    assertThat(KvFixtures.snapshot(pool)).isEqualTo(KvFixtures.snapshot(expected));
-                }
-            }
+            node.write(HERE, seed);
         }
 
         void assertPushFailed(Kind kind, String message) {
-            assertThat(next()).isInstanceOfSatisfying(PushFailed.class, failed -> {
+            assertThat(node.next()).isInstanceOfSatisfying(PushFailed.class, failed -> {
                 assertThat(failed.cause()).hasMessageContaining(message);
                 assertThat(failed.cause().kind()).isEqualTo(kind);
             });
         }
 
         void assertFetchFailed(Kind kind, String message) {
-            assertThat(next()).isInstanceOfSatisfying(FetchFailed.class, failed -> {
+            assertThat(node.next()).isInstanceOfSatisfying(FetchFailed.class, failed -> {
                 assertThat(failed.cause()).hasMessageContaining(message);
                 assertThat(failed.cause().kind()).isEqualTo(kind);
             });
-        }
-
-        HandoffEvent next() {
-            while (unread.isEmpty()) {
-                try {
-                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS))
-                            .as("woken")
-                            .isTrue();
-                } catch (InterruptedException e) {
-                    throw new IllegalStateException(e);
-                }
-                unread.addAll(handoff.poll(0));
-            }
-            return unread.remove();
-        }
-
-        @Override
-        public void close() {
-            handoff.close();
-            pools.forEach(KvPool::close);
         }
     }
 }

@@ -1,32 +1,28 @@
 package dev.tandem.engine.handoff;
 
+import static dev.tandem.engine.handoff.HandoffReplica.HOST;
+import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
+import static dev.tandem.engine.handoff.HandoffReplica.TERMS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
-import dev.tandem.parallel.Rank;
-import dev.tandem.parallel.Shard;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -36,11 +32,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Engines of several ranks each, with all sockets real; the test plays the engine loops. */
 @Timeout(120)
 class HandoffRanksTest {
-    private static final String HOST = "127.0.0.1";
-    private static final int HEADS = 4;
-    private static final int PROMPT = 75;
     private static final int[] LENT = {7, 2, 3, 9, 4};
-    private static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -54,20 +46,27 @@ class HandoffRanksTest {
     @ParameterizedTest
     @CsvSource({"8, 1, 16", "8, 2, 16", "4, 4, 16", "1, 4, 16", "2, 8, 16", "8, 2, 32", "1, 4, 8", "16, 16, 16"})
     void shouldBringTheBytesBetweenUnequalRanks(int prefillSize, int decodeSize, int decodeBlockSize) {
-        Replica prefill = replica("0", hub(), Role.PRODUCER, prefillSize, decodeSize, 16);
-        Replica decode = replica("1", hub(), Role.CONSUMER, decodeSize, 1, decodeBlockSize);
+        exchange(KvFixtures.heads(prefillSize, 16), KvFixtures.heads(decodeSize, decodeBlockSize));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"16, 16, 16", "16, 4, 32", "4, 16, 8", "16, 1, 16"})
+    void shouldBringCachesWithoutHeadsToEveryRank(int prefillSize, int decodeSize, int decodeBlockSize) {
+        exchange(KvFixtures.latents(prefillSize, 16), KvFixtures.latents(decodeSize, decodeBlockSize));
+    }
+
+    private void exchange(List<KvLayout> prefillLayouts, List<KvLayout> decodeLayouts) {
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, prefillLayouts, decodeLayouts.size());
+        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, decodeLayouts, 1);
         prefill.write(LENT, 5);
         HandoffTicket ticket = overTheWire(prefill.handoff.lend("r", LENT, 42, 0));
-        assertThat(ticket.tpSize()).hasValue(prefillSize);
-        int[] local = new int[decode.pools.getFirst().layout().blocksFor(PROMPT)];
-        for (int block = 0; block < local.length; block++) {
-            local[block] = local.length - block;
-        }
+        assertThat(ticket.tpSize()).hasValue(prefillLayouts.size());
+        int[] local = decode.blocks();
         decode.handoff.fetch("r", ticket, PROMPT, 0, local, 0);
         assertThat(decode.next())
                 .isInstanceOfSatisfying(
                         FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.tokenBytes() * PROMPT));
-        decode.assertHolds(local, 5);
+        decode.assertHolds(local, 0, 5);
         assertThat(prefill.next())
                 .isInstanceOfSatisfying(
                         LeaseEnded.class, ended -> assertThat(ended.reason()).isEqualTo(Reason.RELEASED));
@@ -77,11 +76,11 @@ class HandoffRanksTest {
     void shouldServeSeveralReplicasOfOneProcessOverOneTransferEngine() {
         HandoffHub prefillHub = hub();
         HandoffHub decodeHub = hub();
-        var prefills = new ArrayList<Replica>();
-        var decodes = new ArrayList<Replica>();
+        var prefills = new ArrayList<HandoffReplica>();
+        var decodes = new ArrayList<HandoffReplica>();
         for (int replica = 0; replica < 3; replica++) {
-            prefills.add(replica("0", prefillHub, Role.PRODUCER, 2, 1, 16));
-            decodes.add(replica("1", decodeHub, Role.CONSUMER, 1, 2, 16));
+            prefills.add(replica("0", prefillHub, Role.PRODUCER, 2, 1));
+            decodes.add(replica("1", decodeHub, Role.CONSUMER, 1, 2));
             prefills.get(replica).write(LENT, replica);
         }
         for (int replica = 0; replica < 3; replica++) {
@@ -90,7 +89,7 @@ class HandoffRanksTest {
         }
         for (int replica = 0; replica < 3; replica++) {
             assertThat(decodes.get(replica).next()).isInstanceOf(FetchDone.class);
-            decodes.get(replica).assertHolds(LENT, replica);
+            decodes.get(replica).assertHolds(LENT, 0, replica);
             assertThat(prefills.get(replica).next()).isInstanceOf(LeaseEnded.class);
         }
         assertThat(decodeHub.counters().get(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
@@ -99,9 +98,9 @@ class HandoffRanksTest {
     @Test
     void shouldGoOnServingWhenOneReplicaOfTheProcessCloses() throws Exception {
         HandoffHub hub = hub();
-        Replica first = replica("0", hub, Role.PRODUCER, 2, 1, 16);
-        Replica second = replica("0", hub, Role.PRODUCER, 2, 1, 16);
-        Replica decode = replica("1", hub(), Role.CONSUMER, 1, 2, 16);
+        HandoffReplica first = replica("0", hub, Role.PRODUCER, 2, 1);
+        HandoffReplica second = replica("0", hub, Role.PRODUCER, 2, 1);
+        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 2);
         HandoffTicket lost = first.handoff.lend("lost", LENT, 42, 0);
         first.close();
         opened.remove(first);
@@ -111,27 +110,27 @@ class HandoffRanksTest {
         var events = List.of(decode.next(), decode.next());
         assertThat(events).anySatisfy(event -> assertThat(event).isInstanceOf(FetchDone.class));
         assertThat(events).anySatisfy(event -> assertThat(event).isInstanceOf(FetchFailed.class));
-        decode.assertHolds(LENT, 5);
+        decode.assertHolds(LENT, 0, 5);
     }
 
     /** A ticket that says no size, as v0.11.0rc1 writes it, and a gateway that drops unknown keys: the configured size holds. */
     @Test
     void shouldTakeTheConfiguredSizeWhenTheTicketSaysNone() {
-        Replica prefill = replica("0", hub(), Role.PRODUCER, 4, 1, 16);
-        Replica decode = replica("1", hub(), Role.CONSUMER, 1, 4, 16);
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 4, 1);
+        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 4);
         prefill.write(LENT, 5);
         HandoffTicket whole = prefill.handoff.lend("r", LENT, 42, 0);
         var bare = new HandoffTicket(whole.engineId(), whole.host(), whole.port(), whole.blockIds(), 42, Map.of());
         decode.handoff.fetch("r", bare, PROMPT, 0, LENT, 0);
         assertThat(decode.next()).isInstanceOf(FetchDone.class);
-        decode.assertHolds(LENT, 5);
+        decode.assertHolds(LENT, 0, 5);
         assertThat(prefill.next()).isInstanceOf(LeaseEnded.class);
     }
 
     @Test
     void shouldRefuseAPeerWithAnotherNumberOfRanksThanConfigured() {
-        Replica prefill = replica("0", hub(), Role.PRODUCER, 4, 1, 16);
-        Replica decode = replica("1", hub(), Role.CONSUMER, 1, 2, 16);
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 4, 1);
+        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 2);
         HandoffTicket whole = prefill.handoff.lend("r", LENT, 42, 0);
         var bare = new HandoffTicket(whole.engineId(), whole.host(), whole.port(), whole.blockIds(), 42, Map.of());
         decode.handoff.fetch("r", bare, PROMPT, 0, LENT, 0);
@@ -146,37 +145,51 @@ class HandoffRanksTest {
     /** Each of v0.11.0rc1's D ranks says done to the P ranks that it read, without a count. */
     @Test
     void shouldReleaseByTheCountOfPlainDoneMessages() {
-        Replica prefill = replica("0", hub(), Role.PRODUCER, 8, 2, 16);
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 8, 2);
         prefill.handoff.lend("r", LENT, 42, 0);
         for (int rank : List.of(0, 2, 2, 0, 4)) {
-            prefill.tellDone(rank, "r", Map.of());
+            tellDone(prefill, rank, Map.of());
         }
         assertThat(prefill.handoff.poll(0))
                 .as("three of four ports, two of them twice")
                 .isEmpty();
-        prefill.tellDone(6, "r", Map.of());
+        tellDone(prefill, 6, Map.of());
+        assertThat(prefill.next()).isInstanceOf(LeaseEnded.class);
+    }
+
+    /** A cache without heads counts as one head: each of v0.11.0rc1's D ranks reads one P rank, chosen by the request id. */
+    @ParameterizedTest
+    @CsvSource({"16, 16", "16, 4", "16, 1"})
+    void shouldReleaseCachesWithoutHeadsByOnePlainDoneMessageOfEachReader(int prefillSize, int decodeSize) {
+        HandoffReplica prefill =
+                replica("0", hub(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
+        prefill.handoff.lend("r", LENT, 42, 0);
+        for (int reader = 0; reader < decodeSize; reader++) {
+            assertThat(prefill.handoff.poll(0)).as("before reader %d", reader).isEmpty();
+            tellDone(prefill, (5 + reader) % prefillSize, Map.of());
+        }
         assertThat(prefill.next()).isInstanceOf(LeaseEnded.class);
     }
 
     @Test
     void shouldReleaseByTheCountThatNewerNodesAnnounce() {
-        Replica prefill = replica("0", hub(), Role.PRODUCER, 2, 8, 16);
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 2, 8);
         int port = prefill.handoff.sideChannelPort();
         prefill.handoff.lend("r", LENT, 42, 0);
         Map<Integer, Integer> announced = Map.of(port, 2, port + 1, 0, 9, 5);
-        prefill.tellDone(1, "r", announced);
-        prefill.tellDone(0, "r", announced);
+        tellDone(prefill, 1, announced);
+        tellDone(prefill, 0, announced);
         assertThat(prefill.handoff.poll(0)).isEmpty();
-        prefill.tellDone(0, "r", announced);
+        tellDone(prefill, 0, announced);
         assertThat(prefill.next()).isInstanceOf(LeaseEnded.class);
     }
 
     @Test
     void shouldNameThePortAndRankThatIsTaken() {
         HandoffHub hub = hub();
-        Replica first = replica("0", hub, Role.PRODUCER, 4, 1, 16);
+        HandoffReplica first = replica("0", hub, Role.PRODUCER, 4, 1);
         int third = first.handoff.sideChannelPort() + 2;
-        assertThatThrownBy(() -> replica("1", third, hub(), Role.PRODUCER, 2, 1, 16))
+        assertThatThrownBy(() -> replica(config("1", third, Role.PRODUCER, 1), hub(), KvFixtures.heads(2, 16)))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("tensor rank 0")
                 .hasMessageContaining(HOST + ":" + third + " (kv_port): the port is in use");
@@ -204,88 +217,31 @@ class HandoffRanksTest {
         return hub;
     }
 
-    private Replica replica(String engineId, HandoffHub hub, Role role, int tpSize, int peerTpSize, int blockSize) {
-        return replica(engineId, 0, hub, role, tpSize, peerTpSize, blockSize);
+    private HandoffReplica replica(
+            String engineId, HandoffHub hub, Role role, int tpSize, int peerTpSize) {
+        return replica(engineId, hub, role, KvFixtures.heads(tpSize, 16), peerTpSize);
     }
 
-    private Replica replica(
-            String engineId, int port, HandoffHub hub, Role role, int tpSize, int peerTpSize, int blockSize) {
-        var replica = new Replica(
-                new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS),
-                hub,
-                tpSize,
-                blockSize);
+    private HandoffReplica replica(
+            String engineId, HandoffHub hub, Role role, List<KvLayout> layouts, int peerTpSize) {
+        return replica(config(engineId, 0, role, peerTpSize), hub, layouts);
+    }
+
+    private HandoffReplica replica(HandoffConfig config, HandoffHub hub, List<KvLayout> layouts) {
+        var replica = new HandoffReplica(config, hub, layouts);
         opened.push(replica);
         return replica;
     }
 
-    /** One data-parallel replica: a pool for each rank, and the engine loop's waiting for events. */
-    private static final class Replica implements AutoCloseable {
-        final List<KvPool> pools = new ArrayList<>();
-        final HandoffHub hub;
-        final Handoff handoff;
-        private final Semaphore wakes = new Semaphore(0);
-        private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
+    private static HandoffConfig config(String engineId, int port, Role role, int peerTpSize) {
+        return new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS);
+    }
 
-        Replica(HandoffConfig config, HandoffHub hub, int tpSize, int blockSize) {
-            this.hub = hub;
-            for (int rank = 0; rank < tpSize; rank++) {
-                Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
-                pools.add(new KvPool(
-                        KvFixtures.rank(blockSize, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
-            }
-            this.handoff = Handoff.start(config, pools, hub, wakes::release);
-        }
-
-        void write(int[] blocks, long seed) {
-            pools.forEach(pool -> KvFixtures.write(pool, blocks, 0, PROMPT, seed));
-        }
-
-        long tokenBytes() {
-            return pools.stream().mapToLong(pool -> pool.layout().tokenBytes()).sum();
-        }
-
-        void assertHolds(int[] blocks, long seed) {
-            for (KvPool pool : pools) {
-                try (var expected = new KvPool(pool.layout(), pool.blockCount())) {
-                    KvFixtures.write(expected, blocks, 0, PROMPT, seed);
-                    assertThat(KvFixtures.snapshot(pool)).isEqualTo(KvFixtures.snapshot(expected));
-                }
-            }
-        }
-
-        /** Says done to one rank's port and waits for the answer. */
-        void tellDone(int rank, String requestId, Map<Integer, Integer> sends) {
-            byte[] message = SideChannelCodec.encodeDoneReceiving(requestId, HOST, new TreeMap<>(sends));
-            var answer = new CompletableFuture<byte[]>();
-            String endpoint = SideChannel.endpoint(HOST, Integer.toString(handoff.sideChannelPort() + rank));
-            hub.channel()
-                    .execute(() -> hub.channel()
-                            .questions()
-                            .ask(endpoint, message, answer::complete, answer::completeExceptionally));
-            assertThat(SideChannelCodec.isAcknowledgement(
-                            answer.orTimeout(10, TimeUnit.SECONDS).join()))
-                    .isTrue();
-        }
-
-        HandoffEvent next() {
-            while (unread.isEmpty()) {
-                try {
-                    assertThat(wakes.tryAcquire(60, TimeUnit.SECONDS))
-                            .as("woken")
-                            .isTrue();
-                } catch (InterruptedException e) {
-                    throw new IllegalStateException(e);
-                }
-                unread.addAll(handoff.poll(0));
-            }
-            return unread.remove();
-        }
-
-        @Override
-        public void close() {
-            handoff.close();
-            pools.forEach(KvPool::close);
-        }
+    /** Says done to one rank's port and waits for the answer. */
+    private static void tellDone(HandoffReplica replica, int rank, Map<Integer, Integer> sends) {
+        byte[] message = SideChannelCodec.encodeDoneReceiving("r", HOST, new TreeMap<>(sends));
+        int port = replica.handoff.sideChannelPort() + rank;
+        assertThat(SideChannelCodec.isAcknowledgement(replica.ask(HOST, port, message)))
+                .isTrue();
     }
 }

@@ -4,13 +4,19 @@ import dev.tandem.kernel.DType;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.kv.KvPool;
+import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.Shard;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 
 /** Pools whose every value says which plane, head, token and byte it is, so that a misplaced byte shows. */
 final class KvFixtures {
+    static final int LAYERS = 3;
+    private static final int HEADS = 4;
+
     private KvFixtures() {}
 
     /** Layers of K and V planes, all heads on one rank. */
@@ -27,6 +33,27 @@ final class KvFixtures {
             }
         }
         return new KvLayout(blockSize, planes);
+    }
+
+    /** Three layers of K and V planes of four heads, by rank of a group. */
+    static List<KvLayout> heads(int tpSize, int blockSize) {
+        var layouts = new ArrayList<KvLayout>();
+        for (int rank = 0; rank < tpSize; rank++) {
+            Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
+            layouts.add(rank(blockSize, LAYERS, 8, heads.from(), heads.size(), HEADS));
+        }
+        return layouts;
+    }
+
+    /** Three layers of latents, rotary keys and index keys, by rank of a group: each holds the whole. */
+    static List<KvLayout> latents(int tpSize, int blockSize) {
+        var planes = new ArrayList<KvPlane>();
+        for (int layer = 0; layer < LAYERS; layer++) {
+            planes.add(new KvPlane("latent." + layer, DType.BF16, 1, 12, 0, 1));
+            planes.add(new KvPlane("k_rope." + layer, DType.BF16, 1, 4, 0, 1));
+            planes.add(new KvPlane("index.k." + layer, DType.BF16, 1, 6, 0, 1));
+        }
+        return Collections.nCopies(tpSize, new KvLayout(blockSize, planes));
     }
 
     /** The byte that plane, head of the model, token and place in the head's row have in a prompt of this seed. */
@@ -87,7 +114,7 @@ final class KvFixtures {
             ids.add(id);
         }
         for (int swap = 0; swap < poolBlocks / 2; swap++) {
-            java.util.Collections.swap(ids, random.nextInt(poolBlocks), random.nextInt(poolBlocks));
+            Collections.swap(ids, random.nextInt(poolBlocks), random.nextInt(poolBlocks));
         }
         return ids.subList(0, count).stream().mapToInt(Integer::intValue).toArray();
     }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
@@ -16,10 +17,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ReadPlanTest {
@@ -44,19 +47,36 @@ class ReadPlanTest {
     private static void check(int modelHeads, int prefillSize, int decodeSize, int[] blockSizes) {
         try (var prefill = Engine.of(prefillSize, blockSizes[0], modelHeads, 0);
                 var decode = Engine.of(decodeSize, blockSizes[1], modelHeads, 7)) {
-            for (int rank = 0; rank < prefillSize; rank++) {
-                KvFixtures.write(prefill.pools.get(rank), prefill.blocks, 0, PROMPT, 3);
+            check(prefill, decode, blockSizes[1]);
+        }
+    }
+
+    private static void check(Engine prefill, Engine decode, int cached) {
+        prefill.pools.forEach(pool -> KvFixtures.write(pool, prefill.blocks, 0, PROMPT, 3));
+        for (ReadPlan.Read read : ReadPlan.of(order("r", prefill, decode, cached), prefill.metadata(), decode.pools)) {
+            prefill.copy(read.spans());
+        }
+        for (int rank = 0; rank < decode.pools.size(); rank++) {
+            assertThat(KvFixtures.snapshot(decode.pools.get(rank)))
+                    .as("rank %d of %d from %d ranks", rank, decode.pools.size(), prefill.pools.size())
+                    .isEqualTo(expected(decode, rank, cached));
+        }
+    }
+
+    /** Latents, rotary keys and index keys, which every rank holds whole: each of P's ranks gives as much as any other. */
+    @ParameterizedTest
+    @CsvSource({"16, 16, 16", "16, 4, 4", "4, 16, 4", "16, 1, 1"})
+    void shouldSpreadCachesWithoutHeadsOverThePeersRanks(int prefillSize, int decodeSize, int givingRanks) {
+        try (var prefill = Engine.of(KvFixtures.latents(prefillSize, 16), 0);
+                var decode = Engine.of(KvFixtures.latents(decodeSize, 8), 7)) {
+            check(prefill, decode, 8);
+            var bytes = new TreeMap<Integer, Long>();
+            for (ReadPlan.Read read : ReadPlan.of(order("r", prefill, decode, 8), prefill.metadata(), decode.pools)) {
+                prefill.bytesByRank(read.spans()).forEach((rank, some) -> bytes.merge(rank, some, Long::sum));
             }
-            int cached = blockSizes[1];
-            for (ReadPlan.Read read :
-                    ReadPlan.of(order("r", prefill, decode, cached), prefill.metadata(), decode.pools)) {
-                prefill.copy(read.spans());
-            }
-            for (int rank = 0; rank < decodeSize; rank++) {
-                assertThat(KvFixtures.snapshot(decode.pools.get(rank)))
-                        .as("rank %d of %d from %d ranks, %d heads", rank, decodeSize, prefillSize, modelHeads)
-                        .isEqualTo(expected(decode, rank, cached));
-            }
+            long each = (PROMPT - 8) * decode.pools.getFirst().layout().tokenBytes() * decodeSize / givingRanks;
+            assertThat(bytes).hasSize(givingRanks);
+            assertThat(bytes.values()).containsOnly(each);
         }
     }
 
@@ -80,7 +100,7 @@ class ReadPlanTest {
                 var ofRequest = new TreeSet<Integer>();
                 for (ReadPlan.Read read :
                         ReadPlan.of(order("cmpl-" + request, prefill, decode, 0), prefill.metadata(), decode.pools)) {
-                    ofRequest.addAll(prefill.ranksOf(read.spans()));
+                    ofRequest.addAll(prefill.bytesByRank(read.spans()).keySet());
                 }
                 assertThat(ofRequest).as("the two local ranks read from two").hasSize(2);
                 used.addAll(ofRequest);
@@ -133,13 +153,17 @@ class ReadPlanTest {
         private static final int PLANE_SHIFT = 48;
 
         static Engine of(int tpSize, int blockSize, int modelHeads, int seed) {
-            var pools = new ArrayList<KvPool>();
+            var layouts = new ArrayList<KvLayout>();
             for (int rank = 0; rank < tpSize; rank++) {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(modelHeads);
-                var layout = KvFixtures.rank(
-                        blockSize, LAYERS, HEAD_DIM, heads.from(), heads.to() - heads.from(), modelHeads);
-                pools.add(new KvPool(layout, layout.blocksFor(PROMPT) + 2));
+                layouts.add(KvFixtures.rank(blockSize, LAYERS, HEAD_DIM, heads.from(), heads.size(), modelHeads));
             }
+            return of(layouts, seed);
+        }
+
+        static Engine of(List<KvLayout> layouts, int seed) {
+            var pools = new ArrayList<KvPool>();
+            layouts.forEach(layout -> pools.add(new KvPool(layout, layout.blocksFor(PROMPT) + 2)));
             int count = pools.getFirst().blockCount();
             return new Engine(pools, KvFixtures.scattered(count - 2, count, new SplittableRandom(seed)));
         }
@@ -161,12 +185,12 @@ class ReadPlanTest {
             return metadata;
         }
 
-        TreeSet<Integer> ranksOf(SpanBatch spans) {
-            var ranks = new TreeSet<Integer>();
+        Map<Integer, Long> bytesByRank(SpanBatch spans) {
+            var bytes = new TreeMap<Integer, Long>();
             for (int span = 0; span < spans.spans(); span++) {
-                ranks.add((int) (spans.remoteAddress(span) >>> RANK_SHIFT) - 1);
+                bytes.merge((int) (spans.remoteAddress(span) >>> RANK_SHIFT) - 1, spans.bytes(span), Long::sum);
             }
-            return ranks;
+            return bytes;
         }
 
         void copy(SpanBatch spans) {

@@ -54,7 +54,12 @@ class SideChannelTest {
             0,
             1,
             (first, rank) ->
-                    new HandoffService(metadata, new HandoffService.Place(HOST, first, rank, 1), books, counters));
+                    new HandoffService(
+                            metadata,
+                            new HandoffService.Place(HOST, first, rank, 1),
+                            books,
+                            counters,
+                            new VerbDialect(1)));
 
     @AfterEach
     void close() {

@@ -141,7 +141,7 @@ public final class ExpertHub implements AutoCloseable {
         var after = new HashMap<Seat, ExpertPeer>();
         Seat own = setup.terms().seat();
         for (Seat seat : members.seats()) {
-            if (!seat.ranks().equals(own.ranks()) && seat.expertPort() != 0) {
+            if (!seat.ranks().equals(own.ranks()) && hasExperts(seat)) {
                 ExpertPeer known = before.remove(seat);
                 after.put(seat, known == null ? new ExpertPeer(seat, setup) : known);
             }
@@ -150,7 +150,14 @@ public final class ExpertHub implements AutoCloseable {
         before.values().forEach(ExpertPeer::close);
     }
 
-    /** Other processes, by ascending rank. */
+    /** False where no rank of a process owns experts: nobody needs a way there. */
+    private boolean hasExperts(Seat seat) {
+        int tpSize = setup.terms().spread().tpSize();
+        return seat.expertPort() != 0
+                && spread.areOwners(seat.ranks().from() * tpSize, seat.ranks().to() * tpSize);
+    }
+
+    /** Other processes that own experts, by ascending rank. */
     public List<PeerStatus> peers() {
         return map.peers().stream()
                 .map(peer -> new PeerStatus(peer.seat(), peer.downReason()))

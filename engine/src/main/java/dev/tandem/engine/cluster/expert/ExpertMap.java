@@ -24,7 +24,7 @@ record ExpertMap(List<Segment> segments) {
 
     /**
      * @param own this process
-     * @param peers the others that are there
+     * @param peers the others that are there and own experts
      */
     static ExpertMap of(ExpertSpread spread, int tpSize, Seat own, Map<Seat, ExpertPeer> peers) {
         var seats = new ArrayList<Seat>(peers.keySet());
@@ -43,7 +43,7 @@ record ExpertMap(List<Segment> segments) {
         return new ExpertMap(List.copyOf(segments));
     }
 
-    /** All other processes that own experts or could; by ascending rank. */
+    /** All other processes that are there and own experts, by ascending rank. */
     List<ExpertPeer> peers() {
         return segments.stream()
                 .map(segment -> segment.peer().orElse(null))

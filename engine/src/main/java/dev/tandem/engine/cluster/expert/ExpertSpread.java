@@ -20,6 +20,11 @@ record ExpertSpread(int experts, int ranks) {
         return rank * each + Math.min(rank, experts % ranks);
     }
 
+    /** Whether any of the ranks {@code [from, to)} owns an expert. */
+    boolean areOwners(int from, int to) {
+        return firstOf(from) < firstOf(to);
+    }
+
     /** The rank that owns the expert. */
     int ownerOf(int expert) {
         int each = experts / ranks;

@@ -71,6 +71,10 @@ class ExpertExchangeTest {
             }
             assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_SERVED))
                     .isZero();
+            assertThat(processes.getFirst().hub().peers())
+                    .as("nobody dials a process without experts")
+                    .extracting(ExpertHub.PeerStatus::seat)
+                    .containsExactly(processes.get(1).seat());
             assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_LOCAL))
                     .isZero();
         }
