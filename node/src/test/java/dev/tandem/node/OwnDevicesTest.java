@@ -115,7 +115,9 @@ class OwnDevicesTest {
     @Test
     void shouldNotExpectDevicesOfAHeadWithoutRanks() {
         String words = "--data-parallel-size 2 --data-parallel-size-local 0";
-        assertThat(own("kv_consumer", "127.0.22.3", words, Map.of()).orElseThrow().devices())
+        assertThat(own("kv_consumer", "127.0.22.3", words, Map.of())
+                        .orElseThrow()
+                        .devices())
                 .isEmpty();
     }
 
