@@ -12,6 +12,7 @@ import dev.tandem.ops.ranktable.DeviceKind;
 import dev.tandem.ops.ranktable.DeviceSource;
 import dev.tandem.ops.ranktable.HostNetwork;
 import dev.tandem.ops.ranktable.LocalNodes;
+import dev.tandem.ops.ranktable.RankTableFlags;
 import dev.tandem.ops.ranktable.RankTableRun;
 import dev.tandem.ops.ranktable.RankTableRun.Result;
 import dev.tandem.ops.host.RemoteRun;
