@@ -74,7 +74,10 @@ public final class RankTableRun {
         JsonNode own = own(plan.nodes().get(index));
         var seats = new Meeting.Seats(plan.nodes(), index, place.port());
         try (Meeting meeting = Meeting.open(seats, plan.subject(), left(deadlineNs), progress)) {
-            progress.accept("all nodes are here; exchanging their devices");
+            progress.accept(
+                    index == 0
+                            ? "all nodes are here; exchanging their devices"
+                            : "met " + plan.nodes().getFirst() + "; waiting for the devices of all nodes");
             List<NodeDevices> devices = devices(meeting.exchange("devices", own, left(deadlineNs)));
             return together(meeting, devices, deadlineNs);
         }
