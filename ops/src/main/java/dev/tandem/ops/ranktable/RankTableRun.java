@@ -36,7 +36,7 @@ public final class RankTableRun {
         public static final int DEFAULT_PORT = 6657;
 
         /** Long enough to start the command on all nodes by hand. */
-        public static final Duration DEFAULT_LIMIT = Duration.ofSeconds(120);
+        public static final Duration DEFAULT_LIMIT = Duration.ofMinutes(2);
     }
 
     /**
