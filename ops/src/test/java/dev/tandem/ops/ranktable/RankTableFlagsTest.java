@@ -1,11 +1,9 @@
-package dev.tandem.cli;
+package dev.tandem.ops.ranktable;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.ops.ranktable.DeviceCounts;
-import dev.tandem.ops.ranktable.DeviceKind;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
