@@ -5,7 +5,7 @@ import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.proxy.ProxyWords;
 import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
-import dev.tandem.ops.ranktable.RemoteRun.Ssh;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
