@@ -33,18 +33,22 @@ final class PairRules {
         for (NodeStart node : deployment.nodes()) {
             Optional<String> id = node.handoff().map(KvTransferConfig::engineId);
             NodeStart other = id.map(name -> owners.putIfAbsent(name, node)).orElse(null);
-            if (other == null || id.isEmpty()) {
-                continue;
-            }
-            if (node.isFoundByTicket()
-                    || other.isFoundByTicket()) { // by rank table equal ones are right, as the parser notes
+            if (other != null && (node.isFoundByTicket() || other.isFoundByTicket()) && !isOneEngine(node, other)) {
                 findings.error(
                         node.call().at(KV, "engine_id"),
-                        "engine_id " + id.get() + " is that of " + other.place()
+                        "engine_id " + id.orElseThrow() + " is that of " + other.place()
                                 + " too; a decode node takes one of the same id for itself",
                         "give each node its own engine_id");
             }
         }
+    }
+
+    /** Whether two nodes run replicas of one deployment, whose names differ by the rank behind the id. */
+    private static boolean isOneEngine(NodeStart node, NodeStart other) {
+        return node.parallel().data().size() > 1
+                && node.parallel().data().size() == other.parallel().data().size()
+                && node.parallel().head().equals(other.parallel().head())
+                && node.isPrefill() == other.isPrefill();
     }
 
     private static void connectors(NodeStart prefill, NodeStart decode, Findings findings) {

@@ -93,6 +93,13 @@ class ScriptCheckTest {
         });
     }
 
+    @Test
+    void shouldLetNodesOfOneDeploymentShareTheirEngineId() {
+        assertThat(joined().with("headless.sh", "\"engine_id\": \"2\"", "\"engine_id\": \"1\"")
+                        .faults())
+                .isEmpty();
+    }
+
     private static final String TABLE = "tandem ranktable --ips 198.51.100.1 198.51.100.2 --npus-per-node 2"
             + " --network-card-name eth0 --prefill-device-cnt 2 --decode-device-cnt 1 --output /shared/ranktable.json\n";
 

@@ -98,4 +98,22 @@ class TopologyCheckTest {
                             .isEqualTo("GLOO_SOCKET_IFNAME=no-such-card names no network interface of this machine");
                 });
     }
+
+    @Test
+    void shouldHoldTheRankTableAgainstTheNodesThatReadIt() throws IOException {
+        String deepSeek = Files.readString(TOPOLOGIES.resolve("deepseek-1p1d.yaml"));
+        assertThat(check(deepSeek).stream().filter(finding -> !finding.mend().isEmpty()))
+                .isEmpty();
+        assertThat(check(deepSeek.replace(
+                        "    - host: 127.0.2.2\n",
+                        "    - host: 127.0.2.2\n      environment:"
+                                + " {DISAGGREGATED_PREFILL_RANK_TABLE_PATH: /elsewhere/table.json}\n")))
+                .anySatisfy(finding -> {
+                    assertThat(finding.subject()).endsWith("decode-0");
+                    assertThat(finding.found())
+                            .startsWith(
+                                    "the rank table is read from /elsewhere/table.json and written to ranktable.json");
+                });
+        assertThat(check(deepSeek.replaceAll("  \\w+_SOCKET_IFNAME: lo\n", ""))).noneMatch(Finding::isError);
+    }
 }

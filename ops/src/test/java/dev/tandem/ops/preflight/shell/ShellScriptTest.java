@@ -190,4 +190,21 @@ class ShellScriptTest {
         assertThat(read(source)).isNotNull();
         assertThat(read("a " + source + "\n\n")).isNotNull();
     }
+
+    @Test
+    void shouldReadAnyTextWithoutFailing() {
+        String signs = "ab=$(){}[]<>|&;#'\"`\\\n \t-${}x=1\nfor i in a; do\ndone\nexport A=\\\n<<E\nE\n";
+        var random = new java.util.Random(24);
+        for (int round = 0; round < 3000; round++) {
+            var text = new StringBuilder();
+            for (int i = random.nextInt(60); i >= 0; i--) {
+                int at = random.nextInt(signs.length());
+                text.append(signs, at, Math.min(signs.length(), at + 1 + random.nextInt(3)));
+            }
+            assertThat(read(text.toString()).commands())
+                    .as(text.toString())
+                    .allSatisfy(command -> assertThat(command.lastLine())
+                            .isGreaterThanOrEqualTo(command.place().line()));
+        }
+    }
 }
