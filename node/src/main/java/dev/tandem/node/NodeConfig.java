@@ -138,7 +138,12 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     /** What the side channel binds, exactly: {@code VLLM_ASCEND_LLMDD_RPC_IP} where that counts, else the announced address. */
     public String sideChannelHost() {
-        return environment.network().dataDist().host().filter(host -> isDataDist()).orElseGet(this::announcedHost);
+        return environment
+                .network()
+                .dataDist()
+                .host()
+                .filter(host -> isDataDist())
+                .orElseGet(this::announcedHost);
     }
 
     /** Whether peers are found in the rank table. */
