@@ -32,10 +32,7 @@ final class UpCheck {
         }
         nodes.forEach(node -> ports.addAll(node.ports()));
         var check = new DeploymentCheck(SystemFiles.here());
-        ports.stream()
-                .map(PlannedPort::host)
-                .distinct()
-                .forEach(host -> findings.addAll(check.ports(host, ports)));
+        ports.stream().map(PlannedPort::host).distinct().forEach(host -> findings.addAll(check.ports(host, ports)));
         findings.addAll(check.memory(nodes));
         return findings;
     }

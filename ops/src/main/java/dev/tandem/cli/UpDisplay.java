@@ -48,7 +48,8 @@ final class UpDisplay {
                 String mend = finding.mend().isEmpty() ? "" : " -> " + finding.mend();
                 line(
                         finding.severity().name().toLowerCase(Locale.ROOT),
-                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found() + mend);
+                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found()
+                                + mend);
             }
         }
         line("checked", "checked words, ports and memory: " + warnings + " warnings, " + errors + " errors");

@@ -125,7 +125,8 @@ class UpTest {
                     """.formatted(taken.getLocalPort()));
             Process up = start(List.of("up", topology.toString(), "--json"));
             JsonNode error = readUntil(up, "error").getLast();
-            assertThat(error.path("message").asString("")).contains("port 127.0.25.31:" + taken.getLocalPort(), "the gateway");
+            assertThat(error.path("message").asString(""))
+                    .contains("port 127.0.25.31:" + taken.getLocalPort(), "the gateway");
             assertThat(up.waitFor()).isEqualTo(1);
         }
     }
