@@ -147,7 +147,8 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.memory().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String name = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String name =
+                peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,

@@ -102,7 +102,8 @@ final class LocalEngines implements AutoCloseable {
                         flags.scheduler().isPrefillChunked()),
                 flags.cache().cachesPrefixes(),
                 flags.model().generation().seed(),
-                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
+                flags.kvTransfer()
+                        .map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
     }
 
     private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<OwnDevices> devices) {
@@ -110,8 +111,7 @@ final class LocalEngines implements AutoCloseable {
                 .orElseGet(() -> new Peers.FromTicket(peerTpSize(transfer)));
     }
 
-    private static HandoffConfig handoffConfig(
-            NodeConfig config, KvTransferConfig transfer, int dpRank, Peers peers) {
+    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank, Peers peers) {
         // As vLLM names the engines of several data-parallel ranks.
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
         return new HandoffConfig(

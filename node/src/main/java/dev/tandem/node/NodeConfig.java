@@ -51,7 +51,8 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         Parallel.Head head = flags.parallel().head();
         if (flags.parallel().isMeetingPoint()
                 && flags.parallel().hasRemoteRanks()
-                && head.address().equals(announced) && ports.contains(head.rpcPort())) {
+                && head.address().equals(announced)
+                && ports.contains(head.rpcPort())) {
             throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
     }
@@ -138,7 +139,12 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
 
     /** What the side channel binds, exactly: {@code VLLM_ASCEND_LLMDD_RPC_IP} where that counts, else the announced address. */
     public String sideChannelHost() {
-        return environment.network().dataDist().host().filter(host -> isDataDist()).orElseGet(this::announcedHost);
+        return environment
+                .network()
+                .dataDist()
+                .host()
+                .filter(host -> isDataDist())
+                .orElseGet(this::announcedHost);
     }
 
     /** Whether peers are found in the rank table. */

@@ -41,10 +41,7 @@ public record NodeEnvironment(
      * @param dataDist what only LLMDataDistCMgrConnector heeds
      */
     public record Network(
-            Optional<String> announcedHost,
-            Optional<String> apiKey,
-            Optional<String> clusterToken,
-            DataDist dataDist) {
+            Optional<String> announcedHost, Optional<String> apiKey, Optional<String> clusterToken, DataDist dataDist) {
         /** {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}. */
         public Optional<String> rankTable() {
             return dataDist.rankTable;
@@ -189,16 +186,15 @@ public record NodeEnvironment(
         return Optional.empty();
     }
 
-    private static DataDist dataDist(
-            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
+    private static DataDist dataDist(Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         String ip = "VLLM_ASCEND_LLMDD_RPC_IP";
         Optional<String> host = text(variables, ip);
         machine.ifPresent(here -> host.filter(address -> !WILDCARDS.contains(address) && !here.hasAddress(address))
                 .ifPresent(address -> problems.add(notOwn(ip, address, here))));
         Optional<Long> port = number(variables, PortPlan.DATA_DIST_SETTING, problems);
         port.filter(given -> given > MAX_PORT)
-                .ifPresent(given -> problems.add(
-                        PortPlan.DATA_DIST_SETTING + "=" + given + " is outside [1, " + MAX_PORT + "]"));
+                .ifPresent(given ->
+                        problems.add(PortPlan.DATA_DIST_SETTING + "=" + given + " is outside [1, " + MAX_PORT + "]"));
         return new DataDist(
                 text(variables, "DISAGGREGATED_PREFILL_RANK_TABLE_PATH"),
                 host,
@@ -216,12 +212,14 @@ public record NodeEnvironment(
             problems.add(name + "=" + list.get() + " is no list of device ids such as 0,1,2");
             return List.of();
         }
-        return Arrays.stream(list.get().split("\\s*,\\s*", -1)).map(Integer::valueOf).toList();
+        return Arrays.stream(list.get().split("\\s*,\\s*", -1))
+                .map(Integer::valueOf)
+                .toList();
     }
 
     private static String notOwn(String name, String address, Machine machine) {
-        return name + "=" + address + " is no address of this machine; it has "
-                + String.join(", ", machine.addresses()) + ", and all of 127.0.0.0/8";
+        return name + "=" + address + " is no address of this machine; it has " + String.join(", ", machine.addresses())
+                + ", and all of 127.0.0.0/8";
     }
 
     private static void requireInterfaces(Map<String, String> variables, Machine machine, List<String> problems) {
