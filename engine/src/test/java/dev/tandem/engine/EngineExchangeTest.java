@@ -109,8 +109,8 @@ class EngineExchangeTest {
         Path path = GoldenFile.FOLDER.resolve(model);
         List<Prompt> prompts = GoldenFile.prompts(path.resolve("golden/golden.json"));
         RankTable table = RankTables.of("127.0.0.1", prefillSize, "127.0.0.1", decodeSize);
-        try (var prefill = new ExchangeNode(
-                        path, PREFILL.withTpSize(prefillSize), RankTables.peers(table, Side.PREFILL));
+        try (var prefill =
+                        new ExchangeNode(path, PREFILL.withTpSize(prefillSize), RankTables.peers(table, Side.PREFILL));
                 var decode = new ExchangeNode(
                         path,
                         DECODE.withTpSize(decodeSize).withoutCache().failing(),

@@ -41,7 +41,8 @@ record OwnDevices(RankTable table, List<Device> devices, Parallel parallel) {
         } catch (RankTableException e) {
             throw new FlagException("DISAGGREGATED_PREFILL_RANK_TABLE_PATH: " + e.getMessage());
         }
-        var own = new OwnDevices(table, devices(config, table, path), config.flags().parallel());
+        var own = new OwnDevices(
+                table, devices(config, table, path), config.flags().parallel());
         LOG.info(
                 "rank table {}: {} prefill devices on {}, {} decode devices on {}; this node has {} of them",
                 path.toAbsolutePath().normalize(),

@@ -44,7 +44,9 @@ final class SideChannelPorts {
         OptionalInt next = plan.nextFree(other -> isFree(address, other));
         return "the side channel of " + plan.owner(port) + " cannot listen on " + host + ":" + port + ": "
                 + cause.getMessage() + "; this node's ranks need the ports " + plan.range()
-                + (next.isPresent() ? "; with " + plan.base().setting() + " " + next.getAsInt() + " they are free" : "");
+                + (next.isPresent()
+                        ? "; with " + plan.base().setting() + " " + next.getAsInt() + " they are free"
+                        : "");
     }
 
     private static boolean isFree(InetAddress address, int port) {

@@ -89,8 +89,7 @@ class NodeConfigTest {
         assertThat(plain.ports().orElseThrow().range()).isEqualTo("5557");
         NodeConfig set = config(
                 "--host 127.0.22.1" + DATA_DIST,
-                Map.of(
-                        TABLE, "t.json", "VLLM_ASCEND_LLMDD_RPC_IP", "0.0.0.0", "VLLM_ASCEND_LLMDD_RPC_PORT", "5657"));
+                Map.of(TABLE, "t.json", "VLLM_ASCEND_LLMDD_RPC_IP", "0.0.0.0", "VLLM_ASCEND_LLMDD_RPC_PORT", "5657"));
         assertThat(set.sideChannelHost()).isEqualTo("0.0.0.0");
         assertThat(set.announcedHost()).isEqualTo("127.0.22.1");
         assertThat(set.ports().orElseThrow().range()).isEqualTo("5657");

@@ -95,7 +95,10 @@ class OwnDevicesTest {
     @Test
     void shouldInsistThatTheRoleIsTheListsAndTheAddressTheTables() {
         assertThat(problem("kv_producer", "127.0.22.2", "--tensor-parallel-size 4", Map.of()))
-                .contains("kv_role kv_producer must be in prefill_device_list", "names 127.0.22.1", "is in decode_device_list");
+                .contains(
+                        "kv_role kv_producer must be in prefill_device_list",
+                        "names 127.0.22.1",
+                        "is in decode_device_list");
         assertThat(problem("kv_consumer", "127.0.22.3", "--tensor-parallel-size 4", Map.of()))
                 .contains("decode_device_list", "127.0.22.3 is in neither list");
     }
@@ -103,7 +106,10 @@ class OwnDevicesTest {
     @Test
     void shouldInsistOnADeviceForEachRank() {
         assertThat(problem("kv_producer", "127.0.22.1", "--tensor-parallel-size 16", Map.of()))
-                .contains("this node runs 16 ranks (16 tensor-parallel x 1 data-parallel)", table.toString(), "has 4 devices");
+                .contains(
+                        "this node runs 16 ranks (16 tensor-parallel x 1 data-parallel)",
+                        table.toString(),
+                        "has 4 devices");
     }
 
     @Test

@@ -12,11 +12,12 @@ import dev.tandem.ops.ranktable.DeviceKind;
 import dev.tandem.ops.ranktable.DeviceSource;
 import dev.tandem.ops.ranktable.HostNetwork;
 import dev.tandem.ops.ranktable.LocalNodes;
+import dev.tandem.ops.ranktable.RankTableFlags;
 import dev.tandem.ops.ranktable.RankTableRun;
 import dev.tandem.ops.ranktable.RankTableRun.Result;
-import dev.tandem.ops.ranktable.RemoteRun;
-import dev.tandem.ops.ranktable.RemoteRun.NodeCommand;
-import dev.tandem.ops.ranktable.RemoteRun.Ssh;
+import dev.tandem.ops.host.RemoteRun;
+import dev.tandem.ops.host.RemoteRun.NodeCommand;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -155,14 +156,16 @@ final class RankTableCommand implements Main.Verb {
             return Exit.WELL;
         }
         if (own.size() > 1 && !commands.isEmpty()) {
-            throw new FlagException("this host has several of --ips, others are elsewhere; start a process for each, with"
-                    + " --local-ip");
+            throw new FlagException(
+                    "this host has several of --ips, others are elsewhere; start a process for each, with"
+                            + " --local-ip");
         }
         if (own.size() == 1) {
             String address = nodes.get(own.getFirst());
             LocalNodes.choose(nodes, flags.here().card(), Optional.of(address), network);
         }
-        var remote = new FutureTask<>(() -> RemoteRun.run(commands, flags.place().limit()));
+        var remote =
+                new FutureTask<>(() -> RemoteRun.run(commands, flags.place().limit()));
         Thread.ofVirtual().name("remote-runs").start(remote);
         int status = own.isEmpty() ? Exit.WELL : takePart(flags, run, own);
         return Math.max(status, reportRemote(await(remote)));
@@ -192,7 +195,8 @@ final class RankTableCommand implements Main.Verb {
         boolean isWell = true;
         for (Map.Entry<String, Outcome> node : outcomes.entrySet()) {
             isWell &= node.getValue().isWell();
-            System.err.println("tandem: node " + node.getKey() + " " + node.getValue().sentence());
+            System.err.println(
+                    "tandem: node " + node.getKey() + " " + node.getValue().sentence());
         }
         return isWell ? Exit.WELL : Exit.FAILED;
     }

@@ -2,12 +2,20 @@ package dev.tandem.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
+import dev.tandem.ops.launch.RankTableStep;
+import dev.tandem.ops.ranktable.DeviceKind;
+import dev.tandem.ops.ranktable.DeviceSource;
+import dev.tandem.ops.ranktable.RankTableFile;
+import dev.tandem.ops.ranktable.RankTablePlan;
+import dev.tandem.ops.ranktable.RankTableRun;
+import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Report;
@@ -27,6 +35,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
@@ -113,7 +122,7 @@ final class UpCommand implements Main.Verb {
         }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(plan, runtime(home), folder, Map.of());
+        Cluster cluster = Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
@@ -128,6 +137,33 @@ final class UpCommand implements Main.Verb {
         }
         display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
         return watch(cluster, display);
+    }
+
+    /**
+     * Makes the rank table, where one is needed, beside the logs, and the plan that names it: all nodes are here, and without accelerators.
+     * A file that the topology names is left alone.
+     */
+    private static LaunchPlan withRankTable(Topology topology, LaunchPlan plan, Path folder, UpDisplay display)
+            throws IOException, InterruptedException {
+        if (plan.rankTable().isEmpty()) {
+            return plan;
+        }
+        RankTablePlan nodes = plan.rankTable().get().plan();
+        Path file = folder.resolve(RankTableStep.DEFAULT_PATH);
+        List<Integer> devices =
+                IntStream.range(0, nodes.counts().perNode()).boxed().toList();
+        var run = new RankTableRun(
+                nodes,
+                new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
+                new RankTableFile(file, false),
+                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+        List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
+        RankTable table = run.run(all, line -> {}).table();
+        display.line(
+                "rank-table",
+                "rank table " + file + ": " + table.prefill().size() + " prefill and "
+                        + table.decode().size() + " decode devices on " + table.serverCount() + " nodes");
+        return LaunchPlan.of(topology, file);
     }
 
     /** Ends everything, whatever the reason; logs stay where they tell why a process died. */

@@ -78,8 +78,7 @@ class DataDistCodecTest {
         var place = new HandoffService.Place("172.22.0.155", 5557, 3, 16);
         byte[] answer = DataDistCodec.encodeAnswer(A3, metadata(), place);
         assertThat(hex(answer)).startsWith("8f" + A3_FIELDS + "a9" + ascii("engine_id"));
-        assertThat(DataDistCodec.decodeAnswer(answer))
-                .isEqualTo(new DataDistCodec.Answer(A3, Optional.of(metadata())));
+        assertThat(DataDistCodec.decodeAnswer(answer)).isEqualTo(new DataDistCodec.Answer(A3, Optional.of(metadata())));
     }
 
     @ParameterizedTest
@@ -111,8 +110,8 @@ class DataDistCodecTest {
         assertCorrupt(() -> request("9200" + "86" + A2_FIELDS.replace(ascii("172.22.0.155"), ascii("172.22.0.999"))));
         assertCorrupt(() -> request("9200" + "86" + A2_FIELDS.replace("a130", "a178")));
         assertCorrupt(() -> request("9200" + "86" + A2_FIELDS.replace(CLUSTER_ID + "11", CLUSTER_ID + "00")));
-        assertCorrupt(() -> request("9200" + "86"
-                + A2_FIELDS.replaceFirst("c0" + SERVER_ID, "a130" + SERVER_ID))); // half of a super pod
+        assertCorrupt(() -> request(
+                "9200" + "86" + A2_FIELDS.replaceFirst("c0" + SERVER_ID, "a130" + SERVER_ID))); // half of a super pod
     }
 
     /** Whatever a peer sends, the outcome is a value or a CORRUPT, never another exception. */

@@ -75,8 +75,7 @@ class HandoffDataDistTest {
     @Test
     void shouldWriteTheParametersThatVllmAscendWrites() {
         Replica prefill = prefill(RankTables.of(PREFILL, 2, DECODE, 1));
-        Map<String, Object> params =
-                prefill.handoff.lend("r", LENT, 42, 0).toParams();
+        Map<String, Object> params = prefill.handoff.lend("r", LENT, 42, 0).toParams();
         assertThat(params)
                 .containsEntry("do_remote_prefill", true)
                 .containsEntry("do_remote_decode", false)
@@ -139,8 +138,8 @@ class HandoffDataDistTest {
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
-        var ticket = new HandoffTicket(
-                "0", PREFILL, port, List.of(1, 2, 3, 4, 5), -1, Map.of(HandoffTicket.TP_SIZE, "1"));
+        var ticket =
+                new HandoffTicket("0", PREFILL, port, List.of(1, 2, 3, 4, 5), -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(decode, "vllm-ascend, which moves KV over HCCL links", "this node has none");
     }
@@ -157,9 +156,9 @@ class HandoffDataDistTest {
         prefill.handoff.lend("r", LENT, 42, 0);
         byte[] finished = DataDistCodec.encodeFinished("r");
         assertThat(prefill.ask(1, DataDistCodec.encodeQuestion(table.decode().get(3))))
-                .satisfies(answer -> assertThat(
-                                DataDistCodec.decodeAnswer(answer).device())
-                        .isEqualTo(table.prefill().get(1)));
+                .satisfies(
+                        answer -> assertThat(DataDistCodec.decodeAnswer(answer).device())
+                                .isEqualTo(table.prefill().get(1)));
         assertThat(prefill.ask(1, finished)).isEqualTo(taken());
         assertThat(prefill.ask(1, finished)).as("repeated").isEqualTo(taken());
         assertThat(prefill.handoff.poll(0)).isEmpty();

@@ -35,7 +35,8 @@ class NodeIdentityTest {
                 "decode|layerwise|DECODE|LAYERWISE"
             })
     void shouldTakeANodeForWhatItIs(String role, String handoff, NodeRole listedAs, HandoffKind kind) {
-        assertThat(new NodeIdentity(role, handoff, "", "0").misfit(listedAs, kind)).isEmpty();
+        assertThat(new NodeIdentity(role, handoff, "", "0").misfit(listedAs, kind))
+                .isEmpty();
     }
 
     @ParameterizedTest

@@ -64,8 +64,10 @@ final class KvTransferReader {
 
     /** What LLMDataDistCMgrConnector takes and does not use; equal engine ids and ports on all nodes are right for it. */
     private static final Map<String, String> WITHOUT_EFFECT_IN_DATA_DIST = Map.of(
-            "kv_port", "the side channels of LLMDataDistCMgrConnector are numbered from " + PortPlan.DATA_DIST_SETTING,
-            "engine_id", "nodes of LLMDataDistCMgrConnector know each other by the rank table; equal ones are right");
+            "kv_port",
+            "the side channels of LLMDataDistCMgrConnector are numbered from " + PortPlan.DATA_DIST_SETTING,
+            "engine_id",
+            "nodes of LLMDataDistCMgrConnector know each other by the rank table; equal ones are right");
 
     private static final Set<String> SIZE_KEYS =
             Set.of("dp_size", "tp_size", "pp_size", "pp_layer_partition", "pcp_size", "dcp_size");
@@ -131,8 +133,9 @@ final class KvTransferReader {
             String reason = OTHER_CONNECTORS.contains(name)
                     ? " is known, but this version does not carry it out"
                     : " is no connector; the nearest is " + Nearest.of(name, CONNECTORS.keySet());
-            problem("kv_connector " + name + reason
-                    + "; use MooncakeConnector, MooncakeConnectorV1, MooncakeLayerwiseConnector or LLMDataDistCMgrConnector");
+            problem(
+                    "kv_connector " + name + reason
+                            + "; use MooncakeConnector, MooncakeConnectorV1, MooncakeLayerwiseConnector or LLMDataDistCMgrConnector");
         }
         return Optional.ofNullable(connector);
     }

@@ -120,10 +120,12 @@ public record PortPlan(Base base, int tpSize, int firstDpRank, int localDpRanks)
         if (last() < RESERVED_FROM || first() > RESERVED_TO || localDpRanks == 0) {
             return Optional.empty();
         }
-        return Optional.of(base.setting + " " + base.port + ": the side-channel ports " + range() + " lie in " + RESERVED_FROM
+        return Optional.of(base.setting + " " + base.port + ": the side-channel ports " + range() + " lie in "
+                + RESERVED_FROM
                 + "-"
                 + RESERVED_TO + ", which the Ascend transport reserves on hosts with 16 devices; nothing here uses"
-                + " them, but beside vllm-ascend on one host use " + base.setting + " " + (RESERVED_TO + 1) + " or above");
+                + " them, but beside vllm-ascend on one host use " + base.setting + " " + (RESERVED_TO + 1)
+                + " or above");
     }
 
     /** First and last port, for messages. */

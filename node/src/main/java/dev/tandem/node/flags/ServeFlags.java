@@ -166,8 +166,8 @@ public record ServeFlags(
      */
     public Optional<PortPlan> ports(int dataDistPort) {
         Parallel.Data data = parallel().data();
-        return kvTransfer.map(config -> new PortPlan(
-                base(config, dataDistPort), parallel().tensor(), data.startRank(), data.localSize()));
+        return kvTransfer.map(config ->
+                new PortPlan(base(config, dataDistPort), parallel().tensor(), data.startRank(), data.localSize()));
     }
 
     /** As vllm-ascend: a rank behind a port of its own counts from its global index there, all others from this node's first. */

@@ -142,8 +142,11 @@ class KvTransferReaderTest {
                         + path("vllm_ascend.distributed.llmdatadist_c_mgr_connector"));
         assertThat(flags.kvTransfer().orElseThrow().connector()).isEqualTo(KvTransferConfig.Connector.DATA_DIST);
         assertThat(flags.notes())
-                .anySatisfy(note -> assertThat(note).startsWith("kv_port: accepted, no effect, because the side channels"))
-                .anySatisfy(note -> assertThat(note).startsWith("engine_id: accepted, no effect").endsWith("equal ones are right"))
+                .anySatisfy(
+                        note -> assertThat(note).startsWith("kv_port: accepted, no effect, because the side channels"))
+                .anySatisfy(note -> assertThat(note)
+                        .startsWith("engine_id: accepted, no effect")
+                        .endsWith("equal ones are right"))
                 .noneSatisfy(note -> assertThat(note).contains("Ascend transport reserves"));
         parse(
                 "LLMDataDistCMgrConnector",
@@ -168,7 +171,8 @@ class KvTransferReaderTest {
 
     @Test
     void shouldNumberThePortsOfTheConnectorOfTheRankTableOnEachNodeAnew() {
-        String config = " --kv-transfer-config.kv_connector LLMDataDistCMgrConnector --kv-transfer-config.kv_role kv_consumer";
+        String config =
+                " --kv-transfer-config.kv_connector LLMDataDistCMgrConnector --kv-transfer-config.kv_role kv_consumer";
         assertThat(ports("--tensor-parallel-size 16" + config)).isEqualTo("5557-5572");
         assertThat(ports("--data-parallel-size 4 --data-parallel-size-local 2 --data-parallel-start-rank 2 --headless"
                         + " --tensor-parallel-size 8" + config))

@@ -33,7 +33,7 @@ import java.util.regex.Pattern;
  * decimal, that a tool which ends with status 0 has told the truth. Blanks around colons may differ; a value that comes twice, or not
  * at all, is refused.
  */
-final class AscendOutput {
+public final class AscendOutput {
     private static final String ANY_ADDRESS = "0.0.0.0";
     private static final Pattern CHIP = Pattern.compile("(\\d{1,5})\\s+(\\d{1,3})\\s+(\\d{1,4})\\s+.*\\S");
 
@@ -45,7 +45,7 @@ final class AscendOutput {
      * @param card NPU ID
      * @param chip Chip ID on it
      */
-    record Chip(int card, int chip) {}
+    public record Chip(int card, int chip) {}
 
     /** Of {@code -ip -g}; empty when it is no such answer. */
     static Optional<String> portAddress(String output) {
@@ -72,7 +72,7 @@ final class AscendOutput {
     }
 
     /** Of {@code npu-smi info -m}: devices by their number; empty when there is no table. */
-    static Map<Integer, Chip> chips(String output) {
+    public static Map<Integer, Chip> chips(String output) {
         var chips = new TreeMap<Integer, Chip>();
         for (String line : output.lines().map(String::strip).toList()) {
             Matcher row = CHIP.matcher(line);

@@ -1,7 +1,7 @@
 package dev.tandem.ops.ranktable;
 
 import dev.tandem.engine.handoff.ranktable.SuperPod;
-import dev.tandem.ops.host.Tool;
+import dev.tandem.ops.host.NpuTool;
 import dev.tandem.ops.host.Tool.Ended;
 import dev.tandem.ops.host.Tool.Outcome;
 import dev.tandem.ops.ranktable.AscendOutput.Chip;
@@ -25,8 +25,6 @@ import java.util.concurrent.Future;
  */
 public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     private static final int PARALLEL_QUERIES = 8;
-    private static final long BUSY_PERIOD_MS = 200;
-    private static final String BUSY = "is busy, please try again";
 
     /** One device and what it was asked, or why that failed. */
     private record Answer(Optional<LocalDevice> device, String problem) {}
@@ -89,9 +87,8 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     private Map<Integer, Chip> presentChips(List<Integer> deviceIds) throws InterruptedException {
         try {
             Map<Integer, Chip> chips = chips();
-            List<Integer> absent = deviceIds.stream()
-                    .filter(id -> !chips.containsKey(id))
-                    .toList();
+            List<Integer> absent =
+                    deviceIds.stream().filter(id -> !chips.containsKey(id)).toList();
             if (!absent.isEmpty()) {
                 throw new DeviceException("devices " + absent + " are not here; npu-smi info -m has " + chips.keySet());
             }
@@ -135,8 +132,7 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     }
 
     private static QueryException unreadable(List<String> command, String expected, String output) {
-        return new QueryException(
-                String.join(" ", command) + ": expected " + expected + ", found: " + output.strip());
+        return new QueryException(String.join(" ", command) + ": expected " + expected + ", found: " + output.strip());
     }
 
     private Outcome superPodOutcome(Chip chip) throws InterruptedException {
@@ -156,14 +152,6 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
     }
 
     private Outcome run(List<String> command) throws InterruptedException {
-        long deadlineNs = System.nanoTime() + queryLimit.toNanos();
-        while (true) {
-            Outcome outcome = Tool.run(command, Duration.ofNanos(Math.max(1, deadlineNs - System.nanoTime())));
-            boolean isBusy = outcome instanceof Ended ended && ended.output().contains(BUSY);
-            if (!isBusy || System.nanoTime() + BUSY_PERIOD_MS * 1_000_000 > deadlineNs) {
-                return outcome;
-            }
-            Thread.sleep(BUSY_PERIOD_MS);
-        }
+        return NpuTool.run(command.getFirst(), command.subList(1, command.size()), queryLimit);
     }
 }

@@ -25,8 +25,9 @@ public record DeviceSource(Optional<DeviceKind> kind, List<Integer> deviceIds, O
         if (kind.isEmpty() && tools.isEmpty() || kind.equals(Optional.of(DeviceKind.CPU))) {
             return NodeDevices.withoutAccelerators(node, deviceIds);
         }
-        AscendTools asked = tools.orElseThrow(() -> new DeviceException("hccn_tool is not here; HCCN_TOOL_PATH says where"
-                + " it is, --device cpu makes a table without accelerators"));
+        AscendTools asked =
+                tools.orElseThrow(() -> new DeviceException("hccn_tool is not here; HCCN_TOOL_PATH says where"
+                        + " it is, --device cpu makes a table without accelerators"));
         return asked.devices(kind.isPresent() ? kind.get() : asked.kind(), deviceIds);
     }
 }

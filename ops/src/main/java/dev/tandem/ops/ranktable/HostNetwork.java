@@ -37,7 +37,8 @@ public record HostNetwork(List<Card> cards) {
 
         @Override
         public String toString() {
-            return name + addresses.stream().map(InetAddress::getHostAddress).collect(Collectors.joining(", ", " (", ")"));
+            return name
+                    + addresses.stream().map(InetAddress::getHostAddress).collect(Collectors.joining(", ", " (", ")"));
         }
     }
 

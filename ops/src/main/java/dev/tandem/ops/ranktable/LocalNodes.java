@@ -63,7 +63,8 @@ public final class LocalNodes {
         text.append(" has none of --ips ").append(nodes);
         for (String node : nodes) {
             network.holder(InetAddress.ofLiteral(node))
-                    .ifPresent(holder -> text.append("; ").append(node).append(" is on ").append(holder.name()));
+                    .ifPresent(holder ->
+                            text.append("; ").append(node).append(" is on ").append(holder.name()));
         }
         return text.toString();
     }

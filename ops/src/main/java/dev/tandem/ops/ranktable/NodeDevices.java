@@ -41,8 +41,8 @@ public record NodeDevices(DeviceKind kind, List<LocalDevice> devices) {
         ArrayNode list = json.putArray("devices");
         for (LocalDevice device : devices) {
             ObjectNode entry = list.addObject().put("id", device.deviceId()).put("ip", device.deviceIp());
-            device.superPod().ifPresent(pod -> entry.put("pod", pod.superPodId())
-                    .put("sdid", pod.superDeviceId()));
+            device.superPod()
+                    .ifPresent(pod -> entry.put("pod", pod.superPodId()).put("sdid", pod.superDeviceId()));
         }
         return json;
     }

@@ -65,8 +65,8 @@ public record RankTablePlan(List<String> nodes, DeviceCounts counts) {
         } else if (counts.used() > present) {
             problems.add(sum + " exceeds " + all);
         } else if (present - counts.used() >= counts.perNode()) {
-            problems.add(sum + " of " + all + " leaves node " + nodes.getLast() + " without a device in the table; take it"
-                    + " out of --ips");
+            problems.add(sum + " of " + all + " leaves node " + nodes.getLast()
+                    + " without a device in the table; take it" + " out of --ips");
         }
     }
 

@@ -139,7 +139,8 @@ public final class RankTableRun {
                 written.get().discard();
             }
         }
-        return new Result(table, devices.getFirst().kind(), written.orElseThrow().isKept());
+        return new Result(
+                table, devices.getFirst().kind(), written.orElseThrow().isKept());
     }
 
     private static JsonNode committed(Prepared prepared) {

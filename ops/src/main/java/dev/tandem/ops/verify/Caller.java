@@ -7,6 +7,7 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
+import java.nio.channels.UnresolvedAddressException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -88,7 +89,13 @@ final class Caller implements AutoCloseable {
         return switch (cause) {
             case HttpTimeoutException late ->
                 target.authority() + " takes no connection within " + CONNECT_LIMIT.toSeconds() + " s";
-            case ConnectException refused -> target.authority() + " takes no connections: nobody listens there";
+            case ConnectException refused when refused.getCause() instanceof UnresolvedAddressException ->
+                target.authority() + " is no known host";
+            case ConnectException refused -> {
+                String message = refused.getMessage();
+                yield target.authority() + " takes no connections: "
+                        + (message == null ? "nobody listens there" : message);
+            }
             case IOException broken -> target.authority() + " broke off: " + broken;
             default -> throw new IllegalStateException("a request to " + target + " ended in an odd way", cause);
         };

@@ -105,21 +105,21 @@ class AscendToolsTest {
 
     @Test
     void shouldShowAnAnswerThatItCannotRead() {
-        for (String answer : List.of("ipaddr:", "ipaddr:0.0.0.0", "ipaddr:10.1\\nnetmask:x", "ipaddr:10.0.0.1\\nipaddr:10.0.0.2", "")) {
+        for (String answer : List.of(
+                "ipaddr:", "ipaddr:0.0.0.0", "ipaddr:10.1\\nnetmask:x", "ipaddr:10.0.0.1\\nipaddr:10.0.0.2", "")) {
             String strange = "printf '" + answer + "\\n'";
             assertThatThrownBy(() -> tools(strange, NPU_SMI_A2, LONG).devices(DeviceKind.A2, List.of(0)))
                     .as(answer)
                     .isInstanceOf(DeviceException.class)
-                    .hasMessageContaining("-i 0 -ip -g: expected one line with its address, found: "
-                            + answer.replace("\\n", "\n"));
+                    .hasMessageContaining(
+                            "-i 0 -ip -g: expected one line with its address, found: " + answer.replace("\\n", "\n"));
         }
     }
 
     @Test
     void shouldEndAQueryThatTakesTooLong() {
         String slow = "[ \"$2\" = 1 ] && exec sleep 600\n" + HCCN_TOOL;
-        assertThatThrownBy(() ->
-                        tools(slow, NPU_SMI_A2, Duration.ofMillis(700)).devices(DeviceKind.A2, List.of(1)))
+        assertThatThrownBy(() -> tools(slow, NPU_SMI_A2, Duration.ofMillis(700)).devices(DeviceKind.A2, List.of(1)))
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContaining("device 1: ")
                 .hasMessageContaining("-i 1 -ip -g did not end within");
@@ -142,7 +142,8 @@ class AscendToolsTest {
 
     @Test
     void shouldAskForTheKindWhenItCannotFindOut() {
-        var tools = new AscendTools("hccn_tool", folder.resolve("no-such-program").toString(), LONG);
+        var tools =
+                new AscendTools("hccn_tool", folder.resolve("no-such-program").toString(), LONG);
         assertThatThrownBy(tools::kind)
                 .isInstanceOf(DeviceException.class)
                 .hasMessageContainingAll("cannot be started", "--device a2 or a3");

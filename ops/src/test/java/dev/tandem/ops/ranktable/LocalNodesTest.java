@@ -76,7 +76,9 @@ class LocalNodesTest {
         HostNetwork here = HostNetwork.here();
         assertThat(here.isOwn(InetAddress.ofLiteral("127.0.21.7"))).isTrue();
         assertThat(here.isOwn(InetAddress.ofLiteral("192.0.2.1"))).isFalse();
-        assertThat(here.holder(InetAddress.ofLiteral("127.0.21.7")).orElseThrow().isLoopback())
+        assertThat(here.holder(InetAddress.ofLiteral("127.0.21.7"))
+                        .orElseThrow()
+                        .isLoopback())
                 .isTrue();
     }
 }

@@ -71,8 +71,9 @@ class RankTableFileTest {
         Files.writeString(path, Tables.text("a2-1x8.json").replace("29.19.139.18", "29.19.139.99"));
         assertThatThrownBy(() -> new RankTableFile(path, false).prepare(table))
                 .isInstanceOf(RankTableException.class)
-                .hasMessage(path + " is there already and differs: decode_device_list[3].device_ip is 29.19.139.99 there,"
-                        + " 29.19.139.18 now; --force replaces it");
+                .hasMessage(
+                        path + " is there already and differs: decode_device_list[3].device_ip is 29.19.139.99 there,"
+                                + " 29.19.139.18 now; --force replaces it");
         assertThat(files()).isEqualTo(1);
         Prepared prepared = new RankTableFile(path, true).prepare(table);
         prepared.commit();
@@ -93,7 +94,8 @@ class RankTableFileTest {
                 .hasValue("prefill_device_list[0].device_ip is 192.168.1.199 there, 29.19.139.11 now");
         assertThat(RankTableFile.difference(read("a2-1x8.json"), read("a2-2x16.json")))
                 .hasValue("prefill_device_list[0].server_id is 192.0.0.1 there, 172.22.0.218 now");
-        assertThat(RankTableFile.difference(table, new RankTable(table.prefill(), table.decode().subList(0, 3))))
+        assertThat(RankTableFile.difference(
+                        table, new RankTable(table.prefill(), table.decode().subList(0, 3))))
                 .hasValue("decode_device_list has 4 devices there, 3 now");
     }
 
@@ -110,6 +112,7 @@ class RankTableFileTest {
     void shouldRefuseAPlaceWhereItCannotWrite() {
         assertThatThrownBy(() -> new RankTableFile(folder.resolve("none/ranktable.json"), false).requireWritable())
                 .hasMessageContaining("the folder " + folder.resolve("none") + " does not exist");
-        assertThatThrownBy(() -> new RankTableFile(folder, false).requireWritable()).hasMessageContaining("is a folder");
+        assertThatThrownBy(() -> new RankTableFile(folder, false).requireWritable())
+                .hasMessageContaining("is a folder");
     }
 }

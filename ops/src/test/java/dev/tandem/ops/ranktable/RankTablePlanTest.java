@@ -21,8 +21,7 @@ class RankTablePlanTest {
     }
 
     private static NodeDevices devices(DeviceKind kind, int count, IntFunction<LocalDevice> device) {
-        return new NodeDevices(
-                kind, IntStream.range(0, count).mapToObj(device).toList());
+        return new NodeDevices(kind, IntStream.range(0, count).mapToObj(device).toList());
     }
 
     private static LocalDevice a2(int id, String address) {
@@ -39,7 +38,8 @@ class RankTablePlanTest {
         assertThat(plan.problems()).isEmpty();
         var devices = devices(DeviceKind.A2, 8, id -> a2(id, "29.19.139." + (11 + id)));
         assertThat(plan.table(List.of(devices)).toJson()).isEqualTo(Tables.text("a2-1x8.json"));
-        assertThat(plan.notes()).containsExactly("node 192.0.0.1 serves both sides: the first 4 of its devices prefill");
+        assertThat(plan.notes())
+                .containsExactly("node 192.0.0.1 serves both sides: the first 4 of its devices prefill");
     }
 
     @Test
@@ -87,7 +87,8 @@ class RankTablePlanTest {
         assertRefused(
                 plan(TWO, 16, 16, 17),
                 "--prefill-device-cnt 16 + --decode-device-cnt 17 = 33 exceeds 2 nodes x --npus-per-node 16 = 32");
-        assertRefused(plan(TWO, 16, 8, 8), "= 16 of 2 nodes x --npus-per-node 16 = 32 leaves node 172.22.0.155 without");
+        assertRefused(
+                plan(TWO, 16, 8, 8), "= 16 of 2 nodes x --npus-per-node 16 = 32 leaves node 172.22.0.155 without");
         assertRefused(plan(TWO, 0, 8, 0), "--npus-per-node 0 is outside", "--decode-device-cnt 0 is outside");
         assertThat(plan(TWO, 16, 16, 15).problems()).isEmpty();
         assertThat(plan(TWO, 16, 16, 15).notes())

@@ -95,8 +95,9 @@ class RankTableRunTest {
         assertThat(file(2)).hasBinaryContent(bytes);
         RankTable table = RankTable.read(file(2));
         assertThat(table.prefill()).extracting("serverId").containsOnly("127.0.21.1");
-        assertThat(table.decode()).extracting("deviceIp").containsExactly(
-                "127.0.21.2", "127.0.21.2", "127.0.21.3", "127.0.21.3");
+        assertThat(table.decode())
+                .extracting("deviceIp")
+                .containsExactly("127.0.21.2", "127.0.21.2", "127.0.21.3", "127.0.21.3");
         assertThat(IntStream.range(0, 3).mapToLong(node -> {
                     try {
                         return filesIn(node);
@@ -112,7 +113,8 @@ class RankTableRunTest {
         Result result = run(0, COUNTS, LONG).run(List.of(0, 1, 2), line -> {});
         assertThat(result.kind()).isEqualTo(DeviceKind.CPU);
         assertThat(RankTable.read(file(0))).isEqualTo(result.table());
-        assertThat(run(0, COUNTS, LONG).run(List.of(0, 1, 2), line -> {}).isKept()).isTrue();
+        assertThat(run(0, COUNTS, LONG).run(List.of(0, 1, 2), line -> {}).isKept())
+                .isTrue();
     }
 
     @Test
@@ -142,8 +144,7 @@ class RankTableRunTest {
     void shouldWriteNothingAnywhereWhenOneNodeHasAnotherTable() throws Exception {
         RankTableRun second = run(1, COUNTS, LONG);
         Files.writeString(file(1), Tables.text("cpu-2x4.json"));
-        var tasks = List.of(
-                started(run(0, COUNTS, LONG), 0), started(second, 1), started(run(2, COUNTS, LONG), 2));
+        var tasks = List.of(started(run(0, COUNTS, LONG), 0), started(second, 1), started(run(2, COUNTS, LONG), 2));
         for (FutureTask<Result> task : tasks) {
             assertThat(failure(task))
                     .hasMessageContainingAll(
@@ -161,8 +162,7 @@ class RankTableRunTest {
                 new DeviceSource(Optional.of(DeviceKind.A2), List.of(0, 1), Optional.empty()),
                 new RankTableFile(file(2), false),
                 new MeetingPlace(port, LONG));
-        var tasks =
-                List.of(started(run(0, COUNTS, LONG), 0), started(run(1, COUNTS, LONG), 1), started(broken, 2));
+        var tasks = List.of(started(run(0, COUNTS, LONG), 0), started(run(1, COUNTS, LONG), 1), started(broken, 2));
         for (FutureTask<Result> task : tasks) {
             assertThat(failure(task))
                     .isInstanceOf(DeviceException.class)
@@ -195,7 +195,8 @@ class RankTableRunTest {
         send(new byte[0]);
         var tasks = List.of(started(run(1, COUNTS, LONG), 1), started(run(2, COUNTS, LONG), 2));
         for (FutureTask<Result> task : tasks) {
-            assertThat(task.get(90, TimeUnit.SECONDS).table()).isEqualTo(done.get(90, TimeUnit.SECONDS).table());
+            assertThat(task.get(90, TimeUnit.SECONDS).table())
+                    .isEqualTo(done.get(90, TimeUnit.SECONDS).table());
         }
     }
 

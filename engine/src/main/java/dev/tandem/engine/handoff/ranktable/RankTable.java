@@ -96,11 +96,16 @@ public record RankTable(List<Device> prefill, List<Device> decode) {
                         device.superPod().map(SuperPod::superPodId).orElse("none"));
             }
             record OnServer(InetAddress server, int deviceId) {}
-            take(place + ".device_id", "device " + device.deviceId() + " of " + device.serverId(),
+            take(
+                    place + ".device_id",
+                    "device " + device.deviceId() + " of " + device.serverId(),
                     new OnServer(device.server(), device.deviceId()));
             if (device.superPod().isPresent()) {
-                take(place + ".super_device_id", "device " + device.superPod().get().superDeviceId() + " of super pod "
-                        + device.superPod().get().superPodId(), device.superPod().get());
+                take(
+                        place + ".super_device_id",
+                        "device " + device.superPod().get().superDeviceId() + " of super pod "
+                                + device.superPod().get().superPodId(),
+                        device.superPod().get());
             } else if (!device.hasNodeAddress()) {
                 take(place + ".device_ip", device.deviceIp(), device.address());
             }
@@ -169,7 +174,10 @@ public record RankTable(List<Device> prefill, List<Device> decode) {
             throw RankTableException.refuse(
                     "server_id",
                     "one of this host's addresses "
-                            + own.stream().map(InetAddress::getHostAddress).sorted().toList(),
+                            + own.stream()
+                                    .map(InetAddress::getHostAddress)
+                                    .sorted()
+                                    .toList(),
                     "only " + servers());
         }
         return local;
@@ -220,6 +228,10 @@ public record RankTable(List<Device> prefill, List<Device> decode) {
 
     /** Values are addresses, numbers and names of super pods: nothing in them needs an escape. */
     private static StringBuilder field(StringBuilder entry, String name, String value) {
-        return entry.append("            \"").append(name).append("\": \"").append(value).append('"');
+        return entry.append("            \"")
+                .append(name)
+                .append("\": \"")
+                .append(value)
+                .append('"');
     }
 }

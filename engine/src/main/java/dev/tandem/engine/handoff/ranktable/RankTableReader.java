@@ -52,8 +52,8 @@ final class RankTableReader {
 
     RankTable read(Path file) {
         if (!Files.isRegularFile(file)) {
-            throw new RankTableException(
-                    name + ": expected a rank table file, found " + (Files.exists(file) ? "something else" : "nothing"));
+            throw new RankTableException(name + ": expected a rank table file, found "
+                    + (Files.exists(file) ? "something else" : "nothing"));
         }
         try (InputStream in = Files.newInputStream(file)) {
             return parse(in.readNBytes(MAX_BYTES + 1));
@@ -84,7 +84,8 @@ final class RankTableReader {
         } catch (JacksonException e) {
             String where = e.getLocation() == null
                     ? "the file"
-                    : "line " + e.getLocation().getLineNr() + " column " + e.getLocation().getColumnNr();
+                    : "line " + e.getLocation().getLineNr() + " column "
+                            + e.getLocation().getColumnNr();
             throw new RankTableException(
                     where + ": expected valid JSON, found: " + RankTableException.shown(e.getOriginalMessage()), e);
         }

@@ -101,9 +101,7 @@ class RankTableTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock = """
+    @CsvSource(delimiter = '|', textBlock = """
                     "version": "1.2"        | "version": "1.0"       | version: expected "1.2", found "1.0"
                     "version": "1.2"        | "version": 1.2         | version: expected a string (every value is one), found 1.2
                     "completed"             | "initializing"         | status: expected "completed", found "initializing"
@@ -155,7 +153,10 @@ class RankTableTest {
                 "decode_device_list[15].super_device_id: expected a value, found nothing");
         assertRefused(A3, "84344847", "4294967296", "super_device_id: expected a decimal number of 32 bits");
         assertRefused(
-                A3, "84344847", "67108864", "each device once, found device 67108864 of super pod 0, which is at"
+                A3,
+                "84344847",
+                "67108864",
+                "each device once, found device 67108864 of super pod 0, which is at"
                         + " prefill_device_list[0].super_device_id too");
     }
 

@@ -4,6 +4,7 @@ import dev.tandem.node.flags.Nearest;
 import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.preflight.Finding.Severity;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -35,6 +36,7 @@ final class ShellState {
 
     private final String file;
     private final Map<String, String> values = new LinkedHashMap<>();
+    private final Map<String, Integer> lines = new HashMap<>();
     private final Set<String> exported = new LinkedHashSet<>();
     private final Set<String> unset = new HashSet<>();
     private final Set<String> unknown = new LinkedHashSet<>();
@@ -149,7 +151,7 @@ final class ShellState {
                 words.subList(from, words.size()).stream()
                         .map(ASSIGNMENT::matcher)
                         .takeWhile(java.util.regex.Matcher::matches)
-                        .forEach(match -> set(match.group(1), unknown("$" + match.group(1))));
+                        .forEach(match -> set(match.group(1), unknown("$" + match.group(1)), blockLine));
             }
             inside.clear();
         }
@@ -160,7 +162,7 @@ final class ShellState {
         String first = words.getFirst().text();
         List<String> rest = words.stream().skip(1).map(Word::text).toList();
         if (DECLARING.contains(first)) {
-            rest.forEach(word -> declare(first, word));
+            words.stream().skip(1).forEach(word -> declare(first, word));
         } else if (first.equals("unset")) {
             rest.stream().filter(word -> !word.startsWith("-")).forEach(this::unset);
         } else if (first.equals("set")) {
@@ -169,7 +171,7 @@ final class ShellState {
             changeFolder(words);
             add(words, lastLine);
         } else if (words.stream().allMatch(word -> ASSIGNMENT.matcher(word.text()).matches())) {
-            words.forEach(word -> declare("", word.text()));
+            words.forEach(word -> declare("", word));
         } else {
             if (first.equals("source") || first.equals(".")) {
                 note(words.getFirst().line(), String.join(" ", rest) + " is not read: what it sets is not known here", "");
@@ -191,22 +193,24 @@ final class ShellState {
         }
     }
 
-    private void declare(String how, String word) {
-        var match = ASSIGNMENT.matcher(word);
-        String name = match.matches() ? match.group(1) : word;
+    private void declare(String how, Word word) {
+        var match = ASSIGNMENT.matcher(word.text());
+        String name = match.matches() ? match.group(1) : word.text();
         if (!NAME.matcher(name).matches()) {
             return; // an option such as -x
         }
         if (match.matches()) {
-            set(name, match.group(2).isEmpty() ? match.group(3) : values.getOrDefault(name, "") + match.group(3));
+            String before = match.group(2).isEmpty() ? "" : values.getOrDefault(name, "");
+            set(name, before + match.group(3), word.line());
         }
         if (how.equals("export") || exportsAll) {
             exported.add(name);
         }
     }
 
-    private void set(String name, String value) {
+    private void set(String name, String value, int line) {
         values.put(name, value);
+        lines.put(name, line);
         unset.remove(name);
         if (values.size() > MOST_NAMES) {
             throw new ShellException(at(0), "more than " + MOST_NAMES + " variables: no start script");
@@ -235,11 +239,14 @@ final class ShellState {
             var match = ASSIGNMENT.matcher(words.get(first++).text());
             if (match.matches()) {
                 environment.put(match.group(1), match.group(3));
+                lines.put(match.group(1), words.getFirst().line());
             }
         }
         List<Word> own = words.subList(first, words.size());
+        var ownLines = new HashMap<>(lines);
+        ownLines.keySet().retainAll(environment.keySet());
         commands.add(new ShellCommand(
-                at(own.getFirst().line()), lastLine, own, new Scene(folder, environment, unknown)));
+                at(own.getFirst().line()), lastLine, own, new Scene(folder, environment, ownLines, unknown)));
     }
 
     private Map<String, String> environment() {

@@ -1,15 +1,11 @@
-package dev.tandem.cli;
+package dev.tandem.ops.ranktable;
 
 import dev.tandem.engine.handoff.ranktable.Addresses;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.proxy.ProxyWords;
-import dev.tandem.ops.ranktable.DeviceCounts;
-import dev.tandem.ops.ranktable.DeviceKind;
-import dev.tandem.ops.ranktable.RankTableFile;
-import dev.tandem.ops.ranktable.RankTablePlan;
 import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
-import dev.tandem.ops.ranktable.RemoteRun.Ssh;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -29,8 +25,8 @@ import java.util.stream.IntStream;
  * @param file that is written
  * @param remote whom to start it on
  */
-record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTableFile file, Remote remote) {
-    static final String USAGE = """
+public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTableFile file, Remote remote) {
+    public static final String USAGE = """
             usage: tandem ranktable --ips IP… --npus-per-node N --network-card-name NIC
                                     --prefill-device-cnt N --decode-device-cnt N [--local-device-ids ID,ID…] [flags]
 
@@ -81,7 +77,7 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
      * @param deviceIds of its ranks
      * @param isJson how to report
      */
-    record Here(
+    public record Here(
             Optional<String> card,
             Optional<String> address,
             Optional<DeviceKind> kind,
@@ -95,7 +91,7 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
      * @param program there
      * @param isPrinted whether only to show it
      */
-    record Remote(Optional<String> user, String program, boolean isPrinted) {}
+    public record Remote(Optional<String> user, String program, boolean isPrinted) {}
 
     /**
      * Reads the words behind {@code tandem ranktable}.
@@ -103,7 +99,7 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
      * @param isForced by the environment
      * @throws FlagException with all problems
      */
-    static RankTableFlags parse(List<String> all, boolean isForced) {
+    public static RankTableFlags parse(List<String> all, boolean isForced) {
         var remaining = new ArrayList<String>();
         Optional<String> user = takeUser(all, remaining);
         ProxyWords words = ProxyWords.read(remaining, FLAGS, SWITCHES);
@@ -122,12 +118,11 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
                 words.has("json"));
         var place = new MeetingPlace(
                 read.whole("meet-port", "" + MeetingPlace.DEFAULT_PORT, 65_535),
-                Duration.ofSeconds(read.whole(
-                        "deadline", "" + MeetingPlace.DEFAULT_LIMIT.toSeconds(), MAX_DEADLINE_S)));
+                Duration.ofSeconds(
+                        read.whole("deadline", "" + MeetingPlace.DEFAULT_LIMIT.toSeconds(), MAX_DEADLINE_S)));
         var remote = new Remote(user, words.text("remote-tandem", "tandem"), words.has("print"));
         read.require(plan, here, remote);
-        var file = new RankTableFile(
-                Path.of(words.text("output", "ranktable.json")), isForced || words.has("force"));
+        var file = new RankTableFile(Path.of(words.text("output", "ranktable.json")), isForced || words.has("force"));
         return new RankTableFlags(plan, here, place, file, remote);
     }
 
@@ -149,7 +144,7 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
     }
 
     /** The words for one node, as its own command line. */
-    List<String> wordsFor(String node, Optional<String> hccnTool) {
+    public List<String> wordsFor(String node, Optional<String> hccnTool) {
         var words = new ArrayList<String>();
         hccnTool.ifPresent(path -> words.addAll(List.of("env", "HCCN_TOOL_PATH=" + path)));
         words.addAll(List.of(remote.program(), "ranktable", "--ips"));
@@ -164,7 +159,11 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
         words.addAll(List.of("--local-ip", node));
         here.kind().ifPresent(kind -> words.addAll(List.of("--device", kind.word())));
         words.addAll(List.of("--output", file.path().toString()));
-        words.addAll(List.of("--meet-port", "" + place.port(), "--deadline", "" + place.limit().toSeconds()));
+        words.addAll(List.of(
+                "--meet-port",
+                "" + place.port(),
+                "--deadline",
+                "" + place.limit().toSeconds()));
         if (file.isForced()) {
             words.add("--force");
         }
@@ -226,7 +225,8 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
                 problems.add("--local-device-ids " + text + " has a device twice");
             }
             if (ids.size() != perNode) {
-                problems.add("--local-device-ids " + text + " has " + ids.size() + " devices, --npus-per-node " + perNode);
+                problems.add(
+                        "--local-device-ids " + text + " has " + ids.size() + " devices, --npus-per-node " + perNode);
             }
             return ids;
         }
@@ -240,10 +240,12 @@ record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTab
             if (here.card().isEmpty() && here.address().isEmpty()) {
                 problems.add("--network-card-name is missing; ifconfig lists the cards");
             }
-            here.address().filter(address -> !Addresses.isAddress(address)).ifPresent(address ->
-                    problems.add("--local-ip '" + address + "' is no IPv4 or IPv6 address"));
-            remote.user().filter(user -> !Ssh.isUser(user)).ifPresent(user ->
-                    problems.add("--ssh " + user + " is no user@"));
+            here.address()
+                    .filter(address -> !Addresses.isAddress(address))
+                    .ifPresent(address -> problems.add("--local-ip '" + address + "' is no IPv4 or IPv6 address"));
+            remote.user()
+                    .filter(user -> !Ssh.isUser(user))
+                    .ifPresent(user -> problems.add("--ssh " + user + " is no user@"));
             if (remote.isPrinted() && remote.user().isEmpty()) {
                 problems.add("--print shows what --ssh would start; without --ssh nothing is started elsewhere");
             }

@@ -1,11 +1,9 @@
-package dev.tandem.cli;
+package dev.tandem.ops.ranktable;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.ops.ranktable.DeviceCounts;
-import dev.tandem.ops.ranktable.DeviceKind;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,8 +11,9 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class RankTableFlagsTest {
-    private static final String GUIDE = "--ips 172.22.0.218 172.22.0.155 --npus-per-node 16 --network-card-name enp23s0f3"
-            + " --prefill-device-cnt 16 --decode-device-cnt 16";
+    private static final String GUIDE =
+            "--ips 172.22.0.218 172.22.0.155 --npus-per-node 16 --network-card-name enp23s0f3"
+                    + " --prefill-device-cnt 16 --decode-device-cnt 16";
 
     private static RankTableFlags parsed(String words) {
         return RankTableFlags.parse(List.of(words.split(" +")), false);
@@ -85,7 +84,8 @@ class RankTableFlagsTest {
 
     @Test
     void shouldNameTheNearestFlag() {
-        assertRefused(GUIDE + " --network-cart eth0", "unknown flag --network-cart; the nearest is --network-card-name");
+        assertRefused(
+                GUIDE + " --network-cart eth0", "unknown flag --network-cart; the nearest is --network-card-name");
         assertRefused(GUIDE + " --output a b", "--output takes one value, found [a, b]");
     }
 
@@ -100,8 +100,8 @@ class RankTableFlagsTest {
 
     @Test
     void shouldGiveEachNodeWordsThatItReadsTheSame() {
-        RankTableFlags flags = parsed(GUIDE + " --ssh root@ --device cpu --output /tmp/table.json --force --meet-port 7000"
-                + " --deadline 30");
+        RankTableFlags flags = parsed(GUIDE
+                + " --ssh root@ --device cpu --output /tmp/table.json --force --meet-port 7000" + " --deadline 30");
         List<String> words = flags.wordsFor("172.22.0.155", Optional.of("/opt/hccn_tool"));
         assertThat(words).startsWith("env", "HCCN_TOOL_PATH=/opt/hccn_tool", "tandem", "ranktable");
         RankTableFlags there = RankTableFlags.parse(new ArrayList<>(words.subList(4, words.size())), false);

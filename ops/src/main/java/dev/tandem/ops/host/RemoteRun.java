@@ -1,6 +1,5 @@
-package dev.tandem.ops.ranktable;
+package dev.tandem.ops.host;
 
-import dev.tandem.ops.host.Tool;
 import dev.tandem.ops.host.Tool.Outcome;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -71,7 +70,7 @@ public final class RemoteRun {
     }
 
     /** A word as a shell reads it back unchanged. */
-    static String quoted(String word) {
+    public static String quoted(String word) {
         return PLAIN.matcher(word).matches() ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
@@ -84,7 +83,8 @@ public final class RemoteRun {
     public static SequencedMap<String, Outcome> run(List<NodeCommand> commands, Duration limit)
             throws InterruptedException {
         var outcomes = new LinkedHashMap<String, Outcome>();
-        try (ExecutorService pool = Executors.newVirtualThreadPerTaskExecutor()) { // as many as nodes, each with one process
+        try (ExecutorService pool =
+                Executors.newVirtualThreadPerTaskExecutor()) { // as many as nodes, each with one process
             var running = new ArrayList<Future<Outcome>>();
             for (NodeCommand command : commands) {
                 running.add(pool.submit(() -> Tool.run(command.words(), limit.plus(GRACE))));

@@ -1,4 +1,4 @@
-package dev.tandem.ops.ranktable;
+package dev.tandem.ops.host;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -29,11 +29,9 @@ class RemoteRunTest {
     void shouldRunWordsAsTheyAreOnEachNode() throws InterruptedException {
         var ssh = new Ssh(Tables.script(folder, "ssh", SSH).toString(), "root@");
         List<String> words = List.of("printf", "<%s>", "a b", "it's", "$HOME", "");
-        List<NodeCommand> commands =
-                List.of(ssh.command("172.22.0.218", words), ssh.command("172.22.0.9", words));
+        List<NodeCommand> commands = List.of(ssh.command("172.22.0.218", words), ssh.command("172.22.0.9", words));
         Map<String, Outcome> outcomes = RemoteRun.run(commands, Duration.ofSeconds(30));
-        assertThat(outcomes.get("172.22.0.218"))
-                .isEqualTo(new Ended(0, "on root@172.22.0.218\n<a b><it's><$HOME><>"));
+        assertThat(outcomes.get("172.22.0.218")).isEqualTo(new Ended(0, "on root@172.22.0.218\n<a b><it's><$HOME><>"));
         assertThat(outcomes.get("172.22.0.9").isWell()).isFalse();
         assertThat(outcomes.get("172.22.0.9").sentence()).contains("status 255", "No route to host");
     }
