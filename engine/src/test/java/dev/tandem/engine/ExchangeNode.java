@@ -46,12 +46,12 @@ final class ExchangeNode implements AutoCloseable {
      *
      * @param bytesPerSecond most KV that leaves; 0 for no bound
      */
-    record Setup(Part part, Ranks ranks, Memory memory, Terms terms, long bytesPerSecond) {
+    record Setup(Part part, Ranks ranks, Sizes sizes, Terms terms, long bytesPerSecond) {
         static Setup of(Role role, Connector connector) {
             return new Setup(
                     new Part(role, connector),
                     new Ranks(1, 1),
-                    new Memory(16, true),
+                    new Sizes(16, 64, true),
                     new Terms(LONG, LONG, FailurePolicy.RECOMPUTE),
                     0);
         }
@@ -61,15 +61,23 @@ final class ExchangeNode implements AutoCloseable {
         }
 
         Setup withRanks(Ranks some) {
-            return new Setup(part, some, memory, terms, bytesPerSecond);
+            return new Setup(part, some, sizes, terms, bytesPerSecond);
         }
 
         Setup withBlockSize(int size) {
-            return new Setup(part, ranks, new Memory(size, memory.caches()), terms, bytesPerSecond);
+            return with(new Sizes(size, sizes.batchedTokens(), sizes.caches()));
         }
 
         Setup withoutCache() {
-            return new Setup(part, ranks, new Memory(memory.blockSize(), false), terms, bytesPerSecond);
+            return with(new Sizes(sizes.blockSize(), sizes.batchedTokens(), false));
+        }
+
+        Setup withBatchedTokens(int tokens) {
+            return with(new Sizes(sizes.blockSize(), tokens, sizes.caches()));
+        }
+
+        private Setup with(Sizes others) {
+            return new Setup(part, ranks, others, terms, bytesPerSecond);
         }
 
         Setup withLease(Duration lease) {
@@ -85,19 +93,19 @@ final class ExchangeNode implements AutoCloseable {
         }
 
         private Setup with(Terms others) {
-            return new Setup(part, ranks, memory, others, bytesPerSecond);
+            return new Setup(part, ranks, sizes, others, bytesPerSecond);
         }
 
         Setup withPace(long bytes) {
-            return new Setup(part, ranks, memory, terms, bytes);
+            return new Setup(part, ranks, sizes, terms, bytes);
         }
     }
 
     /** Replicas, and tensor-parallel ranks of each. */
     record Ranks(int dp, int tp) {}
 
-    /** Tokens of a block, and whether prefixes are kept. */
-    record Memory(int blockSize, boolean caches) {}
+    /** Tokens of a block and of a step, and whether prefixes are kept. */
+    record Sizes(int blockSize, int batchedTokens, boolean caches) {}
 
     final List<Engine> replicas = new ArrayList<>();
     private final HandoffHub hub;
@@ -144,7 +152,7 @@ final class ExchangeNode implements AutoCloseable {
                     threads.getLast(),
                     Optional.empty());
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
-            var pool = new KvPool(model.kvLayout(setup.memory().blockSize(), DType.F32), BLOCKS);
+            var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
         String name =
@@ -152,8 +160,8 @@ final class ExchangeNode implements AutoCloseable {
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(64, 8, 64, true),
-                setup.memory().caches(),
+                new Limits(setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
+                setup.sizes().caches(),
                 0,
                 Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));
         return Engine.start(config, new EngineParts(dp, shards, Optional.of(hub)), Duration.ofMillis(20));

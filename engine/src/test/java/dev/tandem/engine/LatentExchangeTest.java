@@ -204,6 +204,39 @@ class LatentExchangeTest {
         }
     }
 
+    /** The link is too slow for long prompts and the patience too short, so transfers end anywhere: all that is as it would be without. */
+    @ParameterizedTest
+    @CsvSource({"PULL, 7", "PULL, 64", "LAYERWISE, 7", "LAYERWISE, 64"})
+    void shouldGiveGoldenTokensWhereverTransfersRunOutOfTime(Connector connector, int batchedTokens)
+            throws InterruptedException {
+        Setup prefillSetup = prefill(connector)
+                .withBatchedTokens(batchedTokens)
+                .withFetchTimeout(Duration.ofMillis(20))
+                .withLease(Duration.ofMillis(20))
+                .withPace(1_000_000);
+        Setup decodeSetup = decode(connector)
+                .withBatchedTokens(batchedTokens)
+                .withFetchTimeout(Duration.ofMillis(20))
+                .withBlockSize(8);
+        try (var prefill = new ExchangeNode(CHECKPOINT, prefillSetup);
+                var decode = new ExchangeNode(CHECKPOINT, decodeSetup.withoutCache(), metaserver)) {
+            metaserver.prefill = Optional.of(prefill);
+            var streams = new ArrayList<TokenStream>();
+            List<Prompt> prompts = prompts(2 * PROMPTS.size());
+            for (Prompt prompt : prompts) {
+                streams.add(exchange(connector, prefill, decode, 0, prompt));
+            }
+            for (int i = 0; i < prompts.size(); i++) {
+                assertThat(read(streams.get(i)).tokens())
+                        .as(prompts.get(i).id())
+                        .isEqualTo(prompts.get(i).generated());
+            }
+            decode.awaitAllFree();
+            prefill.awaitAllFree();
+            assertThat(decode.count(EngineCounter.HANDOFF_RECOMPUTED)).isPositive();
+        }
+    }
+
     private static Setup prefill(Connector connector) {
         return Setup.of(Role.PRODUCER, connector);
     }

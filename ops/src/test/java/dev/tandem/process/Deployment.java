@@ -101,7 +101,7 @@ public final class Deployment implements AutoCloseable {
     void awaitHealthy() {
         var health = new GatewayHealth(gateway.http());
         Await.until(
-                Duration.ofSeconds(20),
+                Duration.ofSeconds(60),
                 () -> {
                     try {
                         return health.missing(1, 1).isEmpty();

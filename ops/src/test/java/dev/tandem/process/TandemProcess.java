@@ -23,7 +23,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 public final class TandemProcess implements AutoCloseable {
     static final Path ROOT = Path.of(System.getProperty("tandem.root"));
-    private static final Duration START_LIMIT = Duration.ofSeconds(120);
+    private static final Duration START_LIMIT = Duration.ofSeconds(300);
     private static final AtomicInteger STARTED = new AtomicInteger();
 
     private final Child child;

@@ -1,11 +1,12 @@
-package dev.tandem.ops.host;
+package dev.tandem.ops.ranktable;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.ops.host.RemoteRun;
 import dev.tandem.ops.host.Tool.Ended;
 import dev.tandem.ops.host.Tool.Outcome;
-import dev.tandem.ops.ranktable.RemoteRun.NodeCommand;
-import dev.tandem.ops.ranktable.RemoteRun.Ssh;
+import dev.tandem.ops.host.RemoteRun.NodeCommand;
+import dev.tandem.ops.host.RemoteRun.Ssh;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
