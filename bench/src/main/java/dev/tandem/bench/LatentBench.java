@@ -72,7 +72,8 @@ public final class LatentBench {
             Matrix mixed = Matrix.of(1, heads * LATENT);
             Matrix indexQuery = matrix(INDEX_HEADS * INDEX_DIM);
             Matrix headWeights = matrix(INDEX_HEADS);
-            double dense = milliseconds(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
+            double dense =
+                    milliseconds(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
             double index = milliseconds(
                     () -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected, threads));
             double sparse = milliseconds(

@@ -155,10 +155,7 @@ final class DecoderParts {
                 new Choices(Optional.empty(), choice));
     }
 
-    private Decoder stacked(
-            IntFunction<Attention> attentions,
-            IntFunction<FeedForward> feedForwards,
-            Choices choices) {
+    private Decoder stacked(IntFunction<Attention> attentions, IntFunction<FeedForward> feedForwards, Choices choices) {
         Tensor table = weights.tensor("model.embed_tokens.weight");
         var layers = new ArrayList<DecoderLayer>();
         for (int layer = 0; layer < config.layers(); layer++) {
