@@ -160,7 +160,8 @@ final class ExchangeNode implements AutoCloseable {
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
+                new Limits(
+                        setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
                 setup.sizes().caches(),
                 0,
                 Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));
