@@ -7,6 +7,7 @@ import dev.tandem.node.Machine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.host.Meeting.Seats;
 import dev.tandem.ops.host.RemoteRun.Ssh;
+import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.preflight.CheckReport;
 import dev.tandem.ops.preflight.CheckedNode;
 import dev.tandem.ops.preflight.CheckedNode.Section;
@@ -19,6 +20,8 @@ import dev.tandem.ops.preflight.network.PortRanges;
 import dev.tandem.ops.preflight.npu.NpuCheck;
 import dev.tandem.ops.preflight.npu.NpuPlan;
 import dev.tandem.ops.preflight.npu.NpuTools;
+import dev.tandem.ops.preflight.script.ScriptCheck;
+import dev.tandem.ops.preflight.script.TopologyCheck;
 import dev.tandem.ops.preflight.survey.NodeSurvey;
 import dev.tandem.ops.preflight.survey.RemoteSurvey;
 import dev.tandem.ops.preflight.survey.SurveyPlan;
@@ -58,6 +61,7 @@ final class CheckCommand implements Main.Verb {
     private static final int MAX_PARALLEL = 64;
     /** Deadlines that a remote check may take, besides one for each round of reading. */
     private static final long REMOTE_PATIENCE = 12;
+
     private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::");
 
     @Override
@@ -91,13 +95,18 @@ final class CheckCommand implements Main.Verb {
         List<CheckedNode> run() throws InterruptedException {
             requireUsable();
             if (options.has("script")) {
-                throw new FlagException("--script is not there yet");
+                return List.of(scripts());
             }
             var nodes = new ArrayList<CheckedNode>();
-            Optional<Topology> topology = topology(nodes);
-            Deployment deployment = deployment(topology, nodes);
-            if (!nodes.isEmpty()) {
-                return nodes; // the file itself is wrong: what it asks of machines cannot be known
+            var refusals = new ArrayList<CheckedNode>();
+            Optional<Topology> topology = topology(refusals);
+            Deployment deployment = deployment(topology, refusals);
+            if (!refusals.isEmpty()) {
+                return refusals; // the words themselves are wrong: what they ask of machines cannot be known
+            }
+            topology.ifPresent(read -> nodes.add(file(read)));
+            if (!options.serve().isEmpty()) {
+                nodes.add(words(deployment.nodes().getFirst()));
             }
             List<String> peers = peers(topology);
             if (peers.isEmpty()) {
@@ -146,13 +155,57 @@ final class CheckCommand implements Main.Verb {
             Path home = Path.of(System.getProperty("tandem.home", "."))
                     .toAbsolutePath()
                     .normalize();
+            String file = options.positional().get();
             try {
-                Topology read = Topology.read(Path.of(options.positional().get()));
+                Topology read = Topology.read(Path.of(file));
                 return Optional.of(read.under(home, read.model().servedName()));
             } catch (TopologyException e) {
-                nodes.add(refused(options.positional().get(), List.of(String.valueOf(e.getMessage()))));
+                nodes.add(new CheckedNode(file, List.of(new Section("topology", TopologyCheck.check(Path.of(file))))));
                 return Optional.empty();
             }
+        }
+
+        /** What can be said of the file alone. */
+        private CheckedNode file(Topology topology) {
+            String name = options.positional().orElseThrow();
+            List<Finding> found = TopologyCheck.check(name, LaunchPlan.of(topology));
+            return new CheckedNode(
+                    name,
+                    List.of(new Section(
+                            "topology",
+                            found.isEmpty()
+                                    ? List.of(Finding.of(Finding.Severity.WELL, name, "nothing is wrong with it"))
+                                    : found)));
+        }
+
+        /** What can be said of the words behind {@code --} alone. */
+        private static CheckedNode words(PlannedNode node) {
+            var found = new ArrayList<Finding>();
+            node.config().notes().forEach(note -> found.add(Finding.of(Finding.Severity.NOTE, node.name(), note)));
+            found.add(Finding.of(Finding.Severity.WELL, node.name(), "the words can be carried out"));
+            return new CheckedNode(node.name(), List.of(new Section("words", found)));
+        }
+
+        private CheckedNode scripts() {
+            if (options.list("script").isEmpty()) {
+                throw new FlagException("--script needs the paths of start scripts");
+            }
+            if (options.positional().isPresent()
+                    || options.has("peers")
+                    || !options.serve().isEmpty()) {
+                throw new FlagException(
+                        "--script reads scripts and nothing else: leave out the topology, --peers and --");
+            }
+            List<Finding> found = ScriptCheck.check(
+                    options.list("script").stream().map(Path::of).toList());
+            String names = String.join(" ", options.list("script"));
+            return new CheckedNode(
+                    "scripts",
+                    List.of(new Section(
+                            "start scripts",
+                            found.isEmpty()
+                                    ? List.of(Finding.of(Finding.Severity.WELL, names, "nothing is wrong with them"))
+                                    : found)));
         }
 
         private static CheckedNode refused(String what, List<String> problems) {
@@ -260,9 +313,10 @@ final class CheckCommand implements Main.Verb {
                 try {
                     RankTable table = RankTable.read(Path.of(file));
                     for (Side side : Side.values()) {
-                        table.devices(side).forEach(device -> addresses
-                                .computeIfAbsent(device.serverId(), unused -> new TreeMap<>())
-                                .put(device.deviceId(), device.deviceIp()));
+                        table.devices(side)
+                                .forEach(device -> addresses
+                                        .computeIfAbsent(device.serverId(), _ -> new TreeMap<>())
+                                        .put(device.deviceId(), device.deviceIp()));
                     }
                 } catch (RankTableException e) {
                     throw new FlagException("--ranktable: " + e.getMessage());
@@ -279,7 +333,8 @@ final class CheckCommand implements Main.Verb {
             if (!Set.of("auto", "cpu", "a2", "a3").contains(device)) {
                 throw new FlagException("--device must be auto, cpu, a2 or a3, not " + device);
             }
-            if (device.equals("cpu") || device.equals("auto") && !NpuCheck.hasTool(tools.hccnTool(), bounds.query())) {
+            if (device.equals("cpu")
+                    || (device.equals("auto") && !NpuCheck.hasTool(tools.hccnTool(), bounds.query()))) {
                 return Optional.empty();
             }
             NpuPlan.Generation generation = device.equals("auto")
@@ -312,7 +367,8 @@ final class CheckCommand implements Main.Verb {
             }
             var nodes = new ArrayList<CheckedNode>();
             try (ExecutorService threads = Executors.newFixedThreadPool(
-                    calls.size(), Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
+                    calls.size(),
+                    Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
                 for (Future<List<CheckedNode>> future : threads.invokeAll(calls)) {
                     nodes.addAll(future.get());
                 }
