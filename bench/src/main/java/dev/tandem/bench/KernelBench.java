@@ -21,6 +21,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Random;
+import java.util.function.LongSupplier;
 
 /**
  * Speed of the kernels at the shapes of SmolLM2-135M (30 layers, hidden 576, intermediate 1536, 9 query and 3 KV heads of 64, vocabulary
@@ -40,47 +41,34 @@ public final class KernelBench {
     private static final AttentionShape HEADS = new AttentionShape(9, 3, 64, 0.125f);
     private static final int MOST_HEAD_ROWS = 32;
     private static final double WARM_UP_SECONDS = 1;
-    private static final int STEADY_RUNS = 5;
 
     private final PrintStream out;
     private final Kernels kernels;
-    private final int runs;
-    private final boolean cpuClock;
+    private final SteadyMedian median;
     private final Random random = new Random(1);
 
-    private KernelBench(PrintStream out, Kernels kernels, int runs, boolean cpuClock) {
+    private KernelBench(PrintStream out, Kernels kernels, SteadyMedian median) {
         this.out = out;
         this.kernels = kernels;
-        this.runs = runs;
-        this.cpuClock = cpuClock;
+        this.median = median;
     }
 
     public static void main(String[] args) {
-        var kernels = KernelSelection.named(argument(args, "kernels", "auto")).kernels();
-        int runs = Integer.parseInt(argument(args, "runs", "7"));
-        boolean cpuClock = argument(args, "clock", "wall").equals("cpu");
-        var bench = new KernelBench(System.out, kernels, runs, cpuClock);
-        int[] threadCounts = numbers(argument(args, "threads", "1,2"));
-        int[] rowCounts = numbers(argument(args, "rows", "1,8,512"));
-        for (String type :
-                argument(args, "types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1").split(",", -1)) {
-            bench.linear(DType.valueOf(type), rowCounts, threadCounts);
+        var words = new BenchWords(List.of(args));
+        LongSupplier clockNs = words.text("clock", "wall").equals("cpu")
+                ? ManagementFactory.getThreadMXBean()::getCurrentThreadCpuTime
+                : System::nanoTime;
+        var bench = new KernelBench(
+                System.out,
+                KernelSelection.named(words.text("kernels", "auto")).kernels(),
+                new SteadyMedian(words.number("runs", 7), WARM_UP_SECONDS, clockNs));
+        int[] threadCounts = words.numbers("threads", "1,2");
+        for (String type : words.list("types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1")) {
+            bench.linear(DType.valueOf(type), words.numbers("rows", "1,8,512"), threadCounts);
         }
-        if (Boolean.parseBoolean(argument(args, "attention", "true"))) {
+        if (Boolean.parseBoolean(words.text("attention", "true"))) {
             bench.attention(threadCounts);
         }
-    }
-
-    private static String argument(String[] args, String name, String fallback) {
-        return Arrays.stream(args)
-                .filter(arg -> arg.startsWith(name + "="))
-                .map(arg -> arg.substring(name.length() + 1))
-                .findFirst()
-                .orElse(fallback);
-    }
-
-    private static int[] numbers(String list) {
-        return Arrays.stream(list.split(",", -1)).mapToInt(Integer::parseInt).toArray();
     }
 
     /** All matrix products of one step; the output layer only up to the rows that a decode batch has. */
@@ -119,7 +107,7 @@ public final class KernelBench {
         }
         double seconds;
         try (var threads = new KernelThreads(threadCount)) {
-            seconds = median(() -> {
+            seconds = median.seconds(() -> {
                 for (LinearWeight weight : weights) {
                     Matrix x = weight.columns() == HIDDEN ? narrow : wide;
                     kernels.linear(x, rows, weight, result, 0, threads);
@@ -175,7 +163,7 @@ public final class KernelBench {
             Matrix q = matrix(rows, HIDDEN);
             Matrix mixed = Matrix.of(rows, HIDDEN);
             var batch = new AttentionRows(rows, positions, tables, BLOCK_SIZE);
-            seconds = median(() -> {
+            seconds = median.seconds(() -> {
                 for (int layer = 0; layer < LAYERS; layer++) {
                     kernels.attention(q, 0, mixed, keys, values, batch, HEADS, threads);
                 }
@@ -229,33 +217,5 @@ public final class KernelBench {
             matrix.values()[i] = (float) random.nextGaussian();
         }
         return matrix;
-    }
-
-    /** Warm-up ends when runs have stopped getting faster for a while: the compiler works in the background. */
-    private double median(Runnable work) {
-        long begin = clockNs();
-        double best = Double.MAX_VALUE;
-        int sinceBest = 0;
-        while (sinceBest < STEADY_RUNS || clockNs() - begin < WARM_UP_SECONDS * 1e9) {
-            double took = once(work);
-            sinceBest = took < best * 0.97 ? 0 : sinceBest + 1;
-            best = Math.min(best, took);
-        }
-        var seconds = new double[runs];
-        for (int run = 0; run < runs; run++) {
-            seconds[run] = once(work);
-        }
-        Arrays.sort(seconds);
-        return seconds[runs / 2];
-    }
-
-    private double once(Runnable work) {
-        long start = clockNs();
-        work.run();
-        return (clockNs() - start) / 1e9;
-    }
-
-    private long clockNs() {
-        return cpuClock ? ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime() : System.nanoTime();
     }
 }

@@ -13,7 +13,7 @@ import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 
@@ -33,39 +33,28 @@ public final class LatentBench {
     private static final int BLOCK_SIZE = 128;
     private static final float SCALE = 0.1f;
     private static final double WARM_UP_SECONDS = 2;
-    private static final int STEADY_RUNS = 5;
 
     private final PrintStream out;
     private final Kernels kernels;
-    private final int runs;
+    private final SteadyMedian median;
     private final int heads;
     private final Random random = new Random(1);
 
-    private LatentBench(PrintStream out, Kernels kernels, int runs, int heads) {
+    private LatentBench(PrintStream out, Kernels kernels, SteadyMedian median, int heads) {
         this.out = out;
         this.kernels = kernels;
-        this.runs = runs;
+        this.median = median;
         this.heads = heads;
     }
 
     public static void main(String[] args) {
-        var kernels = KernelSelection.named(argument(args, "kernels", "auto")).kernels();
-        int runs = Integer.parseInt(argument(args, "runs", "5"));
-        int heads = Integer.parseInt(argument(args, "heads", "128"));
-        var bench = new LatentBench(System.out, kernels, runs, heads);
-        int threads = Integer.parseInt(argument(args, "threads", "2"));
-        for (String context :
-                argument(args, "contexts", "1024,4096,16384,32768").split(",", -1)) {
-            bench.decode(Integer.parseInt(context), threads);
+        var words = new BenchWords(List.of(args));
+        var kernels = KernelSelection.named(words.text("kernels", "auto")).kernels();
+        var median = new SteadyMedian(words.number("runs", 5), WARM_UP_SECONDS, System::nanoTime);
+        var bench = new LatentBench(System.out, kernels, median, words.number("heads", 128));
+        for (int context : words.numbers("contexts", "1024,4096,16384,32768")) {
+            bench.decode(context, words.number("threads", 2));
         }
-    }
-
-    private static String argument(String[] args, String name, String fallback) {
-        return Arrays.stream(args)
-                .filter(arg -> arg.startsWith(name + "="))
-                .map(arg -> arg.substring(name.length() + 1))
-                .findFirst()
-                .orElse(fallback);
     }
 
     private void decode(int context, int threadCount) {
@@ -83,10 +72,11 @@ public final class LatentBench {
             Matrix mixed = Matrix.of(1, heads * LATENT);
             Matrix indexQuery = matrix(INDEX_HEADS * INDEX_DIM);
             Matrix headWeights = matrix(INDEX_HEADS);
-            double dense = medianMs(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
-            double index = medianMs(
+            double dense =
+                    milliseconds(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
+            double index = milliseconds(
                     () -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected, threads));
-            double sparse = medianMs(
+            double sparse = milliseconds(
                     () -> kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected, threads));
             out.printf(
                     "%s context=%-6d heads=%d threads=%d  V3 %8.2f ms   V3.2 %8.2f ms = index %7.2f + attention %7.2f   ratio"
@@ -101,6 +91,10 @@ public final class LatentBench {
                     sparse,
                     dense / (index + sparse));
         }
+    }
+
+    private double milliseconds(Runnable work) {
+        return median.seconds(work) * 1e3;
     }
 
     /** Moderate values of both signs. */
@@ -119,29 +113,5 @@ public final class LatentBench {
             matrix.values()[i] = (float) random.nextGaussian();
         }
         return matrix;
-    }
-
-    /** Warm-up ends when runs have stopped getting faster for a while: the compiler works in the background. */
-    private double medianMs(Runnable work) {
-        long begin = System.nanoTime();
-        double best = Double.MAX_VALUE;
-        int sinceBest = 0;
-        while (sinceBest < STEADY_RUNS || System.nanoTime() - begin < WARM_UP_SECONDS * 1e9) {
-            double took = onceMs(work);
-            sinceBest = took < best * 0.97 ? 0 : sinceBest + 1;
-            best = Math.min(best, took);
-        }
-        var milliseconds = new double[runs];
-        for (int run = 0; run < runs; run++) {
-            milliseconds[run] = onceMs(work);
-        }
-        Arrays.sort(milliseconds);
-        return milliseconds[runs / 2];
-    }
-
-    private static double onceMs(Runnable work) {
-        long start = System.nanoTime();
-        work.run();
-        return (System.nanoTime() - start) / 1e6;
     }
 }

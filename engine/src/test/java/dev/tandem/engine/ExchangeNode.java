@@ -155,11 +155,13 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String name = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String name =
+                peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
+                new Limits(
+                        setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
                 setup.sizes().caches(),
                 0,
                 Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));

@@ -91,8 +91,7 @@ class LatentDeploymentTest {
                             terms(new Seat(dpRanks, "127.0.0.1", 0)),
                             TOKEN,
                             ExpertHub.limits(Duration.ofSeconds(10)),
-                            new ExpertHub.Patience(
-                                    PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
+                            new ExpertHub.Patience(PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
                             64),
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
@@ -152,8 +151,8 @@ class LatentDeploymentTest {
     @CsvSource({"deepseek-v3, 3, 4, true", "deepseek-v3.2, 5, 4, false", "deepseek-v3.2-w8a8, 5, 4, false"})
     void shouldGiveTheBitsOfOneRankOnEveryReplica(String golden, int dpSize, int tpSize, boolean hasExpertsInBoth)
             throws Exception {
-        List<Prompt> prompts = GoldenFile.prompts(
-                GoldenFile.FOLDER.resolve(golden).resolve("golden/golden.json"));
+        List<Prompt> prompts =
+                GoldenFile.prompts(GoldenFile.FOLDER.resolve(golden).resolve("golden/golden.json"));
         List<List<Step>> expected = ofOneRank(golden, prompts);
         var shape = new Shape(dpSize, tpSize);
         try (var first = new Process(golden, shape, new Shard(0, dpSize - 1));

@@ -111,7 +111,8 @@ class LatentExchangeTest {
         Prompt prompt = first(PROMPTS.getLast(), "r");
         try (var decode = new ExchangeNode(CHECKPOINT, decode(Connector.PULL).withTpSize(4))) {
             HandoffRole role;
-            try (var prefill = new ExchangeNode(CHECKPOINT, prefill(Connector.PULL).withTpSize(2))) {
+            try (var prefill =
+                    new ExchangeNode(CHECKPOINT, prefill(Connector.PULL).withTpSize(2))) {
                 role = lend(prefill, prompt);
             }
             assertRecomputed(read(decode.submit(prompt.id(), prompt, role)), prompt);
@@ -139,7 +140,8 @@ class LatentExchangeTest {
         Prompt prompt = first(PROMPTS.getLast(), "r");
         try (var prefill = new ExchangeNode(
                 CHECKPOINT, prefill(Connector.PULL).withTpSize(2).withPace(SLOW))) {
-            try (var decode = new ExchangeNode(CHECKPOINT, decode(Connector.PULL).withTpSize(4))) {
+            try (var decode =
+                    new ExchangeNode(CHECKPOINT, decode(Connector.PULL).withTpSize(4))) {
                 decode.submit(prompt.id(), prompt, lend(prefill, prompt));
                 await(() -> prefill.transferred(TransferCounter.SERVED_REQUESTS) > 0);
             }
@@ -156,8 +158,8 @@ class LatentExchangeTest {
         try (var prefill = new ExchangeNode(
                 CHECKPOINT, prefill(Connector.LAYERWISE).withTpSize(4).withPace(SLOW))) {
             TokenStream pushing;
-            try (var decode = new ExchangeNode(
-                    CHECKPOINT, decode(Connector.LAYERWISE).withTpSize(2), metaserver)) {
+            try (var decode =
+                    new ExchangeNode(CHECKPOINT, decode(Connector.LAYERWISE).withTpSize(2), metaserver)) {
                 decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL));
                 pushing = prefill.submit(prompt.id(), prompt, metaserver.asked.take());
                 await(() -> decode.transferred(TransferCounter.SERVED_REQUESTS) > 0);
@@ -165,8 +167,8 @@ class LatentExchangeTest {
             assertThat(read(pushing).failure().kind()).isEqualTo(Kind.KV_LOST);
             prefill.awaitAllFree();
             metaserver.prefill = Optional.of(prefill);
-            try (var decode = new ExchangeNode(
-                    CHECKPOINT, decode(Connector.LAYERWISE).withTpSize(2), metaserver)) {
+            try (var decode =
+                    new ExchangeNode(CHECKPOINT, decode(Connector.LAYERWISE).withTpSize(2), metaserver)) {
                 assertHandedOver(read(exchange(Connector.LAYERWISE, prefill, decode, 0, small)), small, 0);
             }
             prefill.awaitAllFree();

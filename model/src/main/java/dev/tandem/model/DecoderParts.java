@@ -146,8 +146,7 @@ final class DecoderParts {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
         HeadShards heads = HeadShards.of(context.rank(), attention);
-        var rotary = new RotaryEmbedding(
-                context, tables.of(inverseFrequencies(attention), limits.maxModelLength(), 1));
+        var rotary = new RotaryEmbedding(context, tables.of(inverseFrequencies(attention), limits.maxModelLength(), 1));
         AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
         return stacked(
                 layer -> new GroupedQueryAttention(
@@ -160,10 +159,7 @@ final class DecoderParts {
                 new Choices(Optional.empty(), choice));
     }
 
-    private Decoder stacked(
-            IntFunction<Attention> attentions,
-            IntFunction<FeedForward> feedForwards,
-            Choices choices) {
+    private Decoder stacked(IntFunction<Attention> attentions, IntFunction<FeedForward> feedForwards, Choices choices) {
         Tensor table = weights.tensor("model.embed_tokens.weight");
         var layers = new ArrayList<DecoderLayer>();
         for (int layer = 0; layer < config.layers(); layer++) {

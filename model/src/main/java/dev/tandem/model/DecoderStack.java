@@ -19,11 +19,7 @@ import java.util.Optional;
  * @param choices of the running layer
  */
 record DecoderStack(
-        Embedding embedding,
-        List<DecoderLayer> layers,
-        RmsNorm finalNorm,
-        ShardedLinear head,
-        Choices choices) {
+        Embedding embedding, List<DecoderLayer> layers, RmsNorm finalNorm, ShardedLinear head, Choices choices) {
     /**
      * What the running layer has chosen for each row, in buffers that all layers share.
      *

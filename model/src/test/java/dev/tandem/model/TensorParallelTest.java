@@ -74,8 +74,8 @@ class TensorParallelTest {
         return Stream.of("deepseek-v3", "deepseek-v3.2", "deepseek-v3.2-w8a8")
                 .flatMap(golden -> IntStream.of(1, 2, 4, 8, 16)
                         .boxed()
-                        .flatMap(tpSize -> Stream.of(
-                                Arguments.of(golden, tpSize, false), Arguments.of(golden, tpSize, true))));
+                        .flatMap(tpSize ->
+                                Stream.of(Arguments.of(golden, tpSize, false), Arguments.of(golden, tpSize, true))));
     }
 
     /** One rank computes the prompts one by one; the group has them in common batches, in small chunks. */
@@ -173,8 +173,7 @@ class TensorParallelTest {
         return rows -> {
             for (int expert = 0; expert < rows.experts(); expert++) {
                 int first = rows.firstRow(expert);
-                bank.compute(
-                        rows.layer(), expert, rows.x(), first, rows.firstRow(expert + 1) - first, rows.results());
+                bank.compute(rows.layer(), expert, rows.x(), first, rows.firstRow(expert + 1) - first, rows.results());
             }
         };
     }

@@ -58,6 +58,9 @@ record OwnDevices(RankTable table, List<Device> devices, Parallel parallel) {
         Side side = config.flags().kvTransfer().orElseThrow().role() == KvTransferConfig.Role.KV_PRODUCER
                 ? Side.PREFILL
                 : Side.DECODE;
+        if (config.flags().parallel().localRanks() == 0) {
+            return List.of(); // a head that runs none: whoever joins it has the devices
+        }
         List<Device> listed = listed(config, table, side, path);
         List<Integer> visible = config.environment().network().dataDist().devices();
         List<Device> devices = listed.stream()

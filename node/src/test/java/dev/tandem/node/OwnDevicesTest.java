@@ -113,6 +113,13 @@ class OwnDevicesTest {
     }
 
     @Test
+    void shouldNotExpectDevicesOfAHeadWithoutRanks() {
+        String words = "--data-parallel-size 2 --data-parallel-size-local 0";
+        assertThat(own("kv_consumer", "127.0.22.3", words, Map.of()).orElseThrow().devices())
+                .isEmpty();
+    }
+
+    @Test
     void shouldNameTheFileThatIsNoRankTable() throws IOException {
         Files.writeString(table, "{\"version\": \"1.1\"}");
         assertThat(problem("kv_producer", "127.0.22.1", "--tensor-parallel-size 4", Map.of()))

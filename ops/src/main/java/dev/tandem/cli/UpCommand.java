@@ -10,6 +10,7 @@ import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.launch.RankTableStep;
+import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.ranktable.DeviceKind;
 import dev.tandem.ops.ranktable.DeviceSource;
 import dev.tandem.ops.ranktable.RankTableFile;
@@ -44,6 +45,7 @@ final class UpCommand implements Main.Verb {
     private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
+    private static final String DEFAULT_TOPOLOGY = "topologies/local-1p1d.yaml";
 
     private static final String USAGE = """
             usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--print] [--json] [--once]
@@ -122,7 +124,15 @@ final class UpCommand implements Main.Verb {
         }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
+        LaunchPlan tabled = withRankTable(topology, plan, folder, display);
+        String name = options.topology().map(Path::toString).orElse(DEFAULT_TOPOLOGY);
+        List<Finding> findings = UpCheck.run(name, topology, tabled);
+        display.checked(findings);
+        if (findings.stream().anyMatch(Finding::isError)) {
+            remove(folder);
+            return Exit.FAILED;
+        }
+        Cluster cluster = Cluster.start(tabled, runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
@@ -170,9 +180,12 @@ final class UpCommand implements Main.Verb {
     private static void stop(Cluster cluster, UpDisplay display, Path folder) {
         display.silence();
         cluster.close();
-        if (display.hasReportedDeath()) {
-            return;
+        if (!display.hasReportedDeath()) {
+            remove(folder);
         }
+    }
+
+    private static void remove(Path folder) {
         try (DirectoryStream<Path> files = Files.newDirectoryStream(folder)) {
             for (Path file : files) {
                 Files.delete(file);
@@ -190,7 +203,7 @@ final class UpCommand implements Main.Verb {
     }
 
     private static Topology topology(Options options, Path home) {
-        Path file = options.topology().orElse(home.resolve("topologies/local-1p1d.yaml"));
+        Path file = options.topology().orElse(home.resolve(DEFAULT_TOPOLOGY));
         Topology read = Topology.read(file);
         if (options.model().isEmpty()) {
             return read.under(home, options.name().orElse(read.model().servedName()));

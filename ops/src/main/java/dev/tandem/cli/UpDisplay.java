@@ -2,6 +2,7 @@ package dev.tandem.cli;
 
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.verify.Answer;
 import dev.tandem.ops.verify.Report;
@@ -34,6 +35,24 @@ final class UpDisplay {
 
     static UpDisplay of(boolean isJson, boolean isTerminal) {
         return new UpDisplay(System.out, isJson, isTerminal && !isJson);
+    }
+
+    /** What was looked at before anything starts; what is well is only counted. */
+    void checked(List<Finding> findings) {
+        long warnings = findings.stream()
+                .filter(finding -> finding.severity() == Finding.Severity.WARNING)
+                .count();
+        long errors = findings.stream().filter(Finding::isError).count();
+        for (Finding finding : findings) {
+            if (finding.isError() || finding.severity() == Finding.Severity.WARNING) {
+                String mend = finding.mend().isEmpty() ? "" : " -> " + finding.mend();
+                line(
+                        finding.severity().name().toLowerCase(Locale.ROOT),
+                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found()
+                                + mend);
+            }
+        }
+        line("checked", "checked words, ports and memory: " + warnings + " warnings, " + errors + " errors");
     }
 
     /** What is waited for, and how long. */

@@ -93,7 +93,10 @@ class DeepSeekProcessTest {
     private TandemProcess prefill(Order order, Map<String, String> variables) {
         return node(
                 order,
-                new Seat("kv_producer", PREFILL_HOST, List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
+                new Seat(
+                        "kv_producer",
+                        PREFILL_HOST,
+                        List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
                 variables);
     }
 

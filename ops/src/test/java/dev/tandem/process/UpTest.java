@@ -6,6 +6,8 @@ import dev.tandem.ops.launch.JavaRuntime;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,6 +45,10 @@ class UpTest {
                         TandemProcess.freePort("127.0.0.3")));
         var words = new ArrayList<>(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close"));
         words.addAll(List.of(further));
+        return start(words);
+    }
+
+    private static Process start(List<String> words) throws IOException {
         var runtime = new JavaRuntime(
                 Path.of(System.getProperty("java.home"), "bin", "java"),
                 TandemProcess.ROOT.resolve("jvm.options"),
@@ -104,5 +110,24 @@ class UpTest {
                 GONE,
                 () -> !up.isAlive() && nodes.stream().noneMatch(ProcessHandle::isAlive),
                 () -> "left behind: " + nodes);
+    }
+
+    @Test
+    void shouldStartNothingOnAPortThatIsTaken() throws IOException, InterruptedException {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.25.31"))) {
+            Path topology = Files.writeString(folder.resolve("taken.yaml"), """
+                    model: models/tandem-fable
+                    gateway: {host: 127.0.25.31, port: %d}
+                    prefill:
+                      - {host: 127.0.25.32, port: 8100, kv-port: 30000}
+                    decode:
+                      - {host: 127.0.25.33, port: 8200, kv-port: 30100}
+                    """.formatted(taken.getLocalPort()));
+            Process up = start(List.of("up", topology.toString(), "--json"));
+            JsonNode error = readUntil(up, "error").getLast();
+            assertThat(error.path("message").asString(""))
+                    .contains("port 127.0.25.31:" + taken.getLocalPort(), "the gateway");
+            assertThat(up.waitFor()).isEqualTo(1);
+        }
     }
 }

@@ -98,6 +98,10 @@ public final class Handoff implements AutoCloseable {
      */
     public static Handoff start(HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
         requireAlike(poolsByTpRank);
+        if (config.peers() instanceof Peers.FromRankTable ranks && ranks.own().size() != poolsByTpRank.size()) {
+            throw new IllegalArgumentException(
+                    ranks.own().size() + " devices for " + poolsByTpRank.size() + " tensor ranks");
+        }
         Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
                 "engine={} connector={} peers={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",

@@ -11,8 +11,8 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which blocks of a peer hold a prompt's KV, or are to hold it: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector and
- * MooncakeLayerwiseConnector v0.11.0rc1 write them.
+ * Which blocks of a peer hold a prompt's KV, or are to hold it: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector,
+ * MooncakeLayerwiseConnector and LLMDataDistCMgrConnector v0.11.0rc1 write them.
  *
  * @param engineId {@code remote_engine_id}, equal to the letter to what the peer's metadata says
  * @param host {@code remote_host} of the side channel
@@ -38,7 +38,10 @@ public record HandoffTicket(
     /** The request id that P lent the blocks under, where it may differ from D's; newer vllm-ascend nodes write it too. */
     public static final String REQUEST_ID = "remote_request_id";
 
-    /** Tensor ranks of P's engine: rank r has its side channel at {@code remote_port + r}. A number, or a string of digits. */
+    /**
+     * Tensor ranks of P's engine: rank r has its side channel at {@code remote_port + r}. A number, or a string of digits as
+     * LLMDataDistCMgrConnector writes it.
+     */
     public static final String TP_SIZE = "remote_tp_size";
 
     /** The {@link PromptDigest} of whoever wrote the ticket: the other side's tokens must be the same. */

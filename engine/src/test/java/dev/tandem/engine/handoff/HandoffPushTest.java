@@ -68,8 +68,7 @@ class HandoffPushTest {
     @ParameterizedTest
     @CsvSource({"16, 16, 16", "16, 4, 32", "4, 16, 8", "16, 1, 16"})
     void shouldWriteCachesWithoutHeadsIntoEveryRank(int prefillSize, int decodeSize, int decodeBlockSize) {
-        exchange(
-                prefill(KvFixtures.latents(prefillSize, 16)), decode(KvFixtures.latents(decodeSize, decodeBlockSize)));
+        exchange(prefill(KvFixtures.latents(prefillSize, 16)), decode(KvFixtures.latents(decodeSize, decodeBlockSize)));
     }
 
     private static void exchange(Replica prefill, Replica decode) {
@@ -81,12 +80,10 @@ class HandoffPushTest {
 
         assertThat(prefill.node.next())
                 .isInstanceOfSatisfying(
-                        PushDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
+                        PushDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
         assertThat(decode.node.next())
                 .isInstanceOfSatisfying(
-                        FetchDone.class,
-                        done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
+                        FetchDone.class, done -> assertThat(done.bytes()).isEqualTo(decode.node.tokenBytes() * PROMPT));
         decode.node.assertHolds(there, 0, 5);
         assertThat(decode.handoff().nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
@@ -208,7 +205,8 @@ class HandoffPushTest {
         byte[] plain = java.util.HexFormat.of().parseHex("92c410646f6e655f73656e64696e675f6d7367a172");
         prefill(1).tell(plain, target, true);
         decode.assertFetchFailed(Kind.REJECTED, "does not tell how it lays KV out");
-        assertThat(decode.handoff().counters().get(HandoffCounter.PUSHES_FOREIGN)).isEqualTo(1);
+        assertThat(decode.handoff().counters().get(HandoffCounter.PUSHES_FOREIGN))
+                .isEqualTo(1);
     }
 
     @Test
@@ -319,8 +317,7 @@ class HandoffPushTest {
         assertThatThrownBy(() -> decode.handoff().push(new PromptBlocks("r", PROMPT, 0, HERE), target))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_consumer pushes nothing");
-        assertThatThrownBy(
-                        () -> prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
+        assertThatThrownBy(() -> prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_producer receives nothing");
         assertThatThrownBy(() -> decode.await("r", HERE, 0))
@@ -375,8 +372,7 @@ class HandoffPushTest {
         return new Replica(replica.node, invitations);
     }
 
-    private Replica replica(
-            String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
+    private Replica replica(String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
         var hub = HandoffHub.startCold(new HandoffHub.Setup(HOST, messenger, 0), HandoffLimits.standard());
         opened.push(hub);
         var config = new HandoffConfig(engineId, 0, new Part(role, Connector.LAYERWISE), 1, TERMS);

@@ -161,8 +161,7 @@ class HandoffRanksTest {
     @ParameterizedTest
     @CsvSource({"16, 16", "16, 4", "16, 1"})
     void shouldReleaseCachesWithoutHeadsByOnePlainDoneMessageOfEachReader(int prefillSize, int decodeSize) {
-        HandoffReplica prefill =
-                replica("0", hub(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
+        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
         prefill.handoff.lend("r", LENT, 42, 0);
         for (int reader = 0; reader < decodeSize; reader++) {
             assertThat(prefill.handoff.poll(0)).as("before reader %d", reader).isEmpty();
@@ -217,13 +216,11 @@ class HandoffRanksTest {
         return hub;
     }
 
-    private HandoffReplica replica(
-            String engineId, HandoffHub hub, Role role, int tpSize, int peerTpSize) {
+    private HandoffReplica replica(String engineId, HandoffHub hub, Role role, int tpSize, int peerTpSize) {
         return replica(engineId, hub, role, KvFixtures.heads(tpSize, 16), peerTpSize);
     }
 
-    private HandoffReplica replica(
-            String engineId, HandoffHub hub, Role role, List<KvLayout> layouts, int peerTpSize) {
+    private HandoffReplica replica(String engineId, HandoffHub hub, Role role, List<KvLayout> layouts, int peerTpSize) {
         return replica(config(engineId, 0, role, peerTpSize), hub, layouts);
     }
 

@@ -115,11 +115,10 @@ final class KvTransferReader {
         var side = new Side(text("engine_id").orElseGet(() -> UUID.randomUUID().toString()), port(), ip);
         Expected expected = expected(role);
         if (isDataDist) {
-            WITHOUT_EFFECT_IN_DATA_DIST.forEach((key, reason) -> {
-                if (json.has(key)) {
-                    notes.add(key + ": accepted, no effect, because " + reason);
-                }
-            });
+            for (String key : json.propertyNames()) {
+                Optional.ofNullable(WITHOUT_EFFECT_IN_DATA_DIST.get(key))
+                        .ifPresent(reason -> notes.add(key + ": accepted, no effect, because " + reason));
+            }
         } else {
             notePorts(side.kvPort());
         }

@@ -1,0 +1,39 @@
+package dev.tandem.cli;
+
+import dev.tandem.node.Machine;
+import dev.tandem.ops.launch.LaunchPlan;
+import dev.tandem.ops.preflight.Finding;
+import dev.tandem.ops.preflight.deployment.DeploymentCheck;
+import dev.tandem.ops.preflight.deployment.PlannedNode;
+import dev.tandem.ops.preflight.deployment.PlannedPort;
+import dev.tandem.ops.preflight.machine.SystemFiles;
+import dev.tandem.ops.preflight.script.TopologyCheck;
+import dev.tandem.ops.topology.Topology;
+import java.util.ArrayList;
+import java.util.List;
+
+/** What {@code up} looks at before it starts anything: its nodes' words beside each other, their ports, and memory for all of them. */
+final class UpCheck {
+    private UpCheck() {}
+
+    /**
+     * Looks.
+     *
+     * @param name of the topology, for messages
+     * @param plan with a rank table that is there, where one is needed
+     */
+    static List<Finding> run(String name, Topology topology, LaunchPlan plan) {
+        var findings = new ArrayList<>(TopologyCheck.check(name, plan));
+        List<PlannedNode> nodes = PlannedNode.of(topology, Machine.here());
+        var ports = new ArrayList<PlannedPort>();
+        if (topology.gateway().port() != 0) {
+            ports.add(new PlannedPort(
+                    topology.gateway().host(), topology.gateway().port(), "the gateway"));
+        }
+        nodes.forEach(node -> ports.addAll(node.ports()));
+        var check = new DeploymentCheck(SystemFiles.here());
+        ports.stream().map(PlannedPort::host).distinct().forEach(host -> findings.addAll(check.ports(host, ports)));
+        findings.addAll(check.memory(nodes));
+        return findings;
+    }
+}
