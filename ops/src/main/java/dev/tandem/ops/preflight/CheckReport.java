@@ -175,10 +175,9 @@ public record CheckReport(List<CheckedNode> nodes) {
             Optional<ObjectNode> read = object(line);
             isWhole |= read.filter(it -> it.has("summary")).isPresent();
             read.filter(it -> it.path("section").isString())
-                    .ifPresent(
-                            it -> nodes.computeIfAbsent(it.path("node").asString(""), _ -> new LinkedHashMap<>())
-                                    .computeIfAbsent(it.path("section").asString(), _ -> new Parts())
-                                    .add(it));
+                    .ifPresent(it -> nodes.computeIfAbsent(it.path("node").asString(""), _ -> new LinkedHashMap<>())
+                            .computeIfAbsent(it.path("section").asString(), _ -> new Parts())
+                            .add(it));
         }
         if (!isWhole) {
             return Optional.empty();

@@ -46,7 +46,9 @@ record HccnConf(Map<String, String> values) {
 
     /** Devices that have an address in it. */
     long addressCount() {
-        return values.keySet().stream().filter(key -> key.startsWith("address_")).count();
+        return values.keySet().stream()
+                .filter(key -> key.startsWith("address_"))
+                .count();
     }
 
     Optional<String> address(int device) {

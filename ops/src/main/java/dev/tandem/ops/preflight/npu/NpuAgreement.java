@@ -43,11 +43,12 @@ public final class NpuAgreement {
      */
     public static List<Finding> among(Map<String, Map<Integer, String>> addresses, Map<String, String> tls) {
         var owners = new TreeMap<String, List<String>>();
-        addresses.forEach((node, devices) ->
-                devices.forEach((device, address) -> add(owners, address, node + " device " + device)));
+        new TreeMap<>(addresses)
+                .forEach((node, devices) -> new TreeMap<>(devices)
+                        .forEach((device, address) -> add(owners, address, node + " device " + device)));
         var findings = new ArrayList<>(doubles("device address", "address", owners));
         var switches = new TreeMap<String, List<String>>();
-        tls.forEach((node, value) -> add(switches, value, node));
+        new TreeMap<>(tls).forEach((node, value) -> add(switches, value, node));
         if (switches.size() == 1) {
             findings.add(
                     Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));

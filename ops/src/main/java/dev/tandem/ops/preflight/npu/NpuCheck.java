@@ -121,7 +121,10 @@ public final class NpuCheck {
     private static Optional<HccnConf> conf(Path file, List<Finding> notes) {
         try {
             HccnConf conf = HccnConf.read(file);
-            notes.add(Finding.of(Severity.WELL, file.toString(), conf.values().size() + " settings, addresses of " + conf.addressCount() + " devices"));
+            notes.add(Finding.of(
+                    Severity.WELL,
+                    file.toString(),
+                    conf.values().size() + " settings, addresses of " + conf.addressCount() + " devices"));
             return Optional.of(conf);
         } catch (IOException e) {
             notes.add(new Finding(

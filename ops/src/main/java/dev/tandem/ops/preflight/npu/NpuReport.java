@@ -48,7 +48,8 @@ public final class NpuReport {
         for (NpuDevice device : devices) {
             String subject = "device " + device.id() + " ";
             device.readings().forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
-            if (device.conf().severity() != Severity.NOTE) { // without an address there: told once, by the file's own row
+            if (device.conf().severity()
+                    != Severity.NOTE) { // without an address there: told once, by the file's own row
                 findings.add(device.conf().finding(subject + "hccn.conf"));
             }
             if (generation == NpuPlan.Generation.A3) {
