@@ -7,6 +7,7 @@ import dev.tandem.node.Machine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.host.Meeting.Seats;
 import dev.tandem.ops.host.RemoteRun.Ssh;
+import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.preflight.CheckReport;
 import dev.tandem.ops.preflight.CheckedNode;
 import dev.tandem.ops.preflight.CheckedNode.Section;
@@ -19,6 +20,8 @@ import dev.tandem.ops.preflight.network.PortRanges;
 import dev.tandem.ops.preflight.npu.NpuCheck;
 import dev.tandem.ops.preflight.npu.NpuPlan;
 import dev.tandem.ops.preflight.npu.NpuTools;
+import dev.tandem.ops.preflight.script.ScriptCheck;
+import dev.tandem.ops.preflight.script.TopologyCheck;
 import dev.tandem.ops.preflight.survey.NodeSurvey;
 import dev.tandem.ops.preflight.survey.RemoteSurvey;
 import dev.tandem.ops.preflight.survey.SurveyPlan;
@@ -91,13 +94,18 @@ final class CheckCommand implements Main.Verb {
         List<CheckedNode> run() throws InterruptedException {
             requireUsable();
             if (options.has("script")) {
-                throw new FlagException("--script is not there yet");
+                return List.of(scripts());
             }
             var nodes = new ArrayList<CheckedNode>();
-            Optional<Topology> topology = topology(nodes);
-            Deployment deployment = deployment(topology, nodes);
-            if (!nodes.isEmpty()) {
-                return nodes; // the file itself is wrong: what it asks of machines cannot be known
+            var refusals = new ArrayList<CheckedNode>();
+            Optional<Topology> topology = topology(refusals);
+            Deployment deployment = deployment(topology, refusals);
+            if (!refusals.isEmpty()) {
+                return refusals; // the words themselves are wrong: what they ask of machines cannot be known
+            }
+            topology.ifPresent(read -> nodes.add(file(read)));
+            if (!options.serve().isEmpty()) {
+                nodes.add(words(deployment.nodes().getFirst()));
             }
             List<String> peers = peers(topology);
             if (peers.isEmpty()) {
@@ -146,13 +154,54 @@ final class CheckCommand implements Main.Verb {
             Path home = Path.of(System.getProperty("tandem.home", "."))
                     .toAbsolutePath()
                     .normalize();
+            String file = options.positional().get();
             try {
-                Topology read = Topology.read(Path.of(options.positional().get()));
+                Topology read = Topology.read(Path.of(file));
                 return Optional.of(read.under(home, read.model().servedName()));
             } catch (TopologyException e) {
-                nodes.add(refused(options.positional().get(), List.of(String.valueOf(e.getMessage()))));
+                nodes.add(new CheckedNode(file, List.of(new Section("topology", TopologyCheck.check(Path.of(file))))));
                 return Optional.empty();
             }
+        }
+
+        /** What can be said of the file alone. */
+        private CheckedNode file(Topology topology) {
+            String name = options.positional().orElseThrow();
+            List<Finding> found = TopologyCheck.check(name, LaunchPlan.of(topology));
+            return new CheckedNode(
+                    name,
+                    List.of(new Section(
+                            "topology",
+                            found.isEmpty()
+                                    ? List.of(Finding.of(Finding.Severity.WELL, name, "nothing is wrong with it"))
+                                    : found)));
+        }
+
+        /** What can be said of the words behind {@code --} alone. */
+        private static CheckedNode words(PlannedNode node) {
+            var found = new ArrayList<Finding>();
+            node.config().notes().forEach(note -> found.add(Finding.of(Finding.Severity.NOTE, node.name(), note)));
+            found.add(Finding.of(Finding.Severity.WELL, node.name(), "the words can be carried out"));
+            return new CheckedNode(node.name(), List.of(new Section("words", found)));
+        }
+
+        private CheckedNode scripts() {
+            if (options.list("script").isEmpty()) {
+                throw new FlagException("--script needs the paths of start scripts");
+            }
+            if (options.positional().isPresent() || options.has("peers") || !options.serve().isEmpty()) {
+                throw new FlagException("--script reads scripts and nothing else: leave out the topology, --peers and --");
+            }
+            List<Finding> found =
+                    ScriptCheck.check(options.list("script").stream().map(Path::of).toList());
+            String names = String.join(" ", options.list("script"));
+            return new CheckedNode(
+                    "scripts",
+                    List.of(new Section(
+                            "start scripts",
+                            found.isEmpty()
+                                    ? List.of(Finding.of(Finding.Severity.WELL, names, "nothing is wrong with them"))
+                                    : found)));
         }
 
         private static CheckedNode refused(String what, List<String> problems) {

@@ -20,12 +20,12 @@ class CheckCommandTest {
     private Path topology(int kvPort) throws IOException {
         Path file = folder.resolve("one.yaml");
         Files.writeString(file, """
-                model: models/tandem-fable
-                gateway: {host: 127.0.23.41, port: 0}
-                prefill: [{host: 127.0.23.42, port: 0, kv-port: %d}]
-                decode: [{host: 127.0.23.43, port: 0, kv-port: 23831}]
+                model: %s
+                gateway: {host: 127.0.23.41, port: 23838}
+                prefill: [{host: 127.0.23.42, port: 23836, kv-port: %d}]
+                decode: [{host: 127.0.23.43, port: 23837, kv-port: 23831}]
                 flags: {kv-cache-memory-bytes: 64MiB}
-                """.formatted(kvPort));
+                """.formatted(Path.of(System.getProperty("tandem.root"), "models/tandem-fable"), kvPort));
         return file;
     }
 
@@ -42,6 +42,7 @@ class CheckCommandTest {
     void shouldEndWithOneWhenAPortIsTakenOrAFileIsWrong() throws IOException {
         assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString())).isEqualTo(Exit.FAILED);
         try (var owner = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.42"))) {
+            assertThat(run("check", topology(23_830).toString(), "--device", "cpu")).isEqualTo(Exit.WELL);
             Path file = topology(owner.getLocalPort());
             assertThat(run("check", file.toString(), "--device", "cpu", "--json")).isEqualTo(Exit.FAILED);
         }
@@ -64,6 +65,27 @@ class CheckCommandTest {
     void shouldCheckAllNodesOfThisMachineFromOnePlace() throws IOException {
         assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--ssh", "--ports", "23832-23834", "--device",
                 "cpu", "--meet-port", "23835")).isEqualTo(Exit.WELL);
+    }
+
+    @Test
+    void shouldReadStartScriptsWithoutRunningThem() throws IOException {
+        Path good = folder.resolve("good.sh");
+        Files.writeString(good, "tandem serve " + folder + " --host 127.0.23.46 --port 8100\n");
+        assertThat(run("check", "--script", good.toString())).isEqualTo(Exit.WELL);
+        Path bad = folder.resolve("bad.sh");
+        Files.writeString(
+                bad, "tandem serve " + folder + " --host 127.0.23.46 \\\n--seed 1\n--kv-transfer-config '{}'\n");
+        assertThat(run("check", "--script", good.toString(), bad.toString(), "--json")).isEqualTo(Exit.FAILED);
+        assertThat(run("check", "--script")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "t.yaml", "--script", good.toString())).isEqualTo(Exit.WRONG_WORDS);
+    }
+
+    @Test
+    void shouldCheckWhatANodeWithTheseWordsNeeds() {
+        String model = Path.of(System.getProperty("tandem.root"), "models/tandem-fable").toString();
+        assertThat(run("check", "--device", "cpu", "--", model, "--host", "127.0.23.47", "--port", "23839"))
+                .isEqualTo(Exit.WELL);
+        assertThat(run("check", "--device", "cpu", "--", model, "--prot", "23839")).isEqualTo(Exit.FAILED);
     }
 
     @Test

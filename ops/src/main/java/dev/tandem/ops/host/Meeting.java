@@ -243,7 +243,7 @@ public final class Meeting implements AutoCloseable {
 
     private static int limitMs(long deadlineNs, Duration most) {
         long left = Math.min(deadlineNs - System.nanoTime(), most.toNanos());
-        return (int) Math.clamp(left / 1_000_000, 1, Integer.MAX_VALUE);
+        return Math.clamp(left / 1_000_000, 1, Integer.MAX_VALUE);
     }
 
     @Override

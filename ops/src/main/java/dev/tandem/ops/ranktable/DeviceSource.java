@@ -22,7 +22,7 @@ public record DeviceSource(Optional<DeviceKind> kind, List<Integer> deviceIds, O
      * @throws DeviceException naming what could not be had
      */
     NodeDevices devices(String node) throws InterruptedException {
-        if (kind.isEmpty() && tools.isEmpty() || kind.equals(Optional.of(DeviceKind.CPU))) {
+        if ((kind.isEmpty() && tools.isEmpty()) || kind.equals(Optional.of(DeviceKind.CPU))) {
             return NodeDevices.withoutAccelerators(node, deviceIds);
         }
         AscendTools asked =

@@ -36,7 +36,7 @@ public final class RankTableRun {
         public static final int DEFAULT_PORT = 6657;
 
         /** Long enough to start the command on all nodes by hand. */
-        public static final Duration DEFAULT_LIMIT = Duration.ofSeconds(120);
+        public static final Duration DEFAULT_LIMIT = Duration.ofMinutes(2);
     }
 
     /**
@@ -74,7 +74,10 @@ public final class RankTableRun {
         JsonNode own = own(plan.nodes().get(index));
         var seats = new Meeting.Seats(plan.nodes(), index, place.port());
         try (Meeting meeting = Meeting.open(seats, plan.subject(), left(deadlineNs), progress)) {
-            progress.accept("all nodes are here; exchanging their devices");
+            progress.accept(
+                    index == 0
+                            ? "all nodes are here; exchanging their devices"
+                            : "met " + plan.nodes().getFirst() + "; waiting for the devices of all nodes");
             List<NodeDevices> devices = devices(meeting.exchange("devices", own, left(deadlineNs)));
             return together(meeting, devices, deadlineNs);
         }

@@ -100,9 +100,7 @@ public final class NodeSurvey {
         tried.ifPresent(host ->
                 findings.addAll(check.ports(triedHost, ports, host.ports().taken())));
         for (PlannedNode node : plan.deployment().nodes()) {
-            if (node.isHere()) {
-                node.config().notes().forEach(note -> findings.add(Finding.of(Severity.NOTE, node.name(), note)));
-            } else if (tried.isEmpty()) {
+            if (!node.isHere() && tried.isEmpty()) {
                 findings.add(Finding.of(
                         Severity.NOTE,
                         node.name(),
