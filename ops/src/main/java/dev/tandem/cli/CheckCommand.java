@@ -61,6 +61,7 @@ final class CheckCommand implements Main.Verb {
     private static final int MAX_PARALLEL = 64;
     /** Deadlines that a remote check may take, besides one for each round of reading. */
     private static final long REMOTE_PATIENCE = 12;
+
     private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::");
 
     @Override
@@ -189,11 +190,14 @@ final class CheckCommand implements Main.Verb {
             if (options.list("script").isEmpty()) {
                 throw new FlagException("--script needs the paths of start scripts");
             }
-            if (options.positional().isPresent() || options.has("peers") || !options.serve().isEmpty()) {
-                throw new FlagException("--script reads scripts and nothing else: leave out the topology, --peers and --");
+            if (options.positional().isPresent()
+                    || options.has("peers")
+                    || !options.serve().isEmpty()) {
+                throw new FlagException(
+                        "--script reads scripts and nothing else: leave out the topology, --peers and --");
             }
-            List<Finding> found =
-                    ScriptCheck.check(options.list("script").stream().map(Path::of).toList());
+            List<Finding> found = ScriptCheck.check(
+                    options.list("script").stream().map(Path::of).toList());
             String names = String.join(" ", options.list("script"));
             return new CheckedNode(
                     "scripts",
@@ -309,9 +313,10 @@ final class CheckCommand implements Main.Verb {
                 try {
                     RankTable table = RankTable.read(Path.of(file));
                     for (Side side : Side.values()) {
-                        table.devices(side).forEach(device -> addresses
-                                .computeIfAbsent(device.serverId(), unused -> new TreeMap<>())
-                                .put(device.deviceId(), device.deviceIp()));
+                        table.devices(side)
+                                .forEach(device -> addresses
+                                        .computeIfAbsent(device.serverId(), _ -> new TreeMap<>())
+                                        .put(device.deviceId(), device.deviceIp()));
                     }
                 } catch (RankTableException e) {
                     throw new FlagException("--ranktable: " + e.getMessage());
@@ -328,7 +333,8 @@ final class CheckCommand implements Main.Verb {
             if (!Set.of("auto", "cpu", "a2", "a3").contains(device)) {
                 throw new FlagException("--device must be auto, cpu, a2 or a3, not " + device);
             }
-            if (device.equals("cpu") || device.equals("auto") && !NpuCheck.hasTool(tools.hccnTool(), bounds.query())) {
+            if (device.equals("cpu")
+                    || (device.equals("auto") && !NpuCheck.hasTool(tools.hccnTool(), bounds.query()))) {
                 return Optional.empty();
             }
             NpuPlan.Generation generation = device.equals("auto")
@@ -361,7 +367,8 @@ final class CheckCommand implements Main.Verb {
             }
             var nodes = new ArrayList<CheckedNode>();
             try (ExecutorService threads = Executors.newFixedThreadPool(
-                    calls.size(), Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
+                    calls.size(),
+                    Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
                 for (Future<List<CheckedNode>> future : threads.invokeAll(calls)) {
                     nodes.addAll(future.get());
                 }

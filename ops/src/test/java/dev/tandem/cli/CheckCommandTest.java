@@ -19,7 +19,8 @@ class CheckCommandTest {
 
     private Path topology(int kvPort) throws IOException {
         Path file = folder.resolve("one.yaml");
-        Files.writeString(file, """
+        Files.writeString(
+                file, """
                 model: %s
                 gateway: {host: 127.0.23.41, port: 23838}
                 prefill: [{host: 127.0.23.42, port: 23836, kv-port: %d}]
@@ -40,11 +41,14 @@ class CheckCommandTest {
 
     @Test
     void shouldEndWithOneWhenAPortIsTakenOrAFileIsWrong() throws IOException {
-        assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString())).isEqualTo(Exit.FAILED);
+        assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString()))
+                .isEqualTo(Exit.FAILED);
         try (var owner = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.42"))) {
-            assertThat(run("check", topology(23_830).toString(), "--device", "cpu")).isEqualTo(Exit.WELL);
+            assertThat(run("check", topology(23_830).toString(), "--device", "cpu"))
+                    .isEqualTo(Exit.WELL);
             Path file = topology(owner.getLocalPort());
-            assertThat(run("check", file.toString(), "--device", "cpu", "--json")).isEqualTo(Exit.FAILED);
+            assertThat(run("check", file.toString(), "--device", "cpu", "--json"))
+                    .isEqualTo(Exit.FAILED);
         }
     }
 
@@ -55,16 +59,39 @@ class CheckCommandTest {
         assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "t.yaml", "--", "model")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "--device", "a9")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--ranktable", "/nowhere", "--peers", "127.0.23.44", "127.0.23.45", "--local-ip",
-                "127.0.23.44", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run(
+                        "check",
+                        "--ranktable",
+                        "/nowhere",
+                        "--peers",
+                        "127.0.23.44",
+                        "127.0.23.45",
+                        "--local-ip",
+                        "127.0.23.44",
+                        "--device",
+                        "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
     }
 
     @Test
     void shouldCheckAllNodesOfThisMachineFromOnePlace() throws IOException {
-        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--ssh", "--ports", "23832-23834", "--device",
-                "cpu", "--meet-port", "23835")).isEqualTo(Exit.WELL);
+        assertThat(run(
+                        "check",
+                        "--peers",
+                        "127.0.23.44",
+                        "127.0.23.45",
+                        "--ssh",
+                        "--ports",
+                        "23832-23834",
+                        "--device",
+                        "cpu",
+                        "--meet-port",
+                        "23835"))
+                .isEqualTo(Exit.WELL);
     }
 
     @Test
@@ -75,17 +102,20 @@ class CheckCommandTest {
         Path bad = folder.resolve("bad.sh");
         Files.writeString(
                 bad, "tandem serve " + folder + " --host 127.0.23.46 \\\n--seed 1\n--kv-transfer-config '{}'\n");
-        assertThat(run("check", "--script", good.toString(), bad.toString(), "--json")).isEqualTo(Exit.FAILED);
+        assertThat(run("check", "--script", good.toString(), bad.toString(), "--json"))
+                .isEqualTo(Exit.FAILED);
         assertThat(run("check", "--script")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "t.yaml", "--script", good.toString())).isEqualTo(Exit.WRONG_WORDS);
     }
 
     @Test
     void shouldCheckWhatANodeWithTheseWordsNeeds() {
-        String model = Path.of(System.getProperty("tandem.root"), "models/tandem-fable").toString();
+        String model = Path.of(System.getProperty("tandem.root"), "models/tandem-fable")
+                .toString();
         assertThat(run("check", "--device", "cpu", "--", model, "--host", "127.0.23.47", "--port", "23839"))
                 .isEqualTo(Exit.WELL);
-        assertThat(run("check", "--device", "cpu", "--", model, "--prot", "23839")).isEqualTo(Exit.FAILED);
+        assertThat(run("check", "--device", "cpu", "--", model, "--prot", "23839"))
+                .isEqualTo(Exit.FAILED);
     }
 
     @Test
@@ -101,8 +131,19 @@ class CheckCommandTest {
     @Test
     void shouldReadListsSwitchesAndTheWordsOfServe() {
         CheckOptions options = CheckOptions.of(List.of(
-                "t.yaml", "--peers", "10.0.0.1", "10.0.0.2", "--ssh", "root@", "--meet_port", "9", "--json", "--",
-                "model", "--port", "1"));
+                "t.yaml",
+                "--peers",
+                "10.0.0.1",
+                "10.0.0.2",
+                "--ssh",
+                "root@",
+                "--meet_port",
+                "9",
+                "--json",
+                "--",
+                "model",
+                "--port",
+                "1"));
         assertThat(options.positional()).contains("t.yaml");
         assertThat(options.list("peers")).containsExactly("10.0.0.1", "10.0.0.2");
         assertThat(options.text("ssh")).contains("root@");

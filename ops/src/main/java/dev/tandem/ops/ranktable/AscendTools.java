@@ -94,7 +94,7 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
             }
             return chips;
         } catch (QueryException e) {
-            throw new DeviceException(e.getMessage());
+            throw new DeviceException(String.valueOf(e.getMessage()));
         }
     }
 

@@ -44,6 +44,11 @@ record HccnConf(Map<String, String> values) {
         }
     }
 
+    /** Devices that have an address in it. */
+    long addressCount() {
+        return values.keySet().stream().filter(key -> key.startsWith("address_")).count();
+    }
+
     Optional<String> address(int device) {
         return Optional.ofNullable(values.get("address_" + device));
     }

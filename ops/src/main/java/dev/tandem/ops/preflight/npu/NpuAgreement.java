@@ -49,7 +49,8 @@ public final class NpuAgreement {
         var switches = new TreeMap<String, List<String>>();
         tls.forEach((node, value) -> add(switches, value, node));
         if (switches.size() == 1) {
-            findings.add(Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));
+            findings.add(
+                    Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));
         } else if (switches.size() > 1) {
             findings.add(new Finding(Severity.ERROR, "nodes tls", "the switch differs: " + listed(switches), TLS_MEND));
         }
@@ -57,7 +58,7 @@ public final class NpuAgreement {
     }
 
     private static void add(Map<String, List<String>> owners, String value, String owner) {
-        owners.computeIfAbsent(value, unused -> new ArrayList<>()).add(owner);
+        owners.computeIfAbsent(value, _ -> new ArrayList<>()).add(owner);
     }
 
     private static List<Finding> doubles(String subject, String what, Map<String, List<String>> owners) {

@@ -1,6 +1,7 @@
 package dev.tandem.ops.preflight.npu;
 
 import dev.tandem.ops.preflight.Finding;
+import dev.tandem.ops.preflight.Finding.Severity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -46,9 +47,10 @@ public final class NpuReport {
         var findings = new ArrayList<Finding>(notes);
         for (NpuDevice device : devices) {
             String subject = "device " + device.id() + " ";
-            device.readings()
-                    .forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
-            findings.add(device.conf().finding(subject + "hccn.conf"));
+            device.readings().forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
+            if (device.conf().severity() != Severity.NOTE) { // without an address there: told once, by the file's own row
+                findings.add(device.conf().finding(subject + "hccn.conf"));
+            }
             if (generation == NpuPlan.Generation.A3) {
                 findings.add(superPod(device));
             }
@@ -60,9 +62,9 @@ public final class NpuReport {
     private static Finding superPod(NpuDevice device) {
         String subject = "device " + device.id() + " super pod";
         return device.superPod()
-                .map(pod -> Finding.of(Finding.Severity.WELL, subject, pod.toString()))
+                .map(pod -> Finding.of(Severity.WELL, subject, pod.toString()))
                 .orElseGet(() -> new Finding(
-                        Finding.Severity.ERROR,
+                        Severity.ERROR,
                         subject,
                         "npu-smi says no SDID, pod and server index",
                         "run npu-smi info -t spod-info -i CARD -c CHIP with card and chip of npu-smi info -m; on an A2"
