@@ -3,6 +3,7 @@ package dev.tandem.ops.preflight.script;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
+import dev.tandem.ops.launch.RankTableStep;
 import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.preflight.shell.Place;
 import dev.tandem.ops.preflight.shell.Scene;
@@ -13,6 +14,8 @@ import dev.tandem.ops.topology.TopologyException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Finds the mistakes of a topology: the commands that it stands for, as {@code tandem up --print} shows them, go through the rules of
@@ -46,14 +49,31 @@ public final class TopologyCheck {
     public static List<Finding> check(String name, LaunchPlan plan) {
         var findings = new Findings();
         var reader = new DeploymentReader(findings);
+        plan.rankTable().ifPresent(step -> reader.read(command(name, plan, step)));
         plan.processes().forEach(process -> reader.read(command(name, process)));
         return ScriptCheck.across(reader.deployment(), findings);
     }
 
     private static ShellCommand command(String name, ProcessPlan process) {
-        var words = new ArrayList<Word>(List.of(new Word("tandem", 0)));
-        process.words().forEach(word -> words.add(new Word(word, 0)));
-        return new ShellCommand(
-                new Place(name + " " + process.name(), 0), 0, words, new Scene(process.variables()));
+        return command(new Place(name + " " + process.name(), 0), process.words(), new Scene(process.variables()));
+    }
+
+    /** The command that makes the table which the nodes read; without a card's name it must be told which node it runs on. */
+    private static ShellCommand command(String name, LaunchPlan plan, RankTableStep step) {
+        String path = plan.processes().stream()
+                .flatMap(process -> Stream.ofNullable(process.variables().get(RankTableStep.VARIABLE)))
+                .findFirst()
+                .orElse(RankTableStep.DEFAULT_PATH.toString());
+        var words = new ArrayList<>(step.words(Path.of(path)));
+        if (step.card().isEmpty()) {
+            words.addAll(List.of("--local-ip", step.plan().nodes().getFirst()));
+        }
+        return command(new Place(name + " rank table", 0), words, new Scene(Map.of()));
+    }
+
+    private static ShellCommand command(Place place, List<String> words, Scene scene) {
+        var all = new ArrayList<Word>(List.of(new Word("tandem", 0)));
+        words.forEach(word -> all.add(new Word(word, 0)));
+        return new ShellCommand(place, 0, all, scene);
     }
 }

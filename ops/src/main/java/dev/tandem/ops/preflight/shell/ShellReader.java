@@ -130,6 +130,10 @@ final class ShellReader {
         } else {
             words.add(new Word(word.toString(), wordLine));
         }
+        discardWord();
+    }
+
+    private void discardWord() {
         gluedAt = -1;
         word.setLength(0);
         isInWord = false;
@@ -462,8 +466,7 @@ final class ShellReader {
 
     private void redirection(char sign) {
         if (isInWord && word.chars().allMatch(Character::isDigit)) {
-            word.setLength(0);
-            isInWord = false;
+            discardWord();
         }
         endWord();
         char next = source.charAt(at);
@@ -504,8 +507,7 @@ final class ShellReader {
             addUnknown(at - 1, afterParenthesis(at - 1));
         } else if (isInWord && at < source.length() && source.charAt(at) == ')') {
             at++; // the head of a function, whose body is read like the rest
-            word.setLength(0);
-            isInWord = false;
+            discardWord();
         } else {
             endCommand();
         }
