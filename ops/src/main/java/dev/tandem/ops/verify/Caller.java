@@ -73,7 +73,8 @@ final class Caller implements AutoCloseable {
             return Reply.failed(
                     target.authority() + " has not answered in whole within " + deadline.toSeconds() + " s", List.of());
         } catch (ExecutionException e) {
-            return Reply.failed(describe(target, e.getCause()), List.of());
+            Throwable cause = e.getCause();
+            return Reply.failed(describe(target, cause == null ? e : cause), List.of());
         }
     }
 
