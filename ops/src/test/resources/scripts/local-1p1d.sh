@@ -2,7 +2,8 @@
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.0.2
+local_ip=127.0.0.2
+export HCCL_IF_IP=$local_ip
 tandem serve models/tandem-fable \
   --host 127.0.0.2 \
   --port 8100 \
@@ -30,7 +31,8 @@ tandem serve models/tandem-fable \
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.0.3
+local_ip=127.0.0.3
+export HCCL_IF_IP=$local_ip
 tandem serve models/tandem-fable \
   --host 127.0.0.3 \
   --port 8200 \
@@ -63,7 +65,7 @@ tandem proxy \
     --decoder-hosts 127.0.0.3 \
     --decoder-ports 8200
 
-# Verification
+# Verification; tandem verify http://127.0.0.1:8080 looks at more than that
 curl http://127.0.0.1:8080/v1/completions \
     -H "Content-Type: application/json" \
     -d '{

@@ -2,10 +2,12 @@
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.1.1
-export GLOO_SOCKET_IFNAME=lo
-export TP_SOCKET_IFNAME=lo
-export HCCL_SOCKET_IFNAME=lo
+nic_name=lo
+local_ip=127.0.1.1
+export HCCL_IF_IP=$local_ip
+export GLOO_SOCKET_IFNAME=$nic_name
+export TP_SOCKET_IFNAME=$nic_name
+export HCCL_SOCKET_IFNAME=$nic_name
 export VLLM_USE_V1=1
 export HCCL_BUFFSIZE=1024
 export OMP_PROC_BIND=false
@@ -55,10 +57,12 @@ tandem serve fixtures/golden/qwen3-moe-w8a8 \
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.1.2
-export GLOO_SOCKET_IFNAME=lo
-export TP_SOCKET_IFNAME=lo
-export HCCL_SOCKET_IFNAME=lo
+nic_name=lo
+local_ip=127.0.1.2
+export HCCL_IF_IP=$local_ip
+export GLOO_SOCKET_IFNAME=$nic_name
+export TP_SOCKET_IFNAME=$nic_name
+export HCCL_SOCKET_IFNAME=$nic_name
 export VLLM_USE_V1=1
 export HCCL_BUFFSIZE=1024
 export OMP_PROC_BIND=false
@@ -108,10 +112,12 @@ tandem serve fixtures/golden/qwen3-moe-w8a8 \
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.1.3
-export GLOO_SOCKET_IFNAME=lo
-export TP_SOCKET_IFNAME=lo
-export HCCL_SOCKET_IFNAME=lo
+nic_name=lo
+local_ip=127.0.1.3
+export HCCL_IF_IP=$local_ip
+export GLOO_SOCKET_IFNAME=$nic_name
+export TP_SOCKET_IFNAME=$nic_name
+export HCCL_SOCKET_IFNAME=$nic_name
 export VLLM_USE_V1=1
 export HCCL_BUFFSIZE=2048
 export OMP_PROC_BIND=false
@@ -162,10 +168,12 @@ tandem serve fixtures/golden/qwen3-moe-w8a8 \
 unset ftp_proxy
 unset https_proxy
 unset http_proxy
-export HCCL_IF_IP=127.0.1.4
-export GLOO_SOCKET_IFNAME=lo
-export TP_SOCKET_IFNAME=lo
-export HCCL_SOCKET_IFNAME=lo
+nic_name=lo
+local_ip=127.0.1.4
+export HCCL_IF_IP=$local_ip
+export GLOO_SOCKET_IFNAME=$nic_name
+export TP_SOCKET_IFNAME=$nic_name
+export HCCL_SOCKET_IFNAME=$nic_name
 export VLLM_USE_V1=1
 export HCCL_BUFFSIZE=2048
 export OMP_PROC_BIND=false
@@ -223,7 +231,7 @@ tandem proxy \
     --decoder-hosts 127.0.1.3 \
     --decoder-ports 8004
 
-# Verification
+# Verification; tandem verify http://127.0.1.1:8080 looks at more than that
 curl http://127.0.1.1:8080/v1/completions \
     -H "Content-Type: application/json" \
     -d '{

@@ -62,9 +62,12 @@ public final class PushBench implements AutoCloseable {
         volatile Consumer<Invitation> metaserver = invitation -> {};
 
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
-            prefillHub = HandoffHub.start(new HandoffHub.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond));
-            decodeHub = HandoffHub.start(new HandoffHub.Setup(
-                    "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond));
+            prefillHub = HandoffHub.start(
+                    new HandoffHub.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond), connector);
+            decodeHub = HandoffHub.start(
+                    new HandoffHub.Setup(
+                            "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond),
+                    connector);
             prefill = loader.engine(prefillHub, new HandoffConfig.Part(Role.PRODUCER, connector));
             decode = loader.engine(decodeHub, new HandoffConfig.Part(Role.CONSUMER, connector));
         }

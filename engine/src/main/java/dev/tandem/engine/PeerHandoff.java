@@ -2,6 +2,7 @@ package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.Handoff;
 import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.request.HandoffTicket;
@@ -42,7 +43,11 @@ final class PeerHandoff implements HandoffSide {
 
     @Override
     public void receive(Sequence sequence, String metaserver, long nowNs) {
-        handoff.receive(blocks(sequence), metaserver, Map.of(HandoffTicket.PROMPT, digest(sequence)), nowNs);
+        var draft = new Invitation.Draft(
+                metaserver,
+                Map.of(HandoffTicket.PROMPT, digest(sequence)),
+                sequence.admission().deadlineNs());
+        handoff.receive(blocks(sequence), draft, nowNs);
     }
 
     @Override

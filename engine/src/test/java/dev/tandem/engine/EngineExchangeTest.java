@@ -8,6 +8,9 @@ import dev.tandem.engine.ExchangeNode.Setup;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.RankTables;
+import dev.tandem.engine.handoff.ranktable.RankTable;
+import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -95,6 +98,51 @@ class EngineExchangeTest {
             decode.awaitAllFree();
             prefill.awaitAllFree();
             assertThat(prefill.count(EngineCounter.LEASES_RELEASED)).isEqualTo(prompts.size());
+        }
+    }
+
+    /** LLMDataDistCMgrConnector: the same pull, with equal engine ids and a rank table that says who is who. */
+    @ParameterizedTest
+    @CsvSource({"deepseek-v3.2, 1, 1", "qwen3-moe, 2, 1", "qwen3-moe, 1, 2"})
+    void shouldGiveGoldenTokensBetweenNodesOfARankTable(String model, int prefillSize, int decodeSize)
+            throws InterruptedException {
+        Path path = GoldenFile.FOLDER.resolve(model);
+        List<Prompt> prompts = GoldenFile.prompts(path.resolve("golden/golden.json"));
+        RankTable table = RankTables.of("127.0.0.1", prefillSize, "127.0.0.1", decodeSize);
+        try (var prefill =
+                        new ExchangeNode(path, PREFILL.withTpSize(prefillSize), RankTables.peers(table, Side.PREFILL));
+                var decode = new ExchangeNode(
+                        path,
+                        DECODE.withTpSize(decodeSize).withoutCache().failing(),
+                        RankTables.peers(table, Side.DECODE))) {
+            for (Prompt prompt : prompts) {
+                Outcome lent = read(prefill.submit(prompt.id(), prompt, new HandoffRole.Lend()));
+                Outcome outcome = read(decode.submit(prompt.id(), prompt, overTheWire(lent)));
+                assertThat(outcome.tokens()).as(prompt.id()).isEqualTo(prompt.generated());
+            }
+            decode.awaitAllFree();
+            prefill.awaitAllFree();
+            assertThat(prefill.count(EngineCounter.LEASES_RELEASED)).isEqualTo(prompts.size());
+            assertThat(decode.count(EngineCounter.HANDOFF_RECOMPUTED)).isZero();
+        }
+    }
+
+    @Test
+    void shouldRecomputeWhenTheRankTableDoesNotNameThePrefillNode() throws InterruptedException {
+        Path path = GoldenFile.FOLDER.resolve("qwen3-moe");
+        Prompt prompt = longest(path);
+        RankTable table = RankTables.of("127.0.0.1", 1, "127.0.0.1", 1);
+        RankTable another = RankTables.of("127.0.22.13", 1, "127.0.0.1", 1);
+        try (var prefill = new ExchangeNode(path, PREFILL, RankTables.peers(table, Side.PREFILL));
+                var decode = new ExchangeNode(path, DECODE, RankTables.peers(another, Side.DECODE))) {
+            Outcome lent = read(prefill.submit("r", prompt, new HandoffRole.Lend()));
+
+            Outcome outcome = read(decode.submit("r", prompt, overTheWire(lent)));
+
+            assertThat(outcome.tokens()).isEqualTo(prompt.generated());
+            assertThat(outcome.finished().usage().handoff().recomputeReason())
+                    .hasValueSatisfying(reason -> assertThat(reason).contains("names 127.0.22.13"));
+            decode.awaitAllFree();
         }
     }
 

@@ -129,12 +129,12 @@ class EnginePushExchangeTest {
     void shouldFailWhenNobodyPushesAndThePolicyIsToFail() throws InterruptedException {
         Prompt prompt = longest();
         metaserver.expect(prompt);
-        Setup setup = DECODE.failing().withFetchTimeout(Duration.ofMillis(200));
+        Setup setup = DECODE.failing().withLease(Duration.ofMillis(200));
         try (var decode = new ExchangeNode(LLAMA, setup, metaserver)) {
             Outcome outcome = read(decode.submit(prompt.id(), prompt, new HandoffRole.Receive(Metaserver.URL)));
 
             assertThat(outcome.failure().kind()).isEqualTo(Kind.KV_LOST);
-            assertThat(outcome.failure()).hasMessageContaining("not pushed within 200 ms");
+            assertThat(outcome.failure()).hasMessageContaining("nothing of the KV was pushed for 200 ms");
             decode.awaitAllFree();
         }
     }

@@ -14,6 +14,7 @@ import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -109,6 +110,7 @@ final class ExchangeNode implements AutoCloseable {
     final List<Engine> replicas = new ArrayList<>();
     private final HandoffHub hub;
     private final Setup setup;
+    private final Peers peers;
     private final Checkpoint checkpoint;
     private final List<KernelThreads> threads = new ArrayList<>();
 
@@ -117,8 +119,20 @@ final class ExchangeNode implements AutoCloseable {
     }
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
+        this(path, setup, messenger, new Peers.FromTicket(1));
+    }
+
+    /** A node that finds its peers in a rank table. */
+    ExchangeNode(Path path, Setup setup, Peers.FromRankTable peers) {
+        this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")), peers);
+    }
+
+    private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {
         this.setup = setup;
-        this.hub = HandoffHub.start(new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()));
+        this.peers = peers;
+        this.hub = HandoffHub.start(
+                new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()),
+                setup.part().connector());
         this.checkpoint = Checkpoint.open(path);
         for (int dp = 0; dp < setup.ranks().dp(); dp++) {
             replicas.add(replica(dp));
@@ -141,14 +155,15 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String engineId = setup.part().role() + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
+        String name = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,
                 new Limits(
                         setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
                 setup.sizes().caches(),
                 0,
-                Optional.of(new HandoffConfig(engineId, 0, setup.part(), 1, setup.terms())));
+                Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));
         return Engine.start(config, new EngineParts(dp, shards, Optional.of(hub)), Duration.ofMillis(20));
     }
 

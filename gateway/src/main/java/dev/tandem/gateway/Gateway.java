@@ -136,14 +136,18 @@ public final class Gateway implements AutoCloseable {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
                 List<LoopRoute> routes = new ArrayList<>(relayed(intake(config, protocol, metrics)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
+                String host = advertisedHost.orElse(config.listen().host());
+                warnOfLoopback(config, host);
+                protocol.announce(metaserver(host, config.listen().port())); // before the first request can come
                 HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
-                HttpAddress reached =
-                        new HttpAddress(advertisedHost.orElse(config.listen().host()), server.port());
-                protocol.announce("http://" + reached.authority() + "/v1/metaserver");
-                warnOfLoopback(config, reached.host());
+                protocol.announce(metaserver(host, server.port()));
                 yield server;
             }
         };
+    }
+
+    private static String metaserver(String host, int port) {
+        return "http://" + new HttpAddress(host, port).authority() + "/v1/metaserver";
     }
 
     /** A loopback address means the gateway to nodes of this machine only. */

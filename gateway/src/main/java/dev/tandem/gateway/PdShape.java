@@ -8,7 +8,7 @@ public sealed interface PdShape {
     /** How such nodes hand off. */
     HandoffKind kind();
 
-    /** P first, D reads P's blocks: {@code MooncakeConnector} and its like. */
+    /** P first, D reads P's blocks: {@code MooncakeConnector}, {@code LLMDataDistCMgrConnector} and their like. */
     record PrefillFirst() implements PdShape {
         @Override
         public HandoffKind kind() {

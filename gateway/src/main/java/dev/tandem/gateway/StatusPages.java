@@ -82,15 +82,31 @@ final class StatusPages {
         return "no healthy node of the role " + String.join(" and ", roles) + "; " + String.join("; ", causes);
     }
 
-    /** The example proxy's page: how many nodes are configured; how many of them are healthy, and why the others are not. */
+    /**
+     * The example proxy's page: how many nodes are configured; how many of them are healthy, and why the others are not. And where they
+     * are, for {@code tandem verify}, which asks them one by one.
+     */
     private void healthcheck(Exchange exchange) {
         exchange.respondJson(
                 200,
-                withLeftOut(object().put("status", "ok")
+                withNodes(withLeftOut(object().put("status", "ok")
                         .put("prefill_instances", fleet.nodes(NodeRole.PREFILL).size())
                         .put("decode_instances", fleet.nodes(NodeRole.DECODE).size())
                         .put("prefill_healthy", fleet.healthy(NodeRole.PREFILL))
-                        .put("decode_healthy", fleet.healthy(NodeRole.DECODE))));
+                        .put("decode_healthy", fleet.healthy(NodeRole.DECODE)))));
+    }
+
+    private ObjectNode withNodes(ObjectNode page) {
+        ArrayNode list = page.putArray("nodes");
+        for (NodeRole role : NodeRole.values()) {
+            for (FleetNode node : fleet.nodes(role)) {
+                list.addObject()
+                        .put("role", role.word())
+                        .put("node", node.address().authority())
+                        .put("state", node.verdict().kind().name().toLowerCase(Locale.ROOT));
+            }
+        }
+        return page;
     }
 
     private ObjectNode withLeftOut(ObjectNode page) {

@@ -202,7 +202,10 @@ class GatewayTest {
                 .startsWith("{\"status\":\"ok\",\"prefill_instances\":1,\"decode_instances\":2,"
                         + "\"prefill_healthy\":1,\"decode_healthy\":1,\"left_out\":[{\"role\":\"decode\",\"node\":\"127.0.0.1:"
                         + closed + "\",\"state\":\"down\",\"cause\":\"cannot connect to 127.0.0.1:" + closed
-                        + ": Connection refused\",\"seconds\":");
+                        + ": Connection refused\",\"seconds\":")
+                .endsWith("\"nodes\":[{\"role\":\"prefill\",\"node\":\"" + prefill.address() + "\",\"state\":\"up\"},"
+                        + "{\"role\":\"decode\",\"node\":\"" + decode.address() + "\",\"state\":\"up\"},"
+                        + "{\"role\":\"decode\",\"node\":\"127.0.0.1:" + closed + "\",\"state\":\"down\"}]}");
         assertThat(gateway.get("/version").text()).contains("\"version\"");
         assertThat(gateway.get("/metrics").header("Content-Type")).contains("text/plain; version=0.0.4; charset=utf-8");
         assertThat(gateway.metric("tandem_gateway_node_up{node=\"" + prefill.address() + "\",role=\"prefill\"}"))

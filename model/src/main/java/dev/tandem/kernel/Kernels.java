@@ -66,7 +66,8 @@ public interface Kernels {
     void headNorm(Matrix x, int rows, int column, int heads, Tensor weight, float epsilon, KernelThreads threads);
 
     /**
-     * Half-split rotary embedding in place: pair (i, i + d/2) of every head turns by position * inverse frequency i.
+     * Half-split rotary embedding in place: pair (i, i + d/2) of every head turns by position * inverse frequency i. The same code
+     * in every implementation.
      *
      * @param positions position of each row
      * @param table cosines and sines by position
@@ -120,25 +121,36 @@ public interface Kernels {
             AttentionShape shape,
             KernelThreads threads);
 
-    /** In place {@code x[r, i] = 1 / (1 + exp(-x[r, i]))} for r < rows, i < columns: a router's scores. */
-    void sigmoid(Matrix x, int rows, int columns);
+    /**
+     * In place {@code x[r, i] = 1 / (1 + exp(-x[r, i]))} for r < rows, i < columns: a router's scores. Few values: the same code in every
+     * implementation.
+     */
+    default void sigmoid(Matrix x, int rows, int columns) {
+        PlainRows.sigmoid(x, rows, columns);
+    }
 
     /**
      * Layer norm of each row's first {@code weight.columns()} values in place: {@code fma(weight, (x - mean) / sqrt(variance + epsilon),
-     * bias)}, the variance being the mean of squared differences.
+     * bias)}, the variance being the mean of squared differences. The same code in every implementation.
      *
      * @param weight [columns]
      * @param bias [columns]
      */
-    void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads);
+    default void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads) {
+        PlainRows.layerNorm(x, rows, weight, bias, epsilon, threads.scratch(0));
+    }
 
     /**
-     * Interleaved rotary embedding in place: pair (2i, 2i + 1) of every head turns by position * inverse frequency i.
+     * Interleaved rotary embedding in place: pair (2i, 2i + 1) of every head turns by position * inverse frequency i. The same code
+     * in every implementation.
      *
      * @param columns where the rotated values of a head begin
      * @param positions position of each row
      */
-    void rotateInterleaved(Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table);
+    default void rotateInterleaved(
+            Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table) {
+        PlainRows.rotateInterleaved(x, rows, columns, heads, positions, table);
+    }
 
     /**
      * Every head's part of a row by a matrix of its own: {@code out[r, to(h) + o] = dot(x[r, from(h)...], weight[h][o, :])} for o <

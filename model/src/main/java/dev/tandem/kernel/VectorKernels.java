@@ -173,22 +173,6 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void sigmoid(Matrix x, int rows, int columns) {
-        PlainRows.sigmoid(x, rows, columns);
-    }
-
-    @Override
-    public void layerNorm(Matrix x, int rows, Tensor weight, Tensor bias, float epsilon, KernelThreads threads) {
-        PlainRows.layerNorm(x, rows, weight, bias, epsilon, threads.scratch(0));
-    }
-
-    @Override
-    public void rotateInterleaved(
-            Matrix x, int rows, HeadColumns columns, int heads, int[] positions, RotaryTable table) {
-        PlainRows.rotateInterleaved(x, rows, columns, heads, positions, table);
-    }
-
-    @Override
     public void headLinear(
             Matrix x,
             HeadColumns from,

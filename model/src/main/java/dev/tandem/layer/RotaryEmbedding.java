@@ -6,20 +6,16 @@ import dev.tandem.kernel.RotaryTable;
 
 /**
  * Rotary embedding: pair i of every head turns by position · inverse frequency i. Pairs are (i, i + d/2), or neighbours where a method
- * says interleaved. One per rank, shared by its layers.
+ * says interleaved. One per rank, shared by its layers; the table is the process's.
  */
 public final class RotaryEmbedding {
     private final RankContext context;
     private final RotaryTable table;
 
-    /**
-     * @param inverseFrequencies one a pair, see {@link RotaryFrequencies}
-     * @param positions positions 0..positions-1 can be turned
-     * @param factor on all turned values, 1 unless a scaling says otherwise
-     */
-    public RotaryEmbedding(RankContext context, double[] inverseFrequencies, int positions, double factor) {
+    /** @param table of the positions that can be turned, see {@link RotaryFrequencies} */
+    public RotaryEmbedding(RankContext context, RotaryTable table) {
         this.context = context;
-        this.table = RotaryTable.of(inverseFrequencies, positions, factor);
+        this.table = table;
     }
 
     /** Turns heads in columns {@code [column, column + heads * headDim)} of every row by the row's position, in place. */

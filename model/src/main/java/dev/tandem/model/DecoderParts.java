@@ -9,6 +9,7 @@ import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
 import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
+import dev.tandem.kernel.RotaryTables;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
 import dev.tandem.layer.AttentionForm;
@@ -55,13 +56,16 @@ final class DecoderParts {
 
     private final RankContext context;
     private final StepLimits limits;
+    private final RotaryTables tables;
     private final ModelConfig config;
     private final Weights weights;
     private final HeadOrder headOrder;
 
-    DecoderParts(Checkpoint checkpoint, RankContext context, StepLimits limits) {
+    /** @param tables of the process */
+    DecoderParts(Checkpoint checkpoint, RankContext context, StepLimits limits, RotaryTables tables) {
         this.context = context;
         this.limits = limits;
+        this.tables = tables;
         this.config = checkpoint.config();
         this.weights = new Weights(checkpoint);
         partition(config, context.experts().isPresent()).require(context.rank().tpSize());
@@ -123,7 +127,7 @@ final class DecoderParts {
         if (!(config.attention() instanceof Latent attention)) {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
-        var attentions = new LatentParts(context, limits, attention, weights);
+        var attentions = new LatentParts(context, limits, attention, weights, tables);
         Mixtures mixtures = mixturesOfExperts();
         boolean hasDense = config.feedForward().expertsOf(0).isEmpty();
         IntFunction<FeedForward> mlps = hasDense ? mlps() : mixtures.layers();
@@ -142,7 +146,8 @@ final class DecoderParts {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
         HeadShards heads = HeadShards.of(context.rank(), attention);
-        var rotary = new RotaryEmbedding(context, inverseFrequencies(attention), limits.maxModelLength(), 1);
+        var rotary = new RotaryEmbedding(
+                context, tables.of(inverseFrequencies(attention), limits.maxModelLength(), 1));
         AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
         return stacked(
                 layer -> new GroupedQueryAttention(

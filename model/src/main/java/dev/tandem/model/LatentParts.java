@@ -4,6 +4,8 @@ import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
 import dev.tandem.kernel.LinearWeight;
+import dev.tandem.kernel.RotaryTable;
+import dev.tandem.kernel.RotaryTables;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.Attention;
@@ -35,12 +37,13 @@ final class LatentParts {
     private final LatentScratch scratch;
     private final Optional<IndexerScratch> indexerScratch;
 
-    LatentParts(RankContext context, StepLimits limits, Latent attention, Weights weights) {
+    /** @param tables of the process */
+    LatentParts(RankContext context, StepLimits limits, Latent attention, Weights weights, RotaryTables tables) {
         this.context = context;
         this.attention = attention;
         this.weights = weights;
         this.heads = LatentHeads.of(context.rank(), attention);
-        this.rotary = rotary(limits.maxModelLength());
+        this.rotary = new RotaryEmbedding(context, table(tables, limits.maxModelLength()));
         this.scratch = LatentScratch.of(context.rank(), limits.maxRows(), heads);
         this.indexerScratch = attention
                 .indexer()
@@ -56,14 +59,14 @@ final class LatentParts {
         });
     }
 
-    private RotaryEmbedding rotary(int positions) {
+    private RotaryTable table(RotaryTables tables, int positions) {
         Rope rope = attention.rope();
         double[] plain = RotaryFrequencies.plain(rope.theta(), attention.sizes().rotary());
         Optional<YarnScaling> yarn = yarn();
         double[] inverse = yarn.map(scaling -> RotaryFrequencies.yarn(plain, rope.theta(), scaling))
                 .orElse(plain);
         double factor = yarn.map(RotaryFrequencies::yarnTableFactor).orElse(1.0);
-        return new RotaryEmbedding(context, inverse, positions, factor);
+        return tables.of(inverse, positions, factor);
     }
 
     private float scoreScale() {

@@ -64,12 +64,8 @@ final class Deployment implements AutoCloseable {
     }
 
     /** Where and as what this process meets the others. */
-    private record Meeting(InetSocketAddress address, JoinTerms terms, SharedToken token, Duration deadline) {
-        /** The process with rank 0 is the one that the others join. */
-        boolean isHere() {
-            return terms.seat().ranks().from() == 0;
-        }
-    }
+    private record Meeting(
+            InetSocketAddress address, JoinTerms terms, SharedToken token, Duration deadline, boolean isHere) {}
 
     /**
      * What a process brings.
@@ -104,8 +100,9 @@ final class Deployment implements AutoCloseable {
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
         own.replicas().forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
-        boolean mustMeet = parallel.hasRemoteRanks()
-                && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
+        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
+        boolean mustMeet =
+                isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
         if (!mustMeet) {
             return new Deployment(replicas, counters);
         }
@@ -113,7 +110,8 @@ final class Deployment implements AutoCloseable {
                 new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort()),
                 own.terms(),
                 token(config),
-                Duration.ofSeconds(parallel.head().joinTimeoutSeconds()));
+                Duration.ofSeconds(parallel.head().joinTimeoutSeconds()),
+                parallel.isMeetingPoint());
         var deployment = new Deployment(replicas, counters, meeting, own);
         try {
             deployment.awaitOthers(meeting.deadline());

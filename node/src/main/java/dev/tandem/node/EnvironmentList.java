@@ -20,9 +20,13 @@ final class EnvironmentList {
             + VLLM_CPU_KVCACHE_SPACE: KV memory, GiB, when --kv-cache-memory-bytes is not given
             + VLLM_ALLOW_LONG_MAX_MODEL_LEN: 1: --max-model-len may exceed the checkpoint's
             + VLLM_API_KEY: key that requests under /v1 must carry, when --api-key is not given
-            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks (default 120)
+            + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks, and that a push may stand still (default 120)
             + VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT: the same; wins over the former
-            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take (default 33000)
+            + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take, or the rest of a push (default 33000)
+            + DISAGGREGATED_PREFILL_RANK_TABLE_PATH: LLMDataDistCMgrConnector's rank table, the same file on all nodes; that connector needs it
+            + VLLM_ASCEND_LLMDD_RPC_IP: address that its side channel binds (default: the one that peers are told)
+            + VLLM_ASCEND_LLMDD_RPC_PORT: first port of its side channel on this node (default 5557)
+            + ASCEND_RT_VISIBLE_DEVICES: its devices, of those that the rank table has for this node (default: all)
             + TANDEM_CLUSTER_TOKEN: secret that headless nodes and their head must share (default: none)
             + TANDEM_METASERVERS: hosts, beside the one that a request comes from, whose metaserver a decode node calls (default: none)
             + TANDEM_TRANSFER_PACE: most bytes of KV a second that this node sends, to measure with a slower link (default: no bound)
@@ -54,9 +58,6 @@ final class EnvironmentList {
             . VLLM_NO_USAGE_STATS: nothing is ever reported
             . VLLM_SERVER_DEV_MODE: there are no such endpoints
             . VLLM_VERSION: this is no vLLM
-            . VLLM_ASCEND_LLMDD_RPC_IP: it belongs to LLMDataDistCMgrConnector
-            . VLLM_ASCEND_LLMDD_RPC_PORT: it belongs to LLMDataDistCMgrConnector
-            . DISAGGREGATED_PREFILL_RANK_TABLE_PATH: it belongs to LLMDataDistCMgrConnector
             . VLLM_ASCEND_ENABLE_FLASHCOMM: there is no Ascend device
             . VLLM_ASCEND_ENABLE_FLASHCOMM1: there is no Ascend device
             . VLLM_ASCEND_ENABLE_MLAPO: there is no Ascend device
@@ -77,7 +78,6 @@ final class EnvironmentList {
             . ASCEND_TRANSPORT_PRINT: transfers are counted at /metrics
             . ASCEND_A3_ENABLE: there is no Ascend device
             . ASCEND_CONNECT_TIMEOUT: ASCEND_TRANSFER_TIMEOUT bounds connecting and reading
-            . ASCEND_RT_VISIBLE_DEVICES: there is no Ascend device
             . ACL_OP_INIT_MODE: there is no Ascend device
             . PHYSICAL_DEVICES: there is no Ascend device
             . TASK_QUEUE_ENABLE: there is no Ascend device
@@ -122,7 +122,7 @@ final class EnvironmentList {
 
     static String help() {
         var text = new StringBuilder("Environment:\n");
-        ACTING.forEach((name, help) -> text.append(String.format("  %-36s %s%n", name, help)));
+        ACTING.forEach((name, help) -> text.append(String.format("  %-38s %s%n", name, help)));
         return text.toString();
     }
 }

@@ -7,9 +7,7 @@ import dev.tandem.api.openai.CompletionRequest;
 import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
-import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
-import dev.tandem.node.flags.KvTransferConfig;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -20,21 +18,16 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class GenerationEndpoints {
     private final ServedModel model;
     private final Generation generation;
-    private final Exchanges exchanges;
+    private final HandoffRule exchanges;
     private final int mostSequences;
     /** Requests being served: written by exchange threads, read by {@code /load}. */
     private final AtomicInteger served = new AtomicInteger();
 
     /**
-     * Which parts in prefill/decode exchanges requests may ask for.
-     *
-     * @param role {@code kv_role}; empty on a node that takes part in none
-     * @param metaservers whom a decode node may be told to call
+     * @param exchanges which parts in prefill/decode exchanges requests may ask for
+     * @param mostSequences sequences that one request may stand for: no more than may wait
      */
-    record Exchanges(Optional<KvTransferConfig.Role> role, MetaserverRule metaservers) {}
-
-    /** @param mostSequences sequences that one request may stand for: no more than may wait */
-    GenerationEndpoints(ServedModel model, Generation generation, Exchanges exchanges, int mostSequences) {
+    GenerationEndpoints(ServedModel model, Generation generation, HandoffRule exchanges, int mostSequences) {
         this.mostSequences = mostSequences;
         this.model = model;
         this.generation = generation;
@@ -75,7 +68,7 @@ final class GenerationEndpoints {
                             + mostSequences + " that may wait at once",
                     "prompt");
         }
-        HandoffRole handoff = allowed(handoff(fields, prompts.size()), exchange.peerAddress());
+        HandoffRole handoff = exchanges.of(fields, prompts.size(), exchange.peerAddress());
         String requestId = RequestIds.of(exchange.header("x-request-id"));
         served.incrementAndGet();
         try {
@@ -116,61 +109,5 @@ final class GenerationEndpoints {
             throw ApiError.badRequest(field + " has no tokens; at least 1 is needed", field);
         }
         return ids;
-    }
-
-    /** A metaserver's URL is a client's input: only some are called. */
-    private HandoffRole allowed(HandoffRole asked, String peerAddress) {
-        return asked instanceof HandoffRole.Receive receive
-                ? new HandoffRole.Receive(exchanges.metaservers().require(receive.metaserver(), peerAddress))
-                : asked;
-    }
-
-    private HandoffRole handoff(GenerationFields fields, int prompts) {
-        if (fields.kvTransferParams().isEmpty()) {
-            return new HandoffRole.None();
-        }
-        HandoffRole asked;
-        try {
-            asked = HandoffParams.parse(fields.kvTransferParams().get());
-        } catch (IllegalArgumentException e) {
-            throw ApiError.badRequest(String.valueOf(e.getMessage()), "kv_transfer_params");
-        }
-        Optional<KvTransferConfig.Role> role = exchanges.role();
-        boolean isAllowed = switch (asked) {
-            case HandoffRole.None none -> true;
-            case HandoffRole.Lend lend ->
-                role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
-            case HandoffRole.Push push ->
-                role.filter(r -> r != KvTransferConfig.Role.KV_CONSUMER).isPresent();
-            case HandoffRole.Fetch fetch ->
-                role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
-            case HandoffRole.Receive receive ->
-                role.filter(r -> r != KvTransferConfig.Role.KV_PRODUCER).isPresent();
-        };
-        if (!isAllowed) {
-            throw ApiError.badRequest(
-                    "kv_transfer_params asks for "
-                            + asked.getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT)
-                            + ", but this node runs "
-                            + role.map(r -> "with kv_role " + r.name().toLowerCase(java.util.Locale.ROOT))
-                                    .orElse("without --kv-transfer-config"),
-                    "kv_transfer_params");
-        }
-        // Each prompt of a list has an id of its own under which a decode node can ask for it.
-        boolean isSingle = (prompts == 1 || asked instanceof HandoffRole.Receive)
-                && fields.output().choices() == 1;
-        if (!(asked instanceof HandoffRole.None) && !isSingle) {
-            throw ApiError.badRequest(
-                    "kv_transfer_params needs one prompt and n 1; this request has " + prompts + " prompts and n "
-                            + fields.output().choices(),
-                    "kv_transfer_params");
-        }
-        boolean isPrefill = asked instanceof HandoffRole.Lend || asked instanceof HandoffRole.Push;
-        if (isPrefill && fields.output().stream().isPresent()) {
-            throw ApiError.badRequest(
-                    "kv_transfer_params with do_remote_decode needs stream false: the answer comes whole",
-                    "kv_transfer_params");
-        }
-        return asked;
     }
 }

@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -28,38 +29,47 @@ final class LocalEngines implements AutoCloseable {
     private final Optional<MetaserverCalls> metaserver;
 
     private LocalEngines(NodeConfig config) {
-        this.metaserver = config.flags()
+        Optional<KvTransferConfig> kvTransfer = config.flags()
                 .kvTransfer()
+                .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
+        this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.hub = config.flags().kvTransfer().map(transfer -> hub(config));
+        this.hub = kvTransfer.map(transfer -> hub(config, transfer));
     }
 
     /** One for each request that may run here: a request awaits its KV once. */
     private static MetaserverCalls metaserverCalls(NodeConfig config) {
         ServeFlags flags = config.flags();
         int sequences = flags.scheduler().sequences() * flags.parallel().data().size();
-        return new MetaserverCalls(sequences, config.environment().handoff().fetch());
+        return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffHub hub(NodeConfig config) {
+    private HandoffHub hub(NodeConfig config, KvTransferConfig transfer) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffHub.start(new HandoffHub.Setup(config.announcedHost(), messenger, pace));
+        return HandoffHub.start(
+                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
+                part(transfer).connector());
     }
 
-    /** Starts one engine after the other; when one does not start, those before it are closed. */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks) {
+    /**
+     * Starts one engine after the other; when one does not start, those before it are closed.
+     *
+     * @param devices of this node in the rank table, where its connector needs one
+     */
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<OwnDevices> devices) {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.hub.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
                 started.engines.put(
-                        parts.dpRank(), Engine.start(engineConfig(config, plan, parts.dpRank()), connected, warmUp));
+                        parts.dpRank(),
+                        Engine.start(engineConfig(config, plan, parts.dpRank(), devices), connected, warmUp));
             }
             return started;
         } catch (RuntimeException e) {
@@ -80,7 +90,8 @@ final class LocalEngines implements AutoCloseable {
                 .findFirst();
     }
 
-    private static EngineConfig engineConfig(NodeConfig config, RankPlan plan, int dpRank) {
+    private static EngineConfig engineConfig(
+            NodeConfig config, RankPlan plan, int dpRank, Optional<OwnDevices> devices) {
         ServeFlags flags = config.flags();
         return new EngineConfig(
                 plan.maxModelLength(),
@@ -91,17 +102,23 @@ final class LocalEngines implements AutoCloseable {
                         flags.scheduler().isPrefillChunked()),
                 flags.cache().cachesPrefixes(),
                 flags.model().generation().seed(),
-                flags.kvTransfer().map(transfer -> handoffConfig(config, transfer, dpRank)));
+                flags.kvTransfer()
+                        .map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
     }
 
-    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank) {
+    private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<OwnDevices> devices) {
+        return devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
+                .orElseGet(() -> new Peers.FromTicket(peerTpSize(transfer)));
+    }
+
+    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank, Peers peers) {
         // As vLLM names the engines of several data-parallel ranks.
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
         return new HandoffConfig(
                 transfer.engineId() + suffix,
                 config.ports().orElseThrow().sideChannel(dpRank, 0),
                 part(transfer),
-                peerTpSize(transfer),
+                peers,
                 new HandoffConfig.Terms(
                         config.environment().handoff().lease(),
                         config.environment().handoff().fetch(),
@@ -119,7 +136,7 @@ final class LocalEngines implements AutoCloseable {
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
                 switch (transfer.connector()) {
-                    case PULL -> HandoffConfig.Connector.PULL;
+                    case PULL, DATA_DIST -> HandoffConfig.Connector.PULL;
                     case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
                 });
     }

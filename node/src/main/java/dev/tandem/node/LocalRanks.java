@@ -4,6 +4,7 @@ import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.engine.EngineParts;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.RotaryTables;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -31,6 +32,7 @@ final class LocalRanks implements AutoCloseable {
     private final Kernels kernels;
     private final RankPlan plan;
     private final Optional<Experts> experts;
+    private final RotaryTables tables = new RotaryTables();
     private final List<KernelThreads> threads = new ArrayList<>();
     private final List<EngineParts> replicas = new ArrayList<>();
 
@@ -92,7 +94,7 @@ final class LocalRanks implements AutoCloseable {
         if (experts.isPresent()) {
             context = context.withExperts(experts.get().exchange(threads.getLast()));
         }
-        return ModelLoader.load(checkpoint, context, limits);
+        return ModelLoader.load(checkpoint, context, limits, tables);
     }
 
     /** By data-parallel rank, ascending. */
@@ -102,7 +104,6 @@ final class LocalRanks implements AutoCloseable {
 
     /** KV memory of all ranks together, in the blocks of one replica. */
     NodeReport.Kv kvReport() {
-        KvPool first = replicas.getFirst().shards().getFirst().pool();
         long bytes = 0;
         for (EngineParts replica : replicas) {
             for (EngineParts.Shard shard : replica.shards()) {
@@ -110,15 +111,15 @@ final class LocalRanks implements AutoCloseable {
             }
         }
         return new NodeReport.Kv(
-                first.blockCount() * replicas.size(),
-                first.layout().blockSize(),
+                plan.blocks() * replicas.size(),
+                plan.layout().blockSize(),
                 bytes,
-                first.layout().planes().getFirst().dtype().name());
+                plan.layout().planes().getFirst().dtype().name());
     }
 
-    /** Kernel threads of each rank. */
+    /** Kernel threads of each rank; 0 where there are none. */
     int threadsPerRank() {
-        return threads.getFirst().count();
+        return threads.isEmpty() ? 0 : threads.getFirst().count();
     }
 
     @Override

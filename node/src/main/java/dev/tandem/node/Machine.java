@@ -14,10 +14,10 @@ import java.util.regex.Pattern;
  * @param interfaces names of its network interfaces
  * @param addresses of these interfaces, as Java writes them; of 127/8 only those that are configured, though all work
  */
-record Machine(Set<String> interfaces, Set<String> addresses) {
+public record Machine(Set<String> interfaces, Set<String> addresses) {
     private static final Pattern LITERAL = Pattern.compile("[0-9.]+|[0-9a-fA-F:.]+(%.+)?");
 
-    Machine {
+    public Machine {
         interfaces = new TreeSet<>(interfaces);
         addresses = new TreeSet<>(addresses);
     }
@@ -27,7 +27,7 @@ record Machine(Set<String> interfaces, Set<String> addresses) {
      *
      * @throws NodeException when it does not say
      */
-    static Machine here() {
+    public static Machine here() {
         var interfaces = new TreeSet<String>();
         var addresses = new TreeSet<String>();
         try {
@@ -42,7 +42,7 @@ record Machine(Set<String> interfaces, Set<String> addresses) {
     }
 
     /** Whether a literal address is this machine's own; every one of 127/8 is. */
-    boolean hasAddress(String address) {
+    public boolean hasAddress(String address) {
         if (!LITERAL.matcher(address).matches()) {
             return false;
         }

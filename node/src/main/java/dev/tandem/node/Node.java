@@ -4,6 +4,7 @@ import dev.tandem.api.HttpServer;
 import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.Optional;
 import org.slf4j.Logger;
@@ -37,10 +38,11 @@ public final class Node implements AutoCloseable {
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
-        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.announcedHost()));
+        Optional<OwnDevices> devices = OwnDevices.of(config);
+        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
         var opened = new Opened();
         try {
-            Node node = start(config, opened);
+            Node node = start(config, opened, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
         } catch (EngineException e) {
@@ -56,7 +58,8 @@ public final class Node implements AutoCloseable {
         }
     }
 
-    private static Node start(NodeConfig config, Opened opened) throws InterruptedException {
+    private static Node start(NodeConfig config, Opened opened, Optional<OwnDevices> devices)
+            throws InterruptedException {
         ServeFlags flags = config.flags();
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
@@ -68,7 +71,7 @@ public final class Node implements AutoCloseable {
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         opened.add(ranks::close);
         LOG.info("stage=\"warming up kernels\"");
-        LocalEngines engines = LocalEngines.start(config, plan, ranks);
+        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
         opened.add(engines::close);
         var own = new Deployment.Own(
                 Deployment.terms(
@@ -94,8 +97,8 @@ public final class Node implements AutoCloseable {
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<Experts> experts(
             NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
-        if (!config.flags().parallel().hasExpertParallel()
-                || config.flags().parallel().worldRanks() == 1) {
+        Parallel parallel = config.flags().parallel();
+        if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
         }
         if (loaded.checkpoint().config().feedForward().experts().isEmpty()) {
@@ -115,6 +118,7 @@ public final class Node implements AutoCloseable {
                 ranks.kvReport(),
                 new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
                 config.ports()
+                        .filter(ports -> !ports.sideChannels().isEmpty())
                         .map(ports -> config.announcedHost() + ":"
                                 + ports.sideChannels().getFirst()));
     }

@@ -21,12 +21,16 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     /** A node's budget of memory when nothing else says: what {@code --gpu-memory-utilization} is a fraction of. */
     static final long BUDGET_BYTES = 2L << 30;
 
-    private static final List<String> WILDCARDS = List.of("0.0.0.0", "::", "");
+    private static final String RANK_TABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
     public NodeConfig {
-        refuseWhatNodesDoNotDo(flags);
         String announced = announcedHost(flags, environment);
-        flags.ports().ifPresent(ports -> refusePortsTwice(flags, ports, announced));
+        flags.ports(environment.network().dataDist().port())
+                .ifPresent(ports -> refusePortsTwice(flags, ports, announced));
+        if (isDataDist(flags) && environment.network().rankTable().isEmpty()) {
+            throw new FlagException("kv_connector LLMDataDistCMgrConnector needs " + RANK_TABLE
+                    + ": the rank table that all nodes of the deployment share; tandem ranktable writes it");
+        }
         if (flags.kvTransfer().isPresent()
                 && isWildcard(flags.server().host())
                 && environment.announcedHost().isEmpty()
@@ -34,14 +38,6 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
             throw new FlagException(
                     "--host " + flags.server().host() + " cannot be announced to peers: set HCCL_IF_IP or kv_ip to this"
                             + " node's own address, or give it as --host");
-        }
-    }
-
-    /** What the words mean and no node carries out yet: refused, never cut down in silence. */
-    private static void refuseWhatNodesDoNotDo(ServeFlags flags) {
-        if (flags.parallel().data().localSize() == 0) {
-            throw new FlagException(
-                    "--data-parallel-size-local 0 is not carried out in this version: a head runs ranks of its own");
         }
     }
 
@@ -53,20 +49,23 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
             throw new FlagException(taken(ports, "--port", server.port()));
         }
         Parallel.Head head = flags.parallel().head();
-        if (flags.parallel().isHead() && head.address().equals(announced) && ports.contains(head.rpcPort())) {
+        if (flags.parallel().isMeetingPoint()
+                && flags.parallel().hasRemoteRanks()
+                && head.address().equals(announced) && ports.contains(head.rpcPort())) {
             throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
     }
 
     private static String taken(PortPlan ports, String flag, int port) {
         OptionalInt next = ports.nextFree(other -> other != port);
-        return flag + " " + port + " is the side-channel port of " + ports.owner(port) + " too: kv_port "
+        String setting = ports.base().setting();
+        return flag + " " + port + " is the side-channel port of " + ports.owner(port) + " too: " + setting + " "
                 + ports.kvPort() + " takes " + ports.range()
-                + (next.isPresent() ? "; kv_port " + next.getAsInt() + " would do" : "");
+                + (next.isPresent() ? "; " + setting + " " + next.getAsInt() + " would do" : "");
     }
 
     private static boolean isWildcard(String host) {
-        return WILDCARDS.contains(host);
+        return NodeEnvironment.WILDCARDS.contains(host);
     }
 
     /** The address that peers are told: that of the environment, else {@code kv_ip}, else the HTTP host. */
@@ -112,15 +111,49 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     public List<String> notes() {
         var notes = new ArrayList<>(flags.notes());
         notes.addAll(environment.notes());
+        if (flags.kvTransfer().isPresent() && !isDataDist()) {
+            addOfDataDist(notes);
+        }
         if (environment.network().rankTable().isPresent() && flags.kvTransfer().isEmpty()) {
-            notes.add("DISAGGREGATED_PREFILL_RANK_TABLE_PATH is set and --kv-transfer-config is not: this node takes no"
+            notes.add(RANK_TABLE + " is set and --kv-transfer-config is not: this node takes no"
                     + " part in handoffs; a missing backslash in front of --kv-transfer-config does that");
         }
         return List.copyOf(notes);
     }
 
+    private void addOfDataDist(List<String> notes) {
+        NodeEnvironment.DataDist dataDist = environment.network().dataDist();
+        String reason = ": known, no effect, because it belongs to LLMDataDistCMgrConnector";
+        dataDist.rankTable().ifPresent(path -> notes.add(RANK_TABLE + "=" + path + reason));
+        dataDist.host().ifPresent(host -> notes.add("VLLM_ASCEND_LLMDD_RPC_IP=" + host + reason));
+        if (dataDist.port() != PortPlan.DATA_DIST_PORT) {
+            notes.add(PortPlan.DATA_DIST_SETTING + "=" + dataDist.port() + reason);
+        }
+    }
+
     /** Side-channel ports of this node's ranks. */
     public Optional<PortPlan> ports() {
-        return flags.ports();
+        return flags.ports(environment.network().dataDist().port());
+    }
+
+    /** What the side channel binds, exactly: {@code VLLM_ASCEND_LLMDD_RPC_IP} where that counts, else the announced address. */
+    public String sideChannelHost() {
+        return environment
+                .network()
+                .dataDist()
+                .host()
+                .filter(host -> isDataDist())
+                .orElseGet(this::announcedHost);
+    }
+
+    /** Whether peers are found in the rank table. */
+    public boolean isDataDist() {
+        return isDataDist(flags);
+    }
+
+    private static boolean isDataDist(ServeFlags flags) {
+        return flags.kvTransfer()
+                .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.DATA_DIST)
+                .isPresent();
     }
 }

@@ -2,6 +2,7 @@ package dev.tandem.node;
 
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
+import dev.tandem.node.flags.PortPlan;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -37,13 +38,15 @@ public record NodeEnvironment(
      * @param announcedHost {@code HCCL_IF_IP}, else {@code VLLM_HOST_IP}: the address that peers are told
      * @param apiKey {@code VLLM_API_KEY}
      * @param clusterToken {@code TANDEM_CLUSTER_TOKEN}: what nodes of one deployment must share to join
-     * @param rankTable {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}
+     * @param dataDist what only LLMDataDistCMgrConnector heeds
      */
     public record Network(
-            Optional<String> announcedHost,
-            Optional<String> apiKey,
-            Optional<String> clusterToken,
-            Optional<String> rankTable) {
+            Optional<String> announcedHost, Optional<String> apiKey, Optional<String> clusterToken, DataDist dataDist) {
+        /** {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}. */
+        public Optional<String> rankTable() {
+            return dataDist.rankTable;
+        }
+
         /** Without the secrets: records are printed. */
         @Override
         public String toString() {
@@ -52,11 +55,26 @@ public record NodeEnvironment(
     }
 
     /**
+     * What only LLMDataDistCMgrConnector heeds.
+     *
+     * @param rankTable {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}
+     * @param host {@code VLLM_ASCEND_LLMDD_RPC_IP}: what the side channel binds; empty: the announced address
+     * @param port {@code VLLM_ASCEND_LLMDD_RPC_PORT}
+     * @param devices {@code ASCEND_RT_VISIBLE_DEVICES}: which of this node's devices in the rank table it stands for; empty: all
+     */
+    public record DataDist(Optional<String> rankTable, Optional<String> host, int port, List<Integer> devices) {
+        public DataDist {
+            devices = List.copyOf(devices);
+        }
+    }
+
+    /**
      * Deadlines and bounds of prefill/decode exchanges.
      *
      * @param lease {@code VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT} or {@code VLLM_NIXL_ABORT_REQUEST_TIMEOUT}, seconds, default 120: how long
-     *     a prefill node keeps lent blocks
-     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read or push may take
+     *     a prefill node keeps lent blocks, and a decode node waits for a push in which nothing moves
+     * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read may take, and what is left of a push when
+     *     the prompt is computed
      * @param metaservers {@code TANDEM_METASERVERS}: hosts beside the gateway's own whose metaserver a decode node calls
      * @param paceBytesPerSecond {@code TANDEM_TRANSFER_PACE}: most KV that this node sends to peers; to measure with a slower link
      */
@@ -69,6 +87,8 @@ public record NodeEnvironment(
     private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
     private static final int CLOSE_NAME = 2;
+    private static final int MAX_PORT = 65_535;
+    static final List<String> WILDCARDS = List.of("0.0.0.0", "::", "");
     private static final List<String> NAMED_INTERFACES = List.of("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME");
 
     public NodeEnvironment {
@@ -101,12 +121,30 @@ public record NodeEnvironment(
         return read(variables, Machine.here());
     }
 
+    /**
+     * Reads the environment of a process that is to run on another machine, whose addresses and interfaces cannot be looked at.
+     *
+     * @throws FlagException with all problems
+     */
+    public static NodeEnvironment readForElsewhere(Map<String, String> variables) {
+        return read(variables, Optional.empty());
+    }
+
+    /** Whether an address is one of this machine's. */
+    public static boolean isHere(String address) {
+        return Machine.here().hasAddress(address);
+    }
+
     static NodeEnvironment read(Map<String, String> variables, Machine machine) {
+        return read(variables, Optional.of(machine));
+    }
+
+    private static NodeEnvironment read(Map<String, String> variables, Optional<Machine> machine) {
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
         Optional<Long> fetch = number(variables, "ASCEND_TRANSFER_TIMEOUT", problems);
-        requireInterfaces(variables, machine, problems);
+        machine.ifPresent(here -> requireInterfaces(variables, here, problems));
         var environment = new NodeEnvironment(
                 new Memory(
                         number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
@@ -116,7 +154,7 @@ public record NodeEnvironment(
                         ownAddress(variables, machine, problems),
                         text(variables, "VLLM_API_KEY"),
                         text(variables, "TANDEM_CLUSTER_TOKEN"),
-                        text(variables, "DISAGGREGATED_PREFILL_RANK_TABLE_PATH")),
+                        dataDist(variables, machine, problems)),
                 new Handoff(
                         lease.map(Duration::ofSeconds).orElse(DEFAULT_LEASE),
                         fetch.map(Duration::ofMillis).orElse(DEFAULT_FETCH),
@@ -135,18 +173,54 @@ public record NodeEnvironment(
         return Optional.ofNullable(variables.get(name)).map(String::strip).filter(text -> !text.isEmpty());
     }
 
-    private static Optional<String> ownAddress(Map<String, String> variables, Machine machine, List<String> problems) {
+    private static Optional<String> ownAddress(
+            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         for (String name : List.of("HCCL_IF_IP", "VLLM_HOST_IP")) {
             Optional<String> address = text(variables, name);
             if (address.isPresent()) {
-                if (!machine.hasAddress(address.get())) {
-                    problems.add(name + "=" + address.get() + " is no address of this machine; it has "
-                            + String.join(", ", machine.addresses()) + ", and all of 127.0.0.0/8");
-                }
+                machine.filter(here -> !here.hasAddress(address.get()))
+                        .ifPresent(here -> problems.add(notOwn(name, address.get(), here)));
                 return address;
             }
         }
         return Optional.empty();
+    }
+
+    private static DataDist dataDist(
+            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
+        String ip = "VLLM_ASCEND_LLMDD_RPC_IP";
+        Optional<String> host = text(variables, ip);
+        machine.ifPresent(here -> host.filter(address -> !WILDCARDS.contains(address) && !here.hasAddress(address))
+                .ifPresent(address -> problems.add(notOwn(ip, address, here))));
+        Optional<Long> port = number(variables, PortPlan.DATA_DIST_SETTING, problems);
+        port.filter(given -> given > MAX_PORT)
+                .ifPresent(given ->
+                        problems.add(PortPlan.DATA_DIST_SETTING + "=" + given + " is outside [1, " + MAX_PORT + "]"));
+        return new DataDist(
+                text(variables, "DISAGGREGATED_PREFILL_RANK_TABLE_PATH"),
+                host,
+                port.map(Long::intValue).orElse(PortPlan.DATA_DIST_PORT),
+                devices(variables, problems));
+    }
+
+    private static List<Integer> devices(Map<String, String> variables, List<String> problems) {
+        String name = "ASCEND_RT_VISIBLE_DEVICES";
+        Optional<String> list = text(variables, name);
+        if (list.isEmpty()) {
+            return List.of();
+        }
+        if (!list.get().matches("\\d{1,4}(\\s*,\\s*\\d{1,4})*")) {
+            problems.add(name + "=" + list.get() + " is no list of device ids such as 0,1,2");
+            return List.of();
+        }
+        return Arrays.stream(list.get().split("\\s*,\\s*", -1))
+                .map(Integer::valueOf)
+                .toList();
+    }
+
+    private static String notOwn(String name, String address, Machine machine) {
+        return name + "=" + address + " is no address of this machine; it has " + String.join(", ", machine.addresses())
+                + ", and all of 127.0.0.0/8";
     }
 
     private static void requireInterfaces(Map<String, String> variables, Machine machine, List<String> problems) {

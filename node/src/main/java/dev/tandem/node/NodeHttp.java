@@ -3,7 +3,6 @@ package dev.tandem.node;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
-import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -24,8 +23,8 @@ final class NodeHttp {
         var endpoints = new GenerationEndpoints(
                 served,
                 generation,
-                new GenerationEndpoints.Exchanges(
-                        config.flags().kvTransfer().map(KvTransferConfig::role),
+                new HandoffRule(
+                        config.flags().kvTransfer(),
                         new MetaserverRule(config.environment().handoff().metaservers())),
                 server.maxWaiting());
         var text = new TextEndpoints(served);

@@ -31,7 +31,17 @@ record RankPlan(KvLayout layout, int maxModelLength, int blocks) {
                 config.flags().cache().blockSize(),
                 kvDtype(config.flags().model().numerics(), model));
         int length = fittingLength(config, layout, modelLength(config, model));
+        requireWholePrompts(config.flags().scheduler(), length);
         return new RankPlan(layout, length, blockCount(config, layout, length));
+    }
+
+    /** As vLLM: a prompt that is not cut must fit one step. */
+    static void requireWholePrompts(ServeFlags.Scheduler scheduler, int maxModelLength) {
+        if (!scheduler.isPrefillChunked() && scheduler.batchedTokens() < maxModelLength) {
+            throw new FlagException("--max-num-batched-tokens " + scheduler.batchedTokens()
+                    + " with --no-enable-chunked-prefill is below the longest sequence of " + maxModelLength
+                    + " (--max-model-len); raise the one, lower the other, or let prompts be cut");
+        }
     }
 
     /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */

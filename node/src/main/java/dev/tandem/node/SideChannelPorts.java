@@ -11,7 +11,7 @@ import java.util.OptionalInt;
 
 /**
  * Tries the side-channel ports of a node before it loads anything, so that a clash with another node on the host is told by rank and with
- * a {@code kv_port} that is free. Another process may still take a port between the trial and the use.
+ * a setting that is free. Another process may still take a port between the trial and the use.
  */
 final class SideChannelPorts {
     private SideChannelPorts() {}
@@ -44,7 +44,9 @@ final class SideChannelPorts {
         OptionalInt next = plan.nextFree(other -> isFree(address, other));
         return "the side channel of " + plan.owner(port) + " cannot listen on " + host + ":" + port + ": "
                 + cause.getMessage() + "; this node's ranks need the ports " + plan.range()
-                + (next.isPresent() ? "; with kv_port " + next.getAsInt() + " they are free" : "");
+                + (next.isPresent()
+                        ? "; with " + plan.base().setting() + " " + next.getAsInt() + " they are free"
+                        : "");
     }
 
     private static boolean isFree(InetAddress address, int port) {

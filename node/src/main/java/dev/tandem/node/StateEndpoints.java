@@ -66,8 +66,9 @@ final class StateEndpoints {
     void version(Exchange exchange) {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
-        handoff.ifPresent(
-                config -> node.put("handoff", handoffWord(config.connector())).put("engine_id", config.engineId()));
+        handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
+                .put("connector", config.connector().vllmName())
+                .put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 
@@ -83,7 +84,7 @@ final class StateEndpoints {
 
     private static String handoffWord(KvTransferConfig.Connector connector) {
         return switch (connector) {
-            case PULL -> "pull";
+            case PULL, DATA_DIST -> "pull";
             case LAYERWISE -> "layerwise";
         };
     }

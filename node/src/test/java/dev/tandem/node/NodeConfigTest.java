@@ -20,6 +20,9 @@ class NodeConfigTest {
     private static final Machine MACHINE = new Machine(Set.of("lo"), Set.of("127.0.0.1"));
     private static final String PULL =
             " --kv-transfer-config.kv_connector MooncakeConnector --kv-transfer-config.kv_role kv_producer";
+    private static final String DATA_DIST =
+            " --kv-transfer-config.kv_connector LLMDataDistCMgrConnector --kv-transfer-config.kv_role kv_producer";
+    private static final String TABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
     private static NodeConfig config(String words, Map<String, String> variables) {
         var all = new ArrayList<>(List.of("m"));
@@ -70,6 +73,43 @@ class NodeConfigTest {
         assertThat(config("--seed 1", Map.of("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/ranktable.json"))
                         .notes())
                 .anySatisfy(note -> assertThat(note).contains("missing backslash", "--kv-transfer-config"));
+    }
+
+    @Test
+    void shouldInsistOnTheRankTableOfItsConnector() {
+        assertThatThrownBy(() -> config("--seed 1" + DATA_DIST, Map.of()))
+                .isInstanceOf(FlagException.class)
+                .hasMessageContaining("LLMDataDistCMgrConnector needs DISAGGREGATED_PREFILL_RANK_TABLE_PATH");
+    }
+
+    @Test
+    void shouldBindTheSideChannelWhereTheVariablesOfTheConnectorSay() {
+        NodeConfig plain = config("--host 127.0.22.1" + DATA_DIST, Map.of(TABLE, "t.json"));
+        assertThat(plain.sideChannelHost()).isEqualTo("127.0.22.1");
+        assertThat(plain.ports().orElseThrow().range()).isEqualTo("5557");
+        NodeConfig set = config(
+                "--host 127.0.22.1" + DATA_DIST,
+                Map.of(TABLE, "t.json", "VLLM_ASCEND_LLMDD_RPC_IP", "0.0.0.0", "VLLM_ASCEND_LLMDD_RPC_PORT", "5657"));
+        assertThat(set.sideChannelHost()).isEqualTo("0.0.0.0");
+        assertThat(set.announcedHost()).isEqualTo("127.0.22.1");
+        assertThat(set.ports().orElseThrow().range()).isEqualTo("5657");
+        assertThatThrownBy(() -> config("--port 5557" + DATA_DIST, Map.of(TABLE, "t.json")))
+                .hasMessageContaining("VLLM_ASCEND_LLMDD_RPC_PORT 5657 would do");
+    }
+
+    @Test
+    void shouldSayThatTheVariablesOfTheConnectorHaveNoEffectOnAnother() {
+        NodeConfig mooncake = config(
+                "--host 127.0.22.1" + PULL,
+                Map.of(TABLE, "t.json", "VLLM_ASCEND_LLMDD_RPC_IP", "127.0.0.1", "VLLM_ASCEND_LLMDD_RPC_PORT", "6000"));
+        assertThat(mooncake.sideChannelHost()).isEqualTo("127.0.22.1");
+        assertThat(mooncake.notes())
+                .contains(
+                        TABLE + "=t.json: known, no effect, because it belongs to LLMDataDistCMgrConnector",
+                        "VLLM_ASCEND_LLMDD_RPC_IP=127.0.0.1: known, no effect, because it belongs to"
+                                + " LLMDataDistCMgrConnector",
+                        "VLLM_ASCEND_LLMDD_RPC_PORT=6000: known, no effect, because it belongs to"
+                                + " LLMDataDistCMgrConnector");
     }
 
     @Test

@@ -7,6 +7,7 @@ import dev.tandem.node.flags.FlagException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
@@ -62,6 +63,23 @@ class NodeEnvironmentTest {
                         .lease())
                 .isEqualTo(Duration.ofSeconds(7));
         assertThat(problem(Map.of("ASCEND_TRANSFER_TIMEOUT", "0"))).contains("ASCEND_TRANSFER_TIMEOUT=0");
+    }
+
+    @Test
+    void shouldReadTheVariablesOfTheRankTablesConnector() {
+        var network = read(Map.of(
+                        "DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t.json",
+                        "VLLM_ASCEND_LLMDD_RPC_IP", "10.0.0.7",
+                        "VLLM_ASCEND_LLMDD_RPC_PORT", "5657",
+                        "ASCEND_RT_VISIBLE_DEVICES", "6, 7"))
+                .network();
+        assertThat(network.dataDist())
+                .isEqualTo(new NodeEnvironment.DataDist(
+                        Optional.of("/t.json"), Optional.of("10.0.0.7"), 5657, List.of(6, 7)));
+        assertThat(read(Map.of()).network().dataDist().port()).isEqualTo(5557);
+        assertThat(problem(Map.of("VLLM_ASCEND_LLMDD_RPC_IP", "192.0.0.1"))).contains("no address of this machine");
+        assertThat(problem(Map.of("VLLM_ASCEND_LLMDD_RPC_PORT", "70000"))).contains("outside [1, 65535]");
+        assertThat(problem(Map.of("ASCEND_RT_VISIBLE_DEVICES", "all"))).contains("no list of device ids");
     }
 
     @Test

@@ -37,9 +37,12 @@ public final class Main {
         verbs.put("up", new UpCommand());
         verbs.put("serve", new ServeCommand());
         verbs.put("proxy", new ProxyCommand());
+        verbs.put("check", new CheckCommand());
         verbs.put("inspect", new InspectCommand());
         verbs.put("quantize", new QuantizeCommand());
+        verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
+        verbs.put("verify", new VerifyCommand());
         return verbs;
     }
 

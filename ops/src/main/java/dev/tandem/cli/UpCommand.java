@@ -2,14 +2,24 @@ package dev.tandem.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
+import dev.tandem.ops.launch.RankTableStep;
+import dev.tandem.ops.ranktable.DeviceKind;
+import dev.tandem.ops.ranktable.DeviceSource;
+import dev.tandem.ops.ranktable.RankTableFile;
+import dev.tandem.ops.ranktable.RankTablePlan;
+import dev.tandem.ops.ranktable.RankTableRun;
+import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.verify.GatewayHealth;
+import dev.tandem.ops.verify.Report;
+import dev.tandem.ops.verify.Target;
 import dev.tandem.ops.verify.Verification;
 import java.io.Console;
 import java.io.IOException;
@@ -25,12 +35,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 import org.slf4j.LoggerFactory;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Main.Verb {
     private static final Duration START_LIMIT = Duration.ofMinutes(5);
-    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(2);
+    private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
 
@@ -111,7 +122,7 @@ final class UpCommand implements Main.Verb {
         }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(plan, runtime(home), folder, Map.of());
+        Cluster cluster = Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
@@ -126,6 +137,33 @@ final class UpCommand implements Main.Verb {
         }
         display.line("running", "Ctrl-C stops all processes; their logs are in " + folder);
         return watch(cluster, display);
+    }
+
+    /**
+     * Makes the rank table, where one is needed, beside the logs, and the plan that names it: all nodes are here, and without accelerators.
+     * A file that the topology names is left alone.
+     */
+    private static LaunchPlan withRankTable(Topology topology, LaunchPlan plan, Path folder, UpDisplay display)
+            throws IOException, InterruptedException {
+        if (plan.rankTable().isEmpty()) {
+            return plan;
+        }
+        RankTablePlan nodes = plan.rankTable().get().plan();
+        Path file = folder.resolve(RankTableStep.DEFAULT_PATH);
+        List<Integer> devices =
+                IntStream.range(0, nodes.counts().perNode()).boxed().toList();
+        var run = new RankTableRun(
+                nodes,
+                new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
+                new RankTableFile(file, false),
+                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+        List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
+        RankTable table = run.run(all, line -> {}).table();
+        display.line(
+                "rank-table",
+                "rank table " + file + ": " + table.prefill().size() + " prefill and "
+                        + table.decode().size() + " decode devices on " + table.serverCount() + " nodes");
+        return LaunchPlan.of(topology, file);
     }
 
     /** Ends everything, whatever the reason; logs stay where they tell why a process died. */
@@ -197,24 +235,43 @@ final class UpCommand implements Main.Verb {
                 topology.decode().getFirst().settings().flags().get("api-key"));
     }
 
-    /** Asks the question; a process that dies meanwhile ends the wait. */
+    /** Verifies the cluster; a process that dies meanwhile ends the wait. */
     private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
-        var verification = new Verification(topology.gateway(), topology.model().servedName(), apiKey(topology));
-        var asked = new CompletableFuture<Verification.Answer>();
-        Thread.ofVirtual().name("verification").start(() -> verification.ask(asked));
+        String model = topology.model().servedName();
+        var verification = new Verification(
+                Target.of(topology.gateway()),
+                new Verification.Question(Optional.of(model), apiKey(topology), Verification.PROMPT),
+                List.of(),
+                Verification.Limits.DEFAULT);
+        var seen = new CompletableFuture<Report>();
+        Thread worker = Thread.ofVirtual().name("verification").start(() -> run(verification, seen));
         long deadlineNs = System.nanoTime() + VERIFY_LIMIT.toNanos();
-        while (!asked.isDone() && cluster.dead().isEmpty() && System.nanoTime() < deadlineNs) {
+        while (!seen.isDone() && cluster.dead().isEmpty() && System.nanoTime() < deadlineNs) {
             Thread.sleep(POLL_PERIOD_MS);
         }
         Optional<Child> dead = cluster.dead();
-        if (!asked.isDone()) {
+        if (!seen.isDone()) {
+            worker.interrupt();
             dead.ifPresentOrElse(
                     child -> display.died(child, TAIL_LINES),
-                    () -> display.line("failed", "no answer after " + VERIFY_LIMIT.toSeconds() + " s"));
+                    () -> display.line("failed", "not verified after " + VERIFY_LIMIT.toSeconds() + " s"));
             return false;
         }
-        display.answer(asked.join(), verification);
-        return asked.join().isWell();
+        Report report = seen.join();
+        display.report(report, verification.curl(model));
+        return report.isWell() && report.isDisaggregated();
+    }
+
+    /** Completes {@code seen} in any case. */
+    private static void run(Verification verification, CompletableFuture<Report> seen) {
+        try {
+            seen.complete(verification.run(row -> {}));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            seen.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            seen.completeExceptionally(e);
+        }
     }
 
     /** Reports a process that dies, once each; ends when none is left. */

@@ -3,6 +3,8 @@ package dev.tandem.cli;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.topology.Topology.Endpoint;
+import dev.tandem.ops.verify.Answer;
+import dev.tandem.ops.verify.Report;
 import dev.tandem.ops.verify.Verification;
 import java.io.PrintStream;
 import java.util.LinkedHashMap;
@@ -136,10 +138,17 @@ final class UpDisplay {
         tail.forEach(line -> out.println("    " + line));
     }
 
-    /** The answer, its timeline and the command that repeats the request. */
-    void answer(Verification.Answer answer, Verification verification) {
+    /** The answer, its timeline, what was checked, and the command that repeats the request. */
+    void report(Report report, String curl) {
+        Answer answer = report.answer();
         if (isJson) {
-            out.println(PlainJson.tree(answer.toMap()));
+            report.rows().forEach(row -> out.println(PlainJson.tree(row.toMap())));
+            var map = new LinkedHashMap<String, Object>();
+            map.put("event", "verification");
+            map.put("ok", report.isWell() && report.isDisaggregated());
+            map.put("prompt", Verification.PROMPT);
+            map.putAll(answer.toMap());
+            out.println(PlainJson.tree(map));
             return;
         }
         Optional<String> problem = answer.problem();
@@ -147,11 +156,14 @@ final class UpDisplay {
             out.println("The verification request failed: " + problem.get());
         } else {
             out.println("> " + Verification.PROMPT);
-            out.println(answer.text().strip());
+            out.println(answer.output().text().strip());
             out.println();
             out.println(answer.timeline());
         }
-        out.println("Again: " + verification.curl());
+        out.println();
+        report.rows().forEach(row -> out.println(row.line()));
+        out.println();
+        out.println("Again: " + curl);
         out.println();
     }
 

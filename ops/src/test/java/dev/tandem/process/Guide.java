@@ -1,5 +1,7 @@
 package dev.tandem.process;
 
+import dev.tandem.ops.preflight.shell.ShellCommand;
+import dev.tandem.ops.preflight.shell.ShellScript;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -32,6 +34,7 @@ public final class Guide {
         /** The words behind {@code vllm}. */
         public List<String> serveWords() {
             List<String> command = script().commands().stream()
+                    .map(ShellCommand::words)
                     .filter(words -> words.getFirst().equals("vllm"))
                     .findFirst()
                     .orElseThrow();

@@ -1,10 +1,8 @@
 package dev.tandem.process;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.NodeEnvironment;
-import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.KvTransferConfig.Connector;
 import dev.tandem.node.flags.KvTransferConfig.Role;
 import dev.tandem.node.flags.Parallel.Balancing;
@@ -127,7 +125,7 @@ class GuideFlagsTest {
     void shouldStartTheDeepSeekPrefillNodeWithoutItsConnectorAsTheShellDoes() {
         Guide.Block prefill = node(DEEPSEEK, "Prefiller / Decoder Deployment", "Prefiller node");
         assertThat(prefill.script().commands()).hasSize(2);
-        assertThat(prefill.script().commands().getLast().getFirst()).isEqualTo("--kv-transfer-config");
+        assertThat(prefill.script().commands().getLast().words().getFirst()).isEqualTo("--kv-transfer-config");
         ServeFlags flags = flags(prefill);
         assertThat(flags.kvTransfer()).isEmpty();
         assertThat(flags.parallel().tensor()).isEqualTo(16);
@@ -136,19 +134,27 @@ class GuideFlagsTest {
                 .anySatisfy(note -> assertThat(note).startsWith("--additional-config: accepted, no effect"));
     }
 
-    /** Erratum 6 and its kin wait for the rank table; until then the refusal says what would do. */
+    /** Errata 5, 6 and 30: equal engine ids and ports are right for this connector. */
     @Test
-    void shouldRefuseTheConnectorOfTheDeepSeekGuideWithWhatWouldDo() {
-        Guide.Block decode = node(DEEPSEEK, "Prefiller / Decoder Deployment", "Decoder node");
-        assertThatThrownBy(() -> flags(decode))
-                .isInstanceOf(FlagException.class)
-                .hasMessageContaining("LLMDataDistCMgrConnector is known")
-                .hasMessageContaining("use MooncakeConnector");
-        assertThat(flags(decode.with("LLMDataDistCMgrConnector", "MooncakeConnector")
-                                .with("llmdatadist_c_mgr_connector", "mooncake_connector"))
-                        .notes())
-                .anySatisfy(note -> assertThat(note).startsWith("kv_buffer_device: accepted, no effect"))
-                .anySatisfy(note -> assertThat(note).startsWith("kv_parallel_size: accepted, no effect"));
+    void shouldReadBothNodesOfTheDeepSeekGuideWithTheBackslashMended() {
+        String section = "Prefiller / Decoder Deployment";
+        Guide.Block printed = node(DEEPSEEK, section, "Prefiller node");
+        ServeFlags prefill = flags(printed.with("}}'\n--kv", "}}' \\\n--kv"));
+        ServeFlags decode = flags(node(DEEPSEEK, section, "Decoder node"));
+        for (ServeFlags flags : List.of(prefill, decode)) {
+            assertThat(flags.kvTransfer().orElseThrow().connector()).isEqualTo(Connector.DATA_DIST);
+            assertThat(flags.parallel().tensor()).isEqualTo(16);
+            assertThat(flags.parallel().hasExpertParallel()).isTrue();
+            assertThat(flags.ports().orElseThrow().range()).isEqualTo("5557-5572");
+            assertThat(flags.notes())
+                    .anySatisfy(note -> assertThat(note).startsWith("kv_port: accepted, no effect"))
+                    .anySatisfy(note -> assertThat(note).startsWith("engine_id: accepted, no effect"))
+                    .anySatisfy(note -> assertThat(note).startsWith("kv_connector_module_path: accepted, no effect"))
+                    .anySatisfy(note -> assertThat(note).startsWith("kv_buffer_device: accepted, no effect"))
+                    .anySatisfy(note -> assertThat(note).startsWith("kv_parallel_size: accepted, no effect"));
+        }
+        assertThat(prefill.kvTransfer().orElseThrow().role()).isEqualTo(Role.KV_PRODUCER);
+        assertThat(decode.kvTransfer().orElseThrow().role()).isEqualTo(Role.KV_CONSUMER);
     }
 
     @Test

@@ -61,9 +61,11 @@ final class ScriptProcess implements AutoCloseable {
     }
 
     private static String launcher() {
-        return "#!/bin/sh\nexec '" + Path.of(System.getProperty("java.home"), "bin", "java") + "' '@"
+        return "#!/bin/sh\ncase $1 in serve | proxy)\n"
+                + "  set -- \"$@\" --ready-file \"$TANDEM_TEST_READY_FILE\" --exit-on-stdin-close;;\nesac\n"
+                + "exec '" + Path.of(System.getProperty("java.home"), "bin", "java") + "' '@"
                 + TandemProcess.ROOT.resolve("jvm.options") + "' -cp '" + System.getProperty("java.class.path")
-                + "' dev.tandem.cli.Main \"$@\" --ready-file \"$TANDEM_TEST_READY_FILE\" --exit-on-stdin-close\n";
+                + "' dev.tandem.cli.Main \"$@\"\n";
     }
 
     /** Waits until it is ready; an early death fails with its log. */
@@ -78,6 +80,12 @@ final class ScriptProcess implements AutoCloseable {
                 },
                 () -> name + " is not ready:\n" + log());
         return this;
+    }
+
+    /** Waits until it has ended and returns its status. */
+    int awaitEnd(Duration limit) {
+        Await.until(limit, () -> !process.isAlive(), () -> name + " has not ended:\n" + log());
+        return process.exitValue();
     }
 
     String name() {

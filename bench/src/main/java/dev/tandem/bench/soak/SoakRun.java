@@ -30,6 +30,7 @@ import java.util.function.Consumer;
 public final class SoakRun {
     private static final int QUESTIONS = 16;
     private static final Duration HEAL_LIMIT = Duration.ofSeconds(90);
+    private static final Duration BLOCKS_LIMIT = Victims.LEASE.plusSeconds(10);
     private static final Endpoint QUIET = new Endpoint("127.0.0.99", 8199);
 
     private final SoakPlan plan;
@@ -214,7 +215,7 @@ public final class SoakRun {
         }
     }
 
-    /** Every block of every node comes free again, within a lease's time. */
+    /** Every block of every node comes free again, within the victims' lease. */
     private void checkBlocks() throws InterruptedException {
         try (HttpClient http = HttpClient.newHttpClient()) {
             for (ProcessPlan process : plan.cluster().processes()) {
@@ -227,7 +228,7 @@ public final class SoakRun {
     }
 
     private void checkBlocks(HttpClient http, ProcessPlan process) throws InterruptedException {
-        long endNs = System.nanoTime() + HEAL_LIMIT.toNanos();
+        long endNs = System.nanoTime() + BLOCKS_LIMIT.toNanos();
         String missing = missingBlocks(http, process);
         while (!missing.isEmpty() && System.nanoTime() < endNs) {
             Thread.sleep(500);

@@ -5,6 +5,7 @@ import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -15,6 +16,12 @@ import java.util.TreeMap;
 /** The processes of a cluster, to be killed and started again one at a time. Thread-safe by its own lock. */
 final class Victims implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofMinutes(3);
+
+    /** Blocks that were lent to a killed node come free within this time. */
+    static final Duration LEASE = Duration.ofSeconds(30);
+
+    private static final Map<String, String> ENVIRONMENT =
+            Map.of("VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", Long.toString(LEASE.toSeconds()));
 
     private final JavaRuntime runtime;
     private final Path folder;
@@ -84,8 +91,8 @@ final class Victims implements AutoCloseable {
     }
 
     private void start(ProcessPlan process) throws IOException {
-        java.nio.file.Files.deleteIfExists(folder.resolve(process.name() + ".ready"));
-        Child child = Child.start(process, runtime, folder, Map.of());
+        Files.deleteIfExists(folder.resolve(process.name() + ".ready"));
+        Child child = Child.start(process, runtime, folder, ENVIRONMENT);
         synchronized (this) {
             running.put(process.name(), child);
         }

@@ -19,6 +19,9 @@ final class BlockLease {
     /** ENDED bit and number of open accesses: changed by transfer threads and the engine loop. */
     private final AtomicInteger state = new AtomicInteger();
 
+    /** Accesses opened and closed so far: changed by transfer threads, looked at by the engine loop to see that something moves. */
+    private final AtomicInteger moves = new AtomicInteger();
+
     private final Purpose purpose;
 
     /** What the blocks are lent for. */
@@ -88,6 +91,7 @@ final class BlockLease {
                 return false;
             }
             if (state.compareAndSet(seen, seen + 1)) {
+                moves.incrementAndGet();
                 return true;
             }
         }
@@ -95,7 +99,13 @@ final class BlockLease {
 
     /** Counts an access out; true when the lease has come to rest by it. */
     boolean closeOne() {
+        moves.incrementAndGet();
         return state.decrementAndGet() == ENDED;
+    }
+
+    /** A number that changes, and wraps, with every access that begins or ends. */
+    int moves() {
+        return moves.get();
     }
 
     /** Refuses new accesses from now on; true when the lease is at rest already. */

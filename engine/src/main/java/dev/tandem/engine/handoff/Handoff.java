@@ -9,7 +9,6 @@ import dev.tandem.transfer.TransferException;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +34,7 @@ public final class Handoff implements AutoCloseable {
     private final HandoffHub hub;
     private final List<KvPool> pools; // [tensor ranks]
     private final String incarnation = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
+    private final SideChannelDialect dialect;
     private final HandoffLedger ledger;
     private final PullConnector connector;
     private final PushSender sender;
@@ -56,7 +56,8 @@ public final class Handoff implements AutoCloseable {
         long leaseNs = config.terms().leaseTimeout().toNanos();
         long quietNs = 2 * Math.max(leaseNs, config.terms().fetchTimeout().toNanos());
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), quietNs, directory);
-        var doneRule = DoneRule.of(pools.getFirst().layout(), pools.size(), config.peerTpSize());
+        this.dialect = SideChannelDialect.of(config);
+        var doneRule = dialect.doneRule(pools.getFirst().layout(), pools.size());
         this.ledger = new HandoffLedger(
                 new HandoffLedger.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
         this.receiver = new PushReceiver(
@@ -99,12 +100,13 @@ public final class Handoff implements AutoCloseable {
         requireAlike(poolsByTpRank);
         Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
         log.info(
-                "engine={} connector={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
+                "engine={} connector={} peers={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
                 config.connector(),
+                config.peers() instanceof Peers.FromRankTable ? "rank table" : "tickets",
                 config.role(),
                 poolsByTpRank.size(),
-                hub.host(),
+                hub.sideChannelHost(),
                 handoff.sideChannelPort,
                 hub.transfers().segmentName(),
                 handoff.incarnation);
@@ -146,14 +148,15 @@ public final class Handoff implements AutoCloseable {
         }
         int port = hub.channel()
                 .listen(
-                        hub.host(),
+                        hub.sideChannelHost(),
                         config.sideChannelPort(),
                         pools.size(),
                         (firstPort, rank) -> new HandoffService(
                                 metadata.get(rank),
                                 new HandoffService.Place(hub.host(), firstPort, rank, pools.size()),
                                 new HandoffService.Books(ledger, receiver),
-                                hub.adders()));
+                                hub.adders(),
+                                dialect));
         regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent
         return port;
     }
@@ -184,14 +187,21 @@ public final class Handoff implements AutoCloseable {
         for (int id = lease.firstVirtualId(); id < lease.endVirtualId(); id++) {
             virtualIds.add(id);
         }
+        return ticket(requestId, virtualIds, lastTokenId);
+    }
+
+    /** LLMDataDistCMgrConnector writes the number of ranks as a string, and does not tell the token. */
+    private HandoffTicket ticket(String requestId, List<Integer> virtualIds, int lastTokenId) {
+        boolean isDataDist = config.peers() instanceof Peers.FromRankTable;
         Map<String, Object> further = Map.of(
                 HandoffTicket.REQUEST_ID,
                 requestId,
                 HandoffTicket.INCARNATION,
                 incarnation,
                 HandoffTicket.TP_SIZE,
-                pools.size());
-        return new HandoffTicket(config.engineId(), hub.host(), sideChannelPort, virtualIds, lastTokenId, further);
+                isDataDist ? Integer.toString(pools.size()) : pools.size());
+        return new HandoffTicket(
+                config.engineId(), hub.host(), sideChannelPort, virtualIds, isDataDist ? -1 : lastTokenId, further);
     }
 
     /** P: ends a lease at once; the blocks come back through {@link #poll}. An unknown id is ignored: the lease may just have ended. */
@@ -237,7 +247,9 @@ public final class Handoff implements AutoCloseable {
             throw new EngineException(
                     EngineException.Kind.INVALID,
                     what + " needs kv_connector "
-                            + (connector == Connector.PULL ? "MooncakeConnector" : "MooncakeLayerwiseConnector")
+                            + (connector == Connector.PULL
+                                    ? "MooncakeConnector or LLMDataDistCMgrConnector"
+                                    : "MooncakeLayerwiseConnector")
                             + "; this node runs the other one");
         }
     }
@@ -246,12 +258,11 @@ public final class Handoff implements AutoCloseable {
      * D: has a prompt's KV pushed into local blocks; ends in {@link HandoffEvent.FetchDone} or {@link HandoffEvent.FetchFailed}. Cached
      * blocks are not lent, and never written.
      *
-     * @param metaserver an allowed URL: whoever is invited there learns where to write
-     * @param further keys that the invitation carries to the prefill node beside the known ones
+     * @param draft of the invitation to the prefill node
      * @throws EngineException INVALID when the request's KV is awaited already or the role is PRODUCER, OVERLOADED when virtual ids run
      *     out; then nothing was begun
      */
-    public void receive(PromptBlocks prompt, String metaserver, Map<String, Object> further, long nowNs) {
+    public void receive(PromptBlocks prompt, Invitation.Draft draft, long nowNs) {
         require(Connector.LAYERWISE, "a prompt to be pushed here");
         if (config.role() == Role.PRODUCER) {
             throw new EngineException(
@@ -259,10 +270,7 @@ public final class Handoff implements AutoCloseable {
                     "kv_role kv_producer receives nothing: do_remote_prefill is for decode nodes");
         }
         prompt.requireIn(pools.getFirst());
-        var all = new HashMap<>(further);
-        all.put("remote_host", hub.host());
-        all.put("remote_port", sideChannelPort);
-        receiver.begin(prompt, metaserver, all, nowNs);
+        receiver.begin(prompt, draft.with(Map.of("remote_host", hub.host(), "remote_port", sideChannelPort)), nowNs);
     }
 
     /**

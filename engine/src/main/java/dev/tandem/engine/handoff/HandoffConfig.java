@@ -1,24 +1,27 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
 import java.time.Duration;
 
 /**
  * The part that one data-parallel replica plays in prefill/decode exchanges.
  *
- * @param engineId of this node, unique in the deployment
- * @param sideChannelPort of tensor rank 0 of this replica, {@code kv_port + global dp rank * tp size}; rank r listens on
- *     {@code sideChannelPort + r}. 0 for any free ones
+ * @param engineId of this node, unique in the deployment unless a rank table says who is who
+ * @param sideChannelPort of tensor rank 0 of this replica, {@code kv_port + global dp rank * tp size}, or as LLMDataDistCMgrConnector
+ *     counts; rank r listens on {@code sideChannelPort + r}. 0 for any free ones
  * @param part which side it takes, and how KV moves
- * @param peerTpSize tensor ranks of the other side's engines, as {@code kv_connector_extra_config} says; a ticket that says it itself wins
+ * @param peers where it learns who the other side is
  * @param terms deadlines and what happens when they pass
  */
-public record HandoffConfig(String engineId, int sideChannelPort, Part part, int peerTpSize, Terms terms) {
+public record HandoffConfig(String engineId, int sideChannelPort, Part part, Peers peers, Terms terms) {
     public HandoffConfig {
-        if (peerTpSize < 1 || peerTpSize > HandoffTicket.MAX_TP_SIZE) {
-            throw new IllegalArgumentException(
-                    "tp_size " + peerTpSize + " of the peer is not 1 to " + HandoffTicket.MAX_TP_SIZE);
+        if (peers instanceof Peers.FromRankTable && (part.connector() != Connector.PULL || part.role() == Role.BOTH)) {
+            throw new IllegalArgumentException("a rank table with " + part);
         }
+    }
+
+    /** Of an engine whose peers are found by their tickets. */
+    public HandoffConfig(String engineId, int sideChannelPort, Part part, int peerTpSize, Terms terms) {
+        this(engineId, sideChannelPort, part, new Peers.FromTicket(peerTpSize), terms);
     }
 
     /** {@code kv_role}. */
@@ -47,7 +50,7 @@ public record HandoffConfig(String engineId, int sideChannelPort, Part part, int
 
     /** When bytes move. */
     public enum Connector {
-        /** MooncakeConnector: the decode node reads a prompt's KV when the prefill node has answered. */
+        /** MooncakeConnector, LLMDataDistCMgrConnector: the decode node reads a prompt's KV when the prefill node has answered. */
         PULL,
         /** MooncakeLayerwiseConnector: the prefill node writes each layer as it is computed. */
         LAYERWISE
@@ -67,8 +70,8 @@ public record HandoffConfig(String engineId, int sideChannelPort, Part part, int
     }
 
     /**
-     * @param leaseTimeout how long P keeps lent blocks
-     * @param fetchTimeout how long D waits for a read
+     * @param leaseTimeout how long P keeps lent blocks, and how long D waits for a push in which nothing moves
+     * @param fetchTimeout how long bytes that could move may take: D's read, P's write
      * @param failurePolicy {@code kv_load_failure_policy}
      */
     public record Terms(Duration leaseTimeout, Duration fetchTimeout, FailurePolicy failurePolicy) {}

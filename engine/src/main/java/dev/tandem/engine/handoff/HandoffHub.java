@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
@@ -10,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,6 +35,7 @@ public final class HandoffHub implements AutoCloseable {
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     private final String host;
+    private final String sideChannelHost;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
     private final HandoffCounters counters = new HandoffCounters();
@@ -40,13 +43,13 @@ public final class HandoffHub implements AutoCloseable {
     private final SideChannel channel;
     private final PeerBook book;
     private final long firstAddress;
-    private final Thread warmUp =
-            Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::warmUp);
+    private @Nullable Thread warmUp; // set once, before anybody has the hub
     private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
     private HandoffHub(Setup setup, HandoffLimits limits, TransferEngine transfers) {
         this.host = setup.host();
+        this.sideChannelHost = setup.sideChannelHost();
         this.limits = limits;
         this.messenger = setup.messenger();
         this.transfers = transfers;
@@ -59,11 +62,17 @@ public final class HandoffHub implements AutoCloseable {
     /**
      * What a process brings.
      *
-     * @param host announced address; both listeners bind exactly it
+     * @param host announced address; the transfer engine binds exactly it
+     * @param sideChannelHost what the side channel binds, exactly
      * @param messenger carries invitations of layerwise pushes; not closed
      * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
      */
-    public record Setup(String host, Invitation.Messenger messenger, long bytesPerSecond) {
+    public record Setup(String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+        /** A process whose side channel binds the announced address. */
+        public Setup(String host, Invitation.Messenger messenger, long bytesPerSecond) {
+            this(host, host, messenger, bytesPerSecond);
+        }
+
         /** A process whose engines pull: nobody is invited. */
         public static Setup of(String host) {
             return new Setup(
@@ -74,12 +83,13 @@ public final class HandoffHub implements AutoCloseable {
     /**
      * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each {@link Handoff}.
      *
+     * @param connector that the engines of this process run: its code is warmed up
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
-    public static HandoffHub start(Setup setup) {
+    public static HandoffHub start(Setup setup, Connector connector) {
         HandoffHub hub = startCold(setup, HandoffLimits.standard());
         log.info("handoff host={} transfer engine={}", setup.host(), hub.transfers.segmentName());
-        hub.warmUp.start();
+        hub.warmUp = Thread.ofPlatform().name("handoff-warm-up").daemon().start(() -> hub.warmUp(connector));
         return hub;
     }
 
@@ -97,10 +107,10 @@ public final class HandoffHub implements AutoCloseable {
     }
 
     /** Makes the code of both sides hot while the process loads its model. */
-    private void warmUp() {
+    private void warmUp(Connector connector) {
         long beganNs = System.nanoTime();
         try {
-            int exchanges = HandoffWarmUp.run(WARM_UP, () -> isClosing);
+            int exchanges = HandoffWarmUp.run(connector, WARM_UP, () -> isClosing);
             log.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
         } catch (EngineException e) {
             log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
@@ -112,6 +122,11 @@ public final class HandoffHub implements AutoCloseable {
     /** The address that peers are told. */
     public String host() {
         return host;
+    }
+
+    /** The address that the side channel binds. */
+    String sideChannelHost() {
+        return sideChannelHost;
     }
 
     /** Counters of the handoffs of this process. */
@@ -177,7 +192,8 @@ public final class HandoffHub implements AutoCloseable {
         transfers.close();
         channel.close();
         try {
-            if (warmUp.isAlive() && !warmUp.join(CLOSE_LIMIT)) {
+            Thread begun = warmUp;
+            if (begun != null && begun.isAlive() && !begun.join(CLOSE_LIMIT)) {
                 log.warn("the warm-up of the handoff does not end");
             }
         } catch (InterruptedException e) {

@@ -8,14 +8,19 @@ import dev.tandem.transfer.TransferException;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Answers peers at one rank's port: where that rank's KV lies, and that it was told of the end of a read or a push. Side-channel poller only. */
 final class HandoffService implements SideChannel.Service {
+    private static final Logger log = LoggerFactory.getLogger(HandoffService.class);
+
     private final byte[] metadata;
     private final Place place;
     private final HandoffLedger ledger;
     private final PushReceiver receiver;
     private final HandoffCounters counters;
+    private final SideChannelDialect dialect;
 
     /**
      * Where a rank listens.
@@ -32,8 +37,10 @@ final class HandoffService implements SideChannel.Service {
     /** Whom messages are for. */
     record Books(HandoffLedger ledger, PushReceiver receiver) {}
 
-    HandoffService(PeerMetadata metadata, Place place, Books books, HandoffCounters counters) {
-        this.metadata = SideChannelCodec.encodeMetadata(metadata, place.host(), place.port());
+    HandoffService(
+            PeerMetadata metadata, Place place, Books books, HandoffCounters counters, SideChannelDialect dialect) {
+        this.dialect = dialect;
+        this.metadata = dialect.metadata(metadata, place);
         this.place = place;
         this.ledger = books.ledger();
         this.receiver = books.receiver();
@@ -44,8 +51,11 @@ final class HandoffService implements SideChannel.Service {
     public Optional<byte[]> answer(byte[] payload) {
         SideChannelMessage message;
         try {
-            message = SideChannelCodec.decodeRequest(payload);
+            message = dialect.read(payload);
         } catch (TransferException e) {
+            if (e.kind() == TransferException.Kind.REJECTED) {
+                log.warn("side channel {}:{} refused: {}", place.host(), place.port(), e.getMessage());
+            }
             return Optional.empty();
         }
         return Optional.of(
@@ -82,6 +92,6 @@ final class HandoffService implements SideChannel.Service {
     /** Also a done message without a lease is acknowledged: the sender shall not ask again. */
     private byte[] acknowledged(DoneReceiving done) {
         ledger.done(done.requestId(), place.rank(), announced(done.sendsByPort()));
-        return SideChannelCodec.acknowledgement();
+        return dialect.taken();
     }
 }

@@ -5,6 +5,8 @@ import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffConfig.Terms;
+import dev.tandem.engine.request.HandoffParams;
+import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kernel.DType;
 import dev.tandem.kv.KvLayout;
@@ -15,9 +17,14 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
@@ -27,29 +34,43 @@ import java.util.stream.IntStream;
 final class HandoffWarmUp implements AutoCloseable {
     private static final int BLOCKS = 8;
     private static final int BLOCK_SIZE = 16;
+    private static final int TOKENS = BLOCKS * BLOCK_SIZE - 1;
     private static final int LAYERS = 24;
     private static final Terms TERMS = new Terms(Duration.ofSeconds(5), Duration.ofSeconds(5), FailurePolicy.FAIL);
 
+    private final Connector connector;
     private final HandoffHub prefillHub;
     private final HandoffHub decodeHub;
+    private final Queue<HandoffTicket> invited = new ConcurrentLinkedQueue<>(); // at most one
     private final List<KvPool> pools = new ArrayList<>();
     private final Semaphore wakes = new Semaphore(0);
 
-    private HandoffWarmUp(String host) {
+    private HandoffWarmUp(Connector connector, String host) {
+        this.connector = connector;
         this.prefillHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
-        this.decodeHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
+        this.decodeHub =
+                HandoffHub.startCold(new HandoffHub.Setup(host, this::invite, 0), HandoffLimits.standard());
+    }
+
+    /** Plays metaserver and gateway. */
+    private void invite(Invitation invitation, Consumer<Optional<String>> answered) {
+        if (HandoffParams.parse(invitation.params()) instanceof HandoffRole.Push push) {
+            invited.add(push.target());
+        }
+        answered.accept(Optional.empty());
     }
 
     /**
      * Exchanges once, and then again until the budget is spent.
      *
+     * @param connector reads, or writes layer by layer
      * @param budget from the first exchange's end on; that one takes what a cold process needs, some 0.5 s
      * @param isUnwanted asked between exchanges: true ends the warm-up
      * @return exchanges that were completed
      * @throws dev.tandem.engine.request.EngineException UNAVAILABLE when there is no loopback address to do it on
      */
-    static int run(Duration budget, BooleanSupplier isUnwanted) throws InterruptedException {
-        try (var warmUp = new HandoffWarmUp(InetAddress.getLoopbackAddress().getHostAddress())) {
+    static int run(Connector connector, Duration budget, BooleanSupplier isUnwanted) throws InterruptedException {
+        try (var warmUp = new HandoffWarmUp(connector, InetAddress.getLoopbackAddress().getHostAddress())) {
             return warmUp.exchange(budget.toNanos(), isUnwanted);
         }
     }
@@ -57,16 +78,14 @@ final class HandoffWarmUp implements AutoCloseable {
     private int exchange(long budgetNs, BooleanSupplier isUnwanted) throws InterruptedException {
         try (var prefill = start("warm-up-prefill", Role.PRODUCER, prefillHub);
                 var decode = start("warm-up-decode", Role.CONSUMER, decodeHub)) {
-            if (!exchange(
-                    "warm-up",
-                    prefill,
-                    decode,
-                    System.nanoTime() + TERMS.fetchTimeout().toNanos())) {
+            if (!exchange("warm-up", prefill, decode)) {
                 return 0;
             }
             int done = 1;
             long endNs = System.nanoTime() + budgetNs;
-            while (!isUnwanted.getAsBoolean() && exchange("warm-up-" + done, prefill, decode, endNs)) {
+            while (!isUnwanted.getAsBoolean()
+                    && endNs - System.nanoTime() > 0
+                    && exchange("warm-up-" + done, prefill, decode)) {
                 done++;
             }
             return done;
@@ -81,20 +100,32 @@ final class HandoffWarmUp implements AutoCloseable {
         var pool = new KvPool(new KvLayout(BLOCK_SIZE, planes), BLOCKS);
         pools.add(pool);
         return Handoff.startQuietly(
-                new HandoffConfig(engineId, 0, new Part(role, Connector.PULL), 1, TERMS),
+                new HandoffConfig(engineId, 0, new Part(role, connector), 1, TERMS),
                 List.of(pool),
                 hub,
                 wakes::release);
     }
 
-    /** One lease and one fetch of all but one token of it; false when the time is up before both have ended. */
-    private boolean exchange(String requestId, Handoff prefill, Handoff decode, long endNs)
-            throws InterruptedException {
+    /** One exchange of all but one token; false when its time is up before both sides have ended it. */
+    private boolean exchange(String requestId, Handoff prefill, Handoff decode) throws InterruptedException {
         int[] blocks = IntStream.range(0, BLOCKS).toArray();
         long nowNs = System.nanoTime();
-        HandoffTicket ticket = prefill.lend(requestId, blocks, 0, nowNs);
-        HandoffTicket read = HandoffTicket.fromParams(new LinkedHashMap<>(ticket.toParams()));
-        decode.fetch(requestId, read, BLOCKS * BLOCK_SIZE - 1, 0, blocks, nowNs);
+        long endNs = nowNs + TERMS.fetchTimeout().toNanos();
+        switch (connector) {
+            case PULL -> {
+                HandoffTicket ticket = prefill.lend(requestId, blocks, 0, nowNs);
+                HandoffTicket read = HandoffTicket.fromParams(new LinkedHashMap<>(ticket.toParams()));
+                decode.fetch(requestId, read, TOKENS, 0, blocks, nowNs);
+            }
+            case LAYERWISE -> {
+                var prompt = new PromptBlocks(requestId, TOKENS, 0, blocks);
+                decode.receive(prompt, new Invitation.Draft("warm-up", Map.of(), endNs), nowNs);
+                prefill.push(prompt, invited.remove());
+                for (int layer = 0; layer < LAYERS; layer++) {
+                    prefill.stored(List.of(new PushProgress(requestId, TOKENS)), 0, layer);
+                }
+            }
+        }
         int ended = 0;
         while (ended < 2) {
             long leftNs = endNs - System.nanoTime();

@@ -1,6 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
 import java.util.ArrayList;
@@ -21,11 +20,6 @@ final class PeerBook {
      * @param engineId that all its ranks must answer with
      */
     record Peer(String host, int port, int ranks, String engineId) {
-        /** Whom a ticket names; a ticket that does not say how many ranks there are means {@code usualRanks}. */
-        static Peer of(HandoffTicket ticket, int usualRanks) {
-            return new Peer(ticket.host(), ticket.port(), ticket.tpSize().orElse(usualRanks), ticket.engineId());
-        }
-
         String endpoint(int rank) {
             return SideChannel.endpoint(host, Integer.toString(port + rank));
         }
@@ -36,13 +30,17 @@ final class PeerBook {
 
     /** Questions under way to one peer. */
     private static final class Inquiry {
+        final Peer peer;
+        final SideChannelDialect dialect;
         final List<Asker> askers = new ArrayList<>();
         final @Nullable PeerMetadata[] answers; // [ranks]
         int missing;
 
-        Inquiry(int ranks) {
-            answers = new @Nullable PeerMetadata[ranks];
-            missing = ranks;
+        Inquiry(Peer peer, SideChannelDialect dialect) {
+            this.peer = peer;
+            this.dialect = dialect;
+            answers = new @Nullable PeerMetadata[peer.ranks()];
+            missing = peer.ranks();
         }
     }
 
@@ -67,13 +65,13 @@ final class PeerBook {
     }
 
     /** Asks all ranks of a peer, whatever is known; with one answer missing or wrong the whole question fails. */
-    void ask(Peer peer, HandoffCounters counters, Asker asker) {
+    void ask(Peer peer, SideChannelDialect dialect, HandoffCounters counters, Asker asker) {
         Inquiry under = asking.get(peer);
         if (under != null) {
             under.askers.add(asker);
             return;
         }
-        var inquiry = new Inquiry(peer.ranks());
+        var inquiry = new Inquiry(peer, dialect);
         inquiry.askers.add(asker);
         asking.put(peer, inquiry);
         for (int index = 0; index < peer.ranks(); index++) {
@@ -81,19 +79,20 @@ final class PeerBook {
             counters.increment(HandoffCounter.METADATA_ASKED);
             questions.ask(
                     peer.endpoint(rank),
-                    SideChannelCodec.encodeGetMetadata(),
-                    answer -> answered(peer, inquiry, rank, answer),
-                    cause -> failed(peer, inquiry, cause));
+                    dialect.question(rank),
+                    answer -> answered(inquiry, rank, answer),
+                    cause -> failed(inquiry, cause));
         }
     }
 
-    private void answered(Peer peer, Inquiry inquiry, int rank, byte[] answer) {
+    private void answered(Inquiry inquiry, int rank, byte[] answer) {
+        Peer peer = inquiry.peer;
         try {
-            PeerMetadata metadata = SideChannelCodec.decodeMetadata(answer);
+            PeerMetadata metadata = inquiry.dialect.answer(peer, rank, answer);
             requirePeer(peer, rank, metadata);
             inquiry.answers[rank] = metadata;
         } catch (TransferException e) {
-            failed(peer, inquiry, e);
+            failed(inquiry, e);
             return;
         }
         if (--inquiry.missing == 0 && asking.remove(peer, inquiry)) {
@@ -118,8 +117,8 @@ final class PeerBook {
     }
 
     /** The first failure is the inquiry's; what comes later is of no use. */
-    private void failed(Peer peer, Inquiry inquiry, TransferException cause) {
-        if (asking.remove(peer, inquiry)) {
+    private void failed(Inquiry inquiry, TransferException cause) {
+        if (asking.remove(inquiry.peer, inquiry)) {
             inquiry.askers.forEach(asker -> asker.untold().accept(cause));
         }
     }

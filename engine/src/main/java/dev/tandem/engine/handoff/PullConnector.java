@@ -13,8 +13,8 @@ import dev.tandem.transfer.TransferException.Kind;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.Queue;
-import java.util.TreeMap;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
@@ -50,6 +50,8 @@ final class PullConnector {
     private final SideChannel channel;
     private final PeerBook book;
     private final HandoffLimits limits;
+    private final PeerDirectory directory;
+    private final SideChannelDialect dialect;
 
     // Owned by the engine loop.
     private final LinkedHashMap<String, Fetch> fetching = new LinkedHashMap<>();
@@ -66,6 +68,8 @@ final class PullConnector {
         this.channel = channel;
         this.book = book;
         this.limits = limits;
+        this.directory = PeerDirectory.of(node.config());
+        this.dialect = SideChannelDialect.of(node.config());
     }
 
     // ---- engine loop
@@ -142,20 +146,18 @@ final class PullConnector {
             return; // cancelled before it began
         }
         HandoffTicket ticket = fetch.ticket();
-        if (ticket.engineId().equals(node.config().engineId())) {
-            fail(
-                    fetch,
-                    new TransferException(
-                            Kind.REJECTED,
-                            "engine_id \"" + node.config().engineId()
-                                    + "\" is this node's own and the prefill node's; each node needs its own"));
+        Peer peer;
+        try {
+            peer = found(ticket);
+        } catch (TransferException e) {
+            fail(fetch, e);
             return;
         }
         if (fetch.tokens().from() >= fetch.tokens().to()) {
             end(fetch, new FetchDone(fetch.requestId(), 0, fetch.elapsedNanos()));
             return;
         }
-        List<PeerMetadata> ranks = book.known(peerOf(ticket));
+        List<PeerMetadata> ranks = book.known(peer);
         if (ranks.isEmpty()) {
             ask(fetch);
         } else if (ReadPlan.isOtherLife(ticket, ranks.getFirst())) {
@@ -167,13 +169,20 @@ final class PullConnector {
         }
     }
 
-    private Peer peerOf(HandoffTicket ticket) {
-        return Peer.of(ticket, node.config().peerTpSize());
+    /** @throws TransferException REJECTED when nothing can be read where the ticket says */
+    private Peer found(HandoffTicket ticket) {
+        Peer peer = directory.find(ticket);
+        Optional<String> objection = directory.objection(ticket);
+        if (objection.isPresent()) {
+            throw new TransferException(Kind.REJECTED, objection.get());
+        }
+        return peer;
     }
 
     private void ask(Fetch fetch) {
         book.ask(
-                peerOf(fetch.ticket()),
+                directory.find(fetch.ticket()),
+                dialect,
                 node.counters(),
                 new PeerBook.Asker(
                         ranks -> {
@@ -313,34 +322,32 @@ final class PullConnector {
         sayDone(fetch.requestId(), fetch.ticket());
     }
 
-    /**
-     * Tells the prefill engine that nothing of the request is or will be read. One message speaks for all ranks of one of ours; a foreign
-     * engine's ranks keep books of their own, so each is told. In both cases the message says how many come.
-     */
+    /** Tells the prefill engine that nothing of the request is or will be read; one that the directory does not know is not called. */
     private void sayDone(String requestId, HandoffTicket ticket) {
         String lentAs = ticket.lentAs().orElse(requestId);
-        Peer peer = peerOf(ticket);
-        int told = ticket.incarnation().isPresent() ? 1 : peer.ranks();
-        var sends = new TreeMap<Integer, Integer>();
-        for (int rank = 0; rank < told; rank++) {
-            sends.put(peer.port() + rank, 1);
+        Peer peer;
+        try {
+            peer = directory.find(ticket);
+        } catch (TransferException e) {
+            undelivered(lentAs, e);
+            return;
         }
-        byte[] message = SideChannelCodec.encodeDoneReceiving(lentAs, peer.host(), sends);
-        for (int rank = 0; rank < told; rank++) {
-            channel.questions()
-                    .ask(
-                            peer.endpoint(rank),
-                            message,
-                            answer -> node.counters()
-                                    .increment(
-                                            SideChannelCodec.isAcknowledgement(answer)
-                                                    ? HandoffCounter.DONE_SENT
-                                                    : HandoffCounter.DONE_UNDELIVERED),
-                            cause -> {
-                                node.counters().increment(HandoffCounter.DONE_UNDELIVERED);
-                                log.warn("request={} done message not delivered: {}", lentAs, cause.getMessage());
-                            });
-        }
+        dialect.done(lentAs, peer, ticket.incarnation().isPresent())
+                .forEach((rank, message) -> channel.questions()
+                        .ask(
+                                peer.endpoint(rank),
+                                message,
+                                answer -> node.counters()
+                                        .increment(
+                                                dialect.isTaken(answer)
+                                                        ? HandoffCounter.DONE_SENT
+                                                        : HandoffCounter.DONE_UNDELIVERED),
+                                cause -> undelivered(lentAs, cause)));
+    }
+
+    private void undelivered(String lentAs, TransferException cause) {
+        node.counters().increment(HandoffCounter.DONE_UNDELIVERED);
+        log.warn("request={} done message not delivered: {}", lentAs, cause.getMessage());
     }
 
     /** Gives up all that is under way and returns when nothing writes into the pools any more; false when that takes too long. */

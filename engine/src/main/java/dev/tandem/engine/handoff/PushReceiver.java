@@ -8,11 +8,13 @@ import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -24,6 +26,11 @@ import org.slf4j.LoggerFactory;
  * D's half of the layerwise push: lends a prompt's blocks for writing under fresh virtual ids, invites a prefill node through the
  * metaserver and waits for its word. Whatever ends the wait (done, failure, a metaserver's refusal, the deadline, a cancel) ends the lease
  * first, so that later writes are refused, and is reported when no write is open any more: only then may the blocks be used or reused.
+ *
+ * <p>The prompt is computed while we wait, behind others perhaps, so the wait is as long as the request's. What bounds it from below is that
+ * something happens: a wait ends when for the time of a lease nothing was written, or, once the metaserver has said that the prompt is
+ * computed, for the time of a transfer. Nobody sits through that for a prefill node's failure or death: its own message or the metaserver's
+ * answer tells at once.
  *
  * <p>One done message ends the wait: it speaks for all ranks of a prefill engine of ours and names the lease. v0.11.0rc1's prefill ranks
  * each say done without naming anything, and lay KV out as we cannot know: such a message fails the request instead of letting it decode
@@ -50,18 +57,48 @@ final class PushReceiver {
         final BlockLease lease;
         final long bytes;
         final long startedNs = System.nanoTime();
+        long silenceNs; // how long nothing may move
+        long deadlineNs;
+        int movesSeen;
 
         @Nullable
         HandoffEvent outcome;
 
-        Receipt(BlockLease lease, long bytes) {
+        Receipt(BlockLease lease, long bytes, long nowNs) {
             this.lease = lease;
             this.bytes = bytes;
+            this.silenceNs = lease.deadlineNs() - nowNs;
+            this.deadlineNs = lease.deadlineNs();
+        }
+
+        /** Whether nothing has moved up to the deadline; when something has, there is a new deadline. */
+        boolean isOverdue(long nowNs) {
+            if (deadlineNs - nowNs > 0) {
+                return false;
+            }
+            int moves = lease.moves();
+            if (moves == movesSeen) {
+                return true;
+            }
+            movesSeen = moves;
+            deadlineNs = nowNs + silenceNs;
+            return false;
         }
     }
 
-    /** Somebody's word on a lease; without a cause it is done. */
-    private record Word(BlockLease lease, @Nullable TransferException cause) {}
+    /** Somebody's word on a lease. */
+    private sealed interface Word {
+        BlockLease lease();
+
+        /** All is written. */
+        record Done(BlockLease lease) implements Word {}
+
+        /** Nothing more is written. */
+        record Failed(BlockLease lease, TransferException cause) implements Word {}
+
+        /** The prompt is computed; what is not written is on its way. */
+        record Computed(BlockLease lease) implements Word {}
+    }
 
     private final Node node;
     private final VirtualIds virtualIds;
@@ -69,7 +106,7 @@ final class PushReceiver {
     private final HandoffCounters counters;
     private final Runnable wakeLoop;
 
-    /** By request, oldest first: all waits last equally long. */
+    /** By request. */
     private final LinkedHashMap<String, Receipt> waiting = new LinkedHashMap<>();
 
     /** Ended, but not at rest, or not yet told. */
@@ -90,10 +127,10 @@ final class PushReceiver {
     /**
      * Lends the blocks behind the cached ones and sends the invitation.
      *
-     * @param further what the prefill node is to know beside it, where the side channel is among it
+     * @param draft of the invitation; where the side channel is stands in it
      * @throws EngineException INVALID when the request is awaited already, OVERLOADED when virtual ids run out; then nothing was begun
      */
-    void begin(PromptBlocks prompt, String metaserver, Map<String, Object> further, long nowNs) {
+    void begin(PromptBlocks prompt, Invitation.Draft draft, long nowNs) {
         if (waiting.containsKey(prompt.requestId()) || directory.ofRequest(prompt.requestId()) != null) {
             throw new EngineException(
                     EngineException.Kind.INVALID, "request id " + prompt.requestId() + " is in use: its KV is awaited");
@@ -103,21 +140,21 @@ final class PushReceiver {
         int promptBlocks = Math.ceilDiv(prompt.promptTokens(), blockSize);
         int[] blocks = Arrays.copyOfRange(prompt.blockIds(), cachedBlocks, promptBlocks);
         int first = virtualIds.take(blocks.length, nowNs);
-        long deadlineNs = nowNs + node.config().terms().fetchTimeout().toNanos();
-        var lease = new BlockLease(prompt.requestId(), first, blocks, deadlineNs, new Writing());
+        long silenceNs = node.config().terms().leaseTimeout().toNanos();
+        var lease = new BlockLease(prompt.requestId(), first, blocks, nowNs + silenceNs, new Writing());
         long tokenBytes = 0;
         for (KvPool pool : node.pools()) {
             tokenBytes += pool.layout().tokenBytes();
         }
-        waiting.put(
-                prompt.requestId(), new Receipt(lease, tokenBytes * (prompt.promptTokens() - prompt.cachedTokens())));
+        long bytes = tokenBytes * (prompt.promptTokens() - prompt.cachedTokens());
+        waiting.put(prompt.requestId(), new Receipt(lease, bytes, nowNs));
         directory.add(lease); // from here on a late writer is told from one that may write
         counters.increment(HandoffCounter.INVITATIONS_SENT);
         var invitation = new Invitation(
-                metaserver,
-                params(prompt, lease, further),
-                node.config().terms().fetchTimeout());
-        node.messenger().send(invitation, refusal -> refusal.ifPresent(why -> refused(lease, metaserver, why)));
+                draft.metaserver(),
+                params(prompt, lease, draft.further()),
+                Duration.ofNanos(Math.max(1, draft.deadlineNs() - nowNs)));
+        node.messenger().send(invitation, refusal -> answered(lease, draft.metaserver(), refusal));
         log.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
     }
 
@@ -157,14 +194,14 @@ final class PushReceiver {
         for (Word word = words.poll(); word != null; word = words.poll()) {
             Receipt receipt = waiting.get(word.lease().requestId());
             if (receipt != null && receipt.lease.equals(word.lease())) {
-                end(receipt, outcome(receipt, word));
+                hear(receipt, word, nowNs);
             }
         }
-        while (!waiting.isEmpty() && waiting.firstEntry().getValue().lease.deadlineNs() - nowNs <= 0) {
-            Receipt receipt = waiting.firstEntry().getValue();
-            String message = "the KV was not pushed within "
-                    + node.config().terms().fetchTimeout().toMillis() + " ms";
-            end(receipt, failed(receipt.lease.requestId(), new TransferException(Kind.TIMED_OUT, message)));
+        for (Receipt receipt : List.copyOf(waiting.values())) {
+            if (receipt.isOverdue(nowNs)) {
+                String message = "nothing of the KV was pushed for " + receipt.silenceNs / 1_000_000 + " ms";
+                end(receipt, failed(receipt.lease.requestId(), new TransferException(Kind.TIMED_OUT, message)));
+            }
         }
         for (BlockLease lease = rested.poll(); lease != null; lease = rested.poll()) {
             Receipt receipt = ending.remove(lease);
@@ -172,15 +209,23 @@ final class PushReceiver {
             if (outcome == null) {
                 throw new IllegalStateException("lease " + lease.firstVirtualId() + " came to rest twice");
             }
+            virtualIds.rest(lease.firstVirtualId(), lease.endVirtualId(), nowNs);
             events.add(outcome);
         }
     }
 
-    private static HandoffEvent outcome(Receipt receipt, Word word) {
+    private void hear(Receipt receipt, Word word, long nowNs) {
         String requestId = receipt.lease.requestId();
-        return word.cause() != null
-                ? failed(requestId, word.cause())
-                : new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs);
+        switch (word) {
+            case Word.Done done ->
+                end(receipt, new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs));
+            case Word.Failed failed -> end(receipt, failed(requestId, failed.cause()));
+            case Word.Computed computed -> {
+                receipt.silenceNs = node.config().terms().fetchTimeout().toNanos();
+                receipt.movesSeen = receipt.lease.moves();
+                receipt.deadlineNs = nowNs + receipt.silenceNs;
+            }
+        }
     }
 
     private static HandoffEvent failed(String requestId, TransferException cause) {
@@ -203,9 +248,13 @@ final class PushReceiver {
 
     /** The earliest deadline of a wait, else Long.MAX_VALUE. */
     long nextDeadlineNs() {
-        return waiting.isEmpty()
-                ? Long.MAX_VALUE
-                : waiting.firstEntry().getValue().lease.deadlineNs();
+        boolean isFirst = true;
+        long earliestNs = Long.MAX_VALUE;
+        for (Receipt receipt : waiting.values()) {
+            earliestNs = isFirst || receipt.deadlineNs - earliestNs < 0 ? receipt.deadlineNs : earliestNs;
+            isFirst = false;
+        }
+        return earliestNs;
     }
 
     /** Ends all waits. */
@@ -252,16 +301,21 @@ final class PushReceiver {
             return false;
         }
         counters.increment(HandoffCounter.DONE_RECEIVED);
-        words.add(new Word(lease, cause));
+        words.add(cause == null ? new Word.Done(lease) : new Word.Failed(lease, cause));
         wakeLoop.run();
         return true;
     }
 
     // ---- any thread
 
-    private void refused(BlockLease lease, String metaserver, String why) {
-        counters.increment(HandoffCounter.INVITATIONS_FAILED);
-        words.add(new Word(lease, new TransferException(Kind.PEER_GONE, "metaserver " + metaserver + ": " + why)));
+    private void answered(BlockLease lease, String metaserver, Optional<String> refusal) {
+        if (refusal.isPresent()) {
+            counters.increment(HandoffCounter.INVITATIONS_FAILED);
+            String message = "metaserver " + metaserver + ": " + refusal.get();
+            words.add(new Word.Failed(lease, new TransferException(Kind.PEER_GONE, message)));
+        } else {
+            words.add(new Word.Computed(lease));
+        }
         wakeLoop.run();
     }
 

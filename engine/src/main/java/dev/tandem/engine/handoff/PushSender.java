@@ -56,6 +56,8 @@ final class PushSender {
     private final SideChannel channel;
     private final PeerBook book;
     private final HandoffLimits limits;
+    private final PeerDirectory directory;
+    private final SideChannelDialect dialect;
     private final int layers;
 
     // Owned by the engine loop.
@@ -73,6 +75,8 @@ final class PushSender {
         this.channel = channel;
         this.book = book;
         this.limits = limits;
+        this.directory = PeerDirectory.of(node.config());
+        this.dialect = SideChannelDialect.of(node.config());
         this.layers = layers(node.pools().getFirst());
     }
 
@@ -145,19 +149,15 @@ final class PushSender {
     // ---- side-channel poller
 
     private Peer peerOf(HandoffTicket target) {
-        return Peer.of(target, node.config().peerTpSize());
+        return directory.find(target);
     }
 
     private void open(Push push) {
         HandoffTicket target = push.order().target();
         pushes.put(push.requestId(), push);
-        if (target.engineId().equals(node.config().engineId())) {
-            fail(
-                    push,
-                    new TransferException(
-                            Kind.REJECTED,
-                            "engine_id \"" + target.engineId()
-                                    + "\" is this node's own and the decode node's; each node needs its own"));
+        Optional<String> objection = directory.objection(target);
+        if (objection.isPresent()) {
+            fail(push, new TransferException(Kind.REJECTED, objection.get()));
             return;
         }
         List<PeerMetadata> known = book.known(peerOf(target));
@@ -170,6 +170,7 @@ final class PushSender {
         }
         book.ask(
                 peerOf(target),
+                dialect,
                 node.counters(),
                 new PeerBook.Asker(ranks -> plan(push, ranks), cause -> fail(push, cause)));
     }

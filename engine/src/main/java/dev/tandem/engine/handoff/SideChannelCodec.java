@@ -215,21 +215,32 @@ final class SideChannelCodec {
      */
     static byte[] encodeMetadata(PeerMetadata metadata, String host, int port) {
         return packed(packer -> {
-            packer.packMapHeader(metadata.details().isPresent() ? 9 : 6);
-            packer.packString("engine_id").packString(metadata.engineId());
-            packer.packString("te_rpc_port").packInt(metadata.transferPort());
-            packer.packString("kv_caches_base_addr")
-                    .packArrayHeader(metadata.planeAddresses().size());
-            for (long address : metadata.planeAddresses()) {
-                packer.packLong(address);
-            }
-            packer.packString("num_blocks").packLong(metadata.blockCount());
-            packer.packString("local_ip").packString(host);
-            packer.packString("handshake_port").packInt(port);
-            if (metadata.details().isPresent()) {
-                encodeDetails(packer, metadata.details().get());
-            }
+            packer.packMapHeader(metadataKeys(metadata));
+            packMetadata(packer, metadata, host, port);
         });
+    }
+
+    /** How many keys {@link #packMetadata} writes. */
+    static int metadataKeys(PeerMetadata metadata) {
+        return metadata.details().isPresent() ? 9 : 6;
+    }
+
+    /** The keys and values of a map whose header stands there already. */
+    static void packMetadata(MessageBufferPacker packer, PeerMetadata metadata, String host, int port)
+            throws IOException {
+        packer.packString("engine_id").packString(metadata.engineId());
+        packer.packString("te_rpc_port").packInt(metadata.transferPort());
+        packer.packString("kv_caches_base_addr")
+                .packArrayHeader(metadata.planeAddresses().size());
+        for (long address : metadata.planeAddresses()) {
+            packer.packLong(address);
+        }
+        packer.packString("num_blocks").packLong(metadata.blockCount());
+        packer.packString("local_ip").packString(host);
+        packer.packString("handshake_port").packInt(port);
+        if (metadata.details().isPresent()) {
+            encodeDetails(packer, metadata.details().get());
+        }
     }
 
     private static void encodeDetails(MessageBufferPacker packer, PeerMetadata.Details details) throws IOException {
@@ -405,7 +416,7 @@ final class SideChannelCodec {
         throw corrupt("unknown dtype " + name);
     }
 
-    private static String readString(MessageUnpacker unpacker, int maxBytes, String what) throws IOException {
+    static String readString(MessageUnpacker unpacker, int maxBytes, String what) throws IOException {
         int bytes = bounded(unpacker.unpackRawStringHeader(), maxBytes, what + " bytes");
         return new String(unpacker.readPayload(bytes), StandardCharsets.UTF_8);
     }
@@ -417,32 +428,32 @@ final class SideChannelCodec {
         return unpacker.readPayload(bounded(bytes, maxBytes, what + " bytes"));
     }
 
-    private static int bounded(int count, int limit, String what) {
+    static int bounded(int count, int limit, String what) {
         return ranged(count, 0, limit, what);
     }
 
-    private static int ranged(int value, int least, int most, String what) {
+    static int ranged(int value, int least, int most, String what) {
         if (value < least || value > most) {
             throw corrupt(what + " " + value + " is not between " + least + " and " + most);
         }
         return value;
     }
 
-    private static TransferException corrupt(String message) {
+    static TransferException corrupt(String message) {
         return new TransferException(TransferException.Kind.CORRUPT, "side channel: " + message);
     }
 
     /** Writes one payload. */
-    private interface Packing {
+    interface Packing {
         void to(MessageBufferPacker packer) throws IOException;
     }
 
     /** Reads one payload. */
-    private interface Unpacking<T> {
+    interface Unpacking<T> {
         T from(MessageUnpacker unpacker) throws IOException;
     }
 
-    private static byte[] packed(Packing packing) {
+    static byte[] packed(Packing packing) {
         try (var packer = MessagePack.newDefaultBufferPacker()) {
             packing.to(packer);
             return packer.toByteArray();
@@ -451,7 +462,7 @@ final class SideChannelCodec {
         }
     }
 
-    private static <T> T unpacked(byte[] payload, int maxBytes, Unpacking<T> unpacking) {
+    static <T> T unpacked(byte[] payload, int maxBytes, Unpacking<T> unpacking) {
         if (payload.length > maxBytes) {
             throw corrupt(payload.length + " bytes exceed " + maxBytes);
         }

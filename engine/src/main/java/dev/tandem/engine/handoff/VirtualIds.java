@@ -6,7 +6,7 @@ import java.util.Arrays;
 /**
  * Gives each lease a fresh run of virtual block ids, round and round. Behind each run one id stays unused, so that a reader that runs
  * over the end of its lease is refused even while the next lease lives. An id comes back at the earliest {@code quietNs} after the
- * allocator last gave one in its quarter: leases that held it are long over. Owned by the engine loop.
+ * allocator last gave one in its quarter, or heard of the end of a lease there: leases that held it are long over. Owned by the engine loop.
  */
 final class VirtualIds {
     private static final int QUARTERS = 4;
@@ -33,6 +33,18 @@ final class VirtualIds {
         this.quietNs = quietNs;
         this.directory = directory;
         Arrays.fill(leftNs, NEVER);
+    }
+
+    /**
+     * A lease that may have lived longer than ids rest has come to rest: its ids rest from now on.
+     *
+     * @param first of its ids
+     * @param after the id after its last one
+     */
+    void rest(int first, int after, long nowNs) {
+        for (int quarter = quarter(first); quarter <= quarter(after - 1); quarter++) {
+            leftNs[quarter] = nowNs;
+        }
     }
 
     /**

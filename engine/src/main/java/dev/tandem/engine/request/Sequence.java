@@ -115,6 +115,11 @@ public final class Sequence {
         return request.handoff() instanceof HandoffRole.Push;
     }
 
+    /** Decode node: its prompt is written here by a prefill node, which may have to compute it first. */
+    public boolean isReceiver() {
+        return request.handoff() instanceof HandoffRole.Receive;
+    }
+
     /** A push of its prompt has begun and not ended. */
     public boolean isPushOpen() {
         return isPushOpen;

@@ -19,7 +19,8 @@ public final class Scheduler {
      * @param batchedTokens rows of one step
      * @param sequences sequences running at once
      * @param isPrefillChunked long prompts may be cut over several steps
-     * @param fetchTimeoutNs how long a sequence may await its KV
+     * @param fetchTimeoutNs how long a sequence may await KV that it reads; one that is written to waits for a prefill node's computing, so
+     *     the handoff sees to it that something happens, and here only its request's deadline counts
      */
     public record Rules(int batchedTokens, int sequences, boolean isPrefillChunked, long fetchTimeoutNs) {}
 
@@ -149,7 +150,8 @@ public final class Scheduler {
         }
         int cachedTokens = sequence.tokenCount() - intake.pendingTokens();
         if (intake.isFetched()) {
-            sequence.awaitKv(cachedTokens, plan.nowNs, plan.nowNs + rules.fetchTimeoutNs());
+            long deadlineNs = sequence.isReceiver() ? Long.MAX_VALUE : plan.nowNs + rules.fetchTimeoutNs();
+            sequence.awaitKv(cachedTokens, plan.nowNs, deadlineNs);
             plan.fetches.add(sequence);
             return true;
         }

@@ -24,6 +24,7 @@ import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.TransferException.Kind;
 import java.lang.foreign.Arena;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -45,6 +46,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Timeout(120)
 class HandoffPushTest {
     private static final String METASERVER = "http://gateway/v1/metaserver";
+    private static final Invitation.Draft DRAFT =
+            new Invitation.Draft(METASERVER, Map.of(), Duration.ofMinutes(10).toNanos());
     private static final int[] HERE = {7, 2, 3, 9, 4};
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
@@ -163,7 +166,7 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThat(decode.handoff().poll(TERMS.fetchTimeout().toNanos()))
+        assertThat(decode.handoff().poll(TERMS.leaseTimeout().toNanos()))
                 .singleElement()
                 .isInstanceOfSatisfying(
                         FetchFailed.class,
@@ -314,8 +317,7 @@ class HandoffPushTest {
         assertThatThrownBy(() -> decode.handoff().push(new PromptBlocks("r", PROMPT, 0, HERE), target))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_consumer pushes nothing");
-        assertThatThrownBy(() ->
-                        prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), METASERVER, Map.of(), 0))
+        assertThatThrownBy(() -> prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_producer receives nothing");
         assertThatThrownBy(() -> decode.await("r", HERE, 0))
@@ -406,7 +408,7 @@ class HandoffPushTest {
         }
 
         void invite(String requestId, int[] blocks, int cachedTokens) {
-            handoff().receive(new PromptBlocks(requestId, PROMPT, cachedTokens, blocks), METASERVER, Map.of(), 0);
+            handoff().receive(new PromptBlocks(requestId, PROMPT, cachedTokens, blocks), DRAFT, 0);
         }
 
         Invited invited() {

@@ -2,23 +2,28 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class HandoffWarmUpTest {
-    @Test
-    void shouldExchangeWithItselfUntilTheBudgetIsSpent() throws InterruptedException {
-        assertThat(HandoffWarmUp.run(Duration.ofMillis(50), () -> false)).isPositive();
+    @ParameterizedTest
+    @EnumSource(Connector.class)
+    void shouldExchangeWithItselfUntilTheBudgetIsSpent(Connector connector) throws InterruptedException {
+        assertThat(HandoffWarmUp.run(connector, Duration.ofMillis(50), () -> false)).isPositive();
     }
 
-    @Test
-    void shouldEndWhenItIsNotWantedAnyMore() throws InterruptedException {
-        assertThat(HandoffWarmUp.run(Duration.ofDays(1), () -> true)).isOne();
+    @ParameterizedTest
+    @EnumSource(Connector.class)
+    void shouldEndWhenItIsNotWantedAnyMore(Connector connector) throws InterruptedException {
+        assertThat(HandoffWarmUp.run(connector, Duration.ofDays(1), () -> true)).isOne();
     }
 
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
-        try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"))) {
+        try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
             assertThat(hub.counters().values()).containsOnly(0L);
             assertThat(hub.transferCounters())
                     .allSatisfy(counter ->

@@ -26,7 +26,9 @@ import org.junit.jupiter.api.Test;
 
 /** The receiver alone: the test plays the engine loop, the side channel, the transfer threads and the metaserver. */
 class PushReceiverTest {
+    private static final Duration LEASE = Duration.ofMinutes(1);
     private static final Duration FETCH = Duration.ofSeconds(20);
+    private static final Duration REQUEST = Duration.ofMinutes(10);
 
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 2, 2, 8), 8);
     private final LeaseDirectory directory = new LeaseDirectory();
@@ -50,7 +52,7 @@ class PushReceiverTest {
         begin("cmpl-7-0", 32);
         assertThat(invitations).hasSize(1);
         assertThat(invitations.getFirst().metaserver()).isEqualTo("http://gateway");
-        assertThat(invitations.getFirst().timeout()).isEqualTo(FETCH);
+        assertThat(invitations.getFirst().timeout()).isEqualTo(REQUEST);
         assertThat(invitations.getFirst().params())
                 .containsEntry("request_id", "cmpl-7-0")
                 .containsEntry("do_remote_prefill", false)
@@ -112,12 +114,40 @@ class PushReceiverTest {
     }
 
     @Test
-    void shouldEndAtTheDeadline() {
+    void shouldEndWhenNothingMovesForTheTimeOfALease() {
         begin("r", 0);
-        assertThat(receiver.nextDeadlineNs()).isEqualTo(FETCH.toNanos());
-        assertThat(poll(FETCH.toNanos() - 1)).isEmpty();
-        assertFailed(poll(FETCH.toNanos()), Kind.TIMED_OUT, "not pushed within 20000 ms");
+        assertThat(receiver.nextDeadlineNs()).isEqualTo(LEASE.toNanos());
+        assertThat(poll(LEASE.toNanos() - 1)).isEmpty();
+        assertFailed(poll(LEASE.toNanos()), Kind.TIMED_OUT, "nothing of the KV was pushed for 60000 ms");
         assertThat(receiver.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
+    }
+
+    @Test
+    void shouldWaitAsLongAsSomethingMoves() {
+        begin("slow", 0);
+        begin("silent", 0);
+        BlockLease slow = lease("slow");
+        long nowNs = 0;
+        for (int layer = 0; layer < 8; layer++) { // eight minutes of computing
+            assertThat(slow.tryOpen()).isTrue();
+            slow.closeOne();
+            nowNs += LEASE.toNanos();
+            List<HandoffEvent> events = poll(nowNs);
+            assertThat(events).extracting(HandoffEvent::requestId).doesNotContain("slow");
+            assertThat(receiver.nextDeadlineNs()).isEqualTo(nowNs + LEASE.toNanos());
+        }
+        assertThat(directory.ofRequest("silent")).as("ended at its own deadline").isNull();
+        receiver.done("slow", OptionalInt.of(slow.firstVirtualId()));
+        assertThat(poll(nowNs)).singleElement().isInstanceOf(FetchDone.class);
+    }
+
+    @Test
+    void shouldWaitForATransferOnlyOnceThePromptIsComputed() {
+        begin("r", 0);
+        answers.getFirst().accept(Optional.empty());
+        assertThat(poll(7)).isEmpty();
+        assertThat(receiver.nextDeadlineNs()).isEqualTo(7 + FETCH.toNanos());
+        assertFailed(poll(7 + FETCH.toNanos()), Kind.TIMED_OUT, "pushed for 20000 ms");
     }
 
     private static void assertFailed(List<HandoffEvent> events, Kind kind, String message) {
@@ -130,8 +160,10 @@ class PushReceiverTest {
     private void begin(String requestId, int cachedTokens) {
         receiver.begin(
                 new PromptBlocks(requestId, 40, cachedTokens, new int[] {3, 1, 2}),
-                "http://gateway",
-                Map.of("tandem_prompt", PromptDigest.of(new int[] {1, 2})),
+                new Invitation.Draft(
+                        "http://gateway",
+                        Map.of("tandem_prompt", PromptDigest.of(new int[] {1, 2})),
+                        REQUEST.toNanos()),
                 0);
     }
 
@@ -151,7 +183,7 @@ class PushReceiverTest {
     }
 
     private static HandoffConfig config() {
-        var terms = new Terms(Duration.ofMinutes(1), FETCH, FailurePolicy.RECOMPUTE);
+        var terms = new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE);
         return new HandoffConfig("1", 0, new Part(Role.CONSUMER, Connector.LAYERWISE), 1, terms);
     }
 }

@@ -53,8 +53,8 @@ class SideChannelTest {
             HOST,
             0,
             1,
-            (first, rank) ->
-                    new HandoffService(metadata, new HandoffService.Place(HOST, first, rank, 1), books, counters));
+            (first, rank) -> new HandoffService(
+                    metadata, new HandoffService.Place(HOST, first, rank, 1), books, counters, new VerbDialect(1)));
 
     @AfterEach
     void close() {

@@ -40,6 +40,20 @@ class VirtualIdsTest {
     }
 
     @Test
+    void shouldRestIdsFromTheEndOfALongLeaseOn() {
+        var ids = new VirtualIds(400, 0, 1_000, directory);
+        int first = ids.take(99, 0);
+        for (int quarter = 1; quarter < 4; quarter++) {
+            ids.take(99, 0);
+        }
+        ids.rest(first, first + 99, 20_000);
+        assertThatThrownBy(() -> ids.take(9, 20_500))
+                .isInstanceOf(EngineException.class)
+                .hasMessageContaining("run out");
+        assertThat(ids.take(9, 21_000)).isZero();
+    }
+
+    @Test
     void shouldStepOverLiveLeasesWhenItComesRoundAgain() {
         var ids = new VirtualIds(40, 0, 10, directory);
         int first = ids.take(4, 0);

@@ -81,30 +81,30 @@ public final class Fleet implements AutoCloseable {
     void alive(FleetNode node, Optional<NodeIdentity> said) {
         node.identify(said); // before the others are looked at, so that of two that clash at least one sees the other
         Optional<String> misfit = said.flatMap(known -> known.misfit(node.role(), kind));
-        List<FleetNode> twins = said.map(known -> twins(node, known)).orElse(List.of());
+        List<FleetNode> clashing = said.map(known -> clashing(node, known)).orElse(List.of());
         if (misfit.isPresent()) {
             node.markMisfit(misfit.get());
-        } else if (twins.isEmpty()) {
+        } else if (clashing.isEmpty()) {
             node.markUp();
         } else {
-            node.markMisfit(clash(twins.getFirst()));
-            twins.forEach(twin -> twin.markMisfit(clash(node)));
+            node.markMisfit(clash(node, clashing.getFirst()).orElseThrow());
+            clashing.forEach(other -> clash(other, node).ifPresent(other::markMisfit));
         }
     }
 
-    /** Nodes of the other role with the same engine id: a decode node takes blocks of its own engine id for its own. */
-    private List<FleetNode> twins(FleetNode node, NodeIdentity said) {
+    /** Nodes of the other role that this one cannot work with. */
+    private List<FleetNode> clashing(FleetNode node, NodeIdentity said) {
         NodeRole others = node.role() == NodeRole.PREFILL ? NodeRole.DECODE : NodeRole.PREFILL;
         return nodes(others).stream()
                 .filter(other -> !other.address().equals(node.address()))
                 .filter(other -> other.identity()
-                        .filter(known -> known.engineId().equals(said.engineId()))
+                        .flatMap(known -> said.clash(known, other))
                         .isPresent())
                 .toList();
     }
 
-    private static String clash(FleetNode twin) {
-        return "it has the same engine_id as the node " + twin + "; prefill and decode nodes need different ones";
+    private static Optional<String> clash(FleetNode node, FleetNode other) {
+        return node.identity().flatMap(said -> other.identity().flatMap(known -> said.clash(known, other)));
     }
 
     /** The nodes that get no requests now, with their verdicts. */

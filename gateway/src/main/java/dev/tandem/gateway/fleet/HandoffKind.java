@@ -3,7 +3,7 @@ package dev.tandem.gateway.fleet;
 /** How KV gets from a prefill to a decode node. */
 public enum HandoffKind {
     /** The decode node reads when the prefill node has answered. */
-    PULL("pull", "MooncakeConnector"),
+    PULL("pull", "MooncakeConnector or LLMDataDistCMgrConnector"),
     /** The prefill node writes each layer while it computes the next. */
     LAYERWISE("layerwise", "MooncakeLayerwiseConnector");
 
@@ -20,7 +20,7 @@ public enum HandoffKind {
         return word;
     }
 
-    /** The connector that a node must be started with. */
+    /** The connectors that a node may be started with; the same on all nodes. */
     public String connector() {
         return connector;
     }

@@ -10,9 +10,13 @@ import tools.jackson.databind.JsonNode;
  *
  * @param role {@code prefill}, {@code decode}, {@code both}, {@code aggregated} or {@code gateway}
  * @param handoff {@code pull} or {@code layerwise}; empty for an aggregated node
+ * @param connector {@code kv_connector} that it runs; empty when it does not say, or for an aggregated node
  * @param engineId what its peers know it by; empty for an aggregated node
  */
-public record NodeIdentity(String role, String handoff, String engineId) {
+public record NodeIdentity(String role, String handoff, String connector, String engineId) {
+    /** Nodes of this connector know each other by the rank table: equal engine ids are right. */
+    private static final String BY_RANK_TABLE = "LLMDataDistCMgrConnector";
+
     /** Reads the page; none when it is not one of ours. */
     static Optional<NodeIdentity> read(byte[] page) {
         JsonNode node;
@@ -25,6 +29,7 @@ public record NodeIdentity(String role, String handoff, String engineId) {
                 ? Optional.of(new NodeIdentity(
                         node.path("role").stringValue(),
                         node.path("handoff").asString(""),
+                        node.path("connector").asString(""),
                         node.path("engine_id").asString("")))
                 : Optional.empty();
     }
@@ -37,7 +42,8 @@ public record NodeIdentity(String role, String handoff, String engineId) {
         }
         if (role.equals("aggregated")) {
             return Optional.of("it runs without --kv-transfer-config; a " + listedAs.word() + " node needs "
-                    + kind.connector() + " with kv_role " + wanted);
+                    + kind.connector() + " with kv_role " + wanted
+                    + " (did its script lose a backslash in front of --kv-transfer-config?)");
         }
         if (!role.equals("both") && !role.equals(listedAs.word())) {
             return Optional.of("it is a " + role + " node, but listed as a " + listedAs.word()
@@ -53,5 +59,18 @@ public record NodeIdentity(String role, String handoff, String engineId) {
                                     + " or start the nodes with " + kind.connector());
         }
         return Optional.empty();
+    }
+
+    /** Why a prefill and a decode node cannot work together, if they cannot; {@code other} is the other one, for the message. Pure. */
+    Optional<String> clash(NodeIdentity another, Object other) {
+        if (!connector.isEmpty() && !another.connector.isEmpty() && !connector.equals(another.connector)) {
+            return Optional.of("it runs " + connector + ", but the node " + other + " runs " + another.connector
+                    + "; prefill and decode nodes need the same connector");
+        }
+        // a decode node takes blocks of its own engine id for its own
+        return engineId.equals(another.engineId) && !connector.equals(BY_RANK_TABLE)
+                ? Optional.of("it has the same engine_id as the node " + other
+                        + "; prefill and decode nodes need different ones")
+                : Optional.empty();
     }
 }

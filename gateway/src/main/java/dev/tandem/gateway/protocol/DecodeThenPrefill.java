@@ -18,7 +18,7 @@ public final class DecodeThenPrefill implements PdProtocol {
         this.metaserver = new Metaserver(ledger, parts.meters().counters());
     }
 
-    /** Tells where decode nodes reach {@link #metaserver}: a URL. To be called once, before the first request can be served. */
+    /** Tells where decode nodes reach {@link #metaserver}: a URL. To be called before the first request can be served. */
     public void announce(String metaserverUrl) {
         ledger.announce(metaserverUrl);
     }

@@ -20,7 +20,7 @@ final class PushLedger {
 
     private final SecureRandom random = new SecureRandom();
     private final Map<String, PushAttempt> expected = new ConcurrentHashMap<>();
-    /** Written once when the server listens, read by event loops. */
+    /** Written by the thread that starts the server, read by event loops. */
     private volatile @Nullable String url;
 
     void announce(String metaserverUrl) {

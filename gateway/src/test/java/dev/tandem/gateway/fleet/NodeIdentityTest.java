@@ -13,9 +13,10 @@ class NodeIdentityTest {
     @Test
     void shouldReadThePageOfANodeOfOurs() {
         String page =
-                "{\"version\":\"1\",\"node\":{\"role\":\"decode\",\"handoff\":\"pull\",\"engine_id\":\"2\",\"later\":1}}";
+                "{\"version\":\"1\",\"node\":{\"role\":\"decode\",\"handoff\":\"pull\",\"connector\":\"MooncakeConnector\","
+                        + "\"engine_id\":\"2\",\"later\":1}}";
         assertThat(NodeIdentity.read(page.getBytes(StandardCharsets.UTF_8)))
-                .contains(new NodeIdentity("decode", "pull", "2"));
+                .contains(new NodeIdentity("decode", "pull", "MooncakeConnector", "2"));
     }
 
     @ParameterizedTest
@@ -34,14 +35,15 @@ class NodeIdentityTest {
                 "decode|layerwise|DECODE|LAYERWISE"
             })
     void shouldTakeANodeForWhatItIs(String role, String handoff, NodeRole listedAs, HandoffKind kind) {
-        assertThat(new NodeIdentity(role, handoff, "0").misfit(listedAs, kind)).isEmpty();
+        assertThat(new NodeIdentity(role, handoff, "", "0").misfit(listedAs, kind))
+                .isEmpty();
     }
 
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "aggregated||PREFILL|PULL|runs without --kv-transfer-config; a prefill node needs MooncakeConnector with kv_role kv_producer",
+                "aggregated||PREFILL|PULL|runs without --kv-transfer-config; a prefill node needs MooncakeConnector or LLMDataDistCMgrConnector with kv_role kv_producer (did its script lose a backslash",
                 "aggregated||DECODE|LAYERWISE|needs MooncakeLayerwiseConnector with kv_role kv_consumer",
                 "decode|pull|PREFILL|PULL|it is a decode node, but listed as a prefill node; is it in the wrong list?",
                 "prefill|pull|PREFILL|LAYERWISE|it hands off by pull, but the gateway was started with --layerwise; leave that out",
@@ -49,7 +51,7 @@ class NodeIdentityTest {
                 "gateway|pull|DECODE|PULL|it is a gateway, not a node"
             })
     void shouldSayWhyANodeDoesNotFit(String role, String handoff, NodeRole listedAs, HandoffKind kind, String problem) {
-        assertThat(new NodeIdentity(role, handoff == null ? "" : handoff, "0")
+        assertThat(new NodeIdentity(role, handoff == null ? "" : handoff, "", "0")
                         .misfit(listedAs, kind)
                         .orElseThrow())
                 .contains(problem);
@@ -62,5 +64,20 @@ class NodeIdentityTest {
         assertThat(schedule.whileDown(Duration.ofSeconds(2))).isEqualTo(Duration.ofMillis(250));
         assertThat(schedule.whileDown(Duration.ofSeconds(16))).isEqualTo(Duration.ofSeconds(2));
         assertThat(schedule.whileDown(Duration.ofHours(1))).isEqualTo(Duration.ofSeconds(4));
+    }
+
+    @Test
+    void shouldLetEqualEngineIdsBeWhereARankTableSaysWhoIsWho() {
+        var prefill = new NodeIdentity("prefill", "pull", "LLMDataDistCMgrConnector", "0");
+        var decode = new NodeIdentity("decode", "pull", "LLMDataDistCMgrConnector", "0");
+        assertThat(prefill.misfit(NodeRole.PREFILL, HandoffKind.PULL)).isEmpty();
+        assertThat(prefill.misfit(NodeRole.PREFILL, HandoffKind.LAYERWISE)).isPresent();
+        assertThat(prefill.clash(decode, "d")).isEmpty();
+        assertThat(new NodeIdentity("prefill", "pull", "MooncakeConnector", "0")
+                        .clash(new NodeIdentity("decode", "pull", "MooncakeConnector", "0"), "d"))
+                .hasValueSatisfying(clash -> assertThat(clash).contains("the same engine_id as the node d"));
+        assertThat(prefill.clash(new NodeIdentity("decode", "pull", "MooncakeConnector", "1"), "d"))
+                .hasValueSatisfying(clash -> assertThat(clash)
+                        .contains("it runs LLMDataDistCMgrConnector, but the node d runs MooncakeConnector"));
     }
 }

@@ -238,11 +238,15 @@ final class FlagList {
     static final String KV_TRANSFER_KEYS = """
             KVTransferConfig (keys of --kv-transfer-config):
               kv_connector                       MooncakeConnector, MooncakeConnectorV1: the decode node reads the KV;
-                                                 MooncakeLayerwiseConnector: the prefill node writes it, layer by layer
+                                                 MooncakeLayerwiseConnector: the prefill node writes it, layer by layer;
+                                                 LLMDataDistCMgrConnector: the decode node reads the KV, nodes know each other
+                                                 by the rank table in DISAGGREGATED_PREFILL_RANK_TABLE_PATH
               kv_role                            kv_producer (prefill) | kv_consumer (decode) | kv_both
               kv_port                            first side-channel port of the deployment (default 14579): rank r of replica d
-                                                 listens on kv_port + d * tensor-parallel-size + r
-              engine_id                          unique name of this engine (default: a random one)
+                                                 listens on kv_port + d * tensor-parallel-size + r; not used by
+                                                 LLMDataDistCMgrConnector, which counts from VLLM_ASCEND_LLMDD_RPC_PORT
+              engine_id                          unique name of this engine (default: a random one); not used by
+                                                 LLMDataDistCMgrConnector
               kv_ip                              address to announce, when HCCL_IF_IP and VLLM_HOST_IP are not set
               kv_connector_module_path           must fit kv_connector; no Python is loaded
               kv_load_failure_policy             recompute (default) | fail: what a decode node does without the KV

@@ -17,9 +17,22 @@ public record KvTransferConfig(
     /** Connectors that this version carries out. */
     public enum Connector {
         /** {@code MooncakeConnector}, {@code MooncakeConnectorV1}: the decode node reads when the prefill node has answered. */
-        PULL,
+        PULL("MooncakeConnector"),
         /** {@code MooncakeLayerwiseConnector}: the prefill node writes each layer while it computes the next. */
-        LAYERWISE
+        LAYERWISE("MooncakeLayerwiseConnector"),
+        /** {@code LLMDataDistCMgrConnector}: the decode node reads, and finds the prefill node in the rank table. */
+        DATA_DIST("LLMDataDistCMgrConnector");
+
+        private final String vllmName;
+
+        Connector(String vllmName) {
+            this.vllmName = vllmName;
+        }
+
+        /** {@code kv_connector}. */
+        public String vllmName() {
+            return vllmName;
+        }
     }
 
     /**

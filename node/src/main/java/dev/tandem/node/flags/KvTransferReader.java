@@ -44,9 +44,9 @@ final class KvTransferReader {
     private static final Map<String, Connector> CONNECTORS = Map.of(
             "MooncakeConnector", Connector.PULL,
             "MooncakeConnectorV1", Connector.PULL,
-            "MooncakeLayerwiseConnector", Connector.LAYERWISE);
+            "MooncakeLayerwiseConnector", Connector.LAYERWISE,
+            "LLMDataDistCMgrConnector", Connector.DATA_DIST);
     private static final Set<String> OTHER_CONNECTORS = Set.of(
-            "LLMDataDistCMgrConnector",
             "NixlConnector",
             "MultiConnector",
             "MooncakeConnectorStoreV1",
@@ -57,8 +57,17 @@ final class KvTransferReader {
             "LMCacheConnectorV1",
             "OffloadingConnector");
     /** The last part of a module path, before and after vllm-ascend moved its connectors to {@code kv_transfer}. */
-    private static final Map<Connector, String> MODULES =
-            Map.of(Connector.PULL, "mooncake_connector", Connector.LAYERWISE, "mooncake_layerwise_connector");
+    private static final Map<Connector, String> MODULES = Map.of(
+            Connector.PULL, "mooncake_connector",
+            Connector.LAYERWISE, "mooncake_layerwise_connector",
+            Connector.DATA_DIST, "llmdatadist_c_mgr_connector");
+
+    /** What LLMDataDistCMgrConnector takes and does not use; equal engine ids and ports on all nodes are right for it. */
+    private static final Map<String, String> WITHOUT_EFFECT_IN_DATA_DIST = Map.of(
+            "kv_port",
+            "the side channels of LLMDataDistCMgrConnector are numbered from " + PortPlan.DATA_DIST_SETTING,
+            "engine_id",
+            "nodes of LLMDataDistCMgrConnector know each other by the rank table; equal ones are right");
 
     private static final Set<String> SIZE_KEYS =
             Set.of("dp_size", "tp_size", "pp_size", "pp_layer_partition", "pcp_size", "dcp_size");
@@ -100,11 +109,20 @@ final class KvTransferReader {
         }
         Optional<Connector> connector = connector();
         connector.ifPresent(this::compareModulePath);
-        Role role = role();
+        Role role = role(connector);
+        boolean isDataDist = connector.filter(Connector.DATA_DIST::equals).isPresent();
         Optional<String> ip = text("kv_ip");
         var side = new Side(text("engine_id").orElseGet(() -> UUID.randomUUID().toString()), port(), ip);
         Expected expected = expected(role);
-        notePorts(side.kvPort());
+        if (isDataDist) {
+            WITHOUT_EFFECT_IN_DATA_DIST.forEach((key, reason) -> {
+                if (json.has(key)) {
+                    notes.add(key + ": accepted, no effect, because " + reason);
+                }
+            });
+        } else {
+            notePorts(side.kvPort());
+        }
         return new KvTransferConfig(connector.orElse(Connector.PULL), role, side, expected, failurePolicy());
     }
 
@@ -115,8 +133,9 @@ final class KvTransferReader {
             String reason = OTHER_CONNECTORS.contains(name)
                     ? " is known, but this version does not carry it out"
                     : " is no connector; the nearest is " + Nearest.of(name, CONNECTORS.keySet());
-            problem("kv_connector " + name + reason
-                    + "; use MooncakeConnector, MooncakeConnectorV1 or MooncakeLayerwiseConnector");
+            problem(
+                    "kv_connector " + name + reason
+                            + "; use MooncakeConnector, MooncakeConnectorV1, MooncakeLayerwiseConnector or LLMDataDistCMgrConnector");
         }
         return Optional.ofNullable(connector);
     }
@@ -137,14 +156,17 @@ final class KvTransferReader {
                 + (MODULES.containsValue(module) ? "; change one of the two" : "; correct it or leave it out"));
     }
 
-    private Role role() {
+    /** A node of LLMDataDistCMgrConnector stands in one list of the rank table, and plays that part. */
+    private Role role(Optional<Connector> connector) {
         String name = text("kv_role").orElse("absent");
+        boolean playsOne = connector.filter(Connector.DATA_DIST::equals).isPresent();
         for (Role role : Role.values()) {
-            if (role.name().toLowerCase(Locale.ROOT).equals(name)) {
+            if (role.name().toLowerCase(Locale.ROOT).equals(name) && !(playsOne && role == Role.KV_BOTH)) {
                 return role;
             }
         }
-        problem("kv_role must be kv_producer, kv_consumer or kv_both, not " + name);
+        problem("kv_role must be " + (playsOne ? "kv_producer or kv_consumer" : "kv_producer, kv_consumer or kv_both")
+                + (playsOne ? " with LLMDataDistCMgrConnector" : "") + ", not " + name);
         return Role.KV_BOTH;
     }
 

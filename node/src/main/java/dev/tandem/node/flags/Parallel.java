@@ -66,6 +66,11 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
         return !isHeadless && hasRemoteRanks() && data.balancing == Balancing.INTERNAL;
     }
 
+    /** Whether the other processes of this deployment join this one: the first of those with HTTP, whether it has ranks or not. */
+    public boolean isMeetingPoint() {
+        return !isHeadless && data.startRank == 0;
+    }
+
     /** Reads the flags; what contradicts itself is reported to {@code line}. */
     static Parallel read(CommandLine line) {
         int apiServers = line.whole("api-server-count", 0, 1024).orElse(1L).intValue();
@@ -113,6 +118,11 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
         }
         if (isHeadless && local.equals(Optional.of(0))) {
             line.problem("--data-parallel-size-local 0 with --headless leaves nothing to run; give at least 1");
+        }
+        if (local.equals(Optional.of(0)) && (isHybrid || startRank > 0)) {
+            line.problem("--data-parallel-size-local 0 stands for a head that balances over the ranks of other nodes; it"
+                    + " contradicts "
+                    + (isHybrid ? "--data-parallel-hybrid-lb" : "--data-parallel-start-rank " + startRank));
         }
         int localSize = local.orElse(size);
         if (startRank + localSize > size) {

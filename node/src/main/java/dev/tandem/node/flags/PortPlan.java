@@ -7,14 +7,35 @@ import java.util.OptionalInt;
 import java.util.function.IntPredicate;
 
 /**
- * Side-channel ports of one node, numbered as vllm-ascend v0.11.0rc1 numbers them: {@code kv_port + global dp rank * tp size + tp rank}.
+ * Side-channel ports of one node, numbered as vllm-ascend v0.11.0rc1 numbers them: {@code kv_port + global dp rank * tp size + tp rank}
+ * with the Mooncake connectors, {@code VLLM_ASCEND_LLMDD_RPC_PORT + local dp rank * tp size + tp rank} with LLMDataDistCMgrConnector.
  *
- * @param kvPort {@code kv_port} of the KV transfer config
+ * @param base where the numbering begins
  * @param tpSize tensor-parallel ranks of a replica
  * @param firstDpRank global index of this node's first replica
  * @param localDpRanks replicas on this node
  */
-public record PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks) {
+public record PortPlan(Base base, int tpSize, int firstDpRank, int localDpRanks) {
+    /** The setting that numbers LLMDataDistCMgrConnector's ports. */
+    public static final String DATA_DIST_SETTING = "VLLM_ASCEND_LLMDD_RPC_PORT";
+
+    /** Its value when nothing is set. */
+    public static final int DATA_DIST_PORT = 5557;
+
+    /**
+     * Where the numbering begins.
+     *
+     * @param setting that says it, for messages
+     * @param port of tensor rank 0 of replica {@code dpRank}
+     * @param dpRank global index of the replica that has it: 0 when replicas are counted over the whole deployment
+     */
+    public record Base(String setting, int port, int dpRank) {}
+
+    /** Ports of a Mooncake connector, from {@code kv_port} on. */
+    public PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks) {
+        this(new Base("kv_port", kvPort, 0), tpSize, firstDpRank, localDpRanks);
+    }
+
     private static final int MAX_PORT = 65_535;
     /** The guides give each node a hundred ports. */
     private static final int STRIDE = 100;
@@ -24,17 +45,22 @@ public record PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks
     private static final int RESERVED_TO = 35_999;
 
     public PortPlan {
-        long last = kvPort + (long) (firstDpRank + localDpRanks) * tpSize - 1;
-        if (kvPort < 1 || last > MAX_PORT) {
+        long last = base.port + (long) (firstDpRank - base.dpRank + localDpRanks) * tpSize - 1;
+        if (base.port < 1 || last > MAX_PORT) {
             throw new FlagException(
-                    "kv_port " + kvPort + " with " + localDpRanks + " x " + tpSize + " ranks from dp rank "
+                    base.setting + " " + base.port + " with " + localDpRanks + " x " + tpSize + " ranks from dp rank "
                             + firstDpRank + " reaches port " + last + ", outside [1, " + MAX_PORT + "]");
         }
     }
 
-    /** The side-channel port of one rank. */
+    /** The value of the base's setting: {@code kv_port}, or {@code VLLM_ASCEND_LLMDD_RPC_PORT}. */
+    public int kvPort() {
+        return base.port;
+    }
+
+    /** The side-channel port of one rank; replicas by their global index. */
     public int sideChannel(int dpRank, int tpRank) {
-        return kvPort + dpRank * tpSize + tpRank;
+        return base.port + (dpRank - base.dpRank) * tpSize + tpRank;
     }
 
     /** All side-channel ports of this node, ascending. */
@@ -70,18 +96,18 @@ public record PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks
 
     /** Whose port it is, for messages: {@code dp rank 1, tp rank 3}. */
     public String owner(int port) {
-        int rank = port - kvPort;
-        return "dp rank " + rank / tpSize + ", tp rank " + rank % tpSize;
+        int rank = port - base.port;
+        return "dp rank " + (base.dpRank + rank / tpSize) + ", tp rank " + rank % tpSize;
     }
 
-    /** The same node with another {@code kv_port}. */
-    public PortPlan at(int otherKvPort) {
-        return new PortPlan(otherKvPort, tpSize, firstDpRank, localDpRanks);
+    /** The same node with another {@code kv_port}, or whatever the base's setting is. */
+    public PortPlan at(int otherPort) {
+        return new PortPlan(new Base(base.setting, otherPort, base.dpRank), tpSize, firstDpRank, localDpRanks);
     }
 
-    /** The next {@code kv_port}, in steps of a hundred, whose ports are all free; empty when there is none. */
+    /** The next value of the base's setting, in steps of a hundred, whose ports are all free; empty when there is none. */
     public OptionalInt nextFree(IntPredicate isFree) {
-        for (int port = kvPort + STRIDE; port + last() - kvPort <= MAX_PORT; port += STRIDE) {
+        for (int port = base.port + STRIDE; port + last() - base.port <= MAX_PORT; port += STRIDE) {
             if (at(port).sideChannels().stream().allMatch(isFree::test)) {
                 return OptionalInt.of(port);
             }
@@ -94,10 +120,12 @@ public record PortPlan(int kvPort, int tpSize, int firstDpRank, int localDpRanks
         if (last() < RESERVED_FROM || first() > RESERVED_TO || localDpRanks == 0) {
             return Optional.empty();
         }
-        return Optional.of("kv_port " + kvPort + ": the side-channel ports " + range() + " lie in " + RESERVED_FROM
+        return Optional.of(base.setting + " " + base.port + ": the side-channel ports " + range() + " lie in "
+                + RESERVED_FROM
                 + "-"
                 + RESERVED_TO + ", which the Ascend transport reserves on hosts with 16 devices; nothing here uses"
-                + " them, but beside vllm-ascend on one host use kv_port " + (RESERVED_TO + 1) + " or above");
+                + " them, but beside vllm-ascend on one host use " + base.setting + " " + (RESERVED_TO + 1)
+                + " or above");
     }
 
     /** First and last port, for messages. */

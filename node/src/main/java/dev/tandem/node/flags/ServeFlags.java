@@ -154,11 +154,30 @@ public record ServeFlags(
         return engine.scheduler;
     }
 
-    /** Side-channel ports of this process's ranks, when it takes part in handoffs. */
+    /** Side-channel ports of this process's ranks, when it takes part in handoffs and the environment says nothing of them. */
     public Optional<PortPlan> ports() {
+        return ports(PortPlan.DATA_DIST_PORT);
+    }
+
+    /**
+     * Side-channel ports of this process's ranks, when it takes part in handoffs.
+     *
+     * @param dataDistPort {@code VLLM_ASCEND_LLMDD_RPC_PORT}, from which LLMDataDistCMgrConnector counts
+     */
+    public Optional<PortPlan> ports(int dataDistPort) {
         Parallel.Data data = parallel().data();
-        return kvTransfer.map(
-                config -> new PortPlan(config.kvPort(), parallel().tensor(), data.startRank(), data.localSize()));
+        return kvTransfer.map(config ->
+                new PortPlan(base(config, dataDistPort), parallel().tensor(), data.startRank(), data.localSize()));
+    }
+
+    /** As vllm-ascend: a rank behind a port of its own counts from its global index there, all others from this node's first. */
+    private PortPlan.Base base(KvTransferConfig config, int dataDistPort) {
+        if (config.connector() != KvTransferConfig.Connector.DATA_DIST) {
+            return new PortPlan.Base("kv_port", config.kvPort(), 0);
+        }
+        boolean isExternal = parallel().data().balancing() == Parallel.Balancing.EXTERNAL;
+        int first = isExternal ? 0 : parallel().data().startRank();
+        return new PortPlan.Base(PortPlan.DATA_DIST_SETTING, dataDistPort, first);
     }
 
     /** A headless node has no HTTP; the guides give it the flags of one all the same. */

@@ -133,4 +133,59 @@ class KvTransferReaderTest {
         assertThat(plan.overlaps(new PortPlan(30_008, 1, 0, 1))).isTrue();
         assertThat(plan.overlaps(new PortPlan(30_000, 1, 16, 16))).isFalse();
     }
+
+    @Test
+    void shouldReadTheConnectorOfTheRankTableWithEqualIdsAndPorts() {
+        ServeFlags flags = parse(
+                "LLMDataDistCMgrConnector",
+                ", \"kv_port\": \"20001\", \"engine_id\": \"0\", \"kv_buffer_device\": \"npu\""
+                        + path("vllm_ascend.distributed.llmdatadist_c_mgr_connector"));
+        assertThat(flags.kvTransfer().orElseThrow().connector()).isEqualTo(KvTransferConfig.Connector.DATA_DIST);
+        assertThat(flags.notes())
+                .anySatisfy(
+                        note -> assertThat(note).startsWith("kv_port: accepted, no effect, because the side channels"))
+                .anySatisfy(note -> assertThat(note)
+                        .startsWith("engine_id: accepted, no effect")
+                        .endsWith("equal ones are right"))
+                .noneSatisfy(note -> assertThat(note).contains("Ascend transport reserves"));
+        parse(
+                "LLMDataDistCMgrConnector",
+                path("vllm_ascend.distributed.kv_transfer.kv_p2p.llmdatadist_c_mgr_connector"));
+        assertThat(problem("LLMDataDistCMgrConnector", path(PULL))).contains("llmdatadist_c_mgr_connector");
+    }
+
+    @Test
+    void shouldKnowTwoRolesOfTheConnectorOfTheRankTable() {
+        List<String> problems = catchThrowableOfType(
+                        FlagException.class,
+                        () -> ServeFlags.parse(List.of(
+                                "m",
+                                "--kv-transfer-config",
+                                "{\"kv_connector\": \"LLMDataDistCMgrConnector\", \"kv_role\": \"kv_both\"}")))
+                .problems();
+        assertThat(problems)
+                .singleElement()
+                .asString()
+                .contains("kv_producer or kv_consumer with LLMDataDistCMgrConnector, not kv_both");
+    }
+
+    @Test
+    void shouldNumberThePortsOfTheConnectorOfTheRankTableOnEachNodeAnew() {
+        String config =
+                " --kv-transfer-config.kv_connector LLMDataDistCMgrConnector --kv-transfer-config.kv_role kv_consumer";
+        assertThat(ports("--tensor-parallel-size 16" + config)).isEqualTo("5557-5572");
+        assertThat(ports("--data-parallel-size 4 --data-parallel-size-local 2 --data-parallel-start-rank 2 --headless"
+                        + " --tensor-parallel-size 8" + config))
+                .as("local dp ranks")
+                .isEqualTo("5557-5572");
+        assertThat(ports("--data-parallel-size 4 --data-parallel-rank 2 --tensor-parallel-size 2" + config))
+                .as("a rank behind a port of its own has its global index")
+                .isEqualTo("5561-5562");
+    }
+
+    private static String ports(String words) {
+        var all = new java.util.ArrayList<>(List.of("m"));
+        all.addAll(List.of(words.split(" +")));
+        return ServeFlags.parse(all).ports().orElseThrow().range();
+    }
 }

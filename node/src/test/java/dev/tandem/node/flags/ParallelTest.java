@@ -100,6 +100,23 @@ class ParallelTest {
         assertThat(problem("--data-parallel-size 4 --data-parallel-size-local 2 --headless --data-parallel-hybrid-lb"))
                 .contains("--headless");
         assertThat(problem("--data-parallel-size-local 0 --headless")).contains("--data-parallel-size-local 0");
+        assertThat(problem("--data-parallel-size 4 --data-parallel-size-local 0 --data-parallel-hybrid-lb"))
+                .contains("--data-parallel-size-local 0")
+                .contains("--data-parallel-hybrid-lb");
+        assertThat(problem("--data-parallel-size 4 --data-parallel-size-local 0 --data-parallel-start-rank 2"))
+                .contains("--data-parallel-start-rank 2");
+    }
+
+    @Test
+    void shouldLetAHeadHaveNoRanksOfItsOwn() {
+        Parallel head = parse("--data-parallel-size 4 --data-parallel-size-local 0");
+        assertThat(head.data()).isEqualTo(new Data(4, 0, 0, Balancing.INTERNAL));
+        assertThat(head.isHead()).isTrue();
+        assertThat(head.isMeetingPoint()).isTrue();
+        assertThat(head.localRanks()).isZero();
+        Parallel node = parse("--data-parallel-size 4 --data-parallel-start-rank 0 --headless");
+        assertThat(node.data()).isEqualTo(new Data(4, 4, 0, Balancing.INTERNAL));
+        assertThat(node.isMeetingPoint()).isFalse();
     }
 
     @Test

@@ -6,31 +6,46 @@ import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The processes of a topology, in the order of the start table. Pure: {@code up} carries it out.
  *
  * @param processes gateway first
+ * @param rankTable what must be there before they start; none where the connector needs no table
  */
-public record LaunchPlan(List<ProcessPlan> processes) {
+public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> rankTable) {
     public LaunchPlan {
         processes = List.copyOf(processes);
     }
 
     /**
-     * The command lines that a topology stands for.
+     * The command lines that a topology stands for, with a rank table, where it needs one, in the folder where they are started.
      *
      * @throws FlagException when a node's flags contradict each other, naming the node
      */
     public static LaunchPlan of(Topology topology) {
+        return of(topology, RankTableStep.DEFAULT_PATH);
+    }
+
+    /**
+     * The same with the rank table elsewhere; a node whose environment names another file keeps that.
+     *
+     * @throws FlagException when a node's flags contradict each other, naming the node
+     */
+    public static LaunchPlan of(Topology topology, Path rankTable) {
+        Optional<RankTableStep> step = RankTableStep.of(topology);
+        var common = new LinkedHashMap<String, String>();
+        step.ifPresent(needed -> common.put(RankTableStep.VARIABLE, rankTable.toString()));
         var processes = new ArrayList<ProcessPlan>();
         processes.add(new ProcessPlan("gateway", "gateway", topology.gateway(), gateway(topology)));
-        addNodes(processes, topology, "prefill", topology.prefill());
-        addNodes(processes, topology, "decode", topology.decode());
+        addNodes(processes, topology, "prefill", common);
+        addNodes(processes, topology, "decode", common);
         var problems = new ArrayList<String>();
         processes.stream()
                 .filter(process -> !process.role().equals("gateway"))
@@ -38,7 +53,7 @@ public record LaunchPlan(List<ProcessPlan> processes) {
         if (!problems.isEmpty()) {
             throw new FlagException(problems);
         }
-        return new LaunchPlan(processes);
+        return new LaunchPlan(processes, step);
     }
 
     /** Nodes are asked before any is started whether they understand their words. */
@@ -72,7 +87,9 @@ public record LaunchPlan(List<ProcessPlan> processes) {
         nodes.forEach(node -> words.add(Integer.toString(node.http().port())));
     }
 
-    private static void addNodes(List<ProcessPlan> processes, Topology topology, String role, List<NodeSpec> nodes) {
+    private static void addNodes(
+            List<ProcessPlan> processes, Topology topology, String role, Map<String, String> common) {
+        List<NodeSpec> nodes = role.equals("prefill") ? topology.prefill() : topology.decode();
         for (int i = 0; i < nodes.size(); i++) {
             NodeSpec node = nodes.get(i);
             boolean isHeadless = node.ranks().join().isHeadless();
@@ -81,13 +98,13 @@ public record LaunchPlan(List<ProcessPlan> processes) {
                     role,
                     isHeadless ? new Endpoint(node.http().host(), 0) : node.http(),
                     ServeWords.of(topology, node, role.equals("prefill")),
-                    variables(node)));
+                    variables(node, common)));
         }
     }
 
     /** The node's host is the address that peers are told, unless the file says another. */
-    private static Map<String, String> variables(NodeSpec node) {
-        var variables = new LinkedHashMap<String, String>();
+    private static Map<String, String> variables(NodeSpec node, Map<String, String> common) {
+        var variables = new LinkedHashMap<>(common);
         if (node.http().host().matches("[0-9.]+|.*:.*")) {
             variables.put("HCCL_IF_IP", node.http().host());
         }

@@ -1,13 +1,19 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.ops.topology.Topology;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** A launch plan as the scripts of the deployment guides: one per node, then the proxy, then the question. Pure. */
 public final class LaunchScript {
     private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_./:=,@%+-]+");
+    private static final String ADDRESS = "HCCL_IF_IP";
+    private static final String CARD = "HCCL_SOCKET_IFNAME";
+    private static final String CARD_SUFFIX = "_SOCKET_IFNAME";
     private static final List<String> PROXIES = List.of("ftp_proxy", "https_proxy", "http_proxy");
 
     private LaunchScript() {}
@@ -15,13 +21,16 @@ public final class LaunchScript {
     /** The text of all scripts; each begins with a comment that says where it runs. */
     public static String of(Topology topology, LaunchPlan plan) {
         var text = new StringBuilder();
+        plan.rankTable().ifPresent(step -> rankTable(text, step, plan));
         for (ProcessPlan process : plan.processes()) {
             if (!process.role().equals("gateway")) {
                 node(text, process);
             }
         }
         gateway(text, topology, plan.processes().getFirst());
-        text.append("# Verification\ncurl http://")
+        text.append("# Verification; tandem verify http://")
+                .append(topology.gateway())
+                .append(" looks at more than that\ncurl http://")
                 .append(topology.gateway())
                 .append("/v1/completions \\\n")
                 .append("    -H \"Content-Type: application/json\" \\\n")
@@ -32,6 +41,15 @@ public final class LaunchScript {
         return text.toString();
     }
 
+    private static void rankTable(StringBuilder text, RankTableStep step, LaunchPlan plan) {
+        String path = plan.processes().getLast().variables().get(RankTableStep.VARIABLE);
+        text.append("# rank table, on ")
+                .append(String.join(" and ", step.plan().nodes()))
+                .append(" at once; each writes the same file\n");
+        command(text, step.words(Path.of(String.valueOf(path))), "  ");
+        text.append('\n');
+    }
+
     private static void node(StringBuilder text, ProcessPlan process) {
         text.append("# ")
                 .append(process.name())
@@ -39,15 +57,30 @@ public final class LaunchScript {
                 .append(process.http().host());
         text.append('\n');
         PROXIES.forEach(proxy -> text.append("unset ").append(proxy).append('\n'));
+        var spoken = new LinkedHashMap<String, String>();
+        shorthand(text, "nic_name", process.variables().get(CARD), spoken);
+        shorthand(text, "local_ip", process.variables().get(ADDRESS), spoken);
         for (Map.Entry<String, String> variable : process.variables().entrySet()) {
+            boolean isShort = variable.getKey().endsWith(CARD_SUFFIX)
+                    || variable.getKey().equals(ADDRESS);
+            String value = quoted(variable.getValue());
             text.append("export ")
                     .append(variable.getKey())
                     .append('=')
-                    .append(quoted(variable.getValue()))
+                    .append(isShort ? spoken.getOrDefault(variable.getValue(), value) : value)
                     .append('\n');
         }
         command(text, process.words(), "  ");
         text.append('\n');
+    }
+
+    /** The guides' two shell variables: what differs from host to host is said once. */
+    private static void shorthand(
+            StringBuilder text, String name, @Nullable String value, Map<String, String> spoken) {
+        if (value != null) {
+            text.append(name).append('=').append(quoted(value)).append('\n');
+            spoken.put(value, "$" + name);
+        }
     }
 
     private static void gateway(StringBuilder text, Topology topology, ProcessPlan gateway) {

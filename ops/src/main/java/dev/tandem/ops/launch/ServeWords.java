@@ -3,6 +3,7 @@ package dev.tandem.ops.launch;
 import dev.tandem.node.flags.Flag;
 import dev.tandem.node.flags.FlagTable;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.ops.topology.Topology.Ranks;
 import java.util.ArrayList;
@@ -81,13 +82,15 @@ final class ServeWords {
             flags.put("headless", "true");
             flags.put("data-parallel-start-rank", Integer.toString(ranks.start()));
         }
-        if (ranks.world() > 1) {
+        if (ranks.data() > 1) {
             flags.put("data-parallel-size", Integer.toString(ranks.data()));
             flags.put("data-parallel-size-local", Integer.toString(ranks.local()));
             flags.put("data-parallel-address", ranks.join().head().host());
             flags.put(
                     "data-parallel-rpc-port",
                     Integer.toString(ranks.join().head().port()));
+        }
+        if (ranks.world() > 1) {
             flags.put("tensor-parallel-size", Integer.toString(ranks.tensor()));
         }
         return flags;
@@ -106,8 +109,29 @@ final class ServeWords {
         }
     }
 
-    /** The JSON as the guide sets it, so that both can be read side by side. */
+    /** The JSON as the guides set it, so that both can be read side by side. */
     private String kvTransfer(boolean isPrefill) {
+        return topology.connector() == Connector.LLMDATADIST ? dataDist(isPrefill) : mooncake(isPrefill);
+    }
+
+    private String dataDist(boolean isPrefill) {
+        return """
+                {"kv_connector": "%s",
+                  "kv_buffer_device": "npu",
+                  "kv_role": "%s",
+                  "kv_parallel_size": 1,
+                  "kv_port": "%d",
+                  "engine_id": "%s",
+                  "kv_connector_module_path": "%s"
+                  }""".formatted(
+                        topology.connector().vllmName(),
+                        isPrefill ? "kv_producer" : "kv_consumer",
+                        node.handoff().kvPort(),
+                        node.handoff().engineId(),
+                        topology.connector().modulePath());
+    }
+
+    private String mooncake(boolean isPrefill) {
         Ranks prefill = topology.prefill().getFirst().ranks();
         Ranks decode = topology.decode().getFirst().ranks();
         return """

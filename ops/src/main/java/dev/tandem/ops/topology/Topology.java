@@ -35,7 +35,9 @@ public record Topology(
         /** The decode node reads it when the prefill node has answered. */
         PULL("MooncakeConnector", "mooncake_connector"),
         /** The prefill node writes each layer while it computes the next. */
-        LAYERWISE("MooncakeLayerwiseConnector", "mooncake_layerwise_connector");
+        LAYERWISE("MooncakeLayerwiseConnector", "mooncake_layerwise_connector"),
+        /** As {@link #PULL}, with the rank table as directory. */
+        LLMDATADIST("LLMDataDistCMgrConnector", "llmdatadist_c_mgr_connector");
 
         private final String vllmName;
         private final String module;
@@ -90,6 +92,11 @@ public record Topology(
         /** Ranks of the whole deployment. */
         public int world() {
             return tensor * data;
+        }
+
+        /** Ranks of this node. */
+        public int localRanks() {
+            return tensor * local;
         }
     }
 

@@ -1,8 +1,10 @@
 package dev.tandem.ops.topology;
 
 import dev.tandem.node.flags.PortPlan;
+import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
+import dev.tandem.ops.topology.Topology.Ranks;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -21,22 +23,61 @@ final class TopologyChecks {
      */
     static void refuseClashes(Topology topology, Function<String, TopologyException> refusal) {
         List<NodeSpec> nodes = topology.nodes();
-        refuseEqualEngineIds(nodes, refusal);
+        if (topology.connector() == Connector.LLMDATADIST) {
+            refuseUnfitForRankTable(nodes, refusal);
+        } else {
+            refuseEqualEngineIds(nodes, refusal);
+        }
         refuseEqualPorts(topology, refusal);
         for (int i = 0; i < nodes.size(); i++) {
             for (int j = 0; j < i; j++) {
-                refuseOverlap(nodes.get(j), nodes.get(i), refusal);
+                refuseOverlap(topology.connector(), nodes.get(j), nodes.get(i), refusal);
             }
         }
     }
 
-    /** The ports of a node's ranks. */
-    static PortPlan ports(NodeSpec node) {
+    /** The ports of a node's ranks: LLMDataDistCMgrConnector numbers them from a variable and each node from its own first replica. */
+    private static PortPlan ports(Connector connector, NodeSpec node) {
+        Ranks ranks = node.ranks();
+        if (connector != Connector.LLMDATADIST) {
+            return new PortPlan(node.handoff().kvPort(), ranks.tensor(), ranks.start(), ranks.local());
+        }
+        String given = node.settings().environment().getOrDefault(PortPlan.DATA_DIST_SETTING, "");
+        int port = given.matches("[0-9]{1,5}") ? Integer.parseInt(given) : PortPlan.DATA_DIST_PORT;
         return new PortPlan(
-                node.handoff().kvPort(),
-                node.ranks().tensor(),
-                node.ranks().start(),
-                node.ranks().local());
+                new PortPlan.Base(PortPlan.DATA_DIST_SETTING, port, ranks.start()),
+                ranks.tensor(),
+                ranks.start(),
+                ranks.local());
+    }
+
+    /** The setting that numbers the ports, in the file's words. */
+    private static String setting(PortPlan ports) {
+        return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port") + " "
+                + ports.kvPort();
+    }
+
+    /** A rank table knows nodes by address and has one number of devices for all, but for the last. */
+    private static void refuseUnfitForRankTable(List<NodeSpec> nodes, Function<String, TopologyException> refusal) {
+        String connector = "connector llmdatadist: ";
+        int most = nodes.stream().mapToInt(node -> node.ranks().localRanks()).max().orElse(0);
+        var hosts = new HashSet<String>();
+        for (int i = 0; i < nodes.size(); i++) {
+            NodeSpec node = nodes.get(i);
+            String host = node.http().host();
+            if (!host.matches("[0-9.]+|.*:.*")) {
+                throw refusal.apply(connector + "host " + host + " is no address; a rank table holds addresses");
+            }
+            if (!hosts.add(host)) {
+                throw refusal.apply(connector + "two nodes have the host " + host
+                        + "; a rank table knows nodes by their addresses: give each its own");
+            }
+            int ranks = node.ranks().localRanks();
+            if (ranks < most && i + 1 < nodes.size()) {
+                throw refusal.apply(connector + "the node at " + node.http() + " runs " + ranks + " ranks and another "
+                        + most + "; a rank table has one number of devices for all nodes but the last");
+            }
+        }
     }
 
     private static void refuseEqualEngineIds(List<NodeSpec> nodes, Function<String, TopologyException> refusal) {
@@ -64,9 +105,10 @@ final class TopologyChecks {
         }
         for (NodeSpec node : topology.nodes()) {
             owners.forEach((endpoint, owner) -> {
-                if (endpoint.host().equals(node.http().host()) && ports(node).contains(endpoint.port())) {
-                    throw refusal.apply(owner + ", " + endpoint + ", lies in the side channel of kv-port "
-                            + node.handoff().kvPort() + ", " + ports(node).range());
+                PortPlan ports = ports(topology.connector(), node);
+                if (endpoint.host().equals(node.http().host()) && ports.contains(endpoint.port())) {
+                    throw refusal.apply(owner + ", " + endpoint + ", lies in the side channel of " + setting(ports) + ", "
+                            + ports.range());
                 }
             });
         }
@@ -83,16 +125,16 @@ final class TopologyChecks {
         }
     }
 
-    private static void refuseOverlap(NodeSpec first, NodeSpec second, Function<String, TopologyException> refusal) {
-        PortPlan taken = ports(first);
-        PortPlan wanted = ports(second);
+    private static void refuseOverlap(
+            Connector connector, NodeSpec first, NodeSpec second, Function<String, TopologyException> refusal) {
+        PortPlan taken = ports(connector, first);
+        PortPlan wanted = ports(connector, second);
         if (!first.http().host().equals(second.http().host()) || !taken.overlaps(wanted)) {
             return;
         }
         OptionalInt next = wanted.nextFree(port -> !taken.contains(port));
-        throw refusal.apply("kv-port " + wanted.kvPort() + " of the node at " + second.http() + " takes "
-                + wanted.range() + ", and kv-port " + taken.kvPort() + " of the node at " + first.http() + " takes "
-                + taken.range() + " on the same host"
-                + (next.isPresent() ? "; kv-port " + next.getAsInt() + " would do" : ""));
+        throw refusal.apply(setting(wanted) + " of the node at " + second.http() + " takes " + wanted.range() + ", and "
+                + setting(taken) + " of the node at " + first.http() + " takes " + taken.range() + " on the same host"
+                + (next.isPresent() ? "; " + setting(wanted.at(next.getAsInt())) + " would do" : ""));
     }
 }

@@ -68,7 +68,7 @@ final class TopologyReader {
                 return connector;
             }
         }
-        throw at(node, "connector must be layerwise or pull, not " + word);
+        throw at(node, "connector must be layerwise, llmdatadist or pull, not " + word);
     }
 
     /** A side is a list of nodes, or a mapping with what its nodes have in common. */

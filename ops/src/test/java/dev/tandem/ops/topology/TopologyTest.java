@@ -158,7 +158,7 @@ class TopologyTest {
                 .hasMessageContaining("the nearest is tensor");
         assertThatThrownBy(() -> read(CLUSTER.replace("connector: layerwise", "connector: push")))
                 .hasMessageContaining("line 2")
-                .hasMessageContaining("layerwise or pull");
+                .hasMessageContaining("layerwise, llmdatadist or pull");
         assertThatThrownBy(() -> read(CLUSTER.replace("enforce-eager: true", "enforce-eager: 1")))
                 .hasMessageContaining("true or false");
     }
@@ -175,5 +175,57 @@ class TopologyTest {
         Topology under = read(CLUSTER.replace("model: m", "model: /m")).under(Path.of("/home"), "n");
         assertThat(under.model().checkpoint()).hasToString("/m");
         assertThat(under.prefill().getFirst().settings().checkpoint()).contains(Path.of("/home/elsewhere"));
+    }
+
+    private static final String RANK_TABLE = """
+            model: m
+            connector: llmdatadist
+            gateway: {host: 127.0.0.1, port: 8080}
+            environment: {HCCL_SOCKET_IFNAME: lo}
+            prefill:
+              parallel: {tensor: 4}
+              nodes:
+                - {host: 127.0.0.2, port: 8000, kv-port: 20001, engine-id: 0}
+            decode:
+              parallel: {tensor: 2}
+              nodes:
+                - {host: 127.0.0.3, port: 8000, kv-port: 20001, engine-id: 0}
+            """;
+
+    @Test
+    void shouldTakeEqualEngineIdsAndPortsWhereARankTableFindsPeers() {
+        LaunchPlan plan = LaunchPlan.of(read(RANK_TABLE), Path.of("/t/table.json"));
+        assertThat(plan.rankTable().orElseThrow().words(Path.of("t")))
+                .containsExactly(
+                        "ranktable", "--ips", "127.0.0.2", "127.0.0.3", "--npus-per-node", "4", "--network-card-name",
+                        "lo", "--prefill-device-cnt", "4", "--decode-device-cnt", "2", "--output", "t");
+        assertThat(plan.processes().getLast().variables())
+                .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t/table.json");
+        assertThat(plan.processes().getFirst().words()).doesNotContain("--layerwise");
+        assertThat(plan.rankTable().orElseThrow().plan().problems()).isEmpty();
+    }
+
+    @Test
+    void shouldKeepARankTableThatTheFileNames() {
+        String own = RANK_TABLE.replace("{HCCL", "{DISAGGREGATED_PREFILL_RANK_TABLE_PATH: /own.json, HCCL");
+        assertThat(LaunchPlan.of(read(own), Path.of("/t")).processes().getLast().variables())
+                .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/own.json");
+    }
+
+    @Test
+    void shouldRefuseWhatNoRankTableCouldSay() {
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "127.0.0.2")))
+                .hasMessageContaining("two nodes have the host 127.0.0.2");
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "node-2"))).hasMessageContaining("node-2 is no address");
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("tensor: 2", "tensor: 8")))
+                .hasMessageContaining("127.0.0.2:8000 runs 4 ranks and another 8");
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("connector: llmdatadist", "connector: llmdata")))
+                .hasMessageContaining("layerwise, llmdatadist or pull");
+    }
+
+    @Test
+    void shouldFindPortsThatTheRankTablesSideChannelsTake() {
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.1, port: 8080", "127.0.0.3, port: 5558")))
+                .hasMessageContaining("VLLM_ASCEND_LLMDD_RPC_PORT 5557, 5557-5558");
     }
 }

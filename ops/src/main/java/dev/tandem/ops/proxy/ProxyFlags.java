@@ -1,4 +1,4 @@
-package dev.tandem.cli;
+package dev.tandem.ops.proxy;
 
 import dev.tandem.api.HttpAddress;
 import dev.tandem.gateway.GatewayConfig;
@@ -12,6 +12,7 @@ import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.WholeNumber;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,7 +26,7 @@ import java.util.Set;
  * @param nodeWait how long to wait until one node of each role answers
  * @param notes flags that were accepted and have no effect, each with the reason
  */
-record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> notes) {
+public record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> notes) {
     private static final Map<String, String> HELP = help();
     private static final Map<String, String> SWITCHES = Map.of(
             "layerwise",
@@ -58,7 +59,7 @@ record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> notes) {
         return help;
     }
 
-    static String usage() {
+    public static String usage() {
         var text = new StringBuilder("usage: tandem proxy [flags]\n\n");
         HELP.forEach((name, line) -> text.append(String.format("  --%-26s %s%n", name, line)));
         SWITCHES.forEach((name, line) -> text.append(String.format("  --%-26s %s%n", name, line)));
@@ -70,8 +71,8 @@ record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> notes) {
      *
      * @throws FlagException with all problems
      */
-    static ProxyFlags parse(List<String> words) {
-        Set<String> flags = new java.util.HashSet<>(HELP.keySet());
+    public static ProxyFlags parse(List<String> words) {
+        Set<String> flags = new HashSet<>(HELP.keySet());
         flags.addAll(WITHOUT_EFFECT.keySet());
         var read = new Reading(ProxyWords.read(words, flags, SWITCHES.keySet()));
         var lists = new NodeLists(

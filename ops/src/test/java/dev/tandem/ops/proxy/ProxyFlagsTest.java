@@ -1,4 +1,4 @@
-package dev.tandem.cli;
+package dev.tandem.ops.proxy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

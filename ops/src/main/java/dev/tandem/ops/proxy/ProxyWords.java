@@ -1,4 +1,4 @@
-package dev.tandem.cli;
+package dev.tandem.ops.proxy;
 
 import dev.tandem.node.flags.Nearest;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  * @param values by the flag's full name without its dashes; none for a switch
  * @param problems everything that could not be read
  */
-record ProxyWords(Map<String, List<String>> values, List<String> problems) {
+public record ProxyWords(Map<String, List<String>> values, List<String> problems) {
     /** A flag that has grown onto the value before it, as where a continued line ends without a blank before its backslash. */
     private static final Pattern GLUED = Pattern.compile("(.+?)(--[a-z][a-z_-]*)(=.*)?");
 
@@ -28,7 +28,7 @@ record ProxyWords(Map<String, List<String>> values, List<String> problems) {
      * @param flags that take values
      * @param switches that take none
      */
-    static ProxyWords read(List<String> words, Set<String> flags, Set<String> switches) {
+    public static ProxyWords read(List<String> words, Set<String> flags, Set<String> switches) {
         Optional<String> glued = words.stream()
                 .filter(word -> !word.startsWith("--"))
                 .map(GLUED::matcher)
@@ -81,16 +81,16 @@ record ProxyWords(Map<String, List<String>> values, List<String> problems) {
         }
     }
 
-    boolean has(String name) {
+    public boolean has(String name) {
         return values.containsKey(name);
     }
 
-    List<String> texts(String name, List<String> absent) {
+    public List<String> texts(String name, List<String> absent) {
         return values.getOrDefault(name, absent);
     }
 
     /** The value of a flag that means one; the last where there are several. */
-    String text(String name, String absent) {
+    public String text(String name, String absent) {
         return texts(name, List.of(absent)).getLast();
     }
 }

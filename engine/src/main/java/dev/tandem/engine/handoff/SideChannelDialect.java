@@ -1,0 +1,61 @@
+package dev.tandem.engine.handoff;
+
+import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.kv.KvLayout;
+import dev.tandem.transfer.TransferException;
+import java.util.SortedMap;
+
+/**
+ * How one engine speaks on the side channel: what it asks and says to prefill ranks, and how it answers as one. Payloads only, pure.
+ * {@link VerbDialect} is that of the Mooncake connectors, {@link DataDistDialect} that of LLMDataDistCMgrConnector.
+ */
+sealed interface SideChannelDialect permits VerbDialect, DataDistDialect {
+    /** The dialect of an engine. */
+    static SideChannelDialect of(HandoffConfig config) {
+        return switch (config.peers()) {
+            case Peers.FromTicket ticket -> new VerbDialect(ticket.tpSize());
+            case Peers.FromRankTable ranks -> new DataDistDialect(ranks);
+        };
+    }
+
+    /** What a peer's rank is asked for its memory. */
+    byte[] question(int peerRank);
+
+    /**
+     * What the peer's rank said.
+     *
+     * @throws TransferException CORRUPT when it is no answer, REJECTED when nothing can be read there
+     */
+    PeerMetadata answer(Peer peer, int rank, byte[] payload);
+
+    /**
+     * The messages that end a lease, by the rank that gets them.
+     *
+     * @param lentAs request id that the prefill engine keeps the lease under
+     * @param isOurs whether the prefill engine is one of ours
+     */
+    SortedMap<Integer, byte[]> done(String lentAs, Peer peer, boolean isOurs);
+
+    /** Whether a message that ends a lease was taken. */
+    boolean isTaken(byte[] answer);
+
+    /** What a rank of this engine answers to {@link #question}. */
+    byte[] metadata(PeerMetadata own, HandoffService.Place place);
+
+    /**
+     * What a peer asks or says.
+     *
+     * @throws TransferException CORRUPT when it is no message, REJECTED when it comes from nobody that this engine serves
+     */
+    SideChannelMessage read(byte[] payload);
+
+    /** The answer to a message that ends a lease. */
+    byte[] taken();
+
+    /**
+     * How many such messages end a lease of this engine, where they do not say it themselves.
+     *
+     * @param layout of any of its ranks
+     */
+    DoneRule doneRule(KvLayout layout, int ranks);
+}

@@ -1,0 +1,92 @@
+package dev.tandem.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tandem.node.flags.FlagException;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class CheckCommandTest {
+    @TempDir
+    private Path folder;
+
+    private Path topology(int kvPort) throws IOException {
+        Path file = folder.resolve("one.yaml");
+        Files.writeString(file, """
+                model: models/tandem-fable
+                gateway: {host: 127.0.23.41, port: 0}
+                prefill: [{host: 127.0.23.42, port: 0, kv-port: %d}]
+                decode: [{host: 127.0.23.43, port: 0, kv-port: 23831}]
+                flags: {kv-cache-memory-bytes: 64MiB}
+                """.formatted(kvPort));
+        return file;
+    }
+
+    private static int run(String... words) {
+        return Main.run(List.of(words));
+    }
+
+    @Test
+    void shouldEndWithZeroWhenAllIsWell() {
+        assertThat(run("check", "--device", "cpu")).isEqualTo(Exit.WELL);
+    }
+
+    @Test
+    void shouldEndWithOneWhenAPortIsTakenOrAFileIsWrong() throws IOException {
+        assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString())).isEqualTo(Exit.FAILED);
+        try (var owner = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.42"))) {
+            Path file = topology(owner.getLocalPort());
+            assertThat(run("check", file.toString(), "--device", "cpu", "--json")).isEqualTo(Exit.FAILED);
+        }
+    }
+
+    @Test
+    void shouldEndWithTwoWhenTheWordsAreWrong() {
+        assertThat(run("check", "--peers", "127.0.23.44")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--devices", "none")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "t.yaml", "--", "model")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--device", "a9")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--ranktable", "/nowhere", "--peers", "127.0.23.44", "127.0.23.45", "--local-ip",
+                "127.0.23.44", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
+    }
+
+    @Test
+    void shouldCheckAllNodesOfThisMachineFromOnePlace() throws IOException {
+        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--ssh", "--ports", "23832-23834", "--device",
+                "cpu", "--meet-port", "23835")).isEqualTo(Exit.WELL);
+    }
+
+    @Test
+    void shouldNameTheNearestFlag() {
+        assertThatThrownBy(() -> CheckOptions.of(List.of("--peer", "10.0.0.1")))
+                .isInstanceOf(FlagException.class)
+                .hasMessageContaining("unknown flag --peer; the nearest is --peers");
+        assertThatThrownBy(() -> CheckOptions.of(List.of("--json", "--json"))).hasMessageContaining("given twice");
+        assertThatThrownBy(() -> CheckOptions.of(List.of("a.yaml", "b.yaml"))).hasMessageContaining("one topology");
+        assertThatThrownBy(() -> CheckOptions.of(List.of("--"))).hasMessageContaining("words of serve are missing");
+    }
+
+    @Test
+    void shouldReadListsSwitchesAndTheWordsOfServe() {
+        CheckOptions options = CheckOptions.of(List.of(
+                "t.yaml", "--peers", "10.0.0.1", "10.0.0.2", "--ssh", "root@", "--meet_port", "9", "--json", "--",
+                "model", "--port", "1"));
+        assertThat(options.positional()).contains("t.yaml");
+        assertThat(options.list("peers")).containsExactly("10.0.0.1", "10.0.0.2");
+        assertThat(options.text("ssh")).contains("root@");
+        assertThat(options.whole("meet-port", 1, 65_535, 0)).isEqualTo(9);
+        assertThat(options.has("json")).isTrue();
+        assertThat(options.serve()).containsExactly("model", "--port", "1");
+        assertThat(CheckOptions.of(List.of("--ssh", "--json")).text("ssh")).isEmpty();
+    }
+}
