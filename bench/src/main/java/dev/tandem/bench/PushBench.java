@@ -62,8 +62,8 @@ public final class PushBench implements AutoCloseable {
         volatile Consumer<Invitation> metaserver = invitation -> {};
 
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
-            prefillHub = HandoffHub.start(
-                    new HandoffHub.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond), connector);
+            prefillHub =
+                    HandoffHub.start(new HandoffHub.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond), connector);
             decodeHub = HandoffHub.start(
                     new HandoffHub.Setup(
                             "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond),

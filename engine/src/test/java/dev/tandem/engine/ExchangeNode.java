@@ -155,7 +155,8 @@ final class ExchangeNode implements AutoCloseable {
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String name = peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String name =
+                peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,

@@ -146,8 +146,7 @@ final class DecoderParts {
             throw new IllegalStateException(config.architecture() + " with " + config.attention());
         }
         HeadShards heads = HeadShards.of(context.rank(), attention);
-        var rotary = new RotaryEmbedding(
-                context, tables.of(inverseFrequencies(attention), limits.maxModelLength(), 1));
+        var rotary = new RotaryEmbedding(context, tables.of(inverseFrequencies(attention), limits.maxModelLength(), 1));
         AttentionScratch scratch = AttentionScratch.of(context.rank(), limits.maxRows(), heads);
         return stacked(
                 layer -> new GroupedQueryAttention(

@@ -10,7 +10,8 @@ class RotaryTablesTest {
     @Test
     void shouldMakeOneTableForAllRanks() {
         RotaryTable first = tables.of(new double[] {1, 0.1}, 10, 2);
-        assertThat(first.cosines()).isEqualTo(RotaryTable.of(new double[] {1, 0.1}, 10, 2).cosines());
+        assertThat(first.cosines())
+                .isEqualTo(RotaryTable.of(new double[] {1, 0.1}, 10, 2).cosines());
         assertThat(tables.of(new double[] {1, 0.1}, 10, 2)).isSameAs(first);
     }
 

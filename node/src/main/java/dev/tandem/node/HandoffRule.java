@@ -83,9 +83,15 @@ record HandoffRule(Optional<KvTransferConfig> config, MetaserverRule metaservers
     void requireSizes(HandoffRole asked) {
         switch (asked) {
             case HandoffRole.Fetch fetch ->
-                requireSize(fetch.ticket(), "prefill", config.flatMap(known -> known.expected().prefill()));
+                requireSize(
+                        fetch.ticket(),
+                        "prefill",
+                        config.flatMap(known -> known.expected().prefill()));
             case HandoffRole.Push push ->
-                requireSize(push.target(), "decode", config.flatMap(known -> known.expected().decode()));
+                requireSize(
+                        push.target(),
+                        "decode",
+                        config.flatMap(known -> known.expected().decode()));
             case HandoffRole.None none -> {}
             case HandoffRole.Lend lend -> {}
             case HandoffRole.Receive receive -> {}

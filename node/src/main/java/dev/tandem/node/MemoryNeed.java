@@ -43,7 +43,9 @@ public record MemoryNeed(Path checkpoint, long weightBytes, Kv kv) {
             int ranks = config.flags().parallel().localRanks();
             return new MemoryNeed(
                     path,
-                    checkpoint.files().values().stream().mapToLong(Long::longValue).sum(),
+                    checkpoint.files().values().stream()
+                            .mapToLong(Long::longValue)
+                            .sum(),
                     new Kv(
                             layout.blockBytes() * plan.blocks() * ranks,
                             ranks,

@@ -51,7 +51,8 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         Parallel.Head head = flags.parallel().head();
         if (flags.parallel().isMeetingPoint()
                 && flags.parallel().hasRemoteRanks()
-                && head.address().equals(announced) && ports.contains(head.rpcPort())) {
+                && head.address().equals(announced)
+                && ports.contains(head.rpcPort())) {
             throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
     }

@@ -186,8 +186,7 @@ public record NodeEnvironment(
         return Optional.empty();
     }
 
-    private static DataDist dataDist(
-            Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
+    private static DataDist dataDist(Map<String, String> variables, Optional<Machine> machine, List<String> problems) {
         String ip = "VLLM_ASCEND_LLMDD_RPC_IP";
         Optional<String> host = text(variables, ip);
         machine.ifPresent(here -> host.filter(address -> !WILDCARDS.contains(address) && !here.hasAddress(address))

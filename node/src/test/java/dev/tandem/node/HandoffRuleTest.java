@@ -3,9 +3,9 @@ package dev.tandem.node;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.StrictJson;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.CompletionRequest;
-import dev.tandem.api.StrictJson;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.node.flags.ServeFlags;
 import java.nio.charset.StandardCharsets;
@@ -13,8 +13,9 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class HandoffRuleTest {
-    private static final String TICKET = "\"remote_block_ids\":[1],\"remote_engine_id\":\"0\",\"remote_host\":\"127.0.0.1\","
-            + "\"remote_port\":30000";
+    private static final String TICKET =
+            "\"remote_block_ids\":[1],\"remote_engine_id\":\"0\",\"remote_host\":\"127.0.0.1\","
+                    + "\"remote_port\":30000";
 
     @Test
     void shouldRefuseAPeerOfAnotherSizeThanTheExtraConfigSays() {
@@ -53,8 +54,7 @@ class HandoffRuleTest {
                 "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + role + "\",\"kv_connector_extra_config\":"
                         + "{\"prefill\":{\"dp_size\":1,\"tp_size\":8},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}"));
         String body = "{\"model\":\"m\",\"prompt\":\"p\",\"kv_transfer_params\":{" + params + "}}";
-        CompletionRequest request =
-                CompletionRequest.read(StrictJson.object(body.getBytes(StandardCharsets.UTF_8)));
+        CompletionRequest request = CompletionRequest.read(StrictJson.object(body.getBytes(StandardCharsets.UTF_8)));
         return new HandoffRule(flags.kvTransfer(), new MetaserverRule(List.of()))
                 .of(request.generation(), 1, "127.0.0.1");
     }

@@ -58,6 +58,7 @@ final class CheckCommand implements Main.Verb {
     private static final int MAX_PARALLEL = 64;
     /** Deadlines that a remote check may take, besides one for each round of reading. */
     private static final long REMOTE_PATIENCE = 12;
+
     private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::");
 
     @Override
@@ -260,9 +261,10 @@ final class CheckCommand implements Main.Verb {
                 try {
                     RankTable table = RankTable.read(Path.of(file));
                     for (Side side : Side.values()) {
-                        table.devices(side).forEach(device -> addresses
-                                .computeIfAbsent(device.serverId(), unused -> new TreeMap<>())
-                                .put(device.deviceId(), device.deviceIp()));
+                        table.devices(side)
+                                .forEach(device -> addresses
+                                        .computeIfAbsent(device.serverId(), unused -> new TreeMap<>())
+                                        .put(device.deviceId(), device.deviceIp()));
                     }
                 } catch (RankTableException e) {
                     throw new FlagException("--ranktable: " + e.getMessage());
@@ -312,7 +314,8 @@ final class CheckCommand implements Main.Verb {
             }
             var nodes = new ArrayList<CheckedNode>();
             try (ExecutorService threads = Executors.newFixedThreadPool(
-                    calls.size(), Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
+                    calls.size(),
+                    Thread.ofPlatform().daemon().name("check-node-", 0).factory())) {
                 for (Future<List<CheckedNode>> future : threads.invokeAll(calls)) {
                     nodes.addAll(future.get());
                 }

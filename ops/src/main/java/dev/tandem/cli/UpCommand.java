@@ -122,7 +122,8 @@ final class UpCommand implements Main.Verb {
         }
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(options.isJson(), isTerminal());
-        Cluster cluster = Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
+        Cluster cluster =
+                Cluster.start(withRankTable(topology, plan, folder, display), runtime(home), folder, Map.of());
         Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();

@@ -118,8 +118,7 @@ final class VerifyCommand implements Main.Verb {
         try {
             int seconds = Integer.parseInt(text);
             if (seconds >= 1 && seconds <= MOST_SECONDS) {
-                return new Verification.Limits(
-                        Duration.ofSeconds(seconds), Verification.Limits.DEFAULT.blocks());
+                return new Verification.Limits(Duration.ofSeconds(seconds), Verification.Limits.DEFAULT.blocks());
             }
         } catch (NumberFormatException e) {
             throw new FlagException("--deadline must be a whole number of seconds, not " + text);

@@ -40,10 +40,12 @@ class CheckCommandTest {
 
     @Test
     void shouldEndWithOneWhenAPortIsTakenOrAFileIsWrong() throws IOException {
-        assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString())).isEqualTo(Exit.FAILED);
+        assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString()))
+                .isEqualTo(Exit.FAILED);
         try (var owner = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.42"))) {
             Path file = topology(owner.getLocalPort());
-            assertThat(run("check", file.toString(), "--device", "cpu", "--json")).isEqualTo(Exit.FAILED);
+            assertThat(run("check", file.toString(), "--device", "cpu", "--json"))
+                    .isEqualTo(Exit.FAILED);
         }
     }
 
@@ -54,16 +56,39 @@ class CheckCommandTest {
         assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "t.yaml", "--", "model")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "--device", "a9")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--ranktable", "/nowhere", "--peers", "127.0.23.44", "127.0.23.45", "--local-ip",
-                "127.0.23.44", "--device", "cpu")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run(
+                        "check",
+                        "--ranktable",
+                        "/nowhere",
+                        "--peers",
+                        "127.0.23.44",
+                        "127.0.23.45",
+                        "--local-ip",
+                        "127.0.23.44",
+                        "--device",
+                        "cpu"))
+                .isEqualTo(Exit.WRONG_WORDS);
     }
 
     @Test
     void shouldCheckAllNodesOfThisMachineFromOnePlace() throws IOException {
-        assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--ssh", "--ports", "23832-23834", "--device",
-                "cpu", "--meet-port", "23835")).isEqualTo(Exit.WELL);
+        assertThat(run(
+                        "check",
+                        "--peers",
+                        "127.0.23.44",
+                        "127.0.23.45",
+                        "--ssh",
+                        "--ports",
+                        "23832-23834",
+                        "--device",
+                        "cpu",
+                        "--meet-port",
+                        "23835"))
+                .isEqualTo(Exit.WELL);
     }
 
     @Test
@@ -79,8 +104,19 @@ class CheckCommandTest {
     @Test
     void shouldReadListsSwitchesAndTheWordsOfServe() {
         CheckOptions options = CheckOptions.of(List.of(
-                "t.yaml", "--peers", "10.0.0.1", "10.0.0.2", "--ssh", "root@", "--meet_port", "9", "--json", "--",
-                "model", "--port", "1"));
+                "t.yaml",
+                "--peers",
+                "10.0.0.1",
+                "10.0.0.2",
+                "--ssh",
+                "root@",
+                "--meet_port",
+                "9",
+                "--json",
+                "--",
+                "model",
+                "--port",
+                "1"));
         assertThat(options.positional()).contains("t.yaml");
         assertThat(options.list("peers")).containsExactly("10.0.0.1", "10.0.0.2");
         assertThat(options.text("ssh")).contains("root@");

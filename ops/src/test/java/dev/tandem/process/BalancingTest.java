@@ -49,7 +49,12 @@ class BalancingTest {
 
         second.kill();
         assertGoldenTokens(gateway);
-        assertThat(Client.get(first.uri("/health")).body().path("nodes_away").path(0).path("node").asString(""))
+        assertThat(Client.get(first.uri("/health"))
+                        .body()
+                        .path("nodes_away")
+                        .path(0)
+                        .path("node")
+                        .asString(""))
                 .isEqualTo("data-parallel rank 1 on " + OTHER_HOST);
     }
 
@@ -61,7 +66,10 @@ class BalancingTest {
     @Test
     void shouldBalanceOverTheRanksOfEachNode() {
         TandemProcess first = start(
-                "hybrid", HEAD_HOST, List.of(), deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
+                "hybrid",
+                HEAD_HOST,
+                List.of(),
+                deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
         TandemProcess second = start(
                 "hybrid",
                 OTHER_HOST,
@@ -123,8 +131,8 @@ class BalancingTest {
     private static List<String> transfer(String role, String engineId) {
         return List.of(
                 "--kv-transfer-config",
-                "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + role + "\",\"kv_port\":\"%d\",\"engine_id\":\""
-                        + engineId + "\"}");
+                "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + role
+                        + "\",\"kv_port\":\"%d\",\"engine_id\":\"" + engineId + "\"}");
     }
 
     private TandemProcess start(String role, String host, List<String> transfer, List<String> more) {
@@ -174,7 +182,9 @@ class BalancingTest {
         for (int i = 0; i < prompts.size(); i++) {
             Reply reply = replies.get(i).join();
             assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
-            assertThat(reply.tokenIds()).as(prompts.get(i).id()).isEqualTo(prompts.get(i).generated());
+            assertThat(reply.tokenIds())
+                    .as(prompts.get(i).id())
+                    .isEqualTo(prompts.get(i).generated());
         }
     }
 

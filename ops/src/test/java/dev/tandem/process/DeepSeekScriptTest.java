@@ -60,9 +60,7 @@ class DeepSeekScriptTest {
                 flag = word;
                 flags.put(flag, "");
             } else {
-                String value = word.startsWith("{")
-                        ? sorted(word)
-                        : word;
+                String value = word.startsWith("{") ? sorted(word) : word;
                 flags.merge(flag, value, (one, two) -> one + " " + two);
             }
         }
@@ -71,8 +69,10 @@ class DeepSeekScriptTest {
 
     private static String sorted(String json) {
         var entries = new TreeMap<String, String>();
-        JsonMapper.shared().readTree(json).properties().forEach(entry -> entries.put(
-                entry.getKey(), entry.getValue().toString()));
+        JsonMapper.shared()
+                .readTree(json)
+                .properties()
+                .forEach(entry -> entries.put(entry.getKey(), entry.getValue().toString()));
         return entries.toString();
     }
 
@@ -88,8 +88,7 @@ class DeepSeekScriptTest {
                     .containsKey("--kv-transfer-config");
             var variables = new ArrayList<>(printed.variables().entrySet());
             variables.removeIf(variable -> variable.getKey().equals("VLLM_ALLOW_LONG_MAX_MODEL_LEN"));
-            assertThat(variables)
-                    .containsExactlyElementsOf(expected.variables().entrySet());
+            assertThat(variables).containsExactlyElementsOf(expected.variables().entrySet());
         }
     }
 
@@ -106,16 +105,21 @@ class DeepSeekScriptTest {
 
     @Test
     void shouldStartTheProxyOfTheGuideAndAskItsQuestion() {
-        List<String> proxy = guide("load_balance_proxy_server_example.py \\").commands().getFirst().words();
+        List<String> proxy = guide("load_balance_proxy_server_example.py \\")
+                .commands()
+                .getFirst()
+                .words();
         var expected = new ArrayList<>(proxy.subList(2, proxy.size()));
         expected.replaceAll(word -> word.equals("--prefiller-port") ? "--prefiller-ports" : word);
-        assertThat(printed(3).commands().getFirst().words().subList(2, expected.size() + 2)).isEqualTo(expected);
+        assertThat(printed(3).commands().getFirst().words().subList(2, expected.size() + 2))
+                .isEqualTo(expected);
         assertThat(printed(4).commands().getFirst().words())
                 .isEqualTo(guide("curl").commands().getFirst().words());
     }
 
     @Test
     void shouldPrintTheScriptThatIsKept() throws IOException {
-        assertThat(script()).isEqualTo(Files.readString(ROOT.resolve("ops/src/test/resources/scripts/deepseek-1p1d.sh")));
+        assertThat(script())
+                .isEqualTo(Files.readString(ROOT.resolve("ops/src/test/resources/scripts/deepseek-1p1d.sh")));
     }
 }

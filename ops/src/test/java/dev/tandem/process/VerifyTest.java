@@ -39,8 +39,10 @@ class VerifyTest {
                 .start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         var rows = new HashMap<String, JsonNode>();
-        text.lines().map(JsonMapper.shared()::readTree).forEach(row -> rows.put(
-                row.path("check").asString(row.path("event").asString("")), row));
+        text.lines()
+                .map(JsonMapper.shared()::readTree)
+                .forEach(row ->
+                        rows.put(row.path("check").asString(row.path("event").asString("")), row));
         return new Verified(process.waitFor(), rows, text);
     }
 

@@ -48,8 +48,7 @@ final class HandoffWarmUp implements AutoCloseable {
     private HandoffWarmUp(Connector connector, String host) {
         this.connector = connector;
         this.prefillHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
-        this.decodeHub =
-                HandoffHub.startCold(new HandoffHub.Setup(host, this::invite, 0), HandoffLimits.standard());
+        this.decodeHub = HandoffHub.startCold(new HandoffHub.Setup(host, this::invite, 0), HandoffLimits.standard());
     }
 
     /** Plays metaserver and gateway. */
@@ -70,7 +69,8 @@ final class HandoffWarmUp implements AutoCloseable {
      * @throws dev.tandem.engine.request.EngineException UNAVAILABLE when there is no loopback address to do it on
      */
     static int run(Connector connector, Duration budget, BooleanSupplier isUnwanted) throws InterruptedException {
-        try (var warmUp = new HandoffWarmUp(connector, InetAddress.getLoopbackAddress().getHostAddress())) {
+        try (var warmUp =
+                new HandoffWarmUp(connector, InetAddress.getLoopbackAddress().getHostAddress())) {
             return warmUp.exchange(budget.toNanos(), isUnwanted);
         }
     }

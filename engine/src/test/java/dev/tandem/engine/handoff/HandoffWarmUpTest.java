@@ -12,7 +12,8 @@ class HandoffWarmUpTest {
     @ParameterizedTest
     @EnumSource(Connector.class)
     void shouldExchangeWithItselfUntilTheBudgetIsSpent(Connector connector) throws InterruptedException {
-        assertThat(HandoffWarmUp.run(connector, Duration.ofMillis(50), () -> false)).isPositive();
+        assertThat(HandoffWarmUp.run(connector, Duration.ofMillis(50), () -> false))
+                .isPositive();
     }
 
     @ParameterizedTest

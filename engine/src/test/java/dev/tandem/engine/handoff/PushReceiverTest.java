@@ -136,7 +136,9 @@ class PushReceiverTest {
             assertThat(events).extracting(HandoffEvent::requestId).doesNotContain("slow");
             assertThat(receiver.nextDeadlineNs()).isEqualTo(nowNs + LEASE.toNanos());
         }
-        assertThat(directory.ofRequest("silent")).as("ended at its own deadline").isNull();
+        assertThat(directory.ofRequest("silent"))
+                .as("ended at its own deadline")
+                .isNull();
         receiver.done("slow", OptionalInt.of(slow.firstVirtualId()));
         assertThat(poll(nowNs)).singleElement().isInstanceOf(FetchDone.class);
     }

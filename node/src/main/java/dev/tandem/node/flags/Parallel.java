@@ -120,9 +120,10 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
             line.problem("--data-parallel-size-local 0 with --headless leaves nothing to run; give at least 1");
         }
         if (local.equals(Optional.of(0)) && (isHybrid || startRank > 0)) {
-            line.problem("--data-parallel-size-local 0 stands for a head that balances over the ranks of other nodes; it"
-                    + " contradicts "
-                    + (isHybrid ? "--data-parallel-hybrid-lb" : "--data-parallel-start-rank " + startRank));
+            line.problem(
+                    "--data-parallel-size-local 0 stands for a head that balances over the ranks of other nodes; it"
+                            + " contradicts "
+                            + (isHybrid ? "--data-parallel-hybrid-lb" : "--data-parallel-start-rank " + startRank));
         }
         int localSize = local.orElse(size);
         if (startRank + localSize > size) {

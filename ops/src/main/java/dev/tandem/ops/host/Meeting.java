@@ -125,7 +125,8 @@ public final class Meeting implements AutoCloseable {
         values.values().forEach(all::add);
         ObjectNode frame = JsonMapper.shared().createObjectNode().put("round", round);
         frame.set("values", all);
-        connections.forEach((index, connection) -> send(connection, frame, seats.addresses().get(index)));
+        connections.forEach(
+                (index, connection) -> send(connection, frame, seats.addresses().get(index)));
         return List.copyOf(values.values());
     }
 
@@ -206,7 +207,8 @@ public final class Meeting implements AutoCloseable {
             Seats seats, ObjectNode subject, long deadlineNs, Consumer<String> progress)
             throws IOException, InterruptedException {
         InetAddress own = InetAddress.getByName(seats.own());
-        var first = new InetSocketAddress(InetAddress.getByName(seats.addresses().getFirst()), seats.port());
+        var first =
+                new InetSocketAddress(InetAddress.getByName(seats.addresses().getFirst()), seats.port());
         String reason = "no attempt was made";
         for (int attempt = 0; System.nanoTime() < deadlineNs; attempt++) {
             var socket = new Socket();

@@ -61,8 +61,8 @@ public final class LaunchScript {
         shorthand(text, "nic_name", process.variables().get(CARD), spoken);
         shorthand(text, "local_ip", process.variables().get(ADDRESS), spoken);
         for (Map.Entry<String, String> variable : process.variables().entrySet()) {
-            boolean isShort = variable.getKey().endsWith(CARD_SUFFIX)
-                    || variable.getKey().equals(ADDRESS);
+            boolean isShort =
+                    variable.getKey().endsWith(CARD_SUFFIX) || variable.getKey().equals(ADDRESS);
             String value = quoted(variable.getValue());
             text.append("export ")
                     .append(variable.getKey())
@@ -75,8 +75,7 @@ public final class LaunchScript {
     }
 
     /** The guides' two shell variables: what differs from host to host is said once. */
-    private static void shorthand(
-            StringBuilder text, String name, @Nullable String value, Map<String, String> spoken) {
+    private static void shorthand(StringBuilder text, String name, @Nullable String value, Map<String, String> spoken) {
         if (value != null) {
             text.append(name).append('=').append(quoted(value)).append('\n');
             spoken.put(value, "$" + name);

@@ -48,7 +48,9 @@ public record CheckReport(List<CheckedNode> nodes) {
         for (Severity severity : Severity.values()) {
             counts.put(severity, 0L);
         }
-        nodes.stream().flatMap(CheckedNode::findings).forEach(finding -> counts.merge(finding.severity(), 1L, Long::sum));
+        nodes.stream()
+                .flatMap(CheckedNode::findings)
+                .forEach(finding -> counts.merge(finding.severity(), 1L, Long::sum));
         return counts;
     }
 
@@ -137,12 +139,13 @@ public record CheckReport(List<CheckedNode> nodes) {
                     section.table().forEach(row -> row.forEach(rows.addArray()::add));
                     lines.add(line.toString());
                 }
-                section.findings().forEach(finding -> lines.add(place(node, section)
-                        .put("severity", word(finding.severity()))
-                        .put("subject", finding.subject())
-                        .put("found", finding.found())
-                        .put("mend", finding.mend())
-                        .toString()));
+                section.findings()
+                        .forEach(finding -> lines.add(place(node, section)
+                                .put("severity", word(finding.severity()))
+                                .put("subject", finding.subject())
+                                .put("found", finding.found())
+                                .put("mend", finding.mend())
+                                .toString()));
             }
         }
         ObjectNode last = JsonMapper.shared().createObjectNode();
@@ -171,10 +174,11 @@ public record CheckReport(List<CheckedNode> nodes) {
         for (String line : output.lines().limit(MAX_LINES).toList()) {
             Optional<ObjectNode> read = object(line);
             isWhole |= read.filter(it -> it.has("summary")).isPresent();
-            read.filter(it -> it.path("section").isString()).ifPresent(it -> nodes.computeIfAbsent(
-                            it.path("node").asString(""), unused -> new LinkedHashMap<>())
-                    .computeIfAbsent(it.path("section").asString(), unused -> new Parts())
-                    .add(it));
+            read.filter(it -> it.path("section").isString())
+                    .ifPresent(
+                            it -> nodes.computeIfAbsent(it.path("node").asString(""), unused -> new LinkedHashMap<>())
+                                    .computeIfAbsent(it.path("section").asString(), unused -> new Parts())
+                                    .add(it));
         }
         if (!isWhole) {
             return Optional.empty();
@@ -194,7 +198,8 @@ public record CheckReport(List<CheckedNode> nodes) {
                     ? Optional.of(object)
                     : Optional.empty();
         } catch (JacksonException e) {
-            return Optional.empty(); // a greeting of the other machine's shell, which no reader can tell from a broken line
+            return Optional
+                    .empty(); // a greeting of the other machine's shell, which no reader can tell from a broken line
         }
     }
 

@@ -53,14 +53,15 @@ final class TopologyChecks {
 
     /** The setting that numbers the ports, in the file's words. */
     private static String setting(PortPlan ports) {
-        return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port") + " "
-                + ports.kvPort();
+        return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port")
+                + " " + ports.kvPort();
     }
 
     /** A rank table knows nodes by address and has one number of devices for all, but for the last. */
     private static void refuseUnfitForRankTable(List<NodeSpec> nodes, Function<String, TopologyException> refusal) {
         String connector = "connector llmdatadist: ";
-        int most = nodes.stream().mapToInt(node -> node.ranks().localRanks()).max().orElse(0);
+        int most =
+                nodes.stream().mapToInt(node -> node.ranks().localRanks()).max().orElse(0);
         var hosts = new HashSet<String>();
         for (int i = 0; i < nodes.size(); i++) {
             NodeSpec node = nodes.get(i);
@@ -107,8 +108,8 @@ final class TopologyChecks {
             owners.forEach((endpoint, owner) -> {
                 PortPlan ports = ports(topology.connector(), node);
                 if (endpoint.host().equals(node.http().host()) && ports.contains(endpoint.port())) {
-                    throw refusal.apply(owner + ", " + endpoint + ", lies in the side channel of " + setting(ports) + ", "
-                            + ports.range());
+                    throw refusal.apply(owner + ", " + endpoint + ", lies in the side channel of " + setting(ports)
+                            + ", " + ports.range());
                 }
             });
         }

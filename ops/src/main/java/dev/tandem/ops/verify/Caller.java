@@ -89,8 +89,8 @@ final class Caller implements AutoCloseable {
         return switch (cause) {
             case HttpTimeoutException late ->
                 target.authority() + " takes no connection within " + CONNECT_LIMIT.toSeconds() + " s";
-            case ConnectException refused when refused.getCause() instanceof UnresolvedAddressException ->
-                target.authority() + " is no known host";
+            case ConnectException refused
+            when refused.getCause() instanceof UnresolvedAddressException -> target.authority() + " is no known host";
             case ConnectException refused -> {
                 String message = refused.getMessage();
                 yield target.authority() + " takes no connections: "

@@ -58,7 +58,8 @@ record ClusterView(boolean isNode, Optional<String> path, List<ClusterNode> node
 
     private static void add(List<ClusterNode> nodes, ClusterNode node) {
         boolean isKnown = nodes.stream()
-                .anyMatch(known -> known.target().authority().equals(node.target().authority()));
+                .anyMatch(
+                        known -> known.target().authority().equals(node.target().authority()));
         if (!isKnown) {
             nodes.add(node);
         }
@@ -90,6 +91,8 @@ record ClusterView(boolean isNode, Optional<String> path, List<ClusterNode> node
 
     /** Nodes that may hold blocks of a prompt that another one decodes, and a node that does everything itself. */
     List<ClusterNode> lending() {
-        return nodes.stream().filter(node -> isNode || node.role() != Role.DECODE).toList();
+        return nodes.stream()
+                .filter(node -> isNode || node.role() != Role.DECODE)
+                .toList();
     }
 }

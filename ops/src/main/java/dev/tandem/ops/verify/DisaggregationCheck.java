@@ -49,8 +49,8 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
             return Row.failed(
                     Check.DISAGGREGATION,
                     "the decode node computed the prompt itself: "
-                            + tandem.path("recompute_reason").asString(answer.disaggregated()
-                                    .orElse("it does not say why")));
+                            + tandem.path("recompute_reason")
+                                    .asString(answer.disaggregated().orElse("it does not say why")));
         }
         long bytes = tandem.path("handoff_bytes").asLong(0);
         double millis = tandem.path("handoff_ms").asDouble(0);
@@ -99,8 +99,8 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
         if (computed.isPresent() && !hasComputed) {
             return Row.failed(
                     Check.DISAGGREGATION,
-                    "no prefill node has computed the prompt: of " + answer.promptTokens() + " tokens their metrics show "
-                            + Math.round(computed.getAsDouble()));
+                    "no prefill node has computed the prompt: of " + answer.promptTokens()
+                            + " tokens their metrics show " + Math.round(computed.getAsDouble()));
         }
         if (computed.isPresent()) {
             return Row.ok(

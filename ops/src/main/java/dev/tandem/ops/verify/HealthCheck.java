@@ -43,7 +43,8 @@ final class HealthCheck {
     private static List<String> faults(JsonNode health, JsonNode healthcheck) {
         var faults = new ArrayList<String>();
         for (JsonNode node : healthcheck.path("left_out")) {
-            faults.add(node.path("role").asString("") + " node " + node.path("node").asString("") + " is "
+            faults.add(node.path("role").asString("") + " node "
+                    + node.path("node").asString("") + " is "
                     + node.path("state").asString("left out") + ": "
                     + node.path("cause").asString("no cause is told"));
         }

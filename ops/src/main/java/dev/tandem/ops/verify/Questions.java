@@ -67,8 +67,7 @@ record Questions(String model, String prompt) {
 
     /** Whole characters in so many chars: a surrogate pair is not cut. */
     private static int cut(StringBuilder text, int chars) {
-        return text.codePointCount(
-                0, Character.isHighSurrogate(text.charAt(chars - 1)) ? chars - 1 : chars);
+        return text.codePointCount(0, Character.isHighSurrogate(text.charAt(chars - 1)) ? chars - 1 : chars);
     }
 
     private static ObjectNode streamed(ObjectNode body) {

@@ -65,7 +65,8 @@ record Reply(int status, Map<String, String> headers, List<Line> lines, Optional
             return failure.get();
         }
         JsonNode body = json();
-        String message = body.path("error").path("message").asString(body.path("message").asString(text()));
+        String message =
+                body.path("error").path("message").asString(body.path("message").asString(text()));
         String shown = message.length() > MOST_SHOWN ? message.substring(0, MOST_SHOWN) + "…" : message;
         return "status " + status + (shown.isBlank() ? "" : ": " + shown.strip());
     }

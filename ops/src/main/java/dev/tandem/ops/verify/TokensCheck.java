@@ -73,8 +73,9 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
         if (!hasIds && !disaggregated.output().text().equals(alone.output().text())) {
             return Row.failed(
                     Check.TOKENS,
-                    "the texts differ (token ids are not told): \"" + disaggregated.output().text()
-                            + "\" disaggregated, \"" + alone.output().text() + "\" by the " + node + " alone");
+                    "the texts differ (token ids are not told): \""
+                            + disaggregated.output().text() + "\" disaggregated, \""
+                            + alone.output().text() + "\" by the " + node + " alone");
         }
         return Row.ok(
                 Check.TOKENS,

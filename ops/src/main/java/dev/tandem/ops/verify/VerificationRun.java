@@ -54,7 +54,8 @@ final class VerificationRun {
             add(Row.failed(Check.STREAM, "there is no name to ask for; give one with --model"));
             return rest("there is no name to ask for", NO_ANSWER);
         }
-        var questions = new Questions(model.get().name(), verification.question().prompt());
+        var questions =
+                new Questions(model.get().name(), verification.question().prompt());
         Answer streamed = stream(questions);
         add(completion(questions, streamed));
         add(chat(questions));
@@ -62,7 +63,8 @@ final class VerificationRun {
         handoff(questions.unique("[" + UUID.randomUUID() + "]", model.get().maxLength()), view);
         var lenders = new LinkedHashMap<>(before);
         lenders.keySet().retainAll(view.lending());
-        add(new BlocksCheck(lenders).await(caller, verification.limits().blocks().toNanos()));
+        add(new BlocksCheck(lenders)
+                .await(caller, verification.limits().blocks().toNanos()));
         return new Report(rows, streamed);
     }
 
@@ -110,8 +112,8 @@ final class VerificationRun {
         var models = new ArrayList<Model>();
         for (JsonNode card : page.json().path("data")) {
             int length = card.path("max_model_len").asInt(0);
-            models.add(new Model(
-                    card.path("id").asString(""), length > 0 ? OptionalInt.of(length) : OptionalInt.empty()));
+            models.add(
+                    new Model(card.path("id").asString(""), length > 0 ? OptionalInt.of(length) : OptionalInt.empty()));
         }
         List<String> names = models.stream().map(Model::name).toList();
         Optional<Model> chosen = models.stream()
@@ -135,11 +137,13 @@ final class VerificationRun {
     }
 
     private Answer stream(Questions questions) throws InterruptedException {
-        Answer answer =
-                AnswerReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
+        Answer answer = AnswerReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
         add(answer.problem()
                 .map(problem -> Row.failed(Check.STREAM, problem))
-                .orElseGet(() -> Row.ok(Check.STREAM, figure(answer), Map.of("answer", answer.output().text()))));
+                .orElseGet(() -> Row.ok(
+                        Check.STREAM,
+                        figure(answer),
+                        Map.of("answer", answer.output().text()))));
         return answer;
     }
 
@@ -192,7 +196,8 @@ final class VerificationRun {
         Map<ClusterNode, MetricsSample> before = samples(view.nodes());
         Answer answer = AnswerReader.whole(caller.post(target, Questions.COMPLETIONS, question));
         if (answer.problem().isPresent()) {
-            String problem = "a prompt that no cache has was not answered: " + answer.problem().get();
+            String problem = "a prompt that no cache has was not answered: "
+                    + answer.problem().get();
             add(Row.failed(Check.DISAGGREGATION, problem));
             add(Row.notSeen(Check.TOKENS, problem));
             return;
@@ -203,7 +208,8 @@ final class VerificationRun {
             var prefill = new ArrayList<Grown>();
             var decode = new ArrayList<Grown>();
             for (ClusterNode node : view.nodes()) {
-                var grown = new Grown(before.getOrDefault(node, MetricsSample.NONE), ClusterView.sample(caller, node.target()));
+                var grown = new Grown(
+                        before.getOrDefault(node, MetricsSample.NONE), ClusterView.sample(caller, node.target()));
                 (node.isPrefill() ? prefill : decode).add(grown);
             }
             add(new DisaggregationCheck(answer, view.path(), prefill, decode).judge());

@@ -47,8 +47,7 @@ class MeetingTest {
     private <T> CompletableFuture<T> node(int index, ObjectNode subject, Duration limit, Function<Meeting, T> work) {
         return CompletableFuture.supplyAsync(
                 () -> {
-                    try (Meeting meeting =
-                            Meeting.open(new Seats(THREE, index, port), subject, limit, unused -> {})) {
+                    try (Meeting meeting = Meeting.open(new Seats(THREE, index, port), subject, limit, unused -> {})) {
                         return work.apply(meeting);
                     } catch (InterruptedException e) {
                         throw new IllegalStateException(e);
@@ -84,13 +83,15 @@ class MeetingTest {
     void shouldNameThoseThatDoNotCome() {
         var heard = new ConcurrentLinkedQueue<String>();
         CompletableFuture<List<JsonNode>> third = node(2, subject(8), LONG, meeting -> exchange(meeting, "one", 2));
-        assertThatThrownBy(() -> Meeting.open(
-                        new Seats(THREE, 0, port), subject(8), Duration.ofSeconds(2), heard::add))
+        assertThatThrownBy(() -> Meeting.open(new Seats(THREE, 0, port), subject(8), Duration.ofSeconds(2), heard::add))
                 .isInstanceOf(MeetingException.class)
                 .hasMessageContaining("in time: 127.0.23.2")
                 .hasMessageNotContaining("127.0.23.3,");
         assertThat(heard).anyMatch(text -> text.contains("127.0.23.2"));
-        assertThatThrownBy(third::join).isInstanceOf(CompletionException.class).cause().isInstanceOf(MeetingException.class);
+        assertThatThrownBy(third::join)
+                .isInstanceOf(CompletionException.class)
+                .cause()
+                .isInstanceOf(MeetingException.class);
     }
 
     @Test
@@ -106,7 +107,8 @@ class MeetingTest {
     void shouldNotBeHeldUpByStrangers() throws Exception {
         CompletableFuture<List<JsonNode>> first = node(0, subject(8), LONG, meeting -> exchange(meeting, "one", 0));
         var strangers = new ArrayList<Socket>();
-        for (byte[] words : List.of(new byte[0], new byte[] {-1, -1, -1, -1}, "GET / HTTP/1.1\r\n\r\n".getBytes("UTF-8"))) {
+        for (byte[] words :
+                List.of(new byte[0], new byte[] {-1, -1, -1, -1}, "GET / HTTP/1.1\r\n\r\n".getBytes("UTF-8"))) {
             strangers.add(stranger(words));
         }
         CompletableFuture<List<JsonNode>> second = node(1, subject(8), LONG, meeting -> exchange(meeting, "one", 1));

@@ -29,8 +29,8 @@ class ToolTest {
     @Test
     void shouldKillAProgramThatDoesNotEndAndWhatItStarted() throws Exception {
         Path pid = folder.resolve("pid");
-        Tool.Outcome outcome = Tool.run(
-                List.of("sh", "-c", "sleep 300 & echo $! > " + pid + "; wait"), Duration.ofSeconds(2));
+        Tool.Outcome outcome =
+                Tool.run(List.of("sh", "-c", "sleep 300 & echo $! > " + pid + "; wait"), Duration.ofSeconds(2));
         assertThat(outcome).isInstanceOf(Tool.TimedOut.class);
         assertThat(outcome.sentence()).contains("within 2000 ms");
         long child = Long.parseLong(Files.readString(pid).strip());

@@ -42,20 +42,22 @@ class CheckReportTest {
 
     @Test
     void shouldShowGreenAndRedOnATerminal() {
-        assertThat(String.join("\n", report().lines(true))).contains("\u001B[31mERROR\u001B[0m", "\u001B[32mok   \u001B[0m");
+        assertThat(String.join("\n", report().lines(true)))
+                .contains("\u001B[31mERROR\u001B[0m", "\u001B[32mok   \u001B[0m");
     }
 
     @Test
     void shouldWriteAJsonObjectAFindingAndASum() {
-        List<JsonNode> lines = report().json(false).stream()
-                .map(JsonMapper.shared()::readTree)
-                .toList();
+        List<JsonNode> lines =
+                report().json(false).stream().map(JsonMapper.shared()::readTree).toList();
         assertThat(lines).hasSize(4);
         assertThat(lines.get(1).toString())
-                .isEqualTo("{\"node\":\"10.0.0.1\",\"section\":\"4 devices\",\"severity\":\"error\",\"subject\":\"device 3 link\","
-                        + "\"found\":\"DOWN\",\"mend\":\"look at the cable\"}");
+                .isEqualTo(
+                        "{\"node\":\"10.0.0.1\",\"section\":\"4 devices\",\"severity\":\"error\",\"subject\":\"device 3 link\","
+                                + "\"found\":\"DOWN\",\"mend\":\"look at the cable\"}");
         assertThat(lines.getLast().toString())
-                .isEqualTo("{\"summary\":{\"nodes\":1,\"well\":2,\"note\":0,\"warning\":0,\"error\":1},\"is_well\":false}");
+                .isEqualTo(
+                        "{\"summary\":{\"nodes\":1,\"well\":2,\"note\":0,\"warning\":0,\"error\":1},\"is_well\":false}");
     }
 
     @Test
@@ -67,7 +69,8 @@ class CheckReportTest {
     @Test
     void shouldNotTakeHalfAReportForAWholeOne() {
         List<String> lines = report().json(true);
-        assertThat(CheckReport.read(String.join("\n", lines.subList(0, lines.size() - 1)))).isEmpty();
+        assertThat(CheckReport.read(String.join("\n", lines.subList(0, lines.size() - 1))))
+                .isEmpty();
         assertThat(CheckReport.read("")).isEmpty();
     }
 }

@@ -3,10 +3,10 @@ package dev.tandem.ops.ranktable;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.ops.host.RemoteRun;
-import dev.tandem.ops.host.Tool.Ended;
-import dev.tandem.ops.host.Tool.Outcome;
 import dev.tandem.ops.host.RemoteRun.NodeCommand;
 import dev.tandem.ops.host.RemoteRun.Ssh;
+import dev.tandem.ops.host.Tool.Ended;
+import dev.tandem.ops.host.Tool.Outcome;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;

@@ -197,8 +197,20 @@ class TopologyTest {
         LaunchPlan plan = LaunchPlan.of(read(RANK_TABLE), Path.of("/t/table.json"));
         assertThat(plan.rankTable().orElseThrow().words(Path.of("t")))
                 .containsExactly(
-                        "ranktable", "--ips", "127.0.0.2", "127.0.0.3", "--npus-per-node", "4", "--network-card-name",
-                        "lo", "--prefill-device-cnt", "4", "--decode-device-cnt", "2", "--output", "t");
+                        "ranktable",
+                        "--ips",
+                        "127.0.0.2",
+                        "127.0.0.3",
+                        "--npus-per-node",
+                        "4",
+                        "--network-card-name",
+                        "lo",
+                        "--prefill-device-cnt",
+                        "4",
+                        "--decode-device-cnt",
+                        "2",
+                        "--output",
+                        "t");
         assertThat(plan.processes().getLast().variables())
                 .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t/table.json");
         assertThat(plan.processes().getFirst().words()).doesNotContain("--layerwise");
@@ -216,7 +228,8 @@ class TopologyTest {
     void shouldRefuseWhatNoRankTableCouldSay() {
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "127.0.0.2")))
                 .hasMessageContaining("two nodes have the host 127.0.0.2");
-        assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "node-2"))).hasMessageContaining("node-2 is no address");
+        assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "node-2")))
+                .hasMessageContaining("node-2 is no address");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("tensor: 2", "tensor: 8")))
                 .hasMessageContaining("127.0.0.2:8000 runs 4 ranks and another 8");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("connector: llmdatadist", "connector: llmdata")))

@@ -131,7 +131,8 @@ final class ForeignNode implements AutoCloseable {
             send(exchange, 400, "{\"error\":{\"message\":\"you must provide a chat template\",\"code\":400}}");
             return;
         }
-        String prompt = isChat ? body.path("messages").toString() : body.path("prompt").asString("");
+        String prompt =
+                isChat ? body.path("messages").toString() : body.path("prompt").asString("");
         promptTokens.addAndGet(prompt.length());
         synchronized (prompts) {
             if (has(Fault.CACHES_PROMPTS) && !prompts.add(prompt)) {
@@ -148,7 +149,10 @@ final class ForeignNode implements AutoCloseable {
         if (body.path("stream").asBoolean(false)) {
             stream(exchange, prompt, tokens, isChat);
         } else {
-            send(exchange, 200, whole(prompt, tokens, shift, body.path("return_token_ids").asBoolean(false)));
+            send(
+                    exchange,
+                    200,
+                    whole(prompt, tokens, shift, body.path("return_token_ids").asBoolean(false)));
         }
     }
 

@@ -89,7 +89,8 @@ class VerificationTest {
 
     @Test
     void shouldSayWhichTokenIsWrongAfterAHandoff() throws InterruptedException {
-        Report report = verify(gateway(node().port(), node(Fault.WRONG_TOKENS_AFTER_HANDOFF).port()));
+        Report report = verify(
+                gateway(node().port(), node(Fault.WRONG_TOKENS_AFTER_HANDOFF).port()));
         assertThat(report.isWell()).isFalse();
         assertRow(report, Check.TOKENS, Status.FAILED, "from token 3 on");
     }
@@ -99,7 +100,8 @@ class VerificationTest {
         Report well = verify(gateway(node().port(), node(Fault.TELLS_NO_IDS).port()));
         assertRow(well, Check.TOKENS, Status.OK, "the same text");
         Report wrong = verify(gateway(
-                node().port(), node(Fault.TELLS_NO_IDS, Fault.WRONG_TOKENS_AFTER_HANDOFF).port()));
+                node().port(),
+                node(Fault.TELLS_NO_IDS, Fault.WRONG_TOKENS_AFTER_HANDOFF).port()));
         assertRow(wrong, Check.TOKENS, Status.FAILED, "the texts differ");
     }
 
@@ -125,7 +127,8 @@ class VerificationTest {
     @Test
     void shouldNotSeeWhatHasNoPage() throws InterruptedException {
         Report report = verify(gateway(
-                node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port(), node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port()));
+                node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port(),
+                node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port()));
         assertThat(report.isWell()).as(report.rows().toString()).isTrue();
         assertRow(report, Check.CHAT, Status.NOT_SEEN, "no chat template");
         assertRow(report, Check.BLOCKS, Status.NOT_SEEN, "does not tell its KV blocks");

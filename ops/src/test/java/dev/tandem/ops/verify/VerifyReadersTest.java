@@ -50,22 +50,27 @@ class VerifyReadersTest {
         assertThat(answer.problem()).isEmpty();
         assertThat(answer.output().text()).isEqualTo("ab");
         assertThat(answer.times().tokenNs()).containsExactly(3_000_000L, 5_000_000L);
-        assertThat(TimesCheck.judge(answer)).extracting(Row::figure).containsExactly(
-                "3.0 ms", "mean 0.7 ms, longest 2.0 ms, 4 tokens in 2 events");
+        assertThat(TimesCheck.judge(answer))
+                .extracting(Row::figure)
+                .containsExactly("3.0 ms", "mean 0.7 ms, longest 2.0 ms, 4 tokens in 2 events");
     }
 
     @Test
     void shouldSayWhatIsWrongWithAStream() {
-        assertThat(AnswerReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}")).problem())
+        assertThat(AnswerReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}"))
+                        .problem())
                 .contains("the stream ended without data: [DONE]");
-        assertThat(AnswerReader.streamed(reply(200, "data: {nonsense")).problem().orElseThrow())
+        assertThat(AnswerReader.streamed(reply(200, "data: {nonsense"))
+                        .problem()
+                        .orElseThrow())
                 .contains("no JSON");
         assertThat(AnswerReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
                         .problem()
                         .orElseThrow())
                 .contains("gone");
         assertThat(AnswerReader.whole(reply(200, "[]")).problem().orElseThrow()).contains("no choices");
-        assertThat(AnswerReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}")).problem())
+        assertThat(AnswerReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
+                        .problem())
                 .contains("status 503: no node");
         assertThat(AnswerReader.whole(reply(200, "")).problem()).isPresent();
     }
@@ -87,8 +92,8 @@ class VerifyReadersTest {
     }
 
     private static Row disaggregation(String tandem, Map<String, Double> grownOnDecode) {
-        Answer answer = AnswerReader.whole(reply(
-                200, "{\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":9" + tandem + "}}"));
+        Answer answer = AnswerReader.whole(
+                reply(200, "{\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":9" + tandem + "}}"));
         return new DisaggregationCheck(
                         answer,
                         Optional.of("pull"),
@@ -144,7 +149,8 @@ class VerifyReadersTest {
     @Test
     void shouldAskWhatNoCacheHasAndWhatFits() {
         var questions = new Questions("m", "Who are you?");
-        String prompt = questions.unique("[tag]", OptionalInt.of(512)).path("prompt").asString("");
+        String prompt =
+                questions.unique("[tag]", OptionalInt.of(512)).path("prompt").asString("");
         assertThat(prompt).startsWith("[tag] Who are you?").hasSize(128);
         assertThat(questions.unique("[tag]", OptionalInt.of(16)).path("prompt").asString(""))
                 .isEqualTo("[tag]");

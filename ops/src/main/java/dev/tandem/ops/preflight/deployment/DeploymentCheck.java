@@ -41,8 +41,8 @@ public final class DeploymentCheck {
                 return ports(host, planned, listeners.taken());
             }
         } catch (UnknownHostException e) {
-            return List.of(new Finding(
-                    Severity.ERROR, "ports of " + host, "no such host", "name the host by its address"));
+            return List.of(
+                    new Finding(Severity.ERROR, "ports of " + host, "no such host", "name the host by its address"));
         }
     }
 
@@ -60,14 +60,15 @@ public final class DeploymentCheck {
         var findings = new ArrayList<Finding>();
         String subject = "ports of " + host;
         if (taken.isEmpty()) {
-            findings.add(Finding.of(
-                    Severity.WELL, subject, "free: " + PortRanges.text(PlannedPort.numbers(own, host))));
+            findings.add(
+                    Finding.of(Severity.WELL, subject, "free: " + PortRanges.text(PlannedPort.numbers(own, host))));
         }
         taken.forEach((port, reason) -> findings.add(new Finding(
                 Severity.ERROR,
                 "port " + host + ":" + port,
                 reason + "; it is wanted for " + purposes(own, port),
-                "ss -ltnp 'sport = :" + port + "' tells who has it; if it is this deployment itself, it runs already")));
+                "ss -ltnp 'sport = :" + port
+                        + "' tells who has it; if it is this deployment itself, it runs already")));
         ephemeral(own).ifPresent(findings::add);
         return findings;
     }
@@ -115,8 +116,9 @@ public final class DeploymentCheck {
                 kv.put(node.name(), need.kv().bytes());
                 findings.add(Finding.of(Severity.WELL, "memory of " + node.name(), sentence(need)));
             } catch (FlagException e) {
-                e.problems().forEach(problem ->
-                        findings.add(new Finding(Severity.ERROR, "memory of " + node.name(), problem, "mend the flag")));
+                e.problems()
+                        .forEach(problem -> findings.add(
+                                new Finding(Severity.ERROR, "memory of " + node.name(), problem, "mend the flag")));
             } catch (CheckpointException | IOException e) {
                 findings.add(new Finding(
                         Severity.ERROR,
@@ -132,9 +134,11 @@ public final class DeploymentCheck {
     }
 
     private static String sentence(MemoryNeed need) {
-        return Bytes.text(need.weightBytes()) + " of weights; " + Bytes.text(need.kv().bytes()) + " of KV for "
+        return Bytes.text(need.weightBytes()) + " of weights; "
+                + Bytes.text(need.kv().bytes()) + " of KV for "
                 + need.kv().ranks() + (need.kv().ranks() == 1 ? " rank" : " ranks") + ", "
-                + need.kv().bytesPerToken() + " bytes a token, sequences of " + need.kv().maxModelLength();
+                + need.kv().bytesPerToken() + " bytes a token, sequences of "
+                + need.kv().maxModelLength();
     }
 
     private List<Finding> together(long weightBytes, long kvBytes) {
@@ -142,7 +146,9 @@ public final class DeploymentCheck {
         String parts = Bytes.text(weightBytes) + " weights, " + Bytes.text(kvBytes) + " KV";
         findings.add(MachineCheck.fits(files, "memory of all nodes here", weightBytes + kvBytes, parts)
                 .orElseGet(() -> Finding.of(
-                        Severity.NOTE, "memory of all nodes here", parts + "; this system does not tell what is free")));
+                        Severity.NOTE,
+                        "memory of all nodes here",
+                        parts + "; this system does not tell what is free")));
         Path shared = files.root().resolve("dev/shm");
         try {
             FileStore store = Files.getFileStore(shared);

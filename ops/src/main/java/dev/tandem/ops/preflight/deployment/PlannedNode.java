@@ -41,7 +41,11 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
                 NodeEnvironment environment = isHere
                         ? NodeEnvironment.read(process.variables())
                         : NodeEnvironment.readForElsewhere(process.variables());
-                nodes.add(of(process.name(), process.words().subList(1, process.words().size()), environment, machine));
+                nodes.add(of(
+                        process.name(),
+                        process.words().subList(1, process.words().size()),
+                        environment,
+                        machine));
             } catch (FlagException e) {
                 e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));
             }
@@ -63,9 +67,7 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
 
     private static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
         var config = new NodeConfig(
-                ServeFlags.parse(words),
-                environment,
-                Runtime.getRuntime().availableProcessors());
+                ServeFlags.parse(words), environment, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 
@@ -89,8 +91,8 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         String sideChannels = WILDCARDS.contains(config.sideChannelHost()) ? host() : config.sideChannelHost();
         config.ports()
                 .ifPresent(plan -> plan.sideChannels()
-                        .forEach(port ->
-                                ports.add(new PlannedPort(sideChannels, port, name + " side channel of " + plan.owner(port)))));
+                        .forEach(port -> ports.add(
+                                new PlannedPort(sideChannels, port, name + " side channel of " + plan.owner(port)))));
         return ports;
     }
 }

@@ -19,8 +19,24 @@ public final class MachineCheck {
     private static final String UNTOLD = "not told here: only Linux has ";
     /** Features that kernels use or whose absence explains a speed; of x86 and of Arm. */
     private static final List<String> FEATURES = List.of(
-            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8",
-            "amx_bf16", "asimd", "asimddp", "asimdhp", "sve", "sve2", "i8mm", "bf16");
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512_vnni",
+            "avx512_bf16",
+            "avx_vnni",
+            "amx_tile",
+            "amx_int8",
+            "amx_bf16",
+            "asimd",
+            "asimddp",
+            "asimdhp",
+            "sve",
+            "sve2",
+            "i8mm",
+            "bf16");
 
     private final SystemFiles files;
 
@@ -44,8 +60,7 @@ public final class MachineCheck {
 
     private Finding processors() {
         int cores = Runtime.getRuntime().availableProcessors();
-        Optional<String> flags =
-                files.field("proc/cpuinfo", "flags").or(() -> files.field("proc/cpuinfo", "Features"));
+        Optional<String> flags = files.field("proc/cpuinfo", "flags").or(() -> files.field("proc/cpuinfo", "Features"));
         String features = flags.map(text -> {
                     var has = new TreeSet<>(Arrays.asList(text.split("\\s+", -1)));
                     return String.join(
@@ -112,7 +127,9 @@ public final class MachineCheck {
                         Severity.NOTE,
                         "NUMA",
                         "nodes " + nodes
-                                + (nodes.matches("\\d+") ? "" : "; kernel threads are not bound: numactl around serve binds them")))
+                                + (nodes.matches("\\d+")
+                                        ? ""
+                                        : "; kernel threads are not bound: numactl around serve binds them")))
                 .orElseGet(() -> Finding.of(Severity.NOTE, "NUMA", UNTOLD + "/sys/devices/system/node"));
     }
 
@@ -164,7 +181,8 @@ public final class MachineCheck {
         if (available.isEmpty()) {
             return Optional.empty();
         }
-        String found = Bytes.text(needed) + " needed (" + parts + "), " + Bytes.text(available.getAsLong()) + " available";
+        String found =
+                Bytes.text(needed) + " needed (" + parts + "), " + Bytes.text(available.getAsLong()) + " available";
         if (needed > available.getAsLong()) {
             return Optional.of(new Finding(
                     Severity.ERROR,

@@ -33,12 +33,13 @@ public record SystemFiles(Path root) {
 
     /** A line {@code NAME: value}, its value; of several the first. */
     Optional<String> field(String path, String name) {
-        return text(path).flatMap(text -> text.lines()
-                .filter(line -> line.startsWith(name))
-                .map(line -> line.substring(name.length()).strip())
-                .filter(rest -> rest.startsWith(":"))
-                .map(rest -> rest.substring(1).strip())
-                .findFirst());
+        return text(path)
+                .flatMap(text -> text.lines()
+                        .filter(line -> line.startsWith(name))
+                        .map(line -> line.substring(name.length()).strip())
+                        .filter(rest -> rest.startsWith(":"))
+                        .map(rest -> rest.substring(1).strip())
+                        .findFirst());
     }
 
     /** First and last number of a file with two; empty where there is none. */

@@ -58,7 +58,8 @@ public final class NetworkProbe {
         }
         SortedMap<Integer, String> silent = new TreeMap<>();
         try (ExecutorService threads = Executors.newFixedThreadPool(
-                CONNECTS_AT_ONCE, Thread.ofPlatform().daemon().name("check-connect-", 0).factory())) {
+                CONNECTS_AT_ONCE,
+                Thread.ofPlatform().daemon().name("check-connect-", 0).factory())) {
             var asked = new ArrayList<Future<String>>();
             peer.ports().forEach(port -> asked.add(threads.submit(() -> connect(peer, port))));
             for (int i = 0; i < asked.size(); i++) {
@@ -71,14 +72,16 @@ public final class NetworkProbe {
             throw new IllegalStateException("trying a port failed in our own code", e.getCause());
         }
         if (silent.isEmpty()) {
-            return List.of(Finding.of(Severity.WELL, subject, "all " + peer.ports().size() + " answer: "
-                    + PortRanges.text(peer.ports())));
+            return List.of(Finding.of(
+                    Severity.WELL,
+                    subject,
+                    "all " + peer.ports().size() + " answer: " + PortRanges.text(peer.ports())));
         }
         return List.of(new Finding(
                 Severity.ERROR,
                 subject,
-                silent.size() + " of " + peer.ports().size() + " do not answer: "
-                        + PortRanges.text(silent.keySet()) + " (" + silent.get(silent.firstKey()) + ")",
+                silent.size() + " of " + peer.ports().size() + " do not answer: " + PortRanges.text(silent.keySet())
+                        + " (" + silent.get(silent.firstKey()) + ")",
                 FIREWALL));
     }
 
@@ -163,11 +166,13 @@ public final class NetworkProbe {
             List<Buffer> buffers = engine.describe(peer.segment()).buffers();
             if (buffers.isEmpty() || buffers.getFirst().length() != NetworkHost.TARGET_BYTES) {
                 return new Finding(
-                        Severity.ERROR, subject, "its memory is not offered: " + buffers, "run the same version everywhere");
+                        Severity.ERROR,
+                        subject,
+                        "its memory is not offered: " + buffers,
+                        "run the same version everywhere");
             }
             MemorySegment memory = arena.allocate(NetworkHost.TARGET_BYTES, 4096);
-            var batch = new SpanBatch(
-                    memory, new long[] {0, buffers.getFirst().address(), NetworkHost.TARGET_BYTES});
+            var batch = new SpanBatch(memory, new long[] {0, buffers.getFirst().address(), NetworkHost.TARGET_BYTES});
             move(peer, batch); // connects, and is not measured
             return rated(subject, measure(peer, batch));
         } catch (TransferException e) {

@@ -54,16 +54,21 @@ enum HccnQuery {
     /** Reads what the tool wrote when it ended well, and what it wrote besides when it did not. */
     Reading read(int device, String output) {
         Matcher matcher = answer.matcher(output);
-        Optional<String> value =
-                matcher.find() ? Optional.of(matcher.group(1).strip()) : Optional.<String>empty();
+        Optional<String> value = matcher.find() ? Optional.of(matcher.group(1).strip()) : Optional.<String>empty();
         return switch (this) {
             case LLDP ->
                 value.map(Reading::well)
-                        .orElseGet(() -> missing(output, "no switch port is seen", "look at optical module and cable"
-                                + " (hccn_tool -i " + device + " -optical -g) and whether the switch sends LLDP"));
+                        .orElseGet(() -> missing(
+                                output,
+                                "no switch port is seen",
+                                "look at optical module and cable" + " (hccn_tool -i " + device
+                                        + " -optical -g) and whether the switch sends LLDP"));
             case LINK ->
-                value.map(state -> judged(state, state.equals("UP"), "look at optical module, cable and switch port of"
-                                + " device " + device + "; hccn_tool -i " + device + " -link_stat -g tells since when"))
+                value.map(state -> judged(
+                                state,
+                                state.equals("UP"),
+                                "look at optical module, cable and switch port of" + " device " + device
+                                        + "; hccn_tool -i " + device + " -link_stat -g tells since when"))
                         .orElseGet(() -> unreadable(output));
             case NET_HEALTH -> value.map(state -> health(device, state)).orElseGet(() -> unreadable(output));
             case NETDETECT ->
@@ -75,8 +80,10 @@ enum HccnQuery {
             case IP ->
                 value.filter(address -> !address.equals(UNSET))
                         .map(Reading::well)
-                        .orElseGet(() -> missing(output, "the device has no address", "hccn_tool -i " + device
-                                + " -ip -s address ADDRESS netmask MASK gives it one"));
+                        .orElseGet(() -> missing(
+                                output,
+                                "the device has no address",
+                                "hccn_tool -i " + device + " -ip -s address ADDRESS netmask MASK gives it one"));
             case VNIC -> vnic(output, value);
         };
     }
@@ -92,8 +99,9 @@ enum HccnQuery {
             case "Receive timeout", "Unreachable", "Time exceeded" ->
                 "the detected address does not answer: look at address, netmask and gateway of device " + device
                         + " and at the switch";
-            default -> "look at link and cable of device " + device + "; hccn_tool -i " + device
-                    + " -cfg recovery puts the settings of hccn.conf back";
+            default ->
+                "look at link and cable of device " + device + "; hccn_tool -i " + device
+                        + " -cfg recovery puts the settings of hccn.conf back";
         };
         return judged(state, state.equals("Success"), mend);
     }

@@ -49,7 +49,8 @@ public final class NpuAgreement {
         var switches = new TreeMap<String, List<String>>();
         tls.forEach((node, value) -> add(switches, value, node));
         if (switches.size() == 1) {
-            findings.add(Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));
+            findings.add(
+                    Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));
         } else if (switches.size() > 1) {
             findings.add(new Finding(Severity.ERROR, "nodes tls", "the switch differs: " + listed(switches), TLS_MEND));
         }

@@ -101,7 +101,8 @@ public final class NpuCheck {
         for (int device = 0; device < plan.devices(); device++) {
             int id = device;
             queries.forEach(query -> asked.add(() -> ask(plan, query, id)));
-            pods.add(() -> plan.generation() == Generation.A3 ? superPod(plan, chips.getOrDefault(id, SuperPod.usualChip(id)))
+            pods.add(() -> plan.generation() == Generation.A3
+                    ? superPod(plan, chips.getOrDefault(id, SuperPod.usualChip(id)))
                     : Optional.empty());
         }
         List<Reading> readings = all(asked, plan.bounds().parallel());
@@ -150,7 +151,8 @@ public final class NpuCheck {
 
     private static Reading ask(NpuPlan plan, HccnQuery query, int device) throws InterruptedException {
         List<String> words = query.words(device);
-        Outcome outcome = NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
+        Outcome outcome =
+                NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
         return switch (outcome) {
             case Ended ended when ended.status() == 0 -> query.read(device, ended.output());
             case Ended ended -> failed(query, device, ended);
@@ -215,14 +217,14 @@ public final class NpuCheck {
     private static Ping ping(NpuPlan plan, int device, String node, String address) throws InterruptedException {
         String option = plan.generation() == Generation.A2 ? "-ping" : "-hccs_ping";
         List<String> words = List.of("-i", Integer.toString(device), option, "-g", "address", address);
-        Outcome outcome = NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
+        Outcome outcome =
+                NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
         String pair = String.format("device %3d -> %s", device, node);
         if (!(outcome instanceof Ended ended)) {
             return new Ping(pair, address, Optional.empty(), outcome.sentence());
         }
         Optional<PingAnswer> answer = PingAnswer.read(ended.output());
-        String failure = answer.map(
-                        it -> it.isWell() ? "" : it.received() + " of " + it.sent() + " packets came back")
+        String failure = answer.map(it -> it.isWell() ? "" : it.received() + " of " + it.sent() + " packets came back")
                 .orElseGet(() -> "no answer: " + HccnQuery.quoted(ended.output()));
         return new Ping(pair, address, answer.flatMap(PingAnswer::slowestMs), failure);
     }

@@ -46,8 +46,7 @@ public final class NpuReport {
         var findings = new ArrayList<Finding>(notes);
         for (NpuDevice device : devices) {
             String subject = "device " + device.id() + " ";
-            device.readings()
-                    .forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
+            device.readings().forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
             findings.add(device.conf().finding(subject + "hccn.conf"));
             if (generation == NpuPlan.Generation.A3) {
                 findings.add(superPod(device));

@@ -40,8 +40,8 @@ record SuperPod(String sdid, String podId, String serverIndex) {
     }
 
     private static Optional<String> field(String output, String name) {
-        Matcher matcher =
-                Pattern.compile("(?m)^\\s*" + name + "\\s*:\\s*(\\d{1,20})\\s*$").matcher(output);
+        Matcher matcher = Pattern.compile("(?m)^\\s*" + name + "\\s*:\\s*(\\d{1,20})\\s*$")
+                .matcher(output);
         return matcher.find() ? Optional.of(matcher.group(1)) : Optional.empty();
     }
 

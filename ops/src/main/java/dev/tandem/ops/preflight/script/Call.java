@@ -47,7 +47,8 @@ record Call(Program program, Origin origin, List<Word> arguments, ShellCommand c
         while (at + 1 < words.size() && isWrapper(words.get(at).text())) {
             at++;
         }
-        if (at + 1 < words.size() && INTERPRETERS.contains(baseName(words.get(at).text()))) {
+        if (at + 1 < words.size()
+                && INTERPRETERS.contains(baseName(words.get(at).text()))) {
             at++;
         }
         String program = baseName(words.get(at).text());
@@ -119,14 +120,15 @@ record Call(Program program, Origin origin, List<Word> arguments, ShellCommand c
     Place at(String flag, String key) {
         return valueOf(flag)
                 .filter(json -> json.text().contains('"' + key + '"'))
-                .map(json -> command.at(json.line() == 0
-                        ? 0
-                        : json.line()
-                                + (int) json.text()
-                                        .substring(0, json.text().indexOf('"' + key + '"'))
-                                        .chars()
-                                        .filter(each -> each == '\n')
-                                        .count()))
+                .map(json -> command.at(
+                        json.line() == 0
+                                ? 0
+                                : json.line()
+                                        + (int) json.text()
+                                                .substring(0, json.text().indexOf('"' + key + '"'))
+                                                .chars()
+                                                .filter(each -> each == '\n')
+                                                .count()))
                 .orElseGet(() -> at(flag));
     }
 
@@ -151,7 +153,9 @@ record Call(Program program, Origin origin, List<Word> arguments, ShellCommand c
         String connector = "kv-transfer-config";
         if (sentence.startsWith(connector + ": ")) {
             String key = sentence.substring(connector.length() + 2).split(" ", 2)[0];
-            if (valueOf(connector).filter(json -> json.text().contains('"' + key + '"')).isPresent()) {
+            if (valueOf(connector)
+                    .filter(json -> json.text().contains('"' + key + '"'))
+                    .isPresent()) {
                 return at(connector, key);
             }
         }
@@ -163,7 +167,9 @@ record Call(Program program, Origin origin, List<Word> arguments, ShellCommand c
             if (word.startsWith("-") && find(word.replaceFirst("^--?", "")).isPresent()) {
                 return at(word.replaceFirst("^--?", ""));
             }
-            if (word.contains("_") && valueOf(connector).isPresent() && !at(connector, word).equals(at(connector))) {
+            if (word.contains("_")
+                    && valueOf(connector).isPresent()
+                    && !at(connector, word).equals(at(connector))) {
                 return at(connector, word);
             }
         }
@@ -187,7 +193,10 @@ record Call(Program program, Origin origin, List<Word> arguments, ShellCommand c
     }
 
     private static boolean isFlag(String word, String flag) {
-        String name = word.replaceFirst("^-+", "").replaceFirst("[=.][\\s\\S]*$", "").replace('_', '-');
-        return word.startsWith("-") && !flag.isEmpty() && name.equals(flag.replace('_', '-').replaceFirst("^-+", ""));
+        String name =
+                word.replaceFirst("^-+", "").replaceFirst("[=.][\\s\\S]*$", "").replace('_', '-');
+        return word.startsWith("-")
+                && !flag.isEmpty()
+                && name.equals(flag.replace('_', '-').replaceFirst("^-+", ""));
     }
 }

@@ -118,7 +118,8 @@ final class DeploymentReader {
         List<String> starts = block.commands().stream()
                 .filter(words -> words.size() > 1)
                 .map(words -> words.get(0) + " " + words.get(1))
-                .filter(words -> words.matches("(\\S*/)?(vllm|tandem) (serve|proxy)|python3? \\S*load_balance_proxy\\S*"))
+                .filter(words ->
+                        words.matches("(\\S*/)?(vllm|tandem) (serve|proxy)|python3? \\S*load_balance_proxy\\S*"))
                 .toList();
         if (!starts.isEmpty()) {
             findings.warning(

@@ -55,8 +55,7 @@ final class JoinRules {
         }
     }
 
-    private static void headIsMissing(
-            NodeStart node, Deployment deployment, List<NodeStart> heads, Findings findings) {
+    private static void headIsMissing(NodeStart node, Deployment deployment, List<NodeStart> heads, Findings findings) {
         if (!deployment.isWhole() || deployment.nodes().size() < 2) {
             return;
         }
@@ -78,21 +77,41 @@ final class JoinRules {
         ServeFlags ours = node.flags();
         ServeFlags theirs = head.flags();
         var pair = new Pair(head, node, findings);
-        pair.mustEqual("data-parallel-size", theirs.parallel().data().size(), ours.parallel().data().size());
-        pair.mustEqual("tensor-parallel-size", theirs.parallel().tensor(), ours.parallel().tensor());
-        pair.mustEqual("enable-expert-parallel", theirs.parallel().hasExpertParallel(), ours.parallel().hasExpertParallel());
-        pair.mustEqual("dtype", theirs.model().numerics().dtype(), ours.model().numerics().dtype());
-        pair.mustEqual("kv-cache-dtype", theirs.model().numerics().kvCacheDtype(), ours.model().numerics().kvCacheDtype());
+        pair.mustEqual(
+                "data-parallel-size",
+                theirs.parallel().data().size(),
+                ours.parallel().data().size());
+        pair.mustEqual(
+                "tensor-parallel-size",
+                theirs.parallel().tensor(),
+                ours.parallel().tensor());
+        pair.mustEqual(
+                "enable-expert-parallel",
+                theirs.parallel().hasExpertParallel(),
+                ours.parallel().hasExpertParallel());
+        pair.mustEqual(
+                "dtype",
+                theirs.model().numerics().dtype(),
+                ours.model().numerics().dtype());
+        pair.mustEqual(
+                "kv-cache-dtype",
+                theirs.model().numerics().kvCacheDtype(),
+                ours.model().numerics().kvCacheDtype());
         pair.mustEqual("block-size", theirs.cache().blockSize(), ours.cache().blockSize());
-        pair.mustEqual("max-model-len", theirs.model().maxModelLength(), ours.model().maxModelLength());
-        pair.mayDiffer("seed", theirs.model().generation().seed(), ours.model().generation().seed());
+        pair.mustEqual(
+                "max-model-len", theirs.model().maxModelLength(), ours.model().maxModelLength());
+        pair.mayDiffer(
+                "seed",
+                theirs.model().generation().seed(),
+                ours.model().generation().seed());
     }
 
     /** The flags of a head and of a node that joins it. */
     private record Pair(NodeStart head, NodeStart node, Findings findings) {
         void mustEqual(String flag, Object theirs, Object ours) {
             if (!theirs.equals(ours)) {
-                findings.error(node.call().at(flag), sentence(flag, theirs, ours), "make them equal: the head refuses it");
+                findings.error(
+                        node.call().at(flag), sentence(flag, theirs, ours), "make them equal: the head refuses it");
             }
         }
 
@@ -108,7 +127,9 @@ final class JoinRules {
         }
 
         private static String text(Object value) {
-            return value instanceof Optional<?> optional ? optional.map(String::valueOf).orElse("(absent)") : value.toString();
+            return value instanceof Optional<?> optional
+                    ? optional.map(String::valueOf).orElse("(absent)")
+                    : value.toString();
         }
     }
 

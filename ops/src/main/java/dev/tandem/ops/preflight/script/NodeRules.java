@@ -40,8 +40,10 @@ final class NodeRules {
     }
 
     private static void engineId(NodeStart node, Findings findings) {
-        object(node, KV).map(json -> json.path("engine_id")).filter(JsonNode::isNumber).ifPresent(id ->
-                findings.warning(
+        object(node, KV)
+                .map(json -> json.path("engine_id"))
+                .filter(JsonNode::isNumber)
+                .ifPresent(id -> findings.warning(
                         node.call().at(KV, "engine_id"),
                         "engine_id " + id + " is a number; tandem takes it as text, vLLM refuses it",
                         "write \"" + id + "\""));
@@ -64,7 +66,8 @@ final class NodeRules {
         if (!config.get().path("enabled").asBoolean(false) && config.get().size() > 1) {
             findings.warning(
                     node.call().at(ADDITIONAL, TORCHAIR),
-                    TORCHAIR + " has other keys without \"enabled\": true: vllm-ascend refuses to start; tandem takes no"
+                    TORCHAIR
+                            + " has other keys without \"enabled\": true: vllm-ascend refuses to start; tandem takes no"
                             + " notice",
                     "enable it or leave it out");
         }
@@ -76,8 +79,8 @@ final class NodeRules {
         if (node.isPrefill() || longest.isEmpty() || longest.get() <= scheduler.batchedTokens()) {
             return;
         }
-        String sizes = "--max-num-batched-tokens " + scheduler.batchedTokens() + " is below --max-model-len "
-                + longest.get();
+        String sizes =
+                "--max-num-batched-tokens " + scheduler.batchedTokens() + " is below --max-model-len " + longest.get();
         if (scheduler.isPrefillChunked()) {
             findings.note(
                     node.call().at("max-num-batched-tokens"),
@@ -85,7 +88,8 @@ final class NodeRules {
         } else {
             findings.error(
                     node.call().at("max-num-batched-tokens"),
-                    sizes + " and chunked prefill is off: a long prompt that this node must compute itself fits no step",
+                    sizes
+                            + " and chunked prefill is off: a long prompt that this node must compute itself fits no step",
                     "raise it, or leave --no-enable-chunked-prefill out");
         }
     }

@@ -49,7 +49,8 @@ record NodeStart(Call call, NodeConfig config) {
 
     /** The address that others know this node by; empty where the script does not say. */
     Optional<String> host() {
-        return Optional.of(config.announcedHost()).filter(host -> !isWildcard(host) && !call.command().scene().isUnknown(host));
+        return Optional.of(config.announcedHost())
+                .filter(host -> !isWildcard(host) && !call.command().scene().isUnknown(host));
     }
 
     /** The address that HTTP binds. */

@@ -36,7 +36,8 @@ final class PairRules {
             if (other == null || id.isEmpty()) {
                 continue;
             }
-            if (node.isFoundByTicket() || other.isFoundByTicket()) { // by rank table equal ones are right, as the parser notes
+            if (node.isFoundByTicket()
+                    || other.isFoundByTicket()) { // by rank table equal ones are right, as the parser notes
                 findings.error(
                         node.call().at(KV, "engine_id"),
                         "engine_id " + id.get() + " is that of " + other.place()
@@ -52,8 +53,8 @@ final class PairRules {
         if (ours.connector() != theirs.connector()) {
             findings.error(
                     decode.call().at(KV, "kv_connector"),
-                    "this decode node runs " + ours.connector().vllmName() + ", the prefill node of "
-                            + prefill.place() + " " + theirs.connector().vllmName(),
+                    "this decode node runs " + ours.connector().vllmName() + ", the prefill node of " + prefill.place()
+                            + " " + theirs.connector().vllmName(),
                     "give both sides the same kv_connector");
         }
     }
@@ -88,8 +89,9 @@ final class PairRules {
     // ---- what all nodes of a model have in common
 
     private static void likeTheFirst(Deployment deployment, Findings findings) {
-        List<NodeStart> nodes =
-                deployment.nodes().stream().filter(node -> node.handoff().isPresent()).toList();
+        List<NodeStart> nodes = deployment.nodes().stream()
+                .filter(node -> node.handoff().isPresent())
+                .toList();
         for (int i = 1; i < nodes.size(); i++) {
             names(nodes.getFirst(), nodes.get(i), findings);
             models(nodes.getFirst(), nodes.get(i), findings);
@@ -125,10 +127,28 @@ final class PairRules {
                             + first.place() + ": whether they are one, their fingerprints say when nodes meet");
         }
         differ("max-model-len", node, ours.maxModelLength(), first, theirs.maxModelLength(), findings);
-        differ("quantization", node, ours.numerics().quantization(), first, theirs.numerics().quantization(), findings);
+        differ(
+                "quantization",
+                node,
+                ours.numerics().quantization(),
+                first,
+                theirs.numerics().quantization(),
+                findings);
         differ("dtype", node, ours.numerics().dtype(), first, theirs.numerics().dtype(), findings);
-        differ("kv-cache-dtype", node, ours.numerics().kvCacheDtype(), first, theirs.numerics().kvCacheDtype(), findings);
-        differ("seed", node, ours.generation().seed(), first, theirs.generation().seed(), findings);
+        differ(
+                "kv-cache-dtype",
+                node,
+                ours.numerics().kvCacheDtype(),
+                first,
+                theirs.numerics().kvCacheDtype(),
+                findings);
+        differ(
+                "seed",
+                node,
+                ours.generation().seed(),
+                first,
+                theirs.generation().seed(),
+                findings);
     }
 
     private static void differ(
@@ -142,7 +162,9 @@ final class PairRules {
     }
 
     private static String text(Object value) {
-        return value instanceof Optional<?> optional ? optional.map(String::valueOf).orElse("absent") : value.toString();
+        return value instanceof Optional<?> optional
+                ? optional.map(String::valueOf).orElse("absent")
+                : value.toString();
     }
 
     // ---- what may differ between the sides
@@ -165,8 +187,8 @@ final class PairRules {
             if (Double.compare(ours.utilization(), theirs.utilization()) != 0) {
                 findings.note(
                         decode.call().at("gpu-memory-utilization"),
-                        "--gpu-memory-utilization is " + ours.utilization() + " here and " + theirs.utilization() + " in "
-                                + prefill.place());
+                        "--gpu-memory-utilization is " + ours.utilization() + " here and " + theirs.utilization()
+                                + " in " + prefill.place());
             }
         }
     }

@@ -24,10 +24,12 @@ final class PortRules {
         }
         for (ProxyStart proxy : deployment.proxies()) {
             Listener own = listener(proxy);
-            before.stream().filter(own::clashesWith).forEach(other -> findings.error(
-                    proxy.call().at("port"),
-                    own + " clashes with " + other + " of " + other.place() + " on the same machine",
-                    "give the gateway another --port"));
+            before.stream()
+                    .filter(own::clashesWith)
+                    .forEach(other -> findings.error(
+                            proxy.call().at("port"),
+                            own + " clashes with " + other + " of " + other.place() + " on the same machine",
+                            "give the gateway another --port"));
             before.add(own);
         }
         equalMeetingPlaces(deployment, findings);
@@ -47,15 +49,16 @@ final class PortRules {
         return switch (own.what()) {
             case SIDE_CHANNEL -> {
                 PortPlan plan = node.config().ports().orElseThrow();
-                OptionalInt next = plan.nextFree(
-                        port -> port < other.ports().first() || port > other.ports().last());
+                OptionalInt next = plan.nextFree(port ->
+                        port < other.ports().first() || port > other.ports().last());
                 yield next.isPresent()
                         ? plan.base().setting() + " " + next.getAsInt() + " would do"
                         : "give it another " + plan.base().setting();
             }
             case HTTP ->
                 NodeStart.isWildcard(own.bound()) && !node.host().equals(other.machine())
-                        ? "bind the node's own address: --host " + node.host().orElse("ADDRESS") + ", and likewise there"
+                        ? "bind the node's own address: --host " + node.host().orElse("ADDRESS")
+                                + ", and likewise there"
                         : "give it another --port";
             case JOINS -> "give one of the two another --data-parallel-rpc-port";
             case GATEWAY -> "give the gateway another --port";
@@ -83,8 +86,10 @@ final class PortRules {
                     new Range(port, port),
                     node.call().at("data-parallel-rpc-port")));
         }
-        node.config().ports().filter(plan -> plan.localDpRanks() > 0).ifPresent(plan ->
-                listeners.add(sideChannel(node, plan)));
+        node.config()
+                .ports()
+                .filter(plan -> plan.localDpRanks() > 0)
+                .ifPresent(plan -> listeners.add(sideChannel(node, plan)));
         return listeners;
     }
 
@@ -110,7 +115,8 @@ final class PortRules {
     /** Two deployments that meet at one place: vLLM binds it even where no other node is awaited. */
     private static void equalMeetingPlaces(Deployment deployment, Findings findings) {
         List<NodeStart> heads = deployment.nodes().stream()
-                .filter(node -> !node.parallel().isHeadless() && node.parallel().data().size() > 1)
+                .filter(node ->
+                        !node.parallel().isHeadless() && node.parallel().data().size() > 1)
                 .toList();
         for (int i = 0; i < heads.size(); i++) {
             for (NodeStart other : heads.subList(0, i)) {

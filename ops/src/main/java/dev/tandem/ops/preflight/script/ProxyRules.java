@@ -34,7 +34,9 @@ final class ProxyRules {
         proxy.config().nodes().decode().forEach(address -> entry(proxy, false, address));
         if (proxy.isLayerwise() && NodeStart.isLoopback(advertised(proxy))) {
             deployment.decode().stream()
-                    .filter(node -> node.host().filter(host -> !NodeStart.isLoopback(host)).isPresent())
+                    .filter(node -> node.host()
+                            .filter(host -> !NodeStart.isLoopback(host))
+                            .isPresent())
                     .findFirst()
                     .ifPresent(node -> findings.error(
                             proxy.call().at("host"),
@@ -152,7 +154,9 @@ final class ProxyRules {
                     place,
                     "nobody listens on " + address + ": the node of "
                             + onHost.get().place() + " on that host listens on "
-                            + (onHost.get().port() == address.port() ? onHost.get().bound() + ":" : "port ")
+                            + (onHost.get().port() == address.port()
+                                    ? onHost.get().bound() + ":"
+                                    : "port ")
                             + onHost.get().port(),
                     "make list and node agree");
         } else {
@@ -169,8 +173,8 @@ final class ProxyRules {
                 findings.warning(
                         node.place(),
                         "no proxy of these scripts lists this node: it is never asked",
-                        "put " + node.host().orElse("its address") + " and port " + node.port() + " into the proxy's list of "
-                                + (node.isPrefill() ? "prefill" : "decode") + " nodes");
+                        "put " + node.host().orElse("its address") + " and port " + node.port()
+                                + " into the proxy's list of " + (node.isPrefill() ? "prefill" : "decode") + " nodes");
             }
         }
     }

@@ -67,7 +67,8 @@ final class QuestionRules {
         List<Word> words = question.arguments();
         for (int i = 0; i + 1 < words.size(); i++) {
             Word body = words.get(i + 1);
-            boolean isKnown = !body.text().startsWith("@") && !question.command().scene().isUnknown(body.text());
+            boolean isKnown =
+                    !body.text().startsWith("@") && !question.command().scene().isUnknown(body.text());
             if (BODY.contains(words.get(i).text()) && isKnown) {
                 model(question, body, deployment, findings);
             }

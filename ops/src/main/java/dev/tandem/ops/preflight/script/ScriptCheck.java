@@ -30,7 +30,10 @@ public final class ScriptCheck {
                 reader.read(ShellScript.read(file));
             } catch (IOException e) {
                 findings.add(new Finding(
-                        Severity.ERROR, file.toString(), "cannot be read: " + e.getMessage(), "give the path of a script"));
+                        Severity.ERROR,
+                        file.toString(),
+                        "cannot be read: " + e.getMessage(),
+                        "give the path of a script"));
             } catch (ShellException e) {
                 findings.add(new Finding(
                         Severity.ERROR, file.toString(), String.valueOf(e.getMessage()), "give the path of a script"));

@@ -45,7 +45,10 @@ final class TableRules {
     private void requireFile(NodeStart node) {
         Optional<String> path = path(node);
         boolean isHere = node.host().filter(NodeEnvironment::isHere).isPresent();
-        if (isHere && path.isPresent() && !Files.exists(Path.of(resolved(path.get(), node.call().command().scene())))) {
+        if (isHere
+                && path.isPresent()
+                && !Files.exists(
+                        Path.of(resolved(path.get(), node.call().command().scene())))) {
             findings.error(
                     node.call().ofVariable(PATH),
                     PATH + "=" + path.get() + ": there is no such file on this machine",
@@ -97,7 +100,8 @@ final class TableRules {
         List<NodeStart> nodes = readers().stream()
                 .filter(node -> side.equals("prefill") ? node.isPrefill() : node.isDecode())
                 .toList();
-        int ranks = nodes.stream().mapToInt(node -> node.parallel().localRanks()).sum();
+        int ranks =
+                nodes.stream().mapToInt(node -> node.parallel().localRanks()).sum();
         if (!nodes.isEmpty() && deployment.isWhole() && ranks > devices) {
             findings.error(
                     call.at(side + "-device-cnt"),
@@ -106,8 +110,8 @@ final class TableRules {
         } else if (!nodes.isEmpty() && deployment.isWhole() && ranks < devices) {
             findings.note(
                     call.at(side + "-device-cnt"),
-                    "--" + side + "-device-cnt " + devices + ", and the " + side + " nodes of these scripts run " + ranks
-                            + " ranks");
+                    "--" + side + "-device-cnt " + devices + ", and the " + side + " nodes of these scripts run "
+                            + ranks + " ranks");
         }
     }
 
@@ -169,7 +173,8 @@ final class TableRules {
                 .orElse("");
         findings.warning(
                 node.call().ofVariable(PATH),
-                "the rank table is read from " + read.get() + " and written to " + written + " by " + call.place() + slip,
+                "the rank table is read from " + read.get() + " and written to " + written + " by " + call.place()
+                        + slip,
                 mend);
     }
 

@@ -53,7 +53,6 @@ public final class TopologyCheck {
     private static ShellCommand command(String name, ProcessPlan process) {
         var words = new ArrayList<Word>(List.of(new Word("tandem", 0)));
         process.words().forEach(word -> words.add(new Word(word, 0)));
-        return new ShellCommand(
-                new Place(name + " " + process.name(), 0), 0, words, new Scene(process.variables()));
+        return new ShellCommand(new Place(name + " " + process.name(), 0), 0, words, new Scene(process.variables()));
     }
 }

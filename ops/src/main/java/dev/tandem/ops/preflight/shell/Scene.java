@@ -13,8 +13,7 @@ import java.util.Set;
  * @param lines where each of them was set
  * @param unknown texts that stand in words and values for what only a running shell knows, such as {@code $(hostname -I)}
  */
-public record Scene(
-        String folder, Map<String, String> environment, Map<String, Integer> lines, Set<String> unknown) {
+public record Scene(String folder, Map<String, String> environment, Map<String, Integer> lines, Set<String> unknown) {
     public Scene {
         environment = Collections.unmodifiableMap(new LinkedHashMap<>(environment));
         lines = Map.copyOf(lines);

@@ -27,8 +27,22 @@ final class ShellState {
     private static final Set<String> DECLARING = Set.of("export", "readonly", "local", "declare", "typeset");
     /** Variables that every shell has from outside. */
     private static final Set<String> OUTSIDE = Set.of(
-            "PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "LIBRARY_PATH", "CPATH", "PYTHONPATH", "HOME", "USER", "PWD",
-            "HOSTNAME", "SHELL", "LANG", "TMPDIR", "LOGNAME", "RANDOM", "SECONDS");
+            "PATH",
+            "LD_LIBRARY_PATH",
+            "LD_PRELOAD",
+            "LIBRARY_PATH",
+            "CPATH",
+            "PYTHONPATH",
+            "HOME",
+            "USER",
+            "PWD",
+            "HOSTNAME",
+            "SHELL",
+            "LANG",
+            "TMPDIR",
+            "LOGNAME",
+            "RANDOM",
+            "SECONDS");
 
     private static final int MOST_COMMANDS = 1000;
     private static final int MOST_NAMES = 1000;
@@ -170,11 +184,15 @@ final class ShellState {
         } else if (first.equals("cd")) {
             changeFolder(words);
             add(words, lastLine);
-        } else if (words.stream().allMatch(word -> ASSIGNMENT.matcher(word.text()).matches())) {
+        } else if (words.stream()
+                .allMatch(word -> ASSIGNMENT.matcher(word.text()).matches())) {
             words.forEach(word -> declare("", word));
         } else {
             if (first.equals("source") || first.equals(".")) {
-                note(words.getFirst().line(), String.join(" ", rest) + " is not read: what it sets is not known here", "");
+                note(
+                        words.getFirst().line(),
+                        String.join(" ", rest) + " is not read: what it sets is not known here",
+                        "");
             }
             add(words, lastLine);
         }
@@ -226,7 +244,8 @@ final class ShellState {
     private void changeFolder(List<Word> words) {
         String to = words.size() == 2 ? words.get(1).text() : "~";
         boolean isAbsolute = to.startsWith("/") || folder.isEmpty();
-        folder = to.startsWith("~") || to.equals("-") ? "" : (isAbsolute ? to : folder + "/" + to).replaceAll("/+$", "");
+        folder =
+                to.startsWith("~") || to.equals("-") ? "" : (isAbsolute ? to : folder + "/" + to).replaceAll("/+$", "");
     }
 
     private void add(List<Word> words, int lastLine) {

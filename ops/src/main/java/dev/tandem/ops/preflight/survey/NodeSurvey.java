@@ -110,7 +110,8 @@ public final class NodeSurvey {
             }
         }
         var others = new TreeSet<>(plan.deployment().hostsHere());
-        plan.peers().ifPresent(peers -> others.removeAll(Set.copyOf(peers.seats().addresses()))); // each tries its own
+        plan.peers()
+                .ifPresent(peers -> others.removeAll(Set.copyOf(peers.seats().addresses()))); // each tries its own
         others.forEach(host -> findings.addAll(check.ports(host, ports)));
         findings.addAll(check.memory(plan.deployment().nodes()));
         return findings;
@@ -124,11 +125,12 @@ public final class NodeSurvey {
             try (Meeting meeting = Meeting.open(peers.seats(), subject(peers), peers.limit(), progress)) {
                 talk(new Round(meeting, peers), host, devices, network);
             } catch (MeetingException e) {
-                network.add(new Finding(
-                        Severity.ERROR,
-                        "meeting of the nodes",
-                        String.valueOf(e.getMessage()),
-                        "start tandem check with the same words on every node at about the same time, or once with --ssh"));
+                network.add(
+                        new Finding(
+                                Severity.ERROR,
+                                "meeting of the nodes",
+                                String.valueOf(e.getMessage()),
+                                "start tandem check with the same words on every node at about the same time, or once with --ssh"));
             }
             sections.add(new Section("network", network));
         } catch (UncheckedIOException e) {
@@ -167,7 +169,9 @@ public final class NodeSurvey {
 
     private void talk(Round round, NetworkHost host, Optional<NpuReport> devices, List<Finding> network)
             throws InterruptedException {
-        List<PeerFacts> all = round.exchange("facts", facts(host, devices).toJson(), round.peers().limit()).stream()
+        List<PeerFacts> all = round
+                .exchange("facts", facts(host, devices).toJson(), round.peers().limit())
+                .stream()
                 .map(PeerFacts::read)
                 .toList();
         network.addAll(PeerAgreement.of(all));
@@ -202,8 +206,7 @@ public final class NodeSurvey {
 
     private PeerFacts facts(NetworkHost host, Optional<NpuReport> devices) {
         String kernels = KernelSelection.best().kernels().name();
-        var own = new Devices(
-                devices.map(NpuReport::addresses).orElse(Map.of()), devices.flatMap(NpuReport::tls));
+        var own = new Devices(devices.map(NpuReport::addresses).orElse(Map.of()), devices.flatMap(NpuReport::tls));
         return PeerFacts.of(host.offer(), kernels, mtu(host.offer().host()), own);
     }
 
@@ -220,15 +223,19 @@ public final class NodeSurvey {
         Map<String, String> tls = new TreeMap<>();
         for (PeerFacts facts : all) {
             String node = facts.offer().host();
-            addresses.put(node, round.peers().deviceAddresses().getOrDefault(node, facts.devices().addresses()));
+            addresses.put(
+                    node,
+                    round.peers()
+                            .deviceAddresses()
+                            .getOrDefault(node, facts.devices().addresses()));
             facts.devices().tls().ifPresent(value -> tls.put(node, value));
         }
         network.addAll(NpuAgreement.among(addresses, tls));
         addresses.remove(round.peers().own());
         addresses.entrySet().removeIf(entry -> {
             if (entry.getValue().isEmpty()) {
-                network.add(Finding.of(
-                        Severity.NOTE, "ping " + entry.getKey(), "that node has told no device addresses"));
+                network.add(
+                        Finding.of(Severity.NOTE, "ping " + entry.getKey(), "that node has told no device addresses"));
             }
             return entry.getValue().isEmpty();
         });

@@ -14,21 +14,24 @@ final class PeerAgreement {
 
     static List<Finding> of(List<PeerFacts> nodes) {
         var findings = new ArrayList<Finding>();
-        findings.add(same(
-                nodes,
-                "MTU",
-                facts -> facts.mtu() < 0 ? "not told" : Long.toString(facts.mtu()),
-                "packets that are too large for one side are dropped or cut: ip link set dev NIC mtu …, and at the switch"));
+        findings.add(
+                same(
+                        nodes,
+                        "MTU",
+                        facts -> facts.mtu() < 0 ? "not told" : Long.toString(facts.mtu()),
+                        "packets that are too large for one side are dropped or cut: ip link set dev NIC mtu …, and at the switch"));
         findings.add(same(nodes, "version", PeerFacts::version, "run one version of Tandem on all nodes"));
         findings.add(kernels(nodes));
         return findings;
     }
 
-    private static Finding same(
-            List<PeerFacts> nodes, String subject, Function<PeerFacts, String> value, String mend) {
+    private static Finding same(List<PeerFacts> nodes, String subject, Function<PeerFacts, String> value, String mend) {
         Map<String, List<String>> owners = owners(nodes, value);
         return owners.size() == 1
-                ? Finding.of(Severity.WELL, subject + " of all nodes", owners.keySet().iterator().next())
+                ? Finding.of(
+                        Severity.WELL,
+                        subject + " of all nodes",
+                        owners.keySet().iterator().next())
                 : new Finding(Severity.WARNING, subject + " of all nodes", listed(owners), mend);
     }
 

@@ -63,8 +63,10 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
             var ports = new ArrayList<Integer>();
             json.path("ports").forEach(port -> ports.add(port.intValue()));
             Map<Integer, String> addresses = new TreeMap<>();
-            json.path("devices").properties().forEach(entry ->
-                    addresses.put(Integer.valueOf(entry.getKey()), entry.getValue().stringValue()));
+            json.path("devices")
+                    .properties()
+                    .forEach(entry -> addresses.put(
+                            Integer.valueOf(entry.getKey()), entry.getValue().stringValue()));
             if (ports.size() > MAX_PORTS) {
                 throw new IllegalArgumentException(ports.size() + " ports");
             }

@@ -39,15 +39,19 @@ class DeploymentCheckTest {
                 .contains(30000, 30015)
                 .hasSize(17);
         assertThat(nodes.get(2).ports()).extracting(PlannedPort::port).contains(8004, 5964, 30200);
-        assertThat(nodes.get(3).ports()).extracting(PlannedPort::port).doesNotContain(8004, 5964).contains(30316);
+        assertThat(nodes.get(3).ports())
+                .extracting(PlannedPort::port)
+                .doesNotContain(8004, 5964)
+                .contains(30316);
     }
 
     @Test
     void shouldAddUpWhatTheNodesOfThisMachineNeed() {
         List<PlannedNode> nodes = PlannedNode.of(topology("local-1p1d.yaml"), MACHINE);
         List<Finding> findings = new DeploymentCheck(SystemFiles.here()).memory(nodes);
-        assertThat(findings).extracting(Finding::subject).startsWith("memory of prefill-0", "memory of decode-0",
-                "memory of all nodes here");
+        assertThat(findings)
+                .extracting(Finding::subject)
+                .startsWith("memory of prefill-0", "memory of decode-0", "memory of all nodes here");
         assertThat(findings.getFirst().found()).contains("of weights", "of KV for 1 rank", "bytes a token");
     }
 

@@ -51,7 +51,9 @@ class MachineCheckTest {
 
     @Test
     void shouldRefuseALimitOfOpenFilesThatIsTooLow() throws IOException {
-        write("proc/self/limits", "Limit  Soft Limit  Hard Limit  Units\nMax open files            256       1024       files\n");
+        write(
+                "proc/self/limits",
+                "Limit  Soft Limit  Hard Limit  Units\nMax open files            256       1024       files\n");
         assertThat(row("open files").severity()).isEqualTo(Severity.ERROR);
         write("proc/self/limits", "Max open files            4096       4096       files\n");
         assertThat(row("open files").severity()).isEqualTo(Severity.WARNING);
@@ -76,9 +78,13 @@ class MachineCheckTest {
     void shouldCompareMemoryWithWhatIsNeeded() throws IOException {
         write("proc/meminfo", "MemTotal:       16777216 kB\nMemAvailable:    8388608 kB\n");
         var files = new SystemFiles(root);
-        assertThat(MachineCheck.fits(files, "memory", 4L << 30, "parts").orElseThrow().severity())
+        assertThat(MachineCheck.fits(files, "memory", 4L << 30, "parts")
+                        .orElseThrow()
+                        .severity())
                 .isEqualTo(Severity.WELL);
-        assertThat(MachineCheck.fits(files, "memory", (8L << 30) - 1, "parts").orElseThrow().severity())
+        assertThat(MachineCheck.fits(files, "memory", (8L << 30) - 1, "parts")
+                        .orElseThrow()
+                        .severity())
                 .isEqualTo(Severity.WARNING);
         Finding finding = MachineCheck.fits(files, "memory", 9L << 30, "parts").orElseThrow();
         assertThat(finding.severity()).isEqualTo(Severity.ERROR);

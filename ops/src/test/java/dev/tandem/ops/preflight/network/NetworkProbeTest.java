@@ -36,7 +36,8 @@ class NetworkProbeTest {
         try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_803));
                 NetworkHost own = NetworkHost.open(FIRST, List.of())) {
             Offer told = peer.offer();
-            var more = new Offer(SECOND, List.of(23_803, 23_804, 23_805), told.token(), told.clockPort(), told.segment());
+            var more =
+                    new Offer(SECOND, List.of(23_803, 23_804, 23_805), told.token(), told.clockPort(), told.segment());
             assertThat(new NetworkProbe(own).ports(more)).singleElement().satisfies(finding -> {
                 assertThat(finding.severity()).isEqualTo(Severity.ERROR);
                 assertThat(finding.found()).startsWith("2 of 3 do not answer: 23804-23805 (");
@@ -63,7 +64,9 @@ class NetworkProbeTest {
         }
         try (NetworkHost own = NetworkHost.open(FIRST, List.of())) {
             var probe = new NetworkProbe(own);
-            assertThat(probe.clock(gone)).singleElement().satisfies(finding -> assertThat(finding.isError()).isTrue());
+            assertThat(probe.clock(gone))
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.isError()).isTrue());
             assertThat(probe.bandwidth(gone).found()).startsWith("PEER_GONE");
         }
     }
@@ -72,8 +75,7 @@ class NetworkProbeTest {
     void shouldSayWhichPortsAreTaken() throws Exception {
         InetAddress address = InetAddress.getByName(FIRST);
         try (var owner = new ServerSocket(0, 1, address);
-                PortListeners listeners =
-                        PortListeners.open(address, List.of(owner.getLocalPort(), 23_807), 1)) {
+                PortListeners listeners = PortListeners.open(address, List.of(owner.getLocalPort(), 23_807), 1)) {
             assertThat(listeners.taken()).containsOnlyKeys(owner.getLocalPort());
             assertThat(listeners.open()).containsExactly(23_807);
         }

@@ -58,7 +58,8 @@ class NpuAnswersTest {
                         Super Pod ID                   : 0
                         Server Index                   : 4
                         """)).contains(new SuperPod("16777216", "0", "4"));
-        assertThat(SuperPod.read("This device does not support querying spod-info.")).isEmpty();
+        assertThat(SuperPod.read("This device does not support querying spod-info."))
+                .isEmpty();
         assertThat(SuperPod.read("SDID : 1\nSuper Pod ID : 0")).isEmpty();
         assertThat(SuperPod.words(SuperPod.usualChip(5)))
                 .containsExactly("info", "-t", "spod-info", "-i", "2", "-c", "1");
@@ -86,7 +87,8 @@ class NpuAnswersTest {
                 Map.of("10.0.0.1", Map.of(0, "11.0.0.1", 1, "11.0.0.2"), "10.0.0.2", Map.of(0, "11.0.0.2")),
                 Map.of("10.0.0.1", "0", "10.0.0.2", "1"));
         assertThat(findings).extracting(Finding::severity).containsOnly(Severity.ERROR);
-        assertThat(findings.getFirst().found()).isEqualTo("address 11.0.0.2 is that of 10.0.0.1 device 1 and 10.0.0.2 device 0");
+        assertThat(findings.getFirst().found())
+                .isEqualTo("address 11.0.0.2 is that of 10.0.0.1 device 1 and 10.0.0.2 device 0");
         assertThat(findings.getLast().found()).isEqualTo("the switch differs: 0 on 10.0.0.1; 1 on 10.0.0.2");
     }
 }

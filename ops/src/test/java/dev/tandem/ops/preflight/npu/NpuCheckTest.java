@@ -29,11 +29,46 @@ class NpuCheckTest {
         assertThat(errors(report.findings())).isEmpty();
         assertThat(report.table())
                 .containsExactly(
-                        List.of("device", "switch port", "link", "health", "detects", "gateway", "tls", "address", "hccn.conf"),
-                        List.of("0", "400GE1/1/0:1", "UP", "Success", "11.12.165.1", "11.12.165.1", "0", "11.12.165.80",
+                        List.of(
+                                "device",
+                                "switch port",
+                                "link",
+                                "health",
+                                "detects",
+                                "gateway",
+                                "tls",
+                                "address",
+                                "hccn.conf"),
+                        List.of(
+                                "0",
+                                "400GE1/1/0:1",
+                                "UP",
+                                "Success",
+                                "11.12.165.1",
+                                "11.12.165.1",
+                                "0",
+                                "11.12.165.80",
                                 "11.12.165.80"),
-                        List.of("1", "400GE1/1/1:1", "UP", "Success", "11.12.165.1", "11.12.165.1", "0", "11.12.165.81", "-"),
-                        List.of("2", "400GE1/1/2:1", "UP", "Success", "11.12.165.1", "11.12.165.1", "0", "11.12.165.82", "-"));
+                        List.of(
+                                "1",
+                                "400GE1/1/1:1",
+                                "UP",
+                                "Success",
+                                "11.12.165.1",
+                                "11.12.165.1",
+                                "0",
+                                "11.12.165.81",
+                                "-"),
+                        List.of(
+                                "2",
+                                "400GE1/1/2:1",
+                                "UP",
+                                "Success",
+                                "11.12.165.1",
+                                "11.12.165.1",
+                                "0",
+                                "11.12.165.82",
+                                "-"));
         assertThat(report.addresses()).isEqualTo(Map.of(0, "11.12.165.80", 1, "11.12.165.81", 2, "11.12.165.82"));
         assertThat(report.tls()).contains("0");
     }
@@ -66,18 +101,21 @@ class NpuCheckTest {
         assertThat(errors(report.findings()))
                 .extracting(Finding::subject)
                 .containsExactly("device 1 switch port", "device 1 link", "device 1 health", "devices tls");
-        assertThat(errors(report.findings())).allSatisfy(finding -> assertThat(finding.mend()).isNotEmpty());
+        assertThat(errors(report.findings()))
+                .allSatisfy(finding -> assertThat(finding.mend()).isNotEmpty());
         assertThat(report.table().getLast()).contains("!! -", "!! DOWN", "!! Fault");
     }
 
     @Test
     void shouldLoseOnlyTheRowsOfADeviceThatDoesNotAnswer() throws Exception {
         NpuPlan plan = new StandIns(folder, 0).with("0-*", "sleep 300").plan(2);
-        NpuReport report = NpuCheck.run(new NpuPlan(
-                plan.tools(), Generation.A2, 2, new NpuPlan.Bounds(Duration.ofSeconds(5), 14)));
-        assertThat(errors(report.findings())).hasSize(7).allSatisfy(finding -> assertThat(finding.subject() + finding.found())
-                .startsWith("device 0")
-                .contains("did not end within 5000 ms"));
+        NpuReport report = NpuCheck.run(
+                new NpuPlan(plan.tools(), Generation.A2, 2, new NpuPlan.Bounds(Duration.ofSeconds(5), 14)));
+        assertThat(errors(report.findings()))
+                .hasSize(7)
+                .allSatisfy(finding -> assertThat(finding.subject() + finding.found())
+                        .startsWith("device 0")
+                        .contains("did not end within 5000 ms"));
     }
 
     @Test
@@ -86,7 +124,8 @@ class NpuCheckTest {
         NpuReport report = NpuCheck.run(new StandIns(folder, 0)
                 .with(
                         "*",
-                        "if mkdir " + marks + "/$d$option 2>/dev/null; then echo 'hccn_tool is busy, please try again.';"
+                        "if mkdir " + marks
+                                + "/$d$option 2>/dev/null; then echo 'hccn_tool is busy, please try again.';"
                                 + " exit 1; fi")
                 .plan(1));
         assertThat(errors(report.findings())).isEmpty();
@@ -120,12 +159,18 @@ class NpuCheckTest {
         Path log = folder.resolve("pings");
         NpuPlan plan = new StandIns(folder, 0)
                 .with("*-ping", "echo \"$d $to\" >> " + log)
-                .with("1-ping", "echo \"$d $to\" >> " + log
-                        + "; [ $to = 11.12.167.80 ] && echo '3 packets transmitted, 0 received, 100.00% packet loss' && exit 1")
+                .with(
+                        "1-ping",
+                        "echo \"$d $to\" >> " + log
+                                + "; [ $to = 11.12.167.80 ] && echo '3 packets transmitted, 0 received, 100.00% packet loss' && exit 1")
                 .plan(2);
         List<Finding> findings = NpuCheck.ping(
                 plan,
-                Map.of("10.0.0.2", Map.of(0, "11.12.166.80", 1, "11.12.166.81"), "10.0.0.3", Map.of(0, "11.12.167.80")));
+                Map.of(
+                        "10.0.0.2",
+                        Map.of(0, "11.12.166.80", 1, "11.12.166.81"),
+                        "10.0.0.3",
+                        Map.of(0, "11.12.167.80")));
         assertThat(Files.readAllLines(log)).hasSize(6);
         assertThat(findings).hasSize(4);
         assertThat(errors(findings)).singleElement().satisfies(finding -> {
@@ -140,7 +185,8 @@ class NpuCheckTest {
         NpuPlan plan = new StandIns(folder, 0).onA3().plan(1);
         assertThat(NpuCheck.ping(plan, Map.of("10.0.0.2", Map.of(0, "192.168.1.1"))))
                 .singleElement()
-                .satisfies(finding -> assertThat(finding.found()).isEqualTo("all 1 devices answer, slowest answer after 0.013 ms"));
+                .satisfies(finding ->
+                        assertThat(finding.found()).isEqualTo("all 1 devices answer, slowest answer after 0.013 ms"));
     }
 
     @Test
@@ -148,7 +194,8 @@ class NpuCheckTest {
         new StandIns(folder, 0).install();
         assertThat(NpuTools.find(Map.of("PATH", "/nowhere:" + folder)).hccnTool())
                 .isEqualTo(folder.resolve("hccn_tool").toString());
-        assertThat(NpuTools.find(Map.of("PATH", "", "HCCN_TOOL_PATH", "/opt/hccn_tool")).hccnTool())
+        assertThat(NpuTools.find(Map.of("PATH", "", "HCCN_TOOL_PATH", "/opt/hccn_tool"))
+                        .hccnTool())
                 .isEqualTo("/opt/hccn_tool");
     }
 

@@ -89,8 +89,9 @@ class ErrataTest {
         return Scripts.byRankTable().and("table.sh", command);
     }
 
-    private static final String TABLE = "cd /shared\nbash gen_ranktable.sh --ips 198.51.100.1 198.51.100.2 --npus-per-node 2"
-            + " --network-card-name eth0 --prefill-device-cnt 2 --decode-device-cnt 1\n";
+    private static final String TABLE =
+            "cd /shared\nbash gen_ranktable.sh --ips 198.51.100.1 198.51.100.2 --npus-per-node 2"
+                    + " --network-card-name eth0 --prefill-device-cnt 2 --decode-device-cnt 1\n";
 
     static Stream<Erratum> firstRows() {
         return Stream.of(
@@ -103,7 +104,10 @@ class ErrataTest {
                         "no blank before the backslash: words stay apart only because the next line begins with one"),
                 error(
                         3,
-                        with("proxy.sh", "--prefiller-hosts 198.51.100.1 \\\n  ", "--prefiller-hosts 198.51.100.1\\\n198.51.100.1 "),
+                        with(
+                                "proxy.sh",
+                                "--prefiller-hosts 198.51.100.1 \\\n  ",
+                                "--prefiller-hosts 198.51.100.1\\\n198.51.100.1 "),
                         "proxy.sh:4",
                         "'198.51.100.1198.51.100.1' is no address"),
                 error(
@@ -141,13 +145,24 @@ class ErrataTest {
                         "the side channel on 198.51.100.1:40001 clashes with the side channel on 198.51.100.1:40000-40001"),
                 error(
                         9,
-                        Scripts.only("one.sh", Scripts.PREFILL.replace("--port 8004", "--port 1 --data-parallel-size 2"
-                                                + " --data-parallel-address 198.51.100.1 --data-parallel-rpc-port 9100")
-                                        .replace("\"prefill\": {\"dp_size\": 1", "\"prefill\": {\"dp_size\": 2"))
-                                .and("two.sh", Scripts.DECODE.replace("198.51.100.2", "198.51.100.1")
-                                        .replace("--port 8004", "--port 2 --data-parallel-size 2"
-                                                + " --data-parallel-address 198.51.100.1 --data-parallel-rpc-port 9100")
-                                        .replace("\"decode\": {\"dp_size\": 1", "\"decode\": {\"dp_size\": 2")),
+                        Scripts.only(
+                                        "one.sh",
+                                        Scripts.PREFILL
+                                                .replace(
+                                                        "--port 8004",
+                                                        "--port 1 --data-parallel-size 2"
+                                                                + " --data-parallel-address 198.51.100.1 --data-parallel-rpc-port 9100")
+                                                .replace(
+                                                        "\"prefill\": {\"dp_size\": 1", "\"prefill\": {\"dp_size\": 2"))
+                                .and(
+                                        "two.sh",
+                                        Scripts.DECODE
+                                                .replace("198.51.100.2", "198.51.100.1")
+                                                .replace(
+                                                        "--port 8004",
+                                                        "--port 2 --data-parallel-size 2"
+                                                                + " --data-parallel-address 198.51.100.1 --data-parallel-rpc-port 9100")
+                                                .replace("\"decode\": {\"dp_size\": 1", "\"decode\": {\"dp_size\": 2")),
                         "two.sh:5",
                         "this deployment meets at 198.51.100.1:9100, and so does that of one.sh:3: vLLM binds it for both"),
                 warning(
@@ -202,8 +217,11 @@ class ErrataTest {
                         "asks 198.51.100.3:1999, where none of these scripts starts anything"),
                 note(
                         20,
-                        with("decode.sh", "--port 8004", "--port 8004 --additional-config '{\"torchair_graph_config\":"
-                                + "{\"enabled\": true, \"enable_multistream_shared_expert\": true}}'"),
+                        with(
+                                "decode.sh",
+                                "--port 8004",
+                                "--port 8004 --additional-config '{\"torchair_graph_config\":"
+                                        + "{\"enabled\": true, \"enable_multistream_shared_expert\": true}}'"),
                         "decode.sh:5",
                         "torchair_graph_config.enable_multistream_shared_expert: no such key is read there"),
                 note(
@@ -211,7 +229,11 @@ class ErrataTest {
                         with("decode.sh", "--max-num-batched-tokens 4096", "--max-num-batched-tokens 512"),
                         "decode.sh:8",
                         "a long prompt that this node must compute itself is cut into chunks"),
-                warning(23, withHeadlessNode().with("headless.sh", "40200", "30200"), "headless.sh:13", "ports 30201 lie in"),
+                warning(
+                        23,
+                        withHeadlessNode().with("headless.sh", "40200", "30200"),
+                        "headless.sh:13",
+                        "ports 30201 lie in"),
                 note(
                         24,
                         with("decode.sh", "--port 8004", "--port 8004 --no-enable-prefix-caching"),
@@ -294,7 +316,8 @@ class ErrataTest {
     void shouldKnowAllThirtyOneRows() {
         var shown = Stream.concat(firstRows(), laterRows()).map(Erratum::row).toList();
         assertThat(IntStream.rangeClosed(1, 31).boxed())
-                .allSatisfy(row -> assertThat(shown.contains(row)).as("row " + row).isNotEqualTo(WORDING.contains(row)));
+                .allSatisfy(
+                        row -> assertThat(shown.contains(row)).as("row " + row).isNotEqualTo(WORDING.contains(row)));
     }
 
     @Test
@@ -310,6 +333,7 @@ class ErrataTest {
         assertThat(Scripts.byRankTable().faults()).isEmpty();
         assertThat(withTable(TABLE).faults()).isEmpty();
         assertThat(withHeadlessNode().faults()).isEmpty();
-        assertThat(onOneMachine().with("prefill.sh", "0.0.0.0", "198.51.100.1").faults()).isEmpty();
+        assertThat(onOneMachine().with("prefill.sh", "0.0.0.0", "198.51.100.1").faults())
+                .isEmpty();
     }
 }

@@ -36,7 +36,8 @@ class GuideScriptsTest {
                 .toList();
     }
 
-    private static final String RESERVED = " lie in 20000-35999, which the Ascend transport reserves on hosts with 16 devices";
+    private static final String RESERVED =
+            " lie in 20000-35999, which the Ascend transport reserves on hosts with 16 devices";
     private static final String NO_BLANK =
             " no blank before the backslash: words stay apart only because the next line begins with one";
     private static final String HEADLESS =
@@ -78,9 +79,10 @@ class GuideScriptsTest {
 
     @Test
     void shouldFindWhatIsWrongInTheDeepSeekGuide() {
-        String table = "the rank table is read from /vllm-workspace/vllm-ascend/examples/disaggregated_prefill_v1/ranktable.json"
-                + " and written to vllm-ascend/examples/disaggregate_prefill_v1/ranktable.json by generate ranktable:4:"
-                + " disaggregate_prefill_v1 and disaggregated_prefill_v1, the folder is spelled in two ways";
+        String table =
+                "the rank table is read from /vllm-workspace/vllm-ascend/examples/disaggregated_prefill_v1/ranktable.json"
+                        + " and written to vllm-ascend/examples/disaggregate_prefill_v1/ranktable.json by generate ranktable:4:"
+                        + " disaggregate_prefill_v1 and disaggregated_prefill_v1, the folder is spelled in two ways";
         assertThat(above(Severity.NOTE, findings(DEEPSEEK, "", UnaryOperator.identity())))
                 .containsExactly(
                         "WARNING generate ranktable:3 cd fails: vllm-ascend's folder is examples/disaggregated_prefill_v1, not"
@@ -107,11 +109,15 @@ class GuideScriptsTest {
                 .replace("--decoder-ports 8004 8004", "--decoder-ports 8004")
                 .replace("\"30", "\"40");
         assertThat(above(Severity.NOTE, findings(QWEN, "layerwise", qwen))).isEmpty();
-        assertThat(above(Severity.NOTE, findings(QWEN, "mooncake", script -> qwen.apply(script)
-                        .replace("proxy_layerwise_server", "proxy_server"))))
+        assertThat(above(
+                        Severity.NOTE,
+                        findings(
+                                QWEN,
+                                "mooncake",
+                                script -> qwen.apply(script).replace("proxy_layerwise_server", "proxy_server"))))
                 .isEmpty();
-        UnaryOperator<String> deepSeek = script -> script.replace("[16]}}'\n", "[16]}}' \\\n")
-                .replace("disaggregate_", "disaggregated_");
+        UnaryOperator<String> deepSeek =
+                script -> script.replace("[16]}}'\n", "[16]}}' \\\n").replace("disaggregate_", "disaggregated_");
         assertThat(above(Severity.NOTE, findings(DEEPSEEK, "", deepSeek))).isEmpty();
     }
 

@@ -55,8 +55,9 @@ class ScriptCheckTest {
 
     /** A head of four replicas and its headless node with the second pair. */
     private static Scripts joined() {
-        String parallel = "--port 8004 \\\n  --data-parallel-size 4 --data-parallel-size-local 2 --data-parallel-address"
-                + " 198.51.100.2 --data-parallel-rpc-port 13389 --max-num-seqs 8";
+        String parallel =
+                "--port 8004 \\\n  --data-parallel-size 4 --data-parallel-size-local 2 --data-parallel-address"
+                        + " 198.51.100.2 --data-parallel-rpc-port 13389 --max-num-seqs 8";
         Scripts head = Scripts.deployment()
                 .with("decode.sh", "--port 8004", parallel)
                 .with("decode.sh", "\"decode\": {\"dp_size\": 1", "\"decode\": {\"dp_size\": 4")
@@ -112,7 +113,10 @@ class ScriptCheckTest {
             })
     void shouldFindWhereTheRankTableDoesNotFitItsNodes(String text, String other, Severity severity, String found) {
         assertThat(Scripts.byRankTable().and("table.sh", TABLE).faults()).isEmpty();
-        assertThat(Scripts.byRankTable().and("table.sh", TABLE).with("table.sh", text, other).findings())
+        assertThat(Scripts.byRankTable()
+                        .and("table.sh", TABLE)
+                        .with("table.sh", text, other)
+                        .findings())
                 .anySatisfy(finding -> {
                     assertThat(finding.severity()).isEqualTo(severity);
                     assertThat(finding.found()).contains(found);
@@ -121,15 +125,23 @@ class ScriptCheckTest {
 
     @Test
     void shouldReadVariablesLikeTheDeepSeekGuide() {
-        Scripts scripts = Scripts.deployment().with("decode.sh", script -> "local_ip=\"198.51.100.2\"\nport=8004\n"
-                + script.replace("HCCL_IF_IP=198.51.100.2", "HCCL_IF_IP=$local_ip").replace("--port 8004", "--port ${port}"));
+        Scripts scripts = Scripts.deployment()
+                .with(
+                        "decode.sh",
+                        script -> "local_ip=\"198.51.100.2\"\nport=8004\n"
+                                + script.replace("HCCL_IF_IP=198.51.100.2", "HCCL_IF_IP=$local_ip")
+                                        .replace("--port 8004", "--port ${port}"));
         assertThat(scripts.faults()).isEmpty();
     }
 
     @Test
     void shouldNotJudgeWhatOnlyARunningShellKnows() {
-        Scripts scripts = Scripts.deployment().with("decode.sh", script -> "local_ip=$(hostname -I | cut -d' ' -f1)\n"
-                + script.replace("HCCL_IF_IP=198.51.100.2", "HCCL_IF_IP=$local_ip").replace("--port 8004", "--port $1"));
+        Scripts scripts = Scripts.deployment()
+                .with(
+                        "decode.sh",
+                        script -> "local_ip=$(hostname -I | cut -d' ' -f1)\n"
+                                + script.replace("HCCL_IF_IP=198.51.100.2", "HCCL_IF_IP=$local_ip")
+                                        .replace("--port 8004", "--port $1"));
         assertThat(scripts.faults()).isEmpty();
         assertThat(scripts.findings())
                 .anySatisfy(finding -> assertThat(finding.found())
@@ -138,7 +150,8 @@ class ScriptCheckTest {
 
     @Test
     void shouldSayThatACommandInALoopIsNotChecked() {
-        assertThat(Scripts.only("a.sh", "for i in 0 1; do vllm serve /m --port 800$i & done\n").faults())
+        assertThat(Scripts.only("a.sh", "for i in 0 1; do vllm serve /m --port 800$i & done\n")
+                        .faults())
                 .singleElement()
                 .satisfies(finding -> {
                     assertThat(finding.severity()).isEqualTo(Severity.WARNING);
@@ -155,13 +168,15 @@ class ScriptCheckTest {
         assertThat(Scripts.deployment().with("proxy.sh", "8080 \\", "8080").faults())
                 .singleElement()
                 .satisfies(finding -> assertThat(finding.found())
-                        .isEqualTo("line 3 ends the command: the command would start without what follows, and line 4 would be"
-                                + " run as a command"));
+                        .isEqualTo(
+                                "line 3 ends the command: the command would start without what follows, and line 4 would be"
+                                        + " run as a command"));
         assertThat(Scripts.deployment().with("decode.sh", "config \\", "config").faults())
                 .singleElement()
                 .satisfies(finding -> assertThat(finding.found())
-                        .isEqualTo("line 9 ends the command: the node would start without what follows, and line 10 would be run"
-                                + " as a command"));
+                        .isEqualTo(
+                                "line 9 ends the command: the node would start without what follows, and line 10 would be run"
+                                        + " as a command"));
     }
 
     @Test

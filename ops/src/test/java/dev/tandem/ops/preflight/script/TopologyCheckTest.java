@@ -45,7 +45,8 @@ class TopologyCheckTest {
         try (Stream<Path> files = Files.list(TOPOLOGIES)) {
             assertThat(files.filter(file -> file.toString().endsWith(".yaml")))
                     .isNotEmpty()
-                    .allSatisfy(file -> assertThat(TopologyCheck.check(file).stream().filter(Finding::isError))
+                    .allSatisfy(file -> assertThat(
+                                    TopologyCheck.check(file).stream().filter(Finding::isError))
                             .as(file.toString())
                             .isEmpty());
         }
@@ -53,7 +54,8 @@ class TopologyCheckTest {
 
     @Test
     void shouldSayOfAProcessWhatItSaysOfAScript() {
-        assertThat(check(nodes("flags: {max-model-len: 4096}", "flags: {max-model-len: 8192, max-num-batched-tokens: 512}")))
+        assertThat(check(nodes(
+                        "flags: {max-model-len: 4096}", "flags: {max-model-len: 8192, max-num-batched-tokens: 512}")))
                 .anySatisfy(finding -> {
                     assertThat(finding.severity()).isEqualTo(Severity.WARNING);
                     assertThat(finding.subject()).isEqualTo(folder.resolve("cluster.yaml") + " decode-0");
@@ -66,11 +68,10 @@ class TopologyCheckTest {
 
     @Test
     void shouldWarnOfReservedPorts() {
-        assertThat(TopologyCheck.check(TOPOLOGIES.resolve("qwen3-2p1d.yaml")))
-                .anySatisfy(finding -> {
-                    assertThat(finding.subject()).endsWith("qwen3-2p1d.yaml decode-1");
-                    assertThat(finding.found()).contains("30316-30331 lie in 20000-35999");
-                });
+        assertThat(TopologyCheck.check(TOPOLOGIES.resolve("qwen3-2p1d.yaml"))).anySatisfy(finding -> {
+            assertThat(finding.subject()).endsWith("qwen3-2p1d.yaml decode-1");
+            assertThat(finding.found()).contains("30316-30331 lie in 20000-35999");
+        });
     }
 
     @Test

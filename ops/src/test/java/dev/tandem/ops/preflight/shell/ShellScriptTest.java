@@ -53,22 +53,28 @@ class ShellScriptTest {
 
     @Test
     void shouldCutCommandsAtEverySignBetweenThem() {
-        assertThat(commands("a; b && c || d | e & f\ng")).extracting(List::getFirst)
+        assertThat(commands("a; b && c || d | e & f\ng"))
+                .extracting(List::getFirst)
                 .containsExactly("a", "b", "c", "d", "e", "f", "g");
         assertThat(commands("start() { a; }\n(b)\n")).extracting(List::getFirst).containsExactly("a", "b");
     }
 
     @Test
     void shouldGiveACommandWhatIsExportedWhenItsTurnComes() {
-        List<ShellCommand> commands = read("export A=1\nb=2\nC=3 first\nexport A=4 D=$b\nunset A\nsecond").commands();
-        assertThat(commands.get(0).scene().environment()).containsEntry("A", "1").containsEntry("C", "3").hasSize(2);
+        List<ShellCommand> commands = read("export A=1\nb=2\nC=3 first\nexport A=4 D=$b\nunset A\nsecond")
+                .commands();
+        assertThat(commands.get(0).scene().environment())
+                .containsEntry("A", "1")
+                .containsEntry("C", "3")
+                .hasSize(2);
         assertThat(commands.get(1).scene().environment()).containsExactly(java.util.Map.entry("D", "2"));
         assertThat(read("set -a\nx=1\n").variables()).containsEntry("x", "1");
     }
 
     @Test
     void shouldKnowTheLinesOfWordsAndCommands() {
-        ShellCommand command = read("\n# note\na b \\\n  --c \\\n  '{\n}' d\ne").commands().getFirst();
+        ShellCommand command =
+                read("\n# note\na b \\\n  --c \\\n  '{\n}' d\ne").commands().getFirst();
         assertThat(command.place()).hasToString("a.sh:3");
         assertThat(command.wordList())
                 .containsExactly(
@@ -99,7 +105,8 @@ class ShellScriptTest {
 
     @Test
     void shouldRunNothingAndSayWhatOnlyARunningShellKnows() {
-        ShellScript script = read("ip=$(hostname -I | awk '{print $1}')\nexport HCCL_IF_IP=$ip\na --host $ip --port $1 `date`\n");
+        ShellScript script =
+                read("ip=$(hostname -I | awk '{print $1}')\nexport HCCL_IF_IP=$ip\na --host $ip --port $1 `date`\n");
         ShellCommand command = script.commands().getFirst();
         assertThat(command.words())
                 .containsExactly("a", "--host", "$(hostname -I | awk '{print $1}')", "--port", "$1", "`date`");
@@ -175,7 +182,10 @@ class ShellScriptTest {
     @CsvSource(
             delimiter = '|',
             quoteCharacter = '`',
-            value = {"\\", "$", "${", "$(", "\"", "'", "`", "a <", "a <<", "a >", "(", ")", "done", "for", "a &", "x=(", "\"\\", "a 2>"})
+            value = {
+                "\\", "$", "${", "$(", "\"", "'", "`", "a <", "a <<", "a >", "(", ")", "done", "for", "a &", "x=(",
+                "\"\\", "a 2>"
+            })
     void shouldReadEveryBrokenEndWithoutFailing(String source) {
         assertThat(read(source)).isNotNull();
         assertThat(read("a " + source + "\n\n")).isNotNull();

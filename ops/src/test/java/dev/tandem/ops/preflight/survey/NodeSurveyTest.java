@@ -107,8 +107,8 @@ class NodeSurveyTest {
         NpuPlan second = new StandIns(Files.createDirectory(folder.resolve("second")), 1)
                 .with("1-ping", "echo '3 packets transmitted, 0 received, 100.00% packet loss'; exit 1")
                 .plan(2);
-        List<CheckedNode> nodes = run(List.of(
-                plan(0, port, Optional.of(first), List.of()), plan(1, port, Optional.of(second), List.of())));
+        List<CheckedNode> nodes = run(
+                List.of(plan(0, port, Optional.of(first), List.of()), plan(1, port, Optional.of(second), List.of())));
         assertThat(section(nodes.get(0), "network"))
                 .filteredOn(finding -> finding.subject().startsWith("ping"))
                 .hasSize(2)
@@ -175,16 +175,21 @@ class NodeSurveyTest {
                 "10.0.0.2", List.of(new Section("machine", List.of(Finding.of(Finding.Severity.WELL, "a", "b")))));
         Path answer = folder.resolve("answer");
         Files.write(answer, new CheckReport(List.of(there)).json(true));
-        RemoteSurvey.Access access = access("echo \"$@\" > " + folder.resolve("words") + "\ncat " + answer + "\nexit 1\n");
-        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check", "--ports", "1;2"))).containsExactly(there);
+        RemoteSurvey.Access access =
+                access("echo \"$@\" > " + folder.resolve("words") + "\ncat " + answer + "\nexit 1\n");
+        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check", "--ports", "1;2")))
+                .containsExactly(there);
         assertThat(Files.readString(folder.resolve("words")).strip())
-                .isEqualTo("-o BatchMode=yes -o ConnectTimeout=10 root@10.0.0.2 '/opt/tandem dir/tandem' check --ports '1;2'");
+                .isEqualTo(
+                        "-o BatchMode=yes -o ConnectTimeout=10 root@10.0.0.2 '/opt/tandem dir/tandem' check --ports '1;2'");
     }
 
     @Test
     void shouldSayThatAnotherMachineCannotBeReached() throws Exception {
         RemoteSurvey.Access access = access("echo 'Permission denied (publickey).' >&2; exit 255\n");
-        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check")).getFirst().findings())
+        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check"))
+                        .getFirst()
+                        .findings())
                 .singleElement()
                 .satisfies(finding -> {
                     assertThat(finding.isError()).isTrue();
