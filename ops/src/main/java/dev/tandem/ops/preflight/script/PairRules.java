@@ -18,7 +18,7 @@ final class PairRules {
         engineIds(deployment, findings);
         for (NodeStart decode : deployment.decode()) {
             for (NodeStart prefill : deployment.prefill()) {
-                if (prefill != decode) {
+                if (!prefill.equals(decode)) {
                     connectors(prefill, decode, findings);
                     sizes(prefill, decode, findings);
                 }

@@ -124,7 +124,7 @@ final class PortRules {
                 boolean isOne = head.address().equals(other.parallel().head().address())
                         && head.rpcPort() == other.parallel().head().rpcPort();
                 boolean isMeant = heads.get(i).parallel().data().balancing() != Parallel.Balancing.INTERNAL
-                        || heads.get(i).parallel().isHead() && other.parallel().isHead();
+                        || (heads.get(i).parallel().isHead() && other.parallel().isHead());
                 if (isOne && !isMeant) {
                     reportEqualMeetingPlace(heads.get(i), other, findings);
                 }

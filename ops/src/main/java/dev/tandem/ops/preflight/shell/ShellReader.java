@@ -227,7 +227,6 @@ final class ShellReader {
         } else {
             add(escaped);
             at++;
-            line += escaped == '\n' ? 1 : 0;
         }
     }
 
