@@ -12,7 +12,7 @@ tandem serve models/tandem-fable \
   --kv-transfer-config \
   '{"kv_connector": "MooncakeConnector",
   "kv_role": "kv_producer",
-  "kv_port": "30000",
+  "kv_port": "14600",
   "engine_id": "0",
   "kv_connector_module_path": "vllm_ascend.distributed.mooncake_connector",
   "kv_connector_extra_config": {
@@ -41,7 +41,7 @@ tandem serve models/tandem-fable \
   --kv-transfer-config \
   '{"kv_connector": "MooncakeConnector",
   "kv_role": "kv_consumer",
-  "kv_port": "30100",
+  "kv_port": "14700",
   "engine_id": "1",
   "kv_connector_module_path": "vllm_ascend.distributed.mooncake_connector",
   "kv_connector_extra_config": {
