@@ -194,11 +194,12 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A counter of the transfer engine. */
     long transferred(TransferCounter counter) {
-        return hub.transferCounters().stream()
-                .filter(reading -> reading.name().equalsIgnoreCase(counter.name()))
+        return hub.counts().stream()
+                .filter(count -> count.name().equalsIgnoreCase("transfer_" + counter.name()))
                 .findFirst()
                 .orElseThrow()
-                .value();
+                .value()
+                .getAsLong();
     }
 
     @Override

@@ -150,6 +150,11 @@ final class LocalEngines implements AutoCloseable {
         return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
     }
 
+    /** What exchanges KV with other nodes, where this one does. */
+    Optional<HandoffHub> hub() {
+        return hub;
+    }
+
     @Override
     public void close() {
         engines.values().forEach(Engine::close);

@@ -87,7 +87,7 @@ public final class Node implements AutoCloseable {
         int port = 0;
         if (!flags.parallel().isHeadless()) {
             LOG.info("stage=\"listening\"");
-            HttpServer server = NodeHttp.listen(config, served, deployment);
+            HttpServer server = NodeHttp.listen(config, served, deployment, engines.hub());
             opened.add(server::close);
             port = server.port();
         }

@@ -3,10 +3,12 @@ package dev.tandem.node;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** The endpoints of a node and the server behind them. */
 final class NodeHttp {
@@ -15,9 +17,10 @@ final class NodeHttp {
     private NodeHttp() {}
 
     /** Listens; returns when it does. */
-    static HttpServer listen(NodeConfig config, ServedModel served, Deployment deployment) {
+    static HttpServer listen(
+            NodeConfig config, ServedModel served, Deployment deployment, Optional<HandoffHub> handoff) {
         ServeFlags.Server server = config.flags().server();
-        var metrics = new NodeMetrics(config.flags().parallel().data(), deployment, served);
+        var metrics = new NodeMetrics(config.flags().parallel().data(), deployment, served, handoff);
         var generation = new Generation(
                 deployment.replicas(), served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var endpoints = new GenerationEndpoints(

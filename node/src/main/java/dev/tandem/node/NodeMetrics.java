@@ -7,6 +7,7 @@ import dev.tandem.api.metrics.VllmBuckets;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
+import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;
@@ -76,8 +77,9 @@ final class NodeMetrics {
     /**
      * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
      * @param deployment where they are
+     * @param handoff what this process exchanges KV with, where it does
      */
-    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model) {
+    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model, Optional<HandoffHub> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();
@@ -97,6 +99,9 @@ final class NodeMetrics {
                     new MetricName(name, counter.sentence()),
                     () -> deployment.counters().value(counter));
         }
+        handoff.ifPresent(hub -> hub.counts()
+                .forEach(counted ->
+                        page.counter(new MetricName("tandem:" + counted.name(), counted.sentence()), counted.value())));
         int length = model.limits().maxModelLength();
         double[] latency = VllmBuckets.requestLatency();
         this.timeToFirstToken = page.histogram(

@@ -223,12 +223,19 @@ class FailureTest {
 
     @Test
     void shouldRecomputeWhenATicketPointsNowhere() {
+        double undelivered = Client.metric(deployment.decode(), "tandem:handoff_done_undelivered_total");
         ObjectNode params = (ObjectNode) ticket().deepCopy();
         params.put("remote_port", TandemProcess.freePort("127.0.0.2"));
         Reply reply = decodeWith(params);
         assertThat(reply.tokenIds()).isEqualTo(PROMPT.generated());
         assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
                 .isEqualTo("local");
+        Await.until(
+                SOON,
+                () -> Client.metric(deployment.decode(), "tandem:handoff_done_undelivered_total") == undelivered + 1,
+                () -> "a done message that nobody took is not counted");
+        assertThat(Client.metric(deployment.prefill(), "tandem:transfer_served_read_bytes_total"))
+                .isPositive();
     }
 
     @Test

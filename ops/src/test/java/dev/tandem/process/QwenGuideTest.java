@@ -10,6 +10,7 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -50,6 +51,7 @@ class QwenGuideTest {
             assertThat(running).hasSize(4);
             running.add(ScriptProcess.start("proxy-" + variant, GuideScripts.proxy(variant)));
             running.forEach(ScriptProcess::awaitReady);
+            awaitBothPrefillNodes();
             verify();
             assertThat(atOnce()).isEqualTo(expected);
             assertEveryRankServed();
@@ -57,6 +59,19 @@ class QwenGuideTest {
         } finally {
             running.reversed().forEach(ScriptProcess::close);
         }
+    }
+
+    /** The gateway is ready with the first prefill node and probes the other one again. */
+    private static void awaitBothPrefillNodes() {
+        Await.until(
+                Duration.ofSeconds(30),
+                () -> Client.get(PROXY.resolve("/healthcheck"))
+                                .body()
+                                .path("prefill_healthy")
+                                .asInt(0)
+                        == 2,
+                () -> "the gateway sees "
+                        + Client.get(PROXY.resolve("/healthcheck")).body());
     }
 
     /** The guide's own request, as it is and as a stream. */

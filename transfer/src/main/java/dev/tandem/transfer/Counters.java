@@ -1,9 +1,6 @@
 package dev.tandem.transfer;
 
-import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
@@ -27,11 +24,7 @@ final class Counters {
         add(counter, 1);
     }
 
-    /** In the order of the enum. */
-    List<TransferEngine.CounterReading> readings() {
-        List<TransferEngine.CounterReading> readings = new ArrayList<>();
-        values.forEach((counter, value) -> readings.add(new TransferEngine.CounterReading(
-                counter.name().toLowerCase(Locale.ROOT), counter.sentence(), value.sum())));
-        return readings;
+    long value(TransferCounter counter) {
+        return Objects.requireNonNull(values.get(counter)).sum();
     }
 }

@@ -148,18 +148,15 @@ public final class TransferEngine implements AutoCloseable {
         return handshakes.takeNotifications();
     }
 
-    /** Counters of this engine, for metrics: name and value, see {@code TransferCounter}. */
-    public List<CounterReading> counters() {
-        return counters.readings();
-    }
-
     /** Whether the poller lives; without it nothing moves any more. */
     public boolean isRunning() {
         return poller.isRunning();
     }
 
-    /** One counter's value. */
-    public record CounterReading(String name, String sentence, long value) {}
+    /** What one counter says now. */
+    public long count(TransferCounter counter) {
+        return counters.value(counter);
+    }
 
     /** Cancels what is posted, closes connections, waits for the poller. */
     @Override

@@ -581,7 +581,7 @@ class PeerFaultsTest {
     }
 
     private static long count(TransferEngine engine, TransferCounter counter) {
-        return engine.counters().get(counter.ordinal()).value();
+        return engine.count(counter);
     }
 
     private static void await(CountDownLatch latch) {

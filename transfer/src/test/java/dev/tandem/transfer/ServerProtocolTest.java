@@ -387,7 +387,7 @@ class ServerProtocolTest {
     }
 
     private long count(TransferCounter counter) {
-        return engine.counters().get(counter.ordinal()).value();
+        return engine.count(counter);
     }
 
     private byte[] bytes(int offset, int length) {

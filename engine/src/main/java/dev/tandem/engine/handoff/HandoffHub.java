@@ -2,14 +2,18 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.transfer.TransferCounter;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -134,9 +138,27 @@ public final class HandoffHub implements AutoCloseable {
         return counters.snapshot();
     }
 
-    /** Counters of the transfer engine. */
-    public List<TransferEngine.CounterReading> transferCounters() {
-        return transfers.counters();
+    /**
+     * Something that is counted here.
+     *
+     * @param name in lower case, beginning with {@code handoff_} or {@code transfer_}
+     * @param sentence what it counts and what it hints at
+     * @param value now; any thread may ask
+     */
+    public record Count(String name, String sentence, LongSupplier value) {}
+
+    /** All that the handoffs and the transfer engine of this process count. */
+    public List<Count> counts() {
+        var all = new ArrayList<Count>();
+        for (HandoffCounter counter : HandoffCounter.values()) {
+            String name = "handoff_" + counter.name().toLowerCase(Locale.ROOT);
+            all.add(new Count(name, counter.sentence(), () -> counters.value(counter)));
+        }
+        for (TransferCounter counter : TransferCounter.values()) {
+            String name = "transfer_" + counter.name().toLowerCase(Locale.ROOT);
+            all.add(new Count(name, counter.sentence(), () -> transfers.count(counter)));
+        }
+        return all;
     }
 
     /** Adders behind {@link #counters}. */

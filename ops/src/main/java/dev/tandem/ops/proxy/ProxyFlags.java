@@ -10,6 +10,7 @@ import dev.tandem.gateway.RetrySettings;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.WholeNumber;
+import dev.tandem.ops.words.ArgparseWords;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -74,7 +75,7 @@ public record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> n
     public static ProxyFlags parse(List<String> words) {
         Set<String> flags = new HashSet<>(HELP.keySet());
         flags.addAll(WITHOUT_EFFECT.keySet());
-        var read = new Reading(ProxyWords.read(words, flags, SWITCHES.keySet()));
+        var read = new Reading(ArgparseWords.read(words, flags, SWITCHES.keySet()));
         var lists = new NodeLists(
                 read.words.texts("prefiller-hosts", NodeLists.DEFAULT.prefillHosts()),
                 read.ports("prefiller-ports", NodeLists.DEFAULT.prefillPorts()),
@@ -106,10 +107,10 @@ public record ProxyFlags(GatewayConfig config, Duration nodeWait, List<String> n
 
     /** Values of words, with the problems found on the way. */
     private static final class Reading {
-        private final ProxyWords words;
+        private final ArgparseWords words;
         private final List<String> problems;
 
-        Reading(ProxyWords words) {
+        Reading(ArgparseWords words) {
             this.words = words;
             this.problems = new ArrayList<>(words.problems());
         }

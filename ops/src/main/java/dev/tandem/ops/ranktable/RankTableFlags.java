@@ -4,8 +4,8 @@ import dev.tandem.engine.handoff.ranktable.Addresses;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.host.RemoteRun.Ssh;
-import dev.tandem.ops.proxy.ProxyWords;
 import dev.tandem.ops.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.ops.words.ArgparseWords;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -102,7 +102,7 @@ public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, 
     public static RankTableFlags parse(List<String> all, boolean isForced) {
         var remaining = new ArrayList<String>();
         Optional<String> user = takeUser(all, remaining);
-        ProxyWords words = ProxyWords.read(remaining, FLAGS, SWITCHES);
+        ArgparseWords words = ArgparseWords.read(remaining, FLAGS, SWITCHES);
         var read = new Reading(words, new ArrayList<>(words.problems()));
         read.requireSingle();
         var counts = new DeviceCounts(
@@ -171,7 +171,7 @@ public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, 
     }
 
     /** Values of words, with the problems found on the way. */
-    private record Reading(ProxyWords words, List<String> problems) {
+    private record Reading(ArgparseWords words, List<String> problems) {
         void requireSingle() {
             for (Map.Entry<String, List<String>> flag : words.values().entrySet()) {
                 if (flag.getValue().size() > 1 && !LISTS.contains(flag.getKey())) {

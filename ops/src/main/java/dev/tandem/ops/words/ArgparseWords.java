@@ -1,4 +1,4 @@
-package dev.tandem.ops.proxy;
+package dev.tandem.ops.words;
 
 import dev.tandem.node.flags.Nearest;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  * @param values by the flag's full name without its dashes; none for a switch
  * @param problems everything that could not be read
  */
-public record ProxyWords(Map<String, List<String>> values, List<String> problems) {
+public record ArgparseWords(Map<String, List<String>> values, List<String> problems) {
     /** A flag that has grown onto the value before it, as where a continued line ends without a blank before its backslash. */
     private static final Pattern GLUED = Pattern.compile("(.+?)(--[a-z][a-z_-]*)(=.*)?");
 
@@ -28,7 +28,7 @@ public record ProxyWords(Map<String, List<String>> values, List<String> problems
      * @param flags that take values
      * @param switches that take none
      */
-    public static ProxyWords read(List<String> words, Set<String> flags, Set<String> switches) {
+    public static ArgparseWords read(List<String> words, Set<String> flags, Set<String> switches) {
         Optional<String> glued = words.stream()
                 .filter(word -> !word.startsWith("--"))
                 .map(GLUED::matcher)
@@ -37,9 +37,9 @@ public record ProxyWords(Map<String, List<String>> values, List<String> problems
                         + "; does a continued line end without one?")
                 .findFirst();
         if (glued.isPresent()) {
-            return new ProxyWords(Map.of(), List.of(glued.get())); // whatever else there is to say follows from it
+            return new ArgparseWords(Map.of(), List.of(glued.get())); // whatever else there is to say follows from it
         }
-        var read = new ProxyWords(new LinkedHashMap<>(), new ArrayList<>());
+        var read = new ArgparseWords(new LinkedHashMap<>(), new ArrayList<>());
         Set<String> all = new TreeSet<>(flags);
         all.addAll(switches);
         int at = 0;
