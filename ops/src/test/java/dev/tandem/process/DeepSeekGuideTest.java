@@ -3,15 +3,11 @@ package dev.tandem.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.process.Client.Reply;
-import dev.tandem.process.Golden.Prompt;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -27,9 +23,20 @@ import tools.jackson.databind.node.ObjectNode;
 @Timeout(300)
 class DeepSeekGuideTest {
     private static final Golden MODEL = Golden.folder("deepseek-v3.2-w8a8");
-    private static final String SERVED = "deepseek_v3.2";
-    private static final int MAX_TOKENS = 12;
-    private static final int REQUESTS = 16;
+    private static final GuideQuestions QUESTIONS = new GuideQuestions(MODEL, "deepseek_v3.2", 12);
+
+    /** The guide's other flags. */
+    private static final List<String> ONE_RANK = List.of(
+            "--seed",
+            "1024",
+            "--quantization",
+            "ascend",
+            "--max-num-seqs",
+            "16",
+            "--max-num-batched-tokens",
+            "32768",
+            "--no-enable-prefix-caching");
+
     private static final Duration LIMIT = Duration.ofSeconds(120);
     private static final URI PROXY = URI.create("http://" + DeepSeekScripts.PREFILL + ":8080");
 
@@ -53,7 +60,7 @@ class DeepSeekGuideTest {
     /** First as the guide is printed, then with its backslash. */
     @Test
     void shouldSayWhatIsWrongWithTheGuideAndServeOnceItIsMended() {
-        List<List<Integer>> expected = ofOneRank();
+        List<List<Integer>> expected = QUESTIONS.ofOneRank("127.0.22.3", ONE_RANK);
         DeepSeekScripts scripts = scripts();
         writeRankTable(scripts);
         ScriptProcess decode = start("decode", scripts.decode());
@@ -72,7 +79,7 @@ class DeepSeekGuideTest {
                 .contains("engine_id: accepted, no effect", "kv_port: accepted, no effect");
         start("proxy", scripts.proxy()).awaitReady();
         verify();
-        assertThat(atOnce()).isEqualTo(expected);
+        assertThat(QUESTIONS.atOnce(PROXY)).isEqualTo(expected);
     }
 
     @Test
@@ -84,10 +91,7 @@ class DeepSeekGuideTest {
         start("proxy-float32", scripts.proxy());
         running.forEach(ScriptProcess::awaitReady);
         verify();
-        assertThat(atOnce())
-                .isEqualTo(IntStream.range(0, REQUESTS)
-                        .mapToObj(i -> prompt(i).generated().subList(0, MAX_TOKENS))
-                        .toList());
+        assertThat(QUESTIONS.atOnce(PROXY)).isEqualTo(QUESTIONS.golden());
     }
 
     private DeepSeekScripts scripts() {
@@ -134,56 +138,5 @@ class DeepSeekGuideTest {
                 .isNotEmpty();
         assertThat(reply.body().path("usage").path("completion_tokens").asInt(0))
                 .isPositive();
-    }
-
-    private static List<List<Integer>> atOnce() {
-        var replies = new ArrayList<CompletableFuture<Reply>>();
-        for (int i = 0; i < REQUESTS; i++) {
-            replies.add(Client.postAsync(
-                    PROXY.resolve("/v1/completions"), request(i).toString()));
-        }
-        var tokens = new ArrayList<List<Integer>>();
-        for (int i = 0; i < REQUESTS; i++) {
-            Reply reply = replies.get(i).join();
-            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
-            if (prompt(i).ids().size() > 1) { // of one token there is nothing to hand over
-                assertThat(reply.header("x-tandem-disaggregated")).isEqualTo("true");
-            }
-            tokens.add(reply.tokenIds());
-        }
-        return tokens;
-    }
-
-    private static ObjectNode request(int index) {
-        return Client.greedy(prompt(index).ids(), MAX_TOKENS).put("model", SERVED);
-    }
-
-    private static Prompt prompt(int index) {
-        return MODEL.prompts().get(index % MODEL.prompts().size());
-    }
-
-    /** What one aggregated rank answers with the guide's other flags. */
-    private static List<List<Integer>> ofOneRank() {
-        var words = List.of(
-                "serve",
-                MODEL.checkpoint().toString(),
-                "--served-model-name",
-                SERVED,
-                "--seed",
-                "1024",
-                "--quantization",
-                "ascend",
-                "--max-num-seqs",
-                "16",
-                "--max-num-batched-tokens",
-                "32768",
-                "--no-enable-prefix-caching");
-        try (TandemProcess node =
-                TandemProcess.start("one-rank", "127.0.22.3", words).awaitReady()) {
-            return IntStream.range(0, REQUESTS)
-                    .mapToObj(i ->
-                            Client.post(node.uri("/v1/completions"), request(i)).tokenIds())
-                    .toList();
-        }
     }
 }

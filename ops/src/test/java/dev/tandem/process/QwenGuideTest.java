@@ -3,7 +3,6 @@ package dev.tandem.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.process.Client.Reply;
-import dev.tandem.process.Golden.Prompt;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -14,8 +13,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -30,16 +27,26 @@ import tools.jackson.databind.node.ObjectNode;
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class QwenGuideTest {
     private static final Golden MODEL = Golden.folder("qwen3-moe-w8a8");
-    private static final String SERVED = "qwen3-moe";
-    private static final int MAX_TOKENS = 12;
-    private static final int REQUESTS = 32;
+    private static final GuideQuestions QUESTIONS = new GuideQuestions(MODEL, "qwen3-moe", 12);
+
+    /** The guide's other flags. */
+    private static final List<String> ONE_RANK = List.of(
+            "--seed",
+            "1024",
+            "--max-model-len",
+            "32768",
+            "--max-num-batched-tokens",
+            "4096",
+            "--no-enable-prefix-caching");
+
     private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
 
     @ParameterizedTest(name = "{0}, {1}")
     @CsvSource({"layerwise, auto", "mooncake, auto", "layerwise, float32", "mooncake, float32"})
     void shouldServeAsTheGuideSays(String variant, String dtype) {
         long startNs = System.nanoTime();
-        List<List<Integer>> expected = dtype.equals("float32") ? golden() : ofOneRank();
+        List<List<Integer>> expected =
+                dtype.equals("float32") ? QUESTIONS.golden() : QUESTIONS.ofOneRank("127.0.0.4", ONE_RANK);
         var running = new ArrayList<ScriptProcess>();
         try {
             for (Map.Entry<String, String> node :
@@ -53,7 +60,7 @@ class QwenGuideTest {
             running.forEach(ScriptProcess::awaitReady);
             awaitBothPrefillNodes();
             verify();
-            assertThat(atOnce()).isEqualTo(expected);
+            assertThat(QUESTIONS.atOnce(PROXY)).isEqualTo(expected);
             assertEveryRankServed();
             report(variant, dtype, startNs, running);
         } finally {
@@ -99,64 +106,6 @@ class QwenGuideTest {
             throw new UncheckedIOException(e);
         }
         return text.toString();
-    }
-
-    private static List<List<Integer>> atOnce() {
-        var replies = new ArrayList<CompletableFuture<Reply>>();
-        for (int i = 0; i < REQUESTS; i++) {
-            replies.add(Client.postAsync(
-                    PROXY.resolve("/v1/completions"), request(i).toString()));
-        }
-        var tokens = new ArrayList<List<Integer>>();
-        for (int i = 0; i < REQUESTS; i++) {
-            Reply reply = replies.get(i).join();
-            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
-            if (prompt(i).ids().size() > 1) { // of one token there is nothing to hand over
-                assertThat(reply.header("x-tandem-disaggregated")).isEqualTo("true");
-            }
-            tokens.add(reply.tokenIds());
-        }
-        return tokens;
-    }
-
-    private static ObjectNode request(int index) {
-        return Client.greedy(prompt(index).ids(), MAX_TOKENS).put("model", SERVED);
-    }
-
-    private static Prompt prompt(int index) {
-        return MODEL.prompts().get(index % MODEL.prompts().size());
-    }
-
-    private static List<List<Integer>> golden() {
-        return IntStream.range(0, REQUESTS)
-                .mapToObj(i -> prompt(i).generated().subList(0, MAX_TOKENS))
-                .toList();
-    }
-
-    /** What one aggregated rank answers with the guide's other flags. */
-    private static List<List<Integer>> ofOneRank() {
-        var words = List.of(
-                "serve",
-                MODEL.checkpoint().toString(),
-                "--served-model-name",
-                SERVED,
-                "--seed",
-                "1024",
-                "--max-model-len",
-                "32768",
-                "--max-num-batched-tokens",
-                "4096",
-                "--no-enable-prefix-caching");
-        try (TandemProcess node =
-                TandemProcess.start("one-rank", "127.0.0.4", words).awaitReady()) {
-            var tokens = new ArrayList<List<Integer>>();
-            for (int i = 0; i < MODEL.prompts().size(); i++) {
-                tokens.add(Client.post(node.uri("/v1/completions"), request(i)).tokenIds());
-            }
-            return IntStream.range(0, REQUESTS)
-                    .mapToObj(i -> tokens.get(i % tokens.size()))
-                    .toList();
-        }
     }
 
     private static void assertEveryRankServed() {

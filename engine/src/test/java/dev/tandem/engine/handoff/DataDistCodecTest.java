@@ -10,7 +10,6 @@ import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.SuperPod;
 import dev.tandem.transfer.TransferException;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -124,7 +123,7 @@ class DataDistCodecTest {
         int refused = 0;
         for (int round = 0; round < 20_000; round++) {
             boolean isAnswer = random.nextBoolean();
-            byte[] damaged = damage(isAnswer ? answer : question, random);
+            byte[] damaged = Damage.of(isAnswer ? answer : question, random);
             try {
                 if (isAnswer) {
                     DataDistCodec.decodeAnswer(damaged);
@@ -137,15 +136,6 @@ class DataDistCodecTest {
             }
         }
         assertThat(refused).isGreaterThan(5_000);
-    }
-
-    private static byte[] damage(byte[] payload, SplittableRandom random) {
-        byte[] damaged =
-                random.nextInt(4) == 0 ? Arrays.copyOf(payload, random.nextInt(payload.length + 1)) : payload.clone();
-        for (int flip = random.nextInt(1, 4); flip > 0 && damaged.length > 0; flip--) {
-            damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);
-        }
-        return damaged;
     }
 
     private static void assertCorrupt(org.assertj.core.api.ThrowableAssert.ThrowingCallable reading) {

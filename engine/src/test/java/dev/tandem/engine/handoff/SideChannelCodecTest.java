@@ -136,7 +136,7 @@ class SideChannelCodecTest {
         int refused = 0;
         for (int round = 0; round < 20_000; round++) {
             boolean isMetadata = random.nextBoolean();
-            byte[] damaged = damage(isMetadata ? metadata : done, random);
+            byte[] damaged = Damage.of(isMetadata ? metadata : done, random);
             try {
                 if (isMetadata) {
                     SideChannelCodec.decodeMetadata(damaged);
@@ -149,15 +149,6 @@ class SideChannelCodecTest {
             }
         }
         assertThat(refused).isGreaterThan(5_000);
-    }
-
-    private static byte[] damage(byte[] payload, SplittableRandom random) {
-        byte[] damaged =
-                random.nextInt(4) == 0 ? Arrays.copyOf(payload, random.nextInt(payload.length + 1)) : payload.clone();
-        for (int flip = random.nextInt(1, 4); flip > 0 && damaged.length > 0; flip--) {
-            damaged[random.nextInt(damaged.length)] = (byte) random.nextInt(256);
-        }
-        return damaged;
     }
 
     private static PeerMetadata metadata() {
