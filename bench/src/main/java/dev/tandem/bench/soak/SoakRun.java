@@ -84,8 +84,9 @@ public final class SoakRun {
         Files.deleteIfExists(folder.resolve(process.name() + ".ready")); // of an earlier soak
         Child child = Child.start(process, runtime, folder, Map.of());
         try (var asker = new Asker(QUIET.toString())) {
+            long endNs = System.nanoTime() + Victims.START_LIMIT.toNanos();
             while (child.report().isEmpty()) {
-                if (!child.isAlive()) {
+                if (!child.isAlive() || System.nanoTime() > endNs) {
                     throw new IllegalStateException(String.join("\n", child.logTail(40)));
                 }
                 Thread.sleep(50);

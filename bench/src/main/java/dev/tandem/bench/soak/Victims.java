@@ -15,7 +15,7 @@ import java.util.TreeMap;
 
 /** The processes of a cluster, to be killed and started again one at a time. Thread-safe by its own lock. */
 final class Victims implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofMinutes(3);
+    static final Duration START_LIMIT = Duration.ofMinutes(3);
 
     /** Blocks that were lent to a killed node come free within this time. */
     static final Duration LEASE = Duration.ofSeconds(30);
