@@ -34,23 +34,22 @@ class LayerwiseTest {
 
     @BeforeEach
     void start() {
-        prefill.add(node("127.0.0.2", "kv_producer", "0"));
-        prefill.add(node("127.0.0.4", "kv_producer", "1"));
-        decode = node("127.0.0.3", "kv_consumer", "2");
+        prefill.add(node("kv_producer", "0"));
+        prefill.add(node("kv_producer", "1"));
+        decode = node("kv_consumer", "2");
         gateway = TandemProcess.start(
                 "gateway",
-                "127.0.0.1",
                 List.of(
                         "proxy",
                         "--layerwise",
                         "--prefiller-hosts",
-                        "127.0.0.2",
-                        "127.0.0.4",
+                        prefill.get(0).http().host(),
+                        prefill.get(1).http().host(),
                         "--prefiller-ports",
                         port(prefill.get(0)),
                         port(prefill.get(1)),
                         "--decoder-hosts",
-                        "127.0.0.3",
+                        decode.http().host(),
                         "--decoder-ports",
                         port(decode)));
         Stream.concat(prefill.stream(), Stream.of(decode, gateway)).forEach(TandemProcess::awaitReady);
@@ -67,10 +66,9 @@ class LayerwiseTest {
         return Integer.toString(process.http().port());
     }
 
-    private static TandemProcess node(String host, String role, String engineId) {
+    private static TandemProcess node(String role, String engineId) {
         return TandemProcess.start(
                 role,
-                host,
                 List.of(
                         "serve",
                         GOLDEN.checkpoint().toString(),
@@ -86,8 +84,7 @@ class LayerwiseTest {
                         "16",
                         "--no-enable-prefix-caching",
                         "--kv-transfer-config",
-                        "{\"kv_connector\":\"MooncakeLayerwiseConnector\",\"kv_role\":\"" + role + "\",\"kv_port\":\""
-                                + TandemProcess.freePort(host) + "\",\"engine_id\":\"" + engineId + "\"}"));
+                        Deployment.transfer("MooncakeLayerwiseConnector", role, engineId)));
     }
 
     private CompletableFuture<Reply> ask(String body) {
