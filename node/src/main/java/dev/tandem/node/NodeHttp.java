@@ -3,7 +3,7 @@ package dev.tandem.node;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,7 +18,7 @@ final class NodeHttp {
 
     /** Listens; returns when it does. */
     static HttpServer listen(
-            NodeConfig config, ServedModel served, Deployment deployment, Optional<HandoffHub> handoff) {
+            NodeConfig config, ServedModel served, Deployment deployment, Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = config.flags().server();
         var metrics = new NodeMetrics(config.flags().parallel().data(), deployment, served, handoff);
         var generation = new Generation(

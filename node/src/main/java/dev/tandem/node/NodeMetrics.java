@@ -7,7 +7,7 @@ import dev.tandem.api.metrics.VllmBuckets;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;
@@ -79,7 +79,7 @@ final class NodeMetrics {
      * @param deployment where they are
      * @param handoff what this process exchanges KV with, where it does
      */
-    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model, Optional<HandoffHub> handoff) {
+    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model, Optional<HandoffRuntime> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();

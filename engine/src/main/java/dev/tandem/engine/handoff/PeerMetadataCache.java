@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * What the ranks of peer engines said about their memory, asked once and kept for all replicas of this process. A peer is known when
  * each of its ranks has answered. Side-channel poller only; callbacks run there too.
  */
-final class PeerBook {
+final class PeerMetadataCache {
     /**
      * An engine whose rank r listens on {@code port + r}.
      *
@@ -44,12 +44,12 @@ final class PeerBook {
         }
     }
 
-    private final PeerQuestions questions;
+    private final SideChannelClient questions;
     private final int maxPeers;
     private final LinkedHashMap<Peer, List<PeerMetadata>> known = new LinkedHashMap<>(); // longest unused first
     private final Map<Peer, Inquiry> asking = new LinkedHashMap<>();
 
-    PeerBook(PeerQuestions questions, int maxPeers) {
+    PeerMetadataCache(SideChannelClient questions, int maxPeers) {
         this.questions = questions;
         this.maxPeers = maxPeers;
     }

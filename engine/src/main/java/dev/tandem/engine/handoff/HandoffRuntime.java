@@ -24,8 +24,8 @@ import org.slf4j.LoggerFactory;
  * peers, the address space that peers see, and the counters. Thread-safe. Started before the first {@link Handoff} and closed after the
  * last.
  */
-public final class HandoffHub implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(HandoffHub.class);
+public final class HandoffRuntime implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HandoffRuntime.class);
 
     /** First plane addresses are drawn from here on, so that no two lives of a node share one. */
     private static final long LEAST_ADDRESS = 1L << 44;
@@ -45,20 +45,20 @@ public final class HandoffHub implements AutoCloseable {
     private final HandoffCounters counters = new HandoffCounters();
     private final TransferEngine transfers;
     private final SideChannel channel;
-    private final PeerBook book;
+    private final PeerMetadataCache book;
     private final long firstAddress;
     private @Nullable Thread warmUp; // set once, before anybody has the hub
     private volatile boolean isClosing; // set once, by the closing thread
     private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
 
-    private HandoffHub(Setup setup, HandoffLimits limits, TransferEngine transfers) {
+    private HandoffRuntime(Setup setup, HandoffLimits limits, TransferEngine transfers) {
         this.host = setup.host();
         this.sideChannelHost = setup.sideChannelHost();
         this.limits = limits;
         this.messenger = setup.messenger();
         this.transfers = transfers;
         this.channel = SideChannel.start(limits, counters);
-        this.book = new PeerBook(channel.questions(), limits.peers());
+        this.book = new PeerMetadataCache(channel.questions(), limits.peers());
         RandomGenerator random = new SecureRandom();
         this.firstAddress = LEAST_ADDRESS + random.nextLong(ADDRESS_SPREAD);
     }
@@ -90,18 +90,18 @@ public final class HandoffHub implements AutoCloseable {
      * @param connector that the engines of this process run: its code is warmed up
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
-    public static HandoffHub start(Setup setup, Connector connector) {
-        HandoffHub hub = startCold(setup, HandoffLimits.standard());
-        log.info("handoff host={} transfer engine={}", setup.host(), hub.transfers.segmentName());
+    public static HandoffRuntime start(Setup setup, Connector connector) {
+        HandoffRuntime hub = startCold(setup, HandoffLimits.standard());
+        LOG.info("handoff host={} transfer engine={}", setup.host(), hub.transfers.segmentName());
         hub.warmUp = Thread.ofPlatform().name("handoff-warm-up").daemon().start(() -> hub.warmUp(connector));
         return hub;
     }
 
     /** The same without warm-up. */
-    static HandoffHub startCold(Setup setup, HandoffLimits limits) {
+    static HandoffRuntime startCold(Setup setup, HandoffLimits limits) {
         try {
             var transfer = limits.transferConfig(setup.host()).withPace(setup.bytesPerSecond());
-            return new HandoffHub(setup, limits, TransferEngine.start(transfer));
+            return new HandoffRuntime(setup, limits, TransferEngine.start(transfer));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE,
@@ -115,9 +115,9 @@ public final class HandoffHub implements AutoCloseable {
         long beganNs = System.nanoTime();
         try {
             int exchanges = HandoffWarmUp.run(connector, WARM_UP, () -> isClosing);
-            log.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
+            LOG.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
         } catch (EngineException e) {
-            log.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
+            LOG.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // nobody does this
         }
@@ -183,7 +183,7 @@ public final class HandoffHub implements AutoCloseable {
     }
 
     /** Side-channel poller only. */
-    PeerBook book() {
+    PeerMetadataCache book() {
         return book;
     }
 
@@ -216,7 +216,7 @@ public final class HandoffHub implements AutoCloseable {
         try {
             Thread begun = warmUp;
             if (begun != null && begun.isAlive() && !begun.join(CLOSE_LIMIT)) {
-                log.warn("the warm-up of the handoff does not end");
+                LOG.warn("the warm-up of the handoff does not end");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -18,7 +18,7 @@ import org.zeromq.ZMQException;
  * question without an answer is asked again over a fresh socket; after the last try it fails, and with it all that wait for the same
  * peer, so that a dead peer costs its tries once and not once a question. Poller thread only; callbacks run there too.
  */
-final class PeerQuestions {
+final class SideChannelClient {
     /** One question and who wants to know. */
     @SuppressWarnings("ArrayRecordComponent") // sent as it is, never compared
     private record Question(byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {}
@@ -49,7 +49,7 @@ final class PeerQuestions {
     private final HandoffLimits limits;
     private final Map<String, Line> lines = new LinkedHashMap<>(); // longest unused first
 
-    PeerQuestions(ZContext context, ZMQ.Poller poller, HandoffLimits limits) {
+    SideChannelClient(ZContext context, ZMQ.Poller poller, HandoffLimits limits) {
         this.context = context;
         this.poller = poller;
         this.limits = limits;

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class DoneCountTest {
+class ReleaseCounterTest {
     private static final Map<Integer, Integer> NOTHING = Map.of();
 
     /** Counts as v0.11.0rc1 makes them: its D ranks times the P ranks that each of them reads. */
@@ -31,8 +31,8 @@ class DoneCountTest {
         "8, 2, 8, 8, 4"
     })
     void shouldExpectWhatAForeignDecodeEngineSends(int heads, int prefill, int decode, int messages, int atOnePort) {
-        assertThat(DoneRule.of(KvFixtures.layout(16, 1, heads, 8), prefill, decode))
-                .isEqualTo(new DoneRule(prefill, messages, atOnePort));
+        assertThat(ReleaseQuorum.of(KvFixtures.layout(16, 1, heads, 8), prefill, decode))
+                .isEqualTo(new ReleaseQuorum(prefill, messages, atOnePort));
     }
 
     @ParameterizedTest
@@ -45,12 +45,13 @@ class DoneCountTest {
     })
     void shouldCountCachesWithoutHeadsAsOneHead(int prefill, int decode, int messages, int atOnePort) {
         KvLayout latents = KvFixtures.latents(1, 16).getFirst();
-        assertThat(DoneRule.of(latents, prefill, decode)).isEqualTo(new DoneRule(prefill, messages, atOnePort));
+        assertThat(ReleaseQuorum.of(latents, prefill, decode))
+                .isEqualTo(new ReleaseQuorum(prefill, messages, atOnePort));
     }
 
     @Test
     void shouldEndWithTheLastOfADecodeEngineThatReadsASubsetOfTheRanks() {
-        DoneCount count = count(4, 8, 2);
+        ReleaseCounter count = count(4, 8, 2);
         for (int rank : List.of(1, 3, 5)) {
             assertThat(count.add(rank, NOTHING)).isFalse();
         }
@@ -59,7 +60,7 @@ class DoneCountTest {
 
     @Test
     void shouldNotTakeARepetitionForTheOneThatIsMissing() {
-        DoneCount count = count(4, 8, 2);
+        ReleaseCounter count = count(4, 8, 2);
         for (int rank : List.of(1, 3, 5, 5, 3, 1, 1)) {
             assertThat(count.add(rank, NOTHING)).isFalse();
         }
@@ -73,7 +74,7 @@ class DoneCountTest {
 
     @Test
     void shouldWaitForAsManyAsEachPortIsAnnounced() {
-        DoneCount count = count(1, 2, 1);
+        ReleaseCounter count = count(1, 2, 1);
         Map<Integer, Integer> announced = Map.of(0, 2, 1, 0);
         assertThat(count.add(1, announced))
                 .as("a port that nothing is read from is told too")
@@ -84,12 +85,12 @@ class DoneCountTest {
 
     @Test
     void shouldGoOnBeingCompleteAfterTheLast() {
-        DoneCount count = count(1, 1, 1);
+        ReleaseCounter count = count(1, 1, 1);
         assertThat(count.add(0, NOTHING)).isTrue();
         assertThat(count.add(0, NOTHING)).isTrue();
     }
 
-    private static DoneCount count(int heads, int prefill, int decode) {
-        return new DoneCount(DoneRule.of(KvFixtures.layout(16, 1, heads, 8), prefill, decode));
+    private static ReleaseCounter count(int heads, int prefill, int decode) {
+        return new ReleaseCounter(ReleaseQuorum.of(KvFixtures.layout(16, 1, heads, 8), prefill, decode));
     }
 }

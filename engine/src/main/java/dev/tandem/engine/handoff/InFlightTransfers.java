@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * Counts transfers that touch a replica's pools, so that whoever closes the replica can wait until none does. Owned by the side-channel
  * poller, but for {@link #await}.
  */
-final class Rest {
+final class InFlightTransfers {
     private int open;
     private @Nullable CompletableFuture<Boolean> reached; // null while the engine lives
 

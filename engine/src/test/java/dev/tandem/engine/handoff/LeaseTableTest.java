@@ -12,14 +12,14 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
-class HandoffLedgerTest {
+class LeaseTableTest {
     private static final long TIMEOUT_NS = 1_000;
 
     private final LeaseDirectory directory = new LeaseDirectory();
     private final HandoffCounters counters = new HandoffCounters();
     private final AtomicInteger wakes = new AtomicInteger();
-    private final HandoffLedger ledger = new HandoffLedger(
-            new HandoffLedger.Terms(TIMEOUT_NS, new DoneRule(2, 1, 1)),
+    private final LeaseTable ledger = new LeaseTable(
+            new LeaseTable.Terms(TIMEOUT_NS, new ReleaseQuorum(2, 1, 1)),
             new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory),
             directory,
             counters,
@@ -73,7 +73,7 @@ class HandoffLedgerTest {
         assertThat(poll(1)).isEmpty();
         assertThat(ledger.leases()).isEqualTo(1);
         assertThat(lease.closeOne()).isTrue();
-        ledger.cameToRest(lease);
+        ledger.quiesced(lease);
         assertEnded(poll(2), "r", Reason.RELEASED, 4);
     }
 

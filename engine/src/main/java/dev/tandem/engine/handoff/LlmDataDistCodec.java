@@ -34,7 +34,7 @@ import org.msgpack.core.MessageUnpacker;
  *   reply     the raw bytes "receiving decode finished"
  * </pre>
  */
-final class DataDistCodec {
+final class LlmDataDistCodec {
     private static final int METADATA_WANTED = 0;
     private static final int FINISHED = 1;
     private static final int AGENT_KEYS = 6;
@@ -42,7 +42,7 @@ final class DataDistCodec {
     private static final int MAX_FIELD_BYTES = 256;
     private static final byte[] FINISHED_TAKEN = "receiving decode finished".getBytes(StandardCharsets.US_ASCII);
 
-    private DataDistCodec() {}
+    private LlmDataDistCodec() {}
 
     /** What a prefill rank is sent. */
     sealed interface Request {
@@ -72,7 +72,7 @@ final class DataDistCodec {
                 packer.packArrayHeader(2).packInt(FINISHED).packArrayHeader(1).packString(requestId));
     }
 
-    static byte[] encodeAnswer(Device own, PeerMetadata metadata, HandoffService.Place place) {
+    static byte[] encodeAnswer(Device own, PeerMetadata metadata, SideChannelServer.Place place) {
         return packed(packer -> {
             packer.packMapHeader(AGENT_KEYS + SideChannelCodec.metadataKeys(metadata));
             packAgent(packer, own);

@@ -16,11 +16,11 @@ import org.slf4j.LoggerFactory;
 /**
  * Who may read which blocks of this prefill node, until when. A lease ends by the decode node's done message, by a cancel or by its
  * deadline on this node's own clock, whichever comes first; from that moment its virtual ids are refused, and once no access is open
- * its blocks go back to the engine. Owned by the engine loop, except {@link #done} (side-channel poller) and {@link #cameToRest}
+ * its blocks go back to the engine. Owned by the engine loop, except {@link #done} (side-channel poller) and {@link #quiesced}
  * (transfer threads), which only post to the queues that the next {@link #poll} empties.
  */
-final class HandoffLedger {
-    private static final Logger log = LoggerFactory.getLogger(HandoffLedger.class);
+final class LeaseTable {
+    private static final Logger LOG = LoggerFactory.getLogger(LeaseTable.class);
 
     private final Terms terms;
     private final VirtualIds virtualIds;
@@ -41,9 +41,9 @@ final class HandoffLedger {
      * @param leaseTimeoutNs how long a lease lives
      * @param doneRule when a lease has got all its done messages
      */
-    record Terms(long leaseTimeoutNs, DoneRule doneRule) {}
+    record Terms(long leaseTimeoutNs, ReleaseQuorum doneRule) {}
 
-    HandoffLedger(
+    LeaseTable(
             Terms terms, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
         this.terms = terms;
         this.virtualIds = virtualIds;
@@ -66,10 +66,10 @@ final class HandoffLedger {
                 first,
                 blockIds,
                 nowNs + terms.leaseTimeoutNs(),
-                new Reading(new DoneCount(terms.doneRule())));
+                new Reading(new ReleaseCounter(terms.doneRule())));
         live.put(requestId, lease);
         directory.add(lease);
-        log.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);
+        LOG.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);
         return lease;
     }
 
@@ -99,12 +99,12 @@ final class HandoffLedger {
             released.add(lease);
             wakeLoop.run();
         } else {
-            log.debug("request={} done messages by rank: {}", requestId, reading.doneMessages());
+            LOG.debug("request={} done messages by rank: {}", requestId, reading.doneMessages());
         }
     }
 
     /** The last access of an ended lease was closed. Transfer threads. */
-    void cameToRest(BlockLease lease) {
+    void quiesced(BlockLease lease) {
         rested.add(lease);
         wakeLoop.run();
     }
@@ -116,7 +116,7 @@ final class HandoffLedger {
         }
         while (!live.isEmpty() && live.firstEntry().getValue().deadlineNs() - nowNs <= 0) {
             BlockLease lease = live.firstEntry().getValue();
-            log.warn(
+            LOG.warn(
                     "request={} lease={} blocks={} expired: no done message came within {} ms",
                     lease.requestId(),
                     lease.firstVirtualId(),

@@ -1,6 +1,6 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;
@@ -13,16 +13,16 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * Numbered events between the devices of a rank table, as vllm-ascend's LLMDataDistCMgrConnector speaks: {@link DataDistCodec}. Both
+ * Numbered events between the devices of a rank table, as vllm-ascend's LLMDataDistCMgrConnector speaks: {@link LlmDataDistCodec}. Both
  * sides introduce themselves, and each takes only devices that its own table has on the other side, so that two tables that differ are
  * found out before a byte moves. Every rank of the prefill engine gets one message at the end of a lease, whatever the sizes are: that is
  * what vllm-ascend's decode ranks send together.
  */
-final class DataDistDialect implements SideChannelDialect {
+final class LlmDataDistDialect implements SideChannelDialect {
     private final RankTable table;
     private final List<Device> own; // [tensor ranks]
 
-    DataDistDialect(Peers.FromRankTable peers) {
+    LlmDataDistDialect(Peers.FromRankTable peers) {
         this.table = peers.table();
         this.own = peers.own();
     }
@@ -30,7 +30,7 @@ final class DataDistDialect implements SideChannelDialect {
     /** Exactly the six fields that vllm-ascend's P takes: one more and its listener dies. */
     @Override
     public byte[] question(int peerRank) {
-        return DataDistCodec.encodeQuestion(own.get(peerRank % own.size()));
+        return LlmDataDistCodec.encodeQuestion(own.get(peerRank % own.size()));
     }
 
     @Override
@@ -41,7 +41,7 @@ final class DataDistDialect implements SideChannelDialect {
                     peer.endpoint(rank) + " does not take " + shown(own.get(rank % own.size()))
                             + " for a decode device of its rank table: do both nodes read the same file?");
         }
-        DataDistCodec.Answer answer = DataDistCodec.decodeAnswer(payload);
+        LlmDataDistCodec.Answer answer = LlmDataDistCodec.decodeAnswer(payload);
         if (!table.prefill().contains(answer.device())) {
             throw new TransferException(
                     Kind.REJECTED,
@@ -63,8 +63,8 @@ final class DataDistDialect implements SideChannelDialect {
     }
 
     @Override
-    public SortedMap<Integer, byte[]> done(String lentAs, Peer peer, boolean isOurs) {
-        byte[] message = DataDistCodec.encodeFinished(lentAs);
+    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs) {
+        byte[] message = LlmDataDistCodec.encodeFinished(transferId);
         var messages = new TreeMap<Integer, byte[]>();
         for (int rank = 0; rank < peer.ranks(); rank++) {
             messages.put(rank, message);
@@ -74,19 +74,19 @@ final class DataDistDialect implements SideChannelDialect {
 
     @Override
     public boolean isTaken(byte[] answer) {
-        return DataDistCodec.isFinishedTaken(answer);
+        return LlmDataDistCodec.isFinishedTaken(answer);
     }
 
     @Override
-    public byte[] metadata(PeerMetadata metadata, HandoffService.Place place) {
-        return DataDistCodec.encodeAnswer(own.get(place.rank()), metadata, place);
+    public byte[] metadata(PeerMetadata metadata, SideChannelServer.Place place) {
+        return LlmDataDistCodec.encodeAnswer(own.get(place.rank()), metadata, place);
     }
 
     @Override
     public SideChannelMessage read(byte[] payload) {
-        return switch (DataDistCodec.decodeRequest(payload)) {
-            case DataDistCodec.Request.Introduction introduction -> introduced(introduction.device());
-            case DataDistCodec.Request.Finished finished -> finished.message();
+        return switch (LlmDataDistCodec.decodeRequest(payload)) {
+            case LlmDataDistCodec.Request.Introduction introduction -> introduced(introduction.device());
+            case LlmDataDistCodec.Request.Finished finished -> finished.message();
         };
     }
 
@@ -103,11 +103,11 @@ final class DataDistDialect implements SideChannelDialect {
 
     @Override
     public byte[] taken() {
-        return DataDistCodec.finishedTaken();
+        return LlmDataDistCodec.finishedTaken();
     }
 
     @Override
-    public DoneRule doneRule(KvLayout layout, int ranks) {
-        return new DoneRule(ranks, ranks, 1);
+    public ReleaseQuorum doneRule(KvLayout layout, int ranks) {
+        return new ReleaseQuorum(ranks, ranks, 1);
     }
 }

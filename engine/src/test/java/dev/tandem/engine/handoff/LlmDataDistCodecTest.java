@@ -3,8 +3,8 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.handoff.DataDistCodec.Request.Finished;
-import dev.tandem.engine.handoff.DataDistCodec.Request.Introduction;
+import dev.tandem.engine.handoff.LlmDataDistCodec.Request.Finished;
+import dev.tandem.engine.handoff.LlmDataDistCodec.Request.Introduction;
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.SuperPod;
@@ -20,7 +20,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The golden bytes are what msgspec 0.22 encodes of v0.11.0rc1's messages. */
-class DataDistCodecTest {
+class LlmDataDistCodecTest {
     private static final Device A2 = new Device("172.22.0.155", 0, "10.20.0.19", Optional.empty(), 17);
     private static final Device A3 =
             new Device("172.22.0.155", 3, "10.20.0.19", Optional.of(new SuperPod("0", "4194304")), 300);
@@ -42,17 +42,18 @@ class DataDistCodecTest {
 
     @Test
     void shouldAskAsVllmAscendAsks() {
-        assertThat(hex(DataDistCodec.encodeQuestion(A2))).isEqualTo("9200" + "86" + A2_FIELDS);
-        assertThat(hex(DataDistCodec.encodeQuestion(A3))).isEqualTo("9200" + "86" + A3_FIELDS);
+        assertThat(hex(LlmDataDistCodec.encodeQuestion(A2))).isEqualTo("9200" + "86" + A2_FIELDS);
+        assertThat(hex(LlmDataDistCodec.encodeQuestion(A3))).isEqualTo("9200" + "86" + A3_FIELDS);
     }
 
     @Test
     void shouldReportTheEndAsVllmAscendReportsIt() {
-        assertThat(hex(DataDistCodec.encodeFinished("cmpl-7-0"))).isEqualTo(FINISHED);
-        assertThat(new String(DataDistCodec.finishedTaken(), StandardCharsets.US_ASCII))
+        assertThat(hex(LlmDataDistCodec.encodeFinished("cmpl-7-0"))).isEqualTo(FINISHED);
+        assertThat(new String(LlmDataDistCodec.finishedTaken(), StandardCharsets.US_ASCII))
                 .isEqualTo("receiving decode finished");
-        assertThat(DataDistCodec.isFinishedTaken(DataDistCodec.finishedTaken())).isTrue();
-        assertThat(DataDistCodec.isFinishedTaken(SideChannelCodec.acknowledgement()))
+        assertThat(LlmDataDistCodec.isFinishedTaken(LlmDataDistCodec.finishedTaken()))
+                .isTrue();
+        assertThat(LlmDataDistCodec.isFinishedTaken(SideChannelCodec.acknowledgement()))
                 .isFalse();
     }
 
@@ -68,16 +69,17 @@ class DataDistCodecTest {
 
     @Test
     void shouldReadAForeignAnswerAsOneWithoutAWayToItsMemory() {
-        assertThat(DataDistCodec.decodeAnswer(bytes("86" + A3_FIELDS)))
-                .isEqualTo(new DataDistCodec.Answer(A3, Optional.empty()));
+        assertThat(LlmDataDistCodec.decodeAnswer(bytes("86" + A3_FIELDS)))
+                .isEqualTo(new LlmDataDistCodec.Answer(A3, Optional.empty()));
     }
 
     @Test
     void shouldAnswerWithTheAgentFirstAndItsMemoryBehind() {
-        var place = new HandoffService.Place("172.22.0.155", 5557, 3, 16);
-        byte[] answer = DataDistCodec.encodeAnswer(A3, metadata(), place);
+        var place = new SideChannelServer.Place("172.22.0.155", 5557, 3, 16);
+        byte[] answer = LlmDataDistCodec.encodeAnswer(A3, metadata(), place);
         assertThat(hex(answer)).startsWith("8f" + A3_FIELDS + "a9" + ascii("engine_id"));
-        assertThat(DataDistCodec.decodeAnswer(answer)).isEqualTo(new DataDistCodec.Answer(A3, Optional.of(metadata())));
+        assertThat(LlmDataDistCodec.decodeAnswer(answer))
+                .isEqualTo(new LlmDataDistCodec.Answer(A3, Optional.of(metadata())));
     }
 
     @ParameterizedTest
@@ -117,18 +119,18 @@ class DataDistCodecTest {
     @Test
     void shouldSurviveDamagedPayloads() {
         var random = new SplittableRandom(12);
-        byte[] question = DataDistCodec.encodeQuestion(A3);
+        byte[] question = LlmDataDistCodec.encodeQuestion(A3);
         byte[] answer =
-                DataDistCodec.encodeAnswer(A3, metadata(), new HandoffService.Place("172.22.0.155", 5557, 3, 16));
+                LlmDataDistCodec.encodeAnswer(A3, metadata(), new SideChannelServer.Place("172.22.0.155", 5557, 3, 16));
         int refused = 0;
         for (int round = 0; round < 20_000; round++) {
             boolean isAnswer = random.nextBoolean();
             byte[] damaged = Damage.of(isAnswer ? answer : question, random);
             try {
                 if (isAnswer) {
-                    DataDistCodec.decodeAnswer(damaged);
+                    LlmDataDistCodec.decodeAnswer(damaged);
                 } else {
-                    DataDistCodec.decodeRequest(damaged);
+                    LlmDataDistCodec.decodeRequest(damaged);
                 }
             } catch (TransferException e) {
                 assertThat(e.kind()).isEqualTo(TransferException.Kind.CORRUPT);
@@ -153,8 +155,8 @@ class DataDistCodecTest {
                 Optional.of(new PeerMetadata.Details("4f", 1, 4, KvFixtures.layout(16, 2, 3, 64))));
     }
 
-    private static DataDistCodec.Request request(String hex) {
-        return DataDistCodec.decodeRequest(bytes(hex));
+    private static LlmDataDistCodec.Request request(String hex) {
+        return LlmDataDistCodec.decodeRequest(bytes(hex));
     }
 
     private static byte[] bytes(String hex) {

@@ -12,12 +12,12 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Answers peers at one rank's port: where that rank's KV lies, and that it was told of the end of a read or a push. Side-channel poller only. */
-final class HandoffService implements SideChannel.Service {
-    private static final Logger log = LoggerFactory.getLogger(HandoffService.class);
+final class SideChannelServer implements SideChannel.Service {
+    private static final Logger LOG = LoggerFactory.getLogger(SideChannelServer.class);
 
     private final byte[] metadata;
     private final Place place;
-    private final HandoffLedger ledger;
+    private final LeaseTable ledger;
     private final PushReceiver receiver;
     private final HandoffCounters counters;
     private final SideChannelDialect dialect;
@@ -35,9 +35,9 @@ final class HandoffService implements SideChannel.Service {
     }
 
     /** Whom messages are for. */
-    record Books(HandoffLedger ledger, PushReceiver receiver) {}
+    record Books(LeaseTable ledger, PushReceiver receiver) {}
 
-    HandoffService(
+    SideChannelServer(
             PeerMetadata metadata, Place place, Books books, HandoffCounters counters, SideChannelDialect dialect) {
         this.dialect = dialect;
         this.metadata = dialect.metadata(metadata, place);
@@ -54,7 +54,7 @@ final class HandoffService implements SideChannel.Service {
             message = dialect.read(payload);
         } catch (TransferException e) {
             if (e.kind() == TransferException.Kind.REJECTED) {
-                log.warn("side channel {}:{} refused: {}", place.host(), place.port(), e.getMessage());
+                LOG.warn("side channel {}:{} refused: {}", place.host(), place.port(), e.getMessage());
             }
             return Optional.empty();
         }

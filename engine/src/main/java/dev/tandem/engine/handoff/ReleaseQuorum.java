@@ -22,7 +22,7 @@ import dev.tandem.kv.KvPlane;
  * @param plainMessages messages without announcement that end a lease
  * @param plainAtOnePort how many of them one port may get
  */
-record DoneRule(int ranks, int plainMessages, int plainAtOnePort) {
+record ReleaseQuorum(int ranks, int plainMessages, int plainAtOnePort) {
     /**
      * The rule for a pair of engines.
      *
@@ -30,15 +30,15 @@ record DoneRule(int ranks, int plainMessages, int plainAtOnePort) {
      * @param tpSize ranks of this engine
      * @param peerTpSize ranks of a decode engine that announces nothing
      */
-    static DoneRule of(KvLayout layout, int tpSize, int peerTpSize) {
+    static ReleaseQuorum of(KvLayout layout, int tpSize, int peerTpSize) {
         if (peerTpSize > tpSize) {
-            return new DoneRule(tpSize, peerTpSize, Math.ceilDiv(peerTpSize, tpSize));
+            return new ReleaseQuorum(tpSize, peerTpSize, Math.ceilDiv(peerTpSize, tpSize));
         }
         int heads = 1;
         for (KvPlane plane : layout.planes()) {
             heads = Math.max(heads, plane.modelHeads());
         }
         int pulls = Math.max(1, Math.max(1, heads / peerTpSize) / Math.max(1, heads / tpSize));
-        return new DoneRule(tpSize, peerTpSize * pulls, 1);
+        return new ReleaseQuorum(tpSize, peerTpSize * pulls, 1);
     }
 }

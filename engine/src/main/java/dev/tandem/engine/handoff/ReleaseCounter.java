@@ -3,12 +3,12 @@ package dev.tandem.engine.handoff;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** The done messages that one lease has got, counted as {@link DoneRule} says. Owned by the side-channel poller. */
-final class DoneCount {
-    private final DoneRule rule;
+/** The done messages that one lease has got, counted as {@link ReleaseQuorum} says. Owned by the side-channel poller. */
+final class ReleaseCounter {
+    private final ReleaseQuorum rule;
     private final int[] messages; // [ranks]
 
-    DoneCount(DoneRule rule) {
+    ReleaseCounter(ReleaseQuorum rule) {
         this.rule = rule;
         this.messages = new int[rule.ranks()];
     }

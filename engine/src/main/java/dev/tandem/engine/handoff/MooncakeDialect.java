@@ -1,6 +1,6 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.kv.KvLayout;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -10,7 +10,7 @@ import java.util.TreeMap;
  *
  * @param peerTpSize tensor ranks of decode engines that do not say how many done messages they send
  */
-record VerbDialect(int peerTpSize) implements SideChannelDialect {
+record MooncakeDialect(int peerTpSize) implements SideChannelDialect {
     @Override
     public byte[] question(int peerRank) {
         return SideChannelCodec.encodeGetMetadata();
@@ -26,13 +26,13 @@ record VerbDialect(int peerTpSize) implements SideChannelDialect {
      * the message says how many come.
      */
     @Override
-    public SortedMap<Integer, byte[]> done(String lentAs, Peer peer, boolean isOurs) {
+    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs) {
         int told = isOurs ? 1 : peer.ranks();
         var sends = new TreeMap<Integer, Integer>();
         for (int rank = 0; rank < told; rank++) {
             sends.put(peer.port() + rank, 1);
         }
-        byte[] message = SideChannelCodec.encodeDoneReceiving(lentAs, peer.host(), sends);
+        byte[] message = SideChannelCodec.encodeDoneReceiving(transferId, peer.host(), sends);
         var messages = new TreeMap<Integer, byte[]>();
         for (int rank = 0; rank < told; rank++) {
             messages.put(rank, message);
@@ -46,7 +46,7 @@ record VerbDialect(int peerTpSize) implements SideChannelDialect {
     }
 
     @Override
-    public byte[] metadata(PeerMetadata own, HandoffService.Place place) {
+    public byte[] metadata(PeerMetadata own, SideChannelServer.Place place) {
         return SideChannelCodec.encodeMetadata(own, place.host(), place.port());
     }
 
@@ -61,7 +61,7 @@ record VerbDialect(int peerTpSize) implements SideChannelDialect {
     }
 
     @Override
-    public DoneRule doneRule(KvLayout layout, int ranks) {
-        return DoneRule.of(layout, ranks, peerTpSize);
+    public ReleaseQuorum doneRule(KvLayout layout, int ranks) {
+        return ReleaseQuorum.of(layout, ranks, peerTpSize);
     }
 }
