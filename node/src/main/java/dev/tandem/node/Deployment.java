@@ -3,8 +3,9 @@ package dev.tandem.node;
 import dev.tandem.api.Version;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.Quantization;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
 import dev.tandem.engine.cluster.ClusterNode;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -44,19 +45,19 @@ final class Deployment implements AutoCloseable {
     private static final long MAX_QUEUED_BYTES = 256L << 20;
 
     private final ReplicaSet replicas;
-    private final ClusterCounters counters;
+    private final Counters<ClusterCounter> counters;
     private final Optional<ClusterHead> head;
     private final Optional<ClusterNode> member;
 
     /** A process that has all ranks, or needs nothing of the others. */
-    private Deployment(ReplicaSet replicas, ClusterCounters counters) {
+    private Deployment(ReplicaSet replicas, Counters<ClusterCounter> counters) {
         this.replicas = replicas;
         this.counters = counters;
         this.head = Optional.empty();
         this.member = Optional.empty();
     }
 
-    private Deployment(ReplicaSet replicas, ClusterCounters counters, Meeting meeting, Own own) {
+    private Deployment(ReplicaSet replicas, Counters<ClusterCounter> counters, Meeting meeting, Own own) {
         this.replicas = replicas;
         this.counters = counters;
         this.head = meeting.isHere() ? Optional.of(startHead(meeting, own.onMembers())) : Optional.empty();
@@ -95,7 +96,7 @@ final class Deployment implements AutoCloseable {
      *
      * @throws EngineException INVALID when the head refuses this process, UNAVAILABLE when somebody is missing after the deadline
      */
-    static Deployment start(NodeConfig config, Own own, ClusterCounters counters) throws InterruptedException {
+    static Deployment start(NodeConfig config, Own own, Counters<ClusterCounter> counters) throws InterruptedException {
         Parallel parallel = config.flags().parallel();
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
@@ -189,7 +190,7 @@ final class Deployment implements AutoCloseable {
         return replicas;
     }
 
-    ClusterCounters counters() {
+    Counters<ClusterCounter> counters() {
         return counters;
     }
 
