@@ -1,11 +1,14 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
+import dev.tandem.engine.cluster.ClusterCounter;
+import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
@@ -74,10 +77,16 @@ final class NodeMetrics {
 
     /**
      * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
-     * @param deployment where they are
+     * @param replicas where they are
+     * @param counters of the deployment
      * @param handoff what this process exchanges KV with, where it does
      */
-    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model, Optional<HandoffHub> handoff) {
+    NodeMetrics(
+            Parallel.Data data,
+            ReplicaSet replicas,
+            Counters<ClusterCounter> counters,
+            ServedModel model,
+            Optional<HandoffHub> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();
@@ -86,12 +95,12 @@ final class NodeMetrics {
             int rank = dpRank;
             registerState(
                     Map.of("engine", Integer.toString(rank)),
-                    () -> deployment.replicas().statuses().getOrDefault(rank, AWAY));
+                    () -> replicas.statuses().getOrDefault(rank, AWAY));
         }
         page.gauge(
                 new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
-                () -> deployment.replicas().statuses().size());
-        page.counters("tandem:cluster_", Map.of(), deployment.counters());
+                () -> replicas.statuses().size());
+        page.counters("tandem:cluster_", Map.of(), counters);
         handoff.ifPresent(hub -> {
             page.counters("tandem:handoff_", Map.of(), hub.counters());
             page.counters("tandem:transfer_", Map.of(), hub.transfers().counters());
