@@ -3,10 +3,10 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.ClusterHead;
 import dev.tandem.engine.cluster.ClusterNode;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -64,7 +64,7 @@ class DeploymentTest {
     /** What one process runs, without its part of the join. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint = Checkpoint.open(GOLDEN);
-        final ClusterCounters counters = new ClusterCounters();
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final KernelThreads threads = new KernelThreads(1);
         final Kernels kernels = KernelSelection.best().kernels(threads);
         final ExpertHub hub;
@@ -145,7 +145,7 @@ class DeploymentTest {
         }
     }
 
-    private final ClusterCounters headCounters = new ClusterCounters();
+    private final Counters<ClusterCounter> headCounters = new Counters<>(ClusterCounter.class);
 
     private ClusterHead head(Process process, ReplicaSet replicas) throws IOException {
         replicas.add(0, process.engine, "this process");

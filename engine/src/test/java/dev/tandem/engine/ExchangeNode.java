@@ -193,12 +193,7 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A counter of the transfer engine. */
     long transferred(TransferCounter counter) {
-        return hub.counts().stream()
-                .filter(count -> count.name().equalsIgnoreCase("transfer_" + counter.name()))
-                .findFirst()
-                .orElseThrow()
-                .value()
-                .getAsLong();
+        return hub.transfers().counters().value(counter);
     }
 
     @Override

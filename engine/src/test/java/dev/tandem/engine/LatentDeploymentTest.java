@@ -3,10 +3,10 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
 import dev.tandem.engine.cluster.Members;
@@ -74,7 +74,7 @@ class LatentDeploymentTest {
     /** What one process runs: the replicas of its seat, with their way to all experts. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint;
-        final ClusterCounters counters = new ClusterCounters();
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final ExpertHub hub;
         final Seat seat;
         final List<Engine> replicas = new ArrayList<>();
