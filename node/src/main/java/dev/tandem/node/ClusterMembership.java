@@ -3,8 +3,9 @@ package dev.tandem.node;
 import dev.tandem.api.Version;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.Quantization;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
 import dev.tandem.engine.cluster.ClusterNode;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -98,7 +99,7 @@ final class ClusterMembership implements AutoCloseable {
             JoinTerms terms,
             SortedMap<Integer, Replica> local,
             Consumer<Members> onMembers,
-            ClusterCounters counters)
+            Counters<ClusterCounter> counters)
             throws InterruptedException {
         Parallel parallel = config.flags().parallel();
         var replicas = new ReplicaSet(
@@ -124,7 +125,7 @@ final class ClusterMembership implements AutoCloseable {
     }
 
     private static ClusterHead startHead(
-            ClusterHead.Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers) {
+            ClusterHead.Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers) {
         try {
             return ClusterHead.start(setup, replicas, counters, onMembers);
         } catch (IOException e) {

@@ -2,7 +2,8 @@ package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.ReservedPorts;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
@@ -67,7 +68,7 @@ public final class Node implements AutoCloseable {
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         resources.add(loaded::close);
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
         Optional<Experts> experts = experts(config, loaded, plan, counters);
         experts.ifPresent(it -> resources.add(it::close));
@@ -108,7 +109,7 @@ public final class Node implements AutoCloseable {
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<Experts> experts(
-            NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
+            NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
@@ -128,7 +129,7 @@ public final class Node implements AutoCloseable {
                 new NodeReport.Address(config.flags().server().host(), port),
                 new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
-                new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
+                new NodeReport.Compute(loaded.kernels().name(), ranks.threadsPerRank()),
                 config.ports()
                         .filter(ports -> !ports.sideChannels().isEmpty())
                         .map(ports -> config.announcedHost() + ":"

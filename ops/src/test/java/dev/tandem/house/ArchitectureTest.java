@@ -30,6 +30,7 @@ class ArchitectureTest {
     @Test
     void shouldSeeTheClassesOfEveryModule() {
         for (String name : List.of(
+                "dev.tandem.counter.Counters",
                 "dev.tandem.model.Model",
                 "dev.tandem.transfer.TransferEngine",
                 "dev.tandem.api.HttpServer",
@@ -45,6 +46,8 @@ class ArchitectureTest {
     void shouldDependDownwardsOnly() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
+                .layer("counter")
+                .definedBy("dev.tandem.counter..")
                 .layer("model")
                 .definedBy(MODEL)
                 .layer("transfer")
@@ -61,6 +64,8 @@ class ArchitectureTest {
                 .definedBy("dev.tandem.ops..", "dev.tandem.cli..")
                 .whereLayer("model")
                 .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .whereLayer("counter")
+                .mayNotAccessAnyLayer()
                 .whereLayer("transfer")
                 .mayOnlyBeAccessedByLayers("engine", "node", "ops")
                 .whereLayer("api")
@@ -123,7 +128,8 @@ class ArchitectureTest {
     void shouldReadTheEnvironmentInTheCommandLineOnly() {
         noClasses()
                 .that()
-                .resideOutsideOfPackage("dev.tandem.cli..")
+                .resideOutsideOfPackages(
+                        "dev.tandem.cli..", "dev.tandem.bench..") // bench's programs are command lines too
                 .should()
                 .callMethod(System.class, "getenv")
                 .orShould()
