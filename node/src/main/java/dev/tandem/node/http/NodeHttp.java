@@ -1,8 +1,8 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.BlockingRoute;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
-import dev.tandem.api.Route;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
@@ -51,19 +51,19 @@ public final class NodeHttp {
                 server.maxWaiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
-        var routes = new ArrayList<Route>(List.of(
-                new Route("POST", "/v1/completions", endpoints::completions),
-                new Route("POST", "/v1/chat/completions", endpoints::chat),
-                new Route("POST", "/v1/handoff/cancel", state::cancelHandoff),
-                new Route("GET", "/v1/models", state::models),
-                new Route("POST", "/tokenize", text::tokenize),
-                new Route("POST", "/detokenize", text::detokenize),
-                new Route("GET", "/health", state::health),
-                new Route("GET", "/ping", state::health),
-                new Route("POST", "/ping", state::health),
-                new Route("GET", "/version", state::version),
-                new Route("GET", "/load", state::load),
-                new Route("GET", "/metrics", state::metrics)));
+        var routes = new ArrayList<BlockingRoute>(List.of(
+                new BlockingRoute("POST", "/v1/completions", endpoints::completions),
+                new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
+                new BlockingRoute("POST", "/v1/handoff/cancel", state::cancelHandoff),
+                new BlockingRoute("GET", "/v1/models", state::models),
+                new BlockingRoute("POST", "/tokenize", text::tokenize),
+                new BlockingRoute("POST", "/detokenize", text::detokenize),
+                new BlockingRoute("GET", "/health", state::health),
+                new BlockingRoute("GET", "/ping", state::health),
+                new BlockingRoute("POST", "/ping", state::health),
+                new BlockingRoute("GET", "/version", state::version),
+                new BlockingRoute("GET", "/load", state::load),
+                new BlockingRoute("GET", "/metrics", state::metrics)));
         var keys = new ApiKeys(apiKeys);
         routes.replaceAll(keys::guard);
         int exchanges = server.maxWaiting()
