@@ -4,6 +4,7 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
+import dev.tandem.api.openai.RequestId;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.node.flags.KvTransferConfig;
@@ -110,8 +111,7 @@ final class StateEndpoints {
         var fields = new Fields(exchange.json());
         String id =
                 fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        replicas.cancelLease("cmpl-" + id + "-0");
-        replicas.cancelLease("chatcmpl-" + id);
+        RequestId.ofSingleSequence(id).forEach(replicas::cancelLease);
         exchange.respondEmpty(200);
     }
 
