@@ -29,7 +29,7 @@ final class NodeHttp {
                 new HandoffRule(
                         config.flags().kvTransfer(),
                         new MetaserverRule(config.environment().handoff().metaservers())),
-                server.maxWaiting());
+                config.flags().limits().waiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(
                 deployment, served, endpoints, metrics, config.flags().kvTransfer());
@@ -48,9 +48,9 @@ final class NodeHttp {
                 new Route("GET", "/metrics", state::metrics)));
         var keys = new ApiKeys(config.apiKeys());
         routes.replaceAll(keys::guard);
-        int exchanges = server.maxWaiting()
+        int exchanges = config.flags().limits().waiting()
                 + 4
-                        * config.flags().scheduler().sequences()
+                        * config.flags().limits().sequences()
                         * config.flags().parallel().data().size();
         return HttpServer.start(
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),

@@ -5,6 +5,7 @@ import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.engine.cluster.MemberStatus;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.List;
 import java.util.Optional;
@@ -67,7 +68,7 @@ final class StateEndpoints {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
         handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
-                .put("connector", config.connector().vllmName())
+                .put("connector", config.name().vllmName())
                 .put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
@@ -75,16 +76,16 @@ final class StateEndpoints {
     /** {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
     static String roleWord(Optional<KvTransferConfig> handoff) {
         return handoff.map(config -> switch (config.role()) {
-                    case KV_PRODUCER -> "prefill";
-                    case KV_CONSUMER -> "decode";
-                    case KV_BOTH -> "both";
+                    case PRODUCER -> "prefill";
+                    case CONSUMER -> "decode";
+                    case BOTH -> "both";
                 })
                 .orElse("aggregated");
     }
 
-    private static String handoffWord(KvTransferConfig.Connector connector) {
+    private static String handoffWord(Connector connector) {
         return switch (connector) {
-            case PULL, DATA_DIST -> "pull";
+            case PULL -> "pull";
             case LAYERWISE -> "layerwise";
         };
     }

@@ -1,7 +1,7 @@
 package dev.tandem.ops.preflight.script;
 
 import dev.tandem.api.HttpAddress;
-import dev.tandem.node.flags.KvTransferConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.ops.preflight.script.Call.Origin;
 import dev.tandem.ops.preflight.shell.Place;
 import java.util.HashSet;
