@@ -6,7 +6,7 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
 import dev.tandem.node.flags.KvTransferConfig;
@@ -24,7 +24,7 @@ final class LocalEngines implements AutoCloseable {
     private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
 
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
-    private final Optional<HandoffHub> hub;
+    private final Optional<HandoffRuntime> hub;
 
     private final Optional<MetaserverCalls> metaserver;
 
@@ -45,14 +45,14 @@ final class LocalEngines implements AutoCloseable {
         return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffHub hub(NodeConfig config, KvTransferConfig transfer) {
+    private HandoffRuntime hub(NodeConfig config, KvTransferConfig transfer) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffHub.start(
-                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
+        return HandoffRuntime.start(
+                new HandoffRuntime.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
                 transfer.connector());
     }
 
@@ -61,7 +61,7 @@ final class LocalEngines implements AutoCloseable {
      *
      * @param devices of this node in the rank table, where its connector needs one
      */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<OwnDevices> devices) {
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices) {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
@@ -92,7 +92,7 @@ final class LocalEngines implements AutoCloseable {
 
     /** The part that a replica plays in exchanges of KV; empty on a node that takes part in none. */
     private static Optional<HandoffConfig> handoffConfig(
-            NodeConfig config, int dpRank, Optional<OwnDevices> devices) {
+            NodeConfig config, int dpRank, Optional<LocalDevices> devices) {
         // As vLLM names the engines of several data-parallel ranks.
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
         NodeEnvironment.Handoff limits = config.environment().handoff();
@@ -101,21 +101,24 @@ final class LocalEngines implements AutoCloseable {
                 .map(transfer -> new HandoffConfig(
                         transfer.engineId() + suffix,
                         config.ports().orElseThrow().sideChannel(dpRank, 0),
-                        new HandoffConfig.Part(transfer.role(), transfer.connector()),
+                        transfer.role(),
+                        transfer.connector(),
                         devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
                                 .orElseGet(() -> new Peers.FromTicket(transfer.peerTpSize())),
-                        new HandoffConfig.Terms(limits.lease(), limits.fetch(), transfer.failurePolicy())));
+                        limits.lease(),
+                        limits.fetch(),
+                        transfer.failurePolicy()));
     }
 
     /** What exchanges KV with other nodes, where this one does. */
-    Optional<HandoffHub> hub() {
+    Optional<HandoffRuntime> hub() {
         return hub;
     }
 
     @Override
     public void close() {
         engines.values().forEach(Engine::close);
-        hub.ifPresent(HandoffHub::close);
+        hub.ifPresent(HandoffRuntime::close);
         metaserver.ifPresent(MetaserverCalls::close);
     }
 }

@@ -1,0 +1,189 @@
+package dev.tandem.node;
+
+import dev.tandem.api.Version;
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.checkpoint.Quantization;
+import dev.tandem.engine.Replica;
+import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ClusterHead;
+import dev.tandem.engine.cluster.ClusterNode;
+import dev.tandem.engine.cluster.JoinTerms;
+import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberStatus;
+import dev.tandem.engine.cluster.Members;
+import dev.tandem.engine.cluster.ModelFingerprint;
+import dev.tandem.engine.cluster.ModelTerms;
+import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.SharedToken;
+import dev.tandem.engine.cluster.Spread;
+import dev.tandem.engine.cluster.channel.ChannelLimits;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.node.flags.Parallel;
+import dev.tandem.node.flags.Parallel.Balancing;
+import dev.tandem.parallel.Shard;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.function.Consumer;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * This process among those of its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
+ * node joins it. Where somebody else balances, processes join only to exchange expert rows. A process that has all ranks is alone.
+ */
+final class ClusterMembership implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ClusterMembership.class);
+    private static final Duration SILENCE = Duration.ofSeconds(10);
+    private static final int MAX_FRAME_BYTES = 64 << 20;
+    private static final int MAX_QUEUED_FRAMES = 4096;
+    private static final long MAX_QUEUED_BYTES = 256L << 20;
+
+    private final ReplicaSet replicas;
+    private final Optional<ClusterHead> head;
+    private final Optional<ClusterNode> member;
+
+    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterNode> member) {
+        this.replicas = replicas;
+        this.head = head;
+        this.member = member;
+    }
+
+    /** Limits of every connection between processes of a deployment. */
+    static ChannelLimits channelLimits() {
+        return new ChannelLimits(SILENCE, MAX_FRAME_BYTES, MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES);
+    }
+
+    /** What processes must know to join. */
+    static SharedToken token(NodeConfig config) {
+        return config.environment()
+                .network()
+                .clusterToken()
+                .map(SharedToken::of)
+                .orElseGet(SharedToken::none);
+    }
+
+    /**
+     * Returns when all ranks are there, or when this node has joined.
+     *
+     * @param terms what this process says of itself
+     * @param local its engines by data-parallel rank
+     * @param onMembers hears who is there, at every change
+     * @throws EngineException INVALID when the head refuses this process, UNAVAILABLE when somebody is missing after the deadline
+     */
+    static ClusterMembership start(
+            NodeConfig config,
+            JoinTerms terms,
+            SortedMap<Integer, Replica> local,
+            Consumer<Members> onMembers,
+            ClusterCounters counters)
+            throws InterruptedException {
+        Parallel parallel = config.flags().parallel();
+        var replicas = new ReplicaSet(
+                parallel.data().size(), config.flags().model().generation().seed(), counters);
+        local.forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
+        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
+        boolean mustMeet =
+                isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
+        if (!mustMeet) {
+            return new ClusterMembership(replicas, Optional.empty(), Optional.empty());
+        }
+        var address =
+                new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+        Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
+        if (parallel.isMeetingPoint()) {
+            var setup = new ClusterHead.Setup(address, terms, token(config), channelLimits());
+            ClusterHead head = startHead(setup, replicas, counters, onMembers);
+            await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
+            return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
+        }
+        ClusterNode member = ClusterNode.start(
+                new ClusterNode.Setup(
+                        address, terms, token(config), channelLimits(), ClusterNode.Patience.of(deadline)),
+                new ClusterNode.Service(local, counters, onMembers, ClusterMembership::report));
+        await(member::close, member::awaitJoined);
+        return new ClusterMembership(replicas, Optional.empty(), Optional.of(member));
+    }
+
+    private static ClusterHead startHead(
+            ClusterHead.Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers) {
+        try {
+            return ClusterHead.start(setup, replicas, counters, onMembers);
+        } catch (IOException e) {
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE,
+                    "--data-parallel-address and --data-parallel-rpc-port: " + e.getMessage(),
+                    e);
+        }
+    }
+
+    private interface InterruptibleWait {
+        void run() throws InterruptedException;
+    }
+
+    /** Waits for the others; who waited in vain leaves nothing open. */
+    private static void await(Resources.Part part, InterruptibleWait wait) throws InterruptedException {
+        try {
+            wait.run();
+        } catch (RuntimeException | InterruptedException e) {
+            part.close();
+            throw e;
+        }
+    }
+
+    private static void report(String sentence) {
+        LOG.info("stage=\"{}\"", sentence);
+    }
+
+    /**
+     * What this process says of itself.
+     *
+     * @param expertPort where it takes rows for its experts; 0 when it takes none
+     */
+    static JoinTerms terms(NodeConfig config, Checkpoint checkpoint, RankPlan plan, int expertPort) {
+        Parallel parallel = config.flags().parallel();
+        var numbers = new ModelTerms.Numbers(
+                config.flags().model().numerics().dtype(),
+                checkpoint.quantization().map(Quantization::method).orElse("none"));
+        Parallel.Data data = parallel.data();
+        return new JoinTerms(
+                Version.TEXT,
+                ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, plan.maxModelLength()),
+                new Spread(
+                        data.size(),
+                        parallel.hasExpertParallel(),
+                        data.balancing() == Balancing.INTERNAL,
+                        parallel.tensor()),
+                KvTerms.of(plan.layout()),
+                new Seat(
+                        new Shard(data.startRank(), data.startRank() + data.localSize()),
+                        config.announcedHost(),
+                        expertPort));
+    }
+
+    /** All ranks that this process gives requests to. */
+    ReplicaSet replicas() {
+        return replicas;
+    }
+
+    /** The other processes, as the head knows them. */
+    List<MemberStatus> others() {
+        return head.map(ClusterHead::statuses).orElse(List.of());
+    }
+
+    /** Why this process can no longer be part of its deployment. */
+    Optional<String> failure() {
+        return member.filter(node -> node.ended().isDone())
+                .map(node -> String.valueOf(node.ended().join().getMessage()));
+    }
+
+    @Override
+    public void close() {
+        member.ifPresent(ClusterNode::close);
+        head.ifPresent(ClusterHead::close);
+    }
+}

@@ -1,0 +1,114 @@
+package dev.tandem.node.http;
+
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.checkpoint.ModelConfig;
+import dev.tandem.text.ChatTemplate;
+import dev.tandem.text.TemplateException;
+import dev.tandem.text.Tokenizer;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The model as requests see it: its names, its text side and its limits. Immutable, any thread.
+ *
+ * @param names served names, the first is shown
+ * @param config the checkpoint's configuration
+ * @param tokenizer text to ids and back
+ * @param conversations how messages become text
+ * @param limits of requests
+ */
+public record ServedModel(
+        List<String> names, ModelConfig config, Tokenizer tokenizer, Conversations conversations, Limits limits) {
+
+    /**
+     * Limits of requests.
+     *
+     * @param maxModelLength prompt plus output, tokens
+     * @param maxLogprobs most alternatives
+     * @param usesCheckpointDefaults sampling defaults come from the checkpoint
+     * @param seed base of drawn seeds
+     */
+    public record Limits(int maxModelLength, int maxLogprobs, boolean usesCheckpointDefaults, long seed) {}
+
+    /**
+     * How messages become text.
+     *
+     * @param template empty where there is none that can be used
+     * @param refusal what to answer then
+     */
+    public record Conversations(Optional<ChatTemplate> template, String refusal) {}
+
+    public ServedModel {
+        names = List.copyOf(names);
+    }
+
+    /** The name that replies show. */
+    public String name() {
+        return names.getFirst();
+    }
+
+    /**
+     * Checks the name that a request asks for; an absent one means this model.
+     *
+     * @throws ApiError 404 for another name
+     */
+    void requireName(Optional<String> asked) {
+        if (asked.isPresent() && !names.contains(asked.get())) {
+            throw ApiError.notFound(
+                    "The model `" + asked.get() + "` does not exist; this node serves " + names, "model");
+        }
+    }
+
+    /**
+     * Ids of a text.
+     *
+     * @throws ApiError 400 when it is longer than any prompt may be
+     */
+    int[] encode(String text, boolean addsSpecialTokens) {
+        long mostCharacters = 64L * limits.maxModelLength() + 1024;
+        if (text.length() > mostCharacters) {
+            throw ApiError.badRequest(
+                    "prompt has " + text.length() + " characters, more than any prompt of " + limits.maxModelLength()
+                            + " tokens has",
+                    "prompt");
+        }
+        return tokenizer.encode(text, addsSpecialTokens);
+    }
+
+    /**
+     * The text of a conversation.
+     *
+     * @throws ApiError 400 when the template refuses or there is none
+     */
+    String render(Map<String, Object> templateVariables) {
+        ChatTemplate template =
+                conversations.template().orElseThrow(() -> ApiError.badRequest(conversations.refusal(), "messages"));
+        try {
+            return template.render(templateVariables, LocalDateTime.now(ZoneId.systemDefault()));
+        } catch (TemplateException e) {
+            throw ApiError.badRequest("the chat template refuses: " + e.getMessage(), "messages");
+        }
+    }
+
+    /**
+     * Checks ids that a client sent.
+     *
+     * @throws ApiError 400 that names the id and the limit
+     */
+    void requireIds(List<Integer> ids, String field) {
+        requireIds(ids, field, config.vocabularySize());
+    }
+
+    /** The same with another limit: a tokenizer may know fewer ids than the embedding has rows. */
+    void requireIds(List<Integer> ids, String field, int vocabularySize) {
+        for (int id : ids) {
+            if (id < 0 || id >= vocabularySize) {
+                throw ApiError.badRequest(
+                        field + " has the token id " + id + ", outside [0, " + (vocabularySize - 1) + "]", field);
+            }
+        }
+    }
+}
