@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
-import dev.tandem.ops.preflight.shell.ShellScript;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.preflight.shell.ShellScript;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -120,6 +120,6 @@ class DeepSeekScriptTest {
     @Test
     void shouldPrintTheScriptThatIsKept() throws IOException {
         assertThat(script())
-                .isEqualTo(Files.readString(ROOT.resolve("ops/src/test/resources/scripts/deepseek-1p1d.sh")));
+                .isEqualTo(Files.readString(ROOT.resolve("preflight/src/test/resources/scripts/deepseek-1p1d.sh")));
     }
 }
