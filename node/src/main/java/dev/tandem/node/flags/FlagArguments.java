@@ -158,9 +158,9 @@ public final class FlagArguments {
         problems.add(text);
     }
 
-    /** Whether nothing is wrong so far. */
-    public boolean isWell() {
-        return problems.isEmpty();
+    /** How many problems have been reported so far. */
+    public int problemCount() {
+        return problems.size();
     }
 
     /**
@@ -246,11 +246,10 @@ public final class FlagArguments {
         return whole(name, min, max).map(Long::intValue).orElse(absent);
     }
 
-    /** The whole numbers of a flag with several values, of each value that can be used. */
-    public List<Integer> wholes(String name, int min, int max) {
+    /** The whole numbers of a flag with several values; {@code standIn} for each that cannot be used. */
+    public List<Integer> wholes(String name, int min, int max, int standIn) {
         return texts(name).stream()
-                .flatMap(text -> whole(name, text, min, max).stream())
-                .map(Long::intValue)
+                .map(text -> whole(name, text, min, max).map(Long::intValue).orElse(standIn))
                 .toList();
     }
 

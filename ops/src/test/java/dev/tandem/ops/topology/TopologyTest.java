@@ -72,7 +72,7 @@ class TopologyTest {
                 .hasMessageContaining("line 3");
         assertThatThrownBy(() -> read("model: ["))
                 .isInstanceOf(TopologyException.class)
-                .hasMessageContaining("no YAML");
+                .hasMessageContaining("is not valid YAML");
     }
 
     private static final String CLUSTER = """
