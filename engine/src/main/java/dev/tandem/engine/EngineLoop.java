@@ -1,6 +1,7 @@
 package dev.tandem.engine;
 
 import dev.tandem.checkpoint.ModelConfig;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineStatus.Blocks;
 import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
@@ -54,7 +55,7 @@ final class EngineLoop implements Runnable {
     private final Scheduler scheduler;
     private final Sampler sampler;
     private final StopChecker stopChecker;
-    private final EngineCounters counters = new EngineCounters();
+    private final Counters<EngineCounter> counters = new Counters<>(EngineCounter.class);
     private final Roster roster;
     private final HandoffDesk desk;
     private boolean isUnchecked; // something changed since the last integrity check
@@ -183,7 +184,8 @@ final class EngineLoop implements Runnable {
         for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
             desk.cancelLease(id);
         }
-        counters.set(EngineCounter.REQUESTS_REJECTED, inbox.rejections());
+        counters.add(
+                EngineCounter.REQUESTS_REJECTED, inbox.rejections() - counters.value(EngineCounter.REQUESTS_REJECTED));
         return isNews;
     }
 
@@ -315,6 +317,6 @@ final class EngineLoop implements Runnable {
                 scheduler.count(SequenceState.LENT) + scheduler.count(SequenceState.PUSHING),
                 awaiting);
         var held = new Blocks(blocks.blockCount(), blocks.freeBlocks(), blocks.cachedBlocks(), scheduler.lentBlocks());
-        return new EngineStatus(failure, load, held, counters.copy());
+        return new EngineStatus(failure, load, held, counters.snapshot());
     }
 }

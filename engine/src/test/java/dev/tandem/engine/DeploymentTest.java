@@ -3,9 +3,9 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.ClusterHead;
 import dev.tandem.engine.cluster.ClusterNode;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -27,9 +27,9 @@ import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -64,9 +64,9 @@ class DeploymentTest {
     /** What one process runs, without its part of the join. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint = Checkpoint.open(GOLDEN);
-        final ClusterCounters counters = new ClusterCounters();
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final KernelThreads threads = new KernelThreads(1);
-        final Kernels kernels = KernelSelection.best().kernels();
+        final Kernels kernels = KernelSelection.best().kernels(threads);
         final ExpertHub hub;
         final Engine engine;
         final JoinTerms terms;
@@ -91,7 +91,9 @@ class DeploymentTest {
 
         private ExpertBank bank() {
             return ModelLoader.experts(
-                    checkpoint, RankContext.single(kernels, new KernelThreads(1)), new StepLimits(64, 8, MODEL_LENGTH));
+                    checkpoint,
+                    RankContext.single(KernelSelection.best().kernels(new KernelThreads(1))),
+                    new StepLimits(64, 8, MODEL_LENGTH));
         }
 
         private JoinTerms terms(int rank, int expertPort, String fingerprint) {
@@ -106,8 +108,7 @@ class DeploymentTest {
 
         private Engine engine(int rank) {
             var group = TensorGroup.single().member(0);
-            var context = new RankContext(
-                    new Rank(0, 1, rank, RANKS), group, kernels, threads, Optional.of(hub.router(bank())));
+            var context = new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(hub.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
             var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
@@ -144,7 +145,7 @@ class DeploymentTest {
         }
     }
 
-    private final ClusterCounters headCounters = new ClusterCounters();
+    private final Counters<ClusterCounter> headCounters = new Counters<>(ClusterCounter.class);
 
     private ClusterHead head(Process process, ReplicaSet replicas) throws IOException {
         replicas.add(0, process.engine, "this process");

@@ -18,8 +18,8 @@ import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -149,8 +149,7 @@ final class ExchangeNode implements AutoCloseable {
             var context = new RankContext(
                     new Rank(tp, tpSize, dp, setup.ranks().dp()),
                     group.member(tp),
-                    KernelSelection.best().kernels(),
-                    threads.getLast(),
+                    KernelSelection.best().kernels(threads.getLast()),
                     Optional.empty());
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
@@ -202,12 +201,7 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A counter of the transfer engine. */
     long transferred(TransferCounter counter) {
-        return hub.counts().stream()
-                .filter(count -> count.name().equalsIgnoreCase("transfer_" + counter.name()))
-                .findFirst()
-                .orElseThrow()
-                .value()
-                .getAsLong();
+        return hub.transfers().counters().value(counter);
     }
 
     @Override

@@ -48,9 +48,9 @@ public final class DecoderLayer {
     public void finish(Matrix x, StepRows rows, Matrix normed, GatherBuffer added) {
         int count = rows.count();
         attention.attend(rows, added);
-        context.kernels().add(x, added.whole(), count, context.threads());
+        context.kernels().add(x, added.whole(), count);
         feedForwardNorm.forward(x, count, normed);
         feedForward.forward(normed, count, added);
-        context.kernels().add(x, added.whole(), count, context.threads());
+        context.kernels().add(x, added.whole(), count);
     }
 }

@@ -18,7 +18,7 @@ public final class ExpertBank {
     private final @Nullable Mlp[][] experts; // [layers, experts], put together when first asked for
 
     /**
-     * @param context of a single rank, with kernel threads that this bank's thread may use
+     * @param context of a single rank, with kernels that this bank's thread may use
      * @param scratch for {@code maxRows} rows
      */
     public ExpertBank(RankContext context, List<List<SwiGluWeights>> weights, SwiGluScratch scratch, int maxRows) {

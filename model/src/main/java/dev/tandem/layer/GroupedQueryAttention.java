@@ -2,6 +2,7 @@ package dev.tandem.layer;
 
 import dev.tandem.kernel.AttentionShape;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.layer.AttentionWeights.HeadNorms;
 import dev.tandem.parallel.GatherBuffer;
 import java.util.Optional;
@@ -70,9 +71,8 @@ public final class GroupedQueryAttention implements Attention {
         rotary.forward(projected, rows, 0, shape.queryHeads());
         rotary.forward(projected, rows, keyColumn, shape.kvHeads());
         int plane = 2 * form.layer();
-        context.kernels().storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots(), context.threads());
-        context.kernels()
-                .storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots(), context.threads());
+        PlainOperations.storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots());
+        PlainOperations.storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots());
     }
 
     @Override
@@ -87,8 +87,7 @@ public final class GroupedQueryAttention implements Attention {
                         rows.plane(plane),
                         rows.plane(plane + 1),
                         rows.attentionRows(),
-                        shape,
-                        context.threads());
+                        shape);
         attended.gather(context.collective(), rows.count());
         output.forwardWhole(attended.whole(), rows.count(), out);
     }

@@ -9,6 +9,7 @@ import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
 import java.util.ArrayList;
@@ -116,7 +117,7 @@ public final class LatentAttention implements Attention {
     }
 
     private void storePlane(Matrix from, StepRows rows, int column, int plane) {
-        context.kernels().storeKv(from, rows.count(), column, rows.plane(plane), rows.slots(), context.threads());
+        PlainOperations.storeKv(from, rows.count(), column, rows.plane(plane), rows.slots());
     }
 
     @Override
@@ -131,8 +132,7 @@ public final class LatentAttention implements Attention {
                         count,
                         valueUp,
                         scratch.attended().part(),
-                        attendedHeads,
-                        context.threads());
+                        attendedHeads);
         scratch.attended().gather(context.collective(), count);
         output.forwardWhole(scratch.attended().whole(), count, out);
     }
@@ -144,7 +144,7 @@ public final class LatentAttention implements Attention {
         Matrix absorbed = scratch.query().absorbed();
         fromQueryLatent.forward(scratch.queryLatent(), count);
         rotary.forwardInterleaved(projected, rows, projectedRotary, shape.heads());
-        context.kernels().headMix(projected, projectedHeads, count, keyUp, absorbed, absorbedHeads, context.threads());
+        context.kernels().headMix(projected, projectedHeads, count, keyUp, absorbed, absorbedHeads);
         int plain = keyUp.rows();
         for (int row = 0; row < count; row++) {
             for (int head = 0; head < shape.heads(); head++) {
@@ -166,19 +166,9 @@ public final class LatentAttention implements Attention {
         if (indexer.isPresent()) {
             SelectedPositions selected = indexer.get().select(rows);
             context.kernels()
-                    .sparseLatentAttention(
-                            absorbed,
-                            mixed,
-                            latents,
-                            rotaryKeys,
-                            rows.attentionRows(),
-                            shape,
-                            selected,
-                            context.threads());
+                    .sparseLatentAttention(absorbed, mixed, latents, rotaryKeys, rows.attentionRows(), shape, selected);
         } else {
-            context.kernels()
-                    .latentAttention(
-                            absorbed, mixed, latents, rotaryKeys, rows.attentionRows(), shape, context.threads());
+            context.kernels().latentAttention(absorbed, mixed, latents, rotaryKeys, rows.attentionRows(), shape);
         }
     }
 }

@@ -5,6 +5,8 @@ import dev.tandem.kernel.HeadColumns;
 import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import dev.tandem.kernel.scalar.LayerNorm;
+import dev.tandem.kernel.scalar.PlainOperations;
 import java.util.List;
 
 /**
@@ -16,13 +18,13 @@ public final class LightningIndexer {
     private static final float KEY_NORM_EPSILON = 1e-6f; // whatever the configuration says of other norms
 
     private final RankContext context;
-    private final IndexerWeights weights;
     private final Form form;
     private final RotaryEmbedding rotary;
     private final IndexerScratch scratch;
     private final ShardedLinear query;
     private final ShardedLinear key;
     private final ShardedLinear headWeights;
+    private final LayerNorm keyNorm;
     private final HeadColumns heads;
     private final float scale;
 
@@ -37,13 +39,13 @@ public final class LightningIndexer {
     public LightningIndexer(
             RankContext context, IndexerWeights weights, Form form, RotaryEmbedding rotary, IndexerScratch scratch) {
         this.context = context;
-        this.weights = weights;
         this.form = form;
         this.rotary = rotary;
         this.scratch = scratch;
         this.query = ShardedLinear.replicated(context, weights.query());
         this.key = ShardedLinear.replicated(context, weights.key());
         this.headWeights = ShardedLinear.replicated(context, weights.headWeights());
+        this.keyNorm = new LayerNorm(weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON);
         this.heads = new HeadColumns(0, form.sizes.headDim());
         this.scale = (float) (1 / Math.sqrt((double) form.sizes.headDim() * form.sizes.heads()));
     }
@@ -62,10 +64,9 @@ public final class LightningIndexer {
     void store(StepRows rows) {
         int count = rows.count();
         Matrix keys = scratch.key();
-        context.kernels()
-                .layerNorm(keys, count, weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON, context.threads());
+        keyNorm.apply(keys, count);
         rotary.forwardFirst(keys, rows, heads, 1);
-        context.kernels().storeKv(keys, count, 0, rows.plane(form.plane), rows.slots(), context.threads());
+        PlainOperations.storeKv(keys, count, 0, rows.plane(form.plane), rows.slots());
         scale(scratch.headWeights(), count);
     }
 
@@ -85,8 +86,7 @@ public final class LightningIndexer {
                         scratch.headWeights(),
                         rows.plane(form.plane),
                         rows.attentionRows(),
-                        scratch.selected(),
-                        context.threads());
+                        scratch.selected());
         return scratch.selected();
     }
 }

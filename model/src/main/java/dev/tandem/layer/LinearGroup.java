@@ -17,11 +17,11 @@ final class LinearGroup {
 
     /** This rank's outputs of all layers. */
     void forward(Matrix x, int rows) {
-        context.kernels().linear(x, rows, parts, context.threads());
+        context.kernels().linear(x, rows, parts);
     }
 
     /** The same of chosen rows of {@code x}, into rows {@code toRows}. */
     void forwardRows(Matrix x, int[] fromRows, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, parts, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, parts, toRows, count);
     }
 }

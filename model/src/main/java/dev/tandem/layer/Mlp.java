@@ -50,7 +50,7 @@ public final class Mlp implements FeedForward {
 
     private Matrix activated(int rows) {
         GatherBuffer gate = scratch.gate();
-        context.kernels().siluMultiply(gate.part(), scratch.up(), rows, inner, context.threads());
+        context.kernels().siluMultiply(gate.part(), scratch.up(), rows, inner);
         gate.gather(context.collective(), rows);
         return gate.whole();
     }

@@ -17,11 +17,11 @@ public final class RmsNorm {
 
     /** Whole rows; {@code x} and {@code out} may be the same matrix. */
     public void forward(Matrix x, int rows, Matrix out) {
-        context.kernels().rmsNorm(x, rows, weight, epsilon, out, context.threads());
+        context.kernels().rmsNorm(x, rows, weight, epsilon, out);
     }
 
     /** Every head in columns {@code [column, column + heads * headDim)}, in place. */
     public void forwardHeads(Matrix x, int rows, int column, int heads) {
-        context.kernels().headNorm(x, rows, column, heads, weight, epsilon, context.threads());
+        context.kernels().headNorm(x, rows, column, heads, weight, epsilon);
     }
 }

@@ -3,6 +3,7 @@ package dev.tandem.layer;
 import dev.tandem.kernel.HeadColumns;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.RotaryTable;
+import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
  * Rotary embedding: pair i of every head turns by position · inverse frequency i. Pairs are (i, i + d/2), or neighbours where a method
@@ -21,21 +22,12 @@ public final class RotaryEmbedding {
     /** Turns heads in columns {@code [column, column + heads * headDim)} of every row by the row's position, in place. */
     void forward(Matrix x, StepRows rows, int column, int heads) {
         int headDim = 2 * table.pairs();
-        context.kernels().rotate(x, rows.count(), column, heads, headDim, rows.positions(), table, context.threads());
+        context.kernels().rotate(x, rows.count(), column, heads, headDim, rows.positions(), table);
     }
 
     /** The same for wider heads, of which only the first values are turned. */
     void forwardFirst(Matrix x, StepRows rows, HeadColumns columns, int heads) {
-        context.kernels()
-                .rotate(
-                        x,
-                        rows.count(),
-                        columns.first(),
-                        heads,
-                        columns.stride(),
-                        rows.positions(),
-                        table,
-                        context.threads());
+        context.kernels().rotate(x, rows.count(), columns.first(), heads, columns.stride(), rows.positions(), table);
     }
 
     /**
@@ -44,6 +36,6 @@ public final class RotaryEmbedding {
      * @param columns where the turned values of a head begin
      */
     void forwardInterleaved(Matrix x, StepRows rows, HeadColumns columns, int heads) {
-        context.kernels().rotateInterleaved(x, rows.count(), columns, heads, rows.positions(), table);
+        PlainOperations.rotateInterleaved(x, rows.count(), columns, heads, rows.positions(), table);
     }
 }

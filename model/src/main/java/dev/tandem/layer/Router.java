@@ -2,6 +2,7 @@ package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.Shard;
 
 /** Scores all experts for every row and chooses among them. Whole on every rank: ranks of a group choose alike. */
@@ -24,10 +25,10 @@ final class Router {
     /** Choices of a share of the rows; valid until the next call on any router with this scratch. */
     ExpertChoice choose(Matrix x, int rows, Shard share) {
         Matrix scores = scratch.scores();
-        context.kernels().linear(x, rows, weight, scores, 0, context.threads());
+        context.kernels().linear(x, rows, weight, scores, 0);
         switch (scratch.scoring()) {
-            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows(), context.threads());
-            case SIGMOID -> context.kernels().sigmoid(scores, rows, weight.rows());
+            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows());
+            case SIGMOID -> PlainOperations.sigmoid(scores, rows, weight.rows());
         }
         scratch.choice().choose(scores, correction, share);
         return scratch.choice();

@@ -40,12 +40,12 @@ public final class ShardedLinear {
 
     /** This rank's outputs into columns {@code [outColumn, outColumn + outputs())} of {@code out}. */
     public void forward(Matrix x, int rows, Matrix out, int outColumn) {
-        context.kernels().linear(x, rows, weight, out, outColumn, context.threads());
+        context.kernels().linear(x, rows, weight, out, outColumn);
     }
 
     /** This rank's outputs of chosen rows of {@code x} into rows {@code toRows} of {@code out}. */
     public void forwardRows(Matrix x, int[] fromRows, Matrix out, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, weight, out, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, weight, out, toRows, count);
     }
 
     /** This layer as a part of a loop over several, with its outputs in columns {@code [outColumn, outColumn + outputs())}. */

@@ -28,6 +28,6 @@ public final class SharedExpert implements FeedForward {
     public void forward(Matrix x, int rows, GatherBuffer out) {
         chosen.forward(x, rows, out);
         shared.forward(x, rows, result);
-        context.kernels().add(out.whole(), result.whole(), rows, context.threads());
+        context.kernels().add(out.whole(), result.whole(), rows);
     }
 }

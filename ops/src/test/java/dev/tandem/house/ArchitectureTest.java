@@ -30,6 +30,7 @@ class ArchitectureTest {
     @Test
     void shouldSeeTheClassesOfEveryModule() {
         for (String name : List.of(
+                "dev.tandem.counter.Counters",
                 "dev.tandem.model.Model",
                 "dev.tandem.transfer.TransferEngine",
                 "dev.tandem.api.HttpServer",
@@ -46,6 +47,8 @@ class ArchitectureTest {
     void shouldDependDownwardsOnly() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
+                .layer("counter")
+                .definedBy("dev.tandem.counter..")
                 .layer("model")
                 .definedBy(MODEL)
                 .layer("transfer")
@@ -64,6 +67,8 @@ class ArchitectureTest {
                 .definedBy("dev.tandem.ops..", "dev.tandem.cli..")
                 .whereLayer("model")
                 .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
+                .whereLayer("counter")
+                .mayNotAccessAnyLayer()
                 .whereLayer("transfer")
                 .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
                 .whereLayer("api")

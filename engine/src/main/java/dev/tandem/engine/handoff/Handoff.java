@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.EngineException;
@@ -46,7 +47,7 @@ public final class Handoff implements AutoCloseable {
         this.config = config;
         this.hub = hub;
         this.pools = List.copyOf(pools);
-        HandoffCounters counters = hub.adders();
+        Counters<HandoffCounter> counters = hub.counters();
         RandomGenerator random = new SecureRandom();
         int idCount = Integer.MAX_VALUE;
         for (KvPool pool : pools) {
@@ -160,7 +161,7 @@ public final class Handoff implements AutoCloseable {
                                 metadata.get(rank),
                                 new SideChannelServer.Place(hub.host(), firstPort, rank, pools.size()),
                                 new SideChannelServer.Books(ledger, receiver),
-                                hub.adders(),
+                                hub.counters(),
                                 dialect));
         regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent
         return port;
@@ -350,7 +351,7 @@ public final class Handoff implements AutoCloseable {
     }
 
     /** Counters of all handoffs of the process; any thread. */
-    public Map<HandoffCounter, Long> counters() {
+    public Counters<HandoffCounter> counters() {
         return hub.counters();
     }
 

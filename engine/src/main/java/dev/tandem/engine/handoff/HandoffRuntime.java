@@ -1,19 +1,14 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.request.EngineException;
-import dev.tandem.transfer.TransferCounter;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.LongSupplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -42,7 +37,7 @@ public final class HandoffRuntime implements AutoCloseable {
     private final String sideChannelHost;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final TransferEngine transfers;
     private final SideChannel channel;
     private final PeerMetadataCache book;
@@ -134,35 +129,7 @@ public final class HandoffRuntime implements AutoCloseable {
     }
 
     /** Counters of the handoffs of this process. */
-    public Map<HandoffCounter, Long> counters() {
-        return counters.snapshot();
-    }
-
-    /**
-     * Something that is counted here.
-     *
-     * @param name in lower case, beginning with {@code handoff_} or {@code transfer_}
-     * @param sentence what it counts and what it hints at
-     * @param value now; any thread may ask
-     */
-    public record Count(String name, String sentence, LongSupplier value) {}
-
-    /** All that the handoffs and the transfer engine of this process count. */
-    public List<Count> counts() {
-        var all = new ArrayList<Count>();
-        for (HandoffCounter counter : HandoffCounter.values()) {
-            String name = "handoff_" + counter.name().toLowerCase(Locale.ROOT);
-            all.add(new Count(name, counter.sentence(), () -> counters.value(counter)));
-        }
-        for (TransferCounter counter : TransferCounter.values()) {
-            String name = "transfer_" + counter.name().toLowerCase(Locale.ROOT);
-            all.add(new Count(name, counter.sentence(), () -> transfers.count(counter)));
-        }
-        return all;
-    }
-
-    /** Adders behind {@link #counters}. */
-    HandoffCounters adders() {
+    public Counters<HandoffCounter> counters() {
         return counters;
     }
 
@@ -174,7 +141,8 @@ public final class HandoffRuntime implements AutoCloseable {
         return limits;
     }
 
-    TransferEngine transfers() {
+    /** Moves the bytes of all ranks of this process. */
+    public TransferEngine transfers() {
         return transfers;
     }
 

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.BlockLease.Purpose.Reading;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
@@ -25,7 +26,7 @@ final class LeaseTable {
     private final Terms terms;
     private final VirtualIds virtualIds;
     private final LeaseDirectory directory;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final Runnable wakeLoop;
 
     /** By request, oldest first: all leases last equally long, so the first one expires first. */
@@ -44,7 +45,11 @@ final class LeaseTable {
     record Terms(long leaseTimeoutNs, ReleaseQuorum doneRule) {}
 
     LeaseTable(
-            Terms terms, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
+            Terms terms,
+            VirtualIds virtualIds,
+            LeaseDirectory directory,
+            Counters<HandoffCounter> counters,
+            Runnable wakeLoop) {
         this.terms = terms;
         this.virtualIds = virtualIds;
         this.directory = directory;

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region;
@@ -41,7 +42,7 @@ final class LeasedRegion implements Region {
      *
      * @param quiesced called by the thread that closed the last access of an ended lease
      */
-    record LeaseTerms(LeaseDirectory directory, HandoffCounters counters, Consumer<BlockLease> quiesced) {}
+    record LeaseTerms(LeaseDirectory directory, Counters<HandoffCounter> counters, Consumer<BlockLease> quiesced) {}
 
     private LeasedRegion(long address, long blockBytes, int idCount, MemorySegment plane, LeaseTerms terms) {
         this.address = address;

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
 import java.util.ArrayList;
@@ -65,7 +66,7 @@ final class PeerMetadataCache {
     }
 
     /** Asks all ranks of a peer, whatever is known; with one answer missing or wrong the whole question fails. */
-    void ask(Peer peer, SideChannelDialect dialect, HandoffCounters counters, Asker asker) {
+    void ask(Peer peer, SideChannelDialect dialect, Counters<HandoffCounter> counters, Asker asker) {
         Inquiry under = asking.get(peer);
         if (under != null) {
             under.askers.add(asker);

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
@@ -44,7 +45,12 @@ final class PullConnector {
      * @param counters of the process
      * @param wakeLoop called when {@link #poll} has something
      */
-    record Node(HandoffConfig config, List<KvPool> pools, Reader reader, HandoffCounters counters, Runnable wakeLoop) {}
+    record Node(
+            HandoffConfig config,
+            List<KvPool> pools,
+            Reader reader,
+            Counters<HandoffCounter> counters,
+            Runnable wakeLoop) {}
 
     private final Node node;
     private final SideChannel channel;

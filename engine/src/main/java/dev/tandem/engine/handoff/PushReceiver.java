@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.BlockLease.Purpose.Writing;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
@@ -103,7 +104,7 @@ final class PushReceiver {
     private final Node node;
     private final VirtualIds virtualIds;
     private final LeaseDirectory directory;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final Runnable wakeLoop;
 
     /** By request. */
@@ -116,7 +117,11 @@ final class PushReceiver {
     private final Queue<BlockLease> rested = new ConcurrentLinkedQueue<>(); // at most one entry a lease
 
     PushReceiver(
-            Node node, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
+            Node node,
+            VirtualIds virtualIds,
+            LeaseDirectory directory,
+            Counters<HandoffCounter> counters,
+            Runnable wakeLoop) {
         this.node = node;
         this.virtualIds = virtualIds;
         this.directory = directory;

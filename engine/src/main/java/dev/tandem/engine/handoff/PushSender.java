@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
 import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
@@ -50,7 +51,12 @@ final class PushSender {
      * @param counters of the process
      * @param wakeLoop called when {@link #poll} has something
      */
-    record Node(HandoffConfig config, List<KvPool> pools, Writer writer, HandoffCounters counters, Runnable wakeLoop) {}
+    record Node(
+            HandoffConfig config,
+            List<KvPool> pools,
+            Writer writer,
+            Counters<HandoffCounter> counters,
+            Runnable wakeLoop) {}
 
     private final Node node;
     private final SideChannel channel;

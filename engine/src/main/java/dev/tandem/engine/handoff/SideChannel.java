@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.request.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -57,7 +58,7 @@ final class SideChannel implements AutoCloseable {
     private static final int PORT_TRIES = 50;
 
     private final HandoffLimits limits;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final ZContext context = new ZContext(1);
     private final Pipe wake; // one byte says: look into the tasks
     private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe, or about to be
@@ -70,7 +71,7 @@ final class SideChannel implements AutoCloseable {
     private volatile boolean isClosing; // set once, by close
     private volatile @Nullable Throwable failure; // set once, by the poller thread when it dies
 
-    private SideChannel(HandoffLimits limits, HandoffCounters counters, Pipe wake) {
+    private SideChannel(HandoffLimits limits, Counters<HandoffCounter> counters, Pipe wake) {
         this.limits = limits;
         this.counters = counters;
         this.wake = wake;
@@ -81,7 +82,7 @@ final class SideChannel implements AutoCloseable {
     }
 
     /** Starts the poller thread. */
-    static SideChannel start(HandoffLimits limits, HandoffCounters counters) {
+    static SideChannel start(HandoffLimits limits, Counters<HandoffCounter> counters) {
         try {
             Pipe wake = Pipe.open();
             wake.source().configureBlocking(false);

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.SideChannelMessage.DoneReceiving;
 import dev.tandem.engine.handoff.SideChannelMessage.DoneSending;
 import dev.tandem.engine.handoff.SideChannelMessage.FailedSending;
@@ -19,7 +20,7 @@ final class SideChannelServer implements SideChannel.Service {
     private final Place place;
     private final LeaseTable ledger;
     private final PushReceiver receiver;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final SideChannelDialect dialect;
 
     /**
@@ -38,7 +39,11 @@ final class SideChannelServer implements SideChannel.Service {
     record Books(LeaseTable ledger, PushReceiver receiver) {}
 
     SideChannelServer(
-            PeerMetadata metadata, Place place, Books books, HandoffCounters counters, SideChannelDialect dialect) {
+            PeerMetadata metadata,
+            Place place,
+            Books books,
+            Counters<HandoffCounter> counters,
+            SideChannelDialect dialect) {
         this.dialect = dialect;
         this.metadata = dialect.metadata(metadata, place);
         this.place = place;

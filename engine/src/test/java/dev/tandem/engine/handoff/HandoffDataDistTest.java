@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
@@ -90,8 +91,8 @@ class HandoffDataDistTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
-        assertThat(decode.hub.counters().get(HandoffCounter.METADATA_ASKED)).isZero();
-        assertThat(decode.hub.counters().get(HandoffCounter.DONE_UNDELIVERED)).isOne();
+        assertThat(decode.hub.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
+        assertThat(decode.hub.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
     }
 
     @Test
@@ -129,7 +130,7 @@ class HandoffDataDistTest {
         Replica decode = decode(table);
         byte[] question = LlmDataDistCodec.encodeQuestion(table.prefill().getFirst());
         byte[] foreign = java.util.Arrays.copyOfRange(question, 2, question.length); // without [ 0, … ]
-        var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
+        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));

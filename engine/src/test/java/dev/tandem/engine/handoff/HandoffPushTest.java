@@ -203,7 +203,7 @@ class HandoffPushTest {
         byte[] plain = java.util.HexFormat.of().parseHex("92c410646f6e655f73656e64696e675f6d7367a172");
         prefill(1).tell(plain, target, true);
         decode.assertFetchFailed(Kind.REJECTED, "does not tell how it lays KV out");
-        assertThat(decode.handoff().counters().get(HandoffCounter.PUSHES_FOREIGN))
+        assertThat(decode.handoff().counters().value(HandoffCounter.PUSHES_FOREIGN))
                 .isEqualTo(1);
     }
 
@@ -213,7 +213,7 @@ class HandoffPushTest {
         decode.invite("r", HERE, 0);
         decode.invited().answered.accept(Optional.of("status 502: prefill failed"));
         decode.assertFetchFailed(Kind.PEER_GONE, METASERVER + ": status 502: prefill failed");
-        assertThat(decode.handoff().counters().get(HandoffCounter.INVITATIONS_FAILED))
+        assertThat(decode.handoff().counters().value(HandoffCounter.INVITATIONS_FAILED))
                 .isEqualTo(1);
     }
 

@@ -90,7 +90,7 @@ class HandoffRanksTest {
             decodes.get(replica).assertHolds(LENT, 0, replica);
             assertThat(prefills.get(replica).next()).isInstanceOf(LeaseEnded.class);
         }
-        assertThat(decodeHub.counters().get(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
+        assertThat(decodeHub.counters().value(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
@@ -114,7 +115,8 @@ class HandoffTest {
         decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
         decode.assertFailed("r", Kind.REJECTED);
         assertThat(KvFixtures.snapshot(decode.pool)).containsOnly(0);
-        assertThat(prefill.handoff.counters().get(HandoffCounter.READS_REFUSED)).isPositive();
+        assertThat(prefill.handoff.counters().value(HandoffCounter.READS_REFUSED))
+                .isPositive();
     }
 
     @Test
@@ -180,7 +182,8 @@ class HandoffTest {
             freed++;
         }
         assertThat(freed).isEqualTo(200);
-        assertThat(decode.handoff.counters().get(HandoffCounter.METADATA_ASKED)).isEqualTo(1);
+        assertThat(decode.handoff.counters().value(HandoffCounter.METADATA_ASKED))
+                .isEqualTo(1);
     }
 
     @Test
@@ -315,7 +318,7 @@ class HandoffTest {
                 bases,
                 1 << 30,
                 java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
-        var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
+        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         nodes.add(new Node(channel));
         return channel.listen(
                 HOST,

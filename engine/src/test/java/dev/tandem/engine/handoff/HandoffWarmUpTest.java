@@ -25,11 +25,14 @@ class HandoffWarmUpTest {
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
         try (HandoffRuntime hub = HandoffRuntime.start(HandoffRuntime.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
-            assertThat(hub.counts())
+            assertThat(hub.counters().snapshot())
                     .isNotEmpty()
-                    .allSatisfy(count -> assertThat(count.value().getAsLong())
-                            .as(count.name())
-                            .isZero());
+                    .allSatisfy((counter, count) ->
+                            assertThat(count).as(counter.name()).isZero());
+            assertThat(hub.transfers().counters().snapshot())
+                    .isNotEmpty()
+                    .allSatisfy((counter, count) ->
+                            assertThat(count).as(counter.name()).isZero());
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.request.EngineException;
@@ -16,7 +17,7 @@ class LeaseTableTest {
     private static final long TIMEOUT_NS = 1_000;
 
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final AtomicInteger wakes = new AtomicInteger();
     private final LeaseTable ledger = new LeaseTable(
             new LeaseTable.Terms(TIMEOUT_NS, new ReleaseQuorum(2, 1, 1)),

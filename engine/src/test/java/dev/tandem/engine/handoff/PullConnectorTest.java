@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.request.HandoffTicket;
@@ -34,7 +35,7 @@ class PullConnectorTest {
 
     private final KvLayout layout = KvFixtures.layout(16, 1, 2, 4);
     private final KvPool pool = new KvPool(layout, 8);
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final HandoffLimits limits =
             new HandoffLimits(Duration.ofMillis(300), 2, 100, 16, 8, 4, Duration.ofMillis(300));
     private final SideChannel channel = SideChannel.start(limits, counters);
@@ -301,7 +302,7 @@ class PullConnectorTest {
 
     /** Answers metadata and collects done messages. */
     private final class PrefillNode {
-        final SideChannel channel = SideChannel.start(limits, new HandoffCounters());
+        final SideChannel channel = SideChannel.start(limits, new Counters<>(HandoffCounter.class));
         final BlockingQueue<String> done = new LinkedBlockingQueue<>();
         volatile PeerMetadata metadata = metadata("0", 1L << 40, "life1");
         final int port = channel.listen(

@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
@@ -30,7 +31,7 @@ class PushReceiverTest {
 
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 2, 2, 8), 8);
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<Invitation> invitations = new ArrayList<>();
     private final List<Consumer<Optional<String>>> answers = new ArrayList<>();
     private final PushReceiver receiver = new PushReceiver(

@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
@@ -35,7 +36,7 @@ class SideChannelTest {
     private static final HandoffLimits QUICK =
             new HandoffLimits(Duration.ofMillis(200), 3, 100, 4, 64, 4, Duration.ofSeconds(1));
 
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final LeaseDirectory directory = new LeaseDirectory();
     private final LeaseTable ledger = new LeaseTable(
             new LeaseTable.Terms(Duration.ofMinutes(1).toNanos(), new ReleaseQuorum(1, 1, 1)),

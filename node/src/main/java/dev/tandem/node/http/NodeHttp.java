@@ -3,7 +3,8 @@ package dev.tandem.node.http;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.handoff.HandoffRuntime;
@@ -38,7 +39,7 @@ public final class NodeHttp {
             ServedModel served,
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
-            ClusterCounters counters,
+            Counters<ClusterCounter> counters,
             Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);

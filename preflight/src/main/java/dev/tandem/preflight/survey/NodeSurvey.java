@@ -1,6 +1,6 @@
 package dev.tandem.preflight.survey;
 
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.preflight.CheckedNode;
 import dev.tandem.preflight.CheckedNode.Section;
 import dev.tandem.preflight.Finding;
@@ -203,7 +203,7 @@ public final class NodeSurvey {
     }
 
     private PeerFacts facts(NetworkHost host, Optional<NpuReport> devices) {
-        String kernels = KernelSelection.best().kernels().name();
+        String kernels = KernelSelection.best().name();
         var own = new Devices(devices.map(NpuReport::addresses).orElse(Map.of()), devices.flatMap(NpuReport::tls));
         return PeerFacts.of(host.offer(), kernels, mtu(host.offer().host()), own);
     }

@@ -2,8 +2,8 @@ package dev.tandem.engine.cluster.expert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
 import dev.tandem.engine.cluster.Members;
@@ -16,8 +16,8 @@ import dev.tandem.engine.cluster.expert.ExpertHub.Patience;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.ScalarKernels;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
 import dev.tandem.layer.SwiGluScratch;
@@ -54,7 +54,8 @@ final class ExpertFixture implements AutoCloseable {
     private final int dpSize;
 
     /** One process. */
-    record Process(ExpertHub hub, ExpertRouter router, ClusterCounters counters, Seat seat) implements AutoCloseable {
+    record Process(ExpertHub hub, ExpertRouter router, Counters<ClusterCounter> counters, Seat seat)
+            implements AutoCloseable {
         long count(ClusterCounter counter) {
             return counters.value(counter);
         }
@@ -102,7 +103,7 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     Process process(int from, int to, ExpertHub.Setup setup) throws IOException {
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         ExpertHub hub = ExpertHub.start(setup, List.of(bank(), bank()), HIDDEN, counters);
         var process = new Process(hub, hub.router(bank()), counters, seat(from, to, hub.port()));
         closers.add(process::close);
@@ -130,7 +131,7 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     static ExpertBank bank() {
-        var context = RankContext.single(new ScalarKernels(), new KernelThreads(1));
+        var context = RankContext.single(new ScalarKernels(new KernelThreads(1)));
         return new ExpertBank(context, WEIGHTS, SwiGluScratch.of(Rank.SINGLE, BANK_ROWS, INNER), BANK_ROWS);
     }
 
