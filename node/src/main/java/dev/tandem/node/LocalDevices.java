@@ -55,9 +55,7 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
     }
 
     private static List<Device> devices(NodeConfig config, RankTable table, Path path) {
-        Side side = config.flags().kvTransfer().orElseThrow().role() == Role.PRODUCER
-                ? Side.PREFILL
-                : Side.DECODE;
+        Side side = config.flags().kvTransfer().orElseThrow().role() == Role.PRODUCER ? Side.PREFILL : Side.DECODE;
         if (config.flags().parallel().localRanks() == 0) {
             return List.of(); // a head that runs none: whoever joins it has the devices
         }

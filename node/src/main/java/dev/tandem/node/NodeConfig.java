@@ -187,8 +187,6 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     }
 
     private static boolean usesRankTable(ServeFlags flags) {
-        return flags.kvTransfer()
-                .filter(KvTransferConfig::usesRankTable)
-                .isPresent();
+        return flags.kvTransfer().filter(KvTransferConfig::usesRankTable).isPresent();
     }
 }

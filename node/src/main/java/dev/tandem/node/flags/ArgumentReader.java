@@ -105,8 +105,9 @@ final class ArgumentReader {
         boolean isOff = !isShort
                 && spelling.name.startsWith("no-")
                 && table.find(spelling.name).isEmpty();
-        Optional<Flag> flag =
-                isShort ? table.findShort(spelling.name) : table.find(isOff ? spelling.name.substring(3) : spelling.name);
+        Optional<Flag> flag = isShort
+                ? table.findShort(spelling.name)
+                : table.find(isOff ? spelling.name.substring(3) : spelling.name);
         if (flag.isPresent() && (!isOff || flag.get().kind() == Kind.SWITCH)) {
             take(flag.get(), spelling, isOff);
         } else if (isShort) {

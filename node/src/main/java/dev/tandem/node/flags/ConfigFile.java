@@ -37,8 +37,8 @@ final class ConfigFile {
         try {
             YamlNode root = YamlNode.parse(source, file);
             Map<String, YamlNode> entries = root.entries()
-                    .orElseThrow(
-                            () -> new FlagException(file + " line " + root.line() + " is not a mapping of flag to value"));
+                    .orElseThrow(() ->
+                            new FlagException(file + " line " + root.line() + " is not a mapping of flag to value"));
             entries.forEach(reader::take);
         } catch (FlagException e) {
             e.problems().forEach(target::problem);
@@ -51,7 +51,8 @@ final class ConfigFile {
         if (flag == null || name.equals("config")) {
             target.problem(file + " line " + value.line() + ": "
                     + (flag == null
-                            ? "unknown key " + key + "; the nearest is " + target.table().nearest(name)
+                            ? "unknown key " + key + "; the nearest is "
+                                    + target.table().nearest(name)
                             : "a file cannot name another one with " + key));
             return;
         }
@@ -70,7 +71,8 @@ final class ConfigFile {
                 && !List.of("true", "false").contains(texts.getFirst().toLowerCase(Locale.ROOT))) {
             target.problem(at(value, key) + " must be true or false, not " + texts.getFirst());
         } else {
-            target.put(flag, flag.kind() == Kind.SWITCH ? List.of(texts.getFirst().toLowerCase(Locale.ROOT)) : texts);
+            target.put(
+                    flag, flag.kind() == Kind.SWITCH ? List.of(texts.getFirst().toLowerCase(Locale.ROOT)) : texts);
         }
     }
 

@@ -20,8 +20,8 @@ import java.util.regex.Pattern;
  * refused for the reason given, but for the harmless values, which ask for what happens anyway. Immutable.
  */
 public final class FlagTable {
-    private static final Pattern LINE =
-            Pattern.compile("([+.-]) ([a-z0-9-]+)(?: \\(([A-Za-z0-9 ]+)\\))?(?: #(\\d+))? ([a-z]+)(?: = (\\S+))?: (.+)");
+    private static final Pattern LINE = Pattern.compile(
+            "([+.-]) ([a-z0-9-]+)(?: \\(([A-Za-z0-9 ]+)\\))?(?: #(\\d+))? ([a-z]+)(?: = (\\S+))?: (.+)");
 
     /** How a program spells its command line. */
     public enum Habit {
@@ -95,9 +95,11 @@ public final class FlagTable {
 
     /** The flags that begin like {@code spelled}; one alone when it is spelled in full. */
     List<Flag> fitting(String spelled) {
-        return find(spelled).map(List::of).orElseGet(() -> flags.values().stream()
-                .filter(flag -> flag.name().startsWith(spelled))
-                .toList());
+        return find(spelled)
+                .map(List::of)
+                .orElseGet(() -> flags.values().stream()
+                        .filter(flag -> flag.name().startsWith(spelled))
+                        .toList());
     }
 
     /** The flag that {@code -tp} and its like stand for; {@code form} without the hyphen. */

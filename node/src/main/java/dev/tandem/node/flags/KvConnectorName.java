@@ -9,13 +9,9 @@ public enum KvConnectorName {
     MOONCAKE("pull", List.of("MooncakeConnector", "MooncakeConnectorV1"), "mooncake_connector", Connector.PULL),
     /** The prefill node writes each layer while it computes the next. */
     MOONCAKE_LAYERWISE(
-            "layerwise",
-            List.of("MooncakeLayerwiseConnector"),
-            "mooncake_layerwise_connector",
-            Connector.LAYERWISE),
+            "layerwise", List.of("MooncakeLayerwiseConnector"), "mooncake_layerwise_connector", Connector.LAYERWISE),
     /** The decode node reads, and finds the prefill node in the rank table. */
-    LLM_DATA_DIST(
-            "llmdatadist", List.of("LLMDataDistCMgrConnector"), "llmdatadist_c_mgr_connector", Connector.PULL);
+    LLM_DATA_DIST("llmdatadist", List.of("LLMDataDistCMgrConnector"), "llmdatadist_c_mgr_connector", Connector.PULL);
 
     private final String topologyWord;
     private final List<String> vllmNames;

@@ -101,7 +101,8 @@ final class KvTransferReader {
         Optional<KvConnectorName> connector = connector();
         connector.ifPresent(this::compareModulePath);
         Role role = role(connector);
-        boolean isDataDist = connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
+        boolean isDataDist =
+                connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
         Optional<String> ip = text("kv_ip");
         var side = new Side(text("engine_id").orElseGet(() -> UUID.randomUUID().toString()), port(), ip);
         Expected expected = expected(role);
@@ -144,13 +145,18 @@ final class KvTransferReader {
         }
         problem("kv_connector_module_path " + path.get() + " contradicts kv_connector "
                 + text("kv_connector").orElse("") + ", which stands in " + connector.modulePath()
-                + (Arrays.stream(KvConnectorName.values()).map(KvConnectorName::module).anyMatch(module::equals) ? "; change one of the two" : "; correct it or leave it out"));
+                + (Arrays.stream(KvConnectorName.values())
+                                .map(KvConnectorName::module)
+                                .anyMatch(module::equals)
+                        ? "; change one of the two"
+                        : "; correct it or leave it out"));
     }
 
     /** A node of LLMDataDistCMgrConnector stands in one list of the rank table, and plays that part. */
     private Role role(Optional<KvConnectorName> connector) {
         String name = text("kv_role").orElse("absent");
-        boolean playsOne = connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
+        boolean playsOne =
+                connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
         for (Role role : Role.values()) {
             if (KvTransferConfig.word(role).equals(name) && !(playsOne && role == Role.BOTH)) {
                 return role;

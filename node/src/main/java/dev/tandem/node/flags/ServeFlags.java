@@ -152,8 +152,7 @@ public record ServeFlags(
      */
     public EngineConfig engineConfig(int maxModelLength, Optional<HandoffConfig> handoff) {
         try {
-            return new EngineConfig(
-                    maxModelLength, limits, cache.cachesPrefixes, model.generation.seed, handoff);
+            return new EngineConfig(maxModelLength, limits, cache.cachesPrefixes, model.generation.seed, handoff);
         } catch (IllegalArgumentException e) {
             throw new FlagException(String.valueOf(e.getMessage()));
         }

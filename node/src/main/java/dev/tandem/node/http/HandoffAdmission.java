@@ -47,12 +47,9 @@ record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList m
         Optional<Role> role = config.map(KvTransferConfig::role);
         boolean isAllowed = switch (asked) {
             case HandoffRole.None none -> true;
-            case HandoffRole.Lend lend ->
-                role.filter(r -> r != Role.CONSUMER).isPresent();
-            case HandoffRole.Push push ->
-                role.filter(r -> r != Role.CONSUMER).isPresent();
-            case HandoffRole.Fetch fetch ->
-                role.filter(r -> r != Role.PRODUCER).isPresent();
+            case HandoffRole.Lend lend -> role.filter(r -> r != Role.CONSUMER).isPresent();
+            case HandoffRole.Push push -> role.filter(r -> r != Role.CONSUMER).isPresent();
+            case HandoffRole.Fetch fetch -> role.filter(r -> r != Role.PRODUCER).isPresent();
             case HandoffRole.Receive receive ->
                 role.filter(r -> r != Role.PRODUCER).isPresent();
         };
@@ -60,8 +57,7 @@ record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList m
             throw refused("kv_transfer_params asks for "
                     + asked.getClass().getSimpleName().toLowerCase(Locale.ROOT)
                     + ", but this node runs "
-                    + role.map(r -> "with kv_role " + KvTransferConfig.word(r))
-                            .orElse("without --kv-transfer-config"));
+                    + role.map(r -> "with kv_role " + KvTransferConfig.word(r)).orElse("without --kv-transfer-config"));
         }
     }
 

@@ -63,14 +63,16 @@ class FlagArgumentsTest {
 
     @Test
     void shouldReadDottedKeysAndLists() {
-        FlagArguments line = FlagArguments.read(ServeFlags.table(), List.of(
-                "--kv-transfer-config.kv_connector_extra_config.prefill.tp_size",
-                "8",
-                "--kv-transfer-config.kv_connector_extra_config.decode.dp_size=32",
-                "--kv_transfer_config.list+",
-                "a",
-                "--kv-transfer-config.list+=b,c",
-                "--kv-transfer-config.engine_id=007"));
+        FlagArguments line = FlagArguments.read(
+                ServeFlags.table(),
+                List.of(
+                        "--kv-transfer-config.kv_connector_extra_config.prefill.tp_size",
+                        "8",
+                        "--kv-transfer-config.kv_connector_extra_config.decode.dp_size=32",
+                        "--kv_transfer_config.list+",
+                        "a",
+                        "--kv-transfer-config.list+=b,c",
+                        "--kv-transfer-config.engine_id=007"));
         assertThat(line.problems()).isEmpty();
         assertThat(line.object("kv-transfer-config").orElseThrow())
                 .hasToString("{\"kv_connector_extra_config\":{\"prefill\":{\"tp_size\":8},\"decode\":{\"dp_size\":32}},"
@@ -170,8 +172,11 @@ class FlagArgumentsTest {
     void shouldHelpByGroupAndWord() {
         assertThat(ServeFlags.help()).contains("ParallelConfig:", "--tensor-parallel-size, -tp", "KVTransferConfig");
         assertThat(ServeFlags.table().help("listgroup")).startsWith("Options\nFrontend\nModelConfig\n");
-        assertThat(ServeFlags.table().help("LoRAConfig")).contains("refused: LoRA").doesNotContain("--port");
+        assertThat(ServeFlags.table().help("LoRAConfig"))
+                .contains("refused: LoRA")
+                .doesNotContain("--port");
         assertThat(ServeFlags.table().help("max_num")).contains("--max-num-seqs", "--max-num-batched-tokens");
-        assertThat(ServeFlags.table().help("all")).contains("accepted, no effect, because there are no graphs to capture");
+        assertThat(ServeFlags.table().help("all"))
+                .contains("accepted, no effect, because there are no graphs to capture");
     }
 }

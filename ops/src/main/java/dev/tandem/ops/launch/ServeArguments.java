@@ -3,9 +3,9 @@ package dev.tandem.ops.launch;
 import dev.tandem.node.flags.Flag;
 import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.ops.topology.Topology.Ranks;
-import dev.tandem.ops.topology.Topology;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -33,7 +33,8 @@ final class ServeArguments {
                         .orElse(topology.model().checkpoint())
                         .toString()));
         var flags = new ArrayList<>(writer.flags().entrySet());
-        flags.sort(Comparator.comparingInt(flag -> guidePosition(flag.getKey()))); // stable: the file's order for the others
+        flags.sort(Comparator.comparingInt(
+                flag -> guidePosition(flag.getKey()))); // stable: the file's order for the others
         flags.forEach(flag -> add(arguments, flag.getKey(), flag.getValue()));
         add(arguments, "kv-transfer-config", writer.kvTransfer(isPrefill));
         return arguments;
@@ -73,7 +74,8 @@ final class ServeArguments {
     }
 
     private static void add(List<String> arguments, String name, String value) {
-        boolean isSwitch = ServeFlags.table().find(name)
+        boolean isSwitch = ServeFlags.table()
+                .find(name)
                 .map(Flag::kind)
                 .filter(kind -> kind == Flag.Kind.SWITCH)
                 .isPresent();

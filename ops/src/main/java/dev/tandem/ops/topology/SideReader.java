@@ -201,7 +201,8 @@ final class SideReader {
         if (known.isEmpty()) {
             throw reader.at(
                     value,
-                    "flags has " + name + ", which serve does not know; the nearest is " + ServeFlags.table().nearest(flag));
+                    "flags has " + name + ", which serve does not know; the nearest is "
+                            + ServeFlags.table().nearest(flag));
         }
         if (OWN_WORDS.containsKey(flag)) {
             throw reader.at(value, "flags has " + name + ", which a topology says with " + OWN_WORDS.get(flag));
@@ -213,7 +214,10 @@ final class SideReader {
     }
 
     private String json(String flag, YamlNode value) {
-        if (ServeFlags.table().find(flag).filter(known -> known.kind() == Flag.Kind.JSON).isEmpty()) {
+        if (ServeFlags.table()
+                .find(flag)
+                .filter(known -> known.kind() == Flag.Kind.JSON)
+                .isEmpty()) {
             throw reader.at(value, flag + " must be a single value");
         }
         return value.toJson().toString();

@@ -115,10 +115,10 @@ public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, 
                 line.isOn("json", false));
         var place = new MeetingPlace(
                 line.whole("meet-port", 1, 65_535, MeetingPlace.DEFAULT_PORT),
-                Duration.ofSeconds(line.whole(
-                        "deadline", 1, MAX_DEADLINE_S, (int) MeetingPlace.DEFAULT_LIMIT.toSeconds())));
-        var remote = new Remote(
-                line.text("ssh"), line.text("remote-tandem").orElse("tandem"), line.isOn("print", false));
+                Duration.ofSeconds(
+                        line.whole("deadline", 1, MAX_DEADLINE_S, (int) MeetingPlace.DEFAULT_LIMIT.toSeconds())));
+        var remote =
+                new Remote(line.text("ssh"), line.text("remote-tandem").orElse("tandem"), line.isOn("print", false));
         report(line, here, remote);
         line.refuseProblems();
         var file = new RankTableFile(

@@ -57,8 +57,8 @@ final class PairRules {
         if (ours.name() != theirs.name()) {
             findings.error(
                     decode.call().at(KV, "kv_connector"),
-                    "this decode node runs " + ours.name().vllmName() + ", the prefill node of " + prefill.place()
-                            + " " + theirs.name().vllmName(),
+                    "this decode node runs " + ours.name().vllmName() + ", the prefill node of " + prefill.place() + " "
+                            + theirs.name().vllmName(),
                     "give both sides the same kv_connector");
         }
     }

@@ -20,9 +20,7 @@ class RankTableFlagsTest {
     }
 
     private static void assertRefused(String line, String... sentences) {
-        assertThatThrownBy(() -> parsed(line))
-                .isInstanceOf(FlagException.class)
-                .hasMessageContainingAll(sentences);
+        assertThatThrownBy(() -> parsed(line)).isInstanceOf(FlagException.class).hasMessageContainingAll(sentences);
     }
 
     @Test
