@@ -1,6 +1,6 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.None;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

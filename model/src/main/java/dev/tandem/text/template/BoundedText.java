@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 /** Text under construction whose characters count against a budget. */
 final class BoundedText {

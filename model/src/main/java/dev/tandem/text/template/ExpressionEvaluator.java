@@ -1,13 +1,13 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.Expression.CallArguments;
-import dev.tandem.text.Expression.Comparand;
-import dev.tandem.text.Expression.NamedArgument;
-import dev.tandem.text.TemplateValues.Callable;
-import dev.tandem.text.TemplateValues.Namespace;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.Expression.CallArguments;
+import dev.tandem.text.template.Expression.Comparand;
+import dev.tandem.text.template.Expression.NamedArgument;
+import dev.tandem.text.template.TemplateValues.Callable;
+import dev.tandem.text.template.TemplateValues.Namespace;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,11 +1,11 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.Expression.CallArguments;
-import dev.tandem.text.Expression.Comparand;
-import dev.tandem.text.Expression.Filter;
-import dev.tandem.text.Expression.NamedArgument;
-import dev.tandem.text.TemplateToken.Kind;
-import dev.tandem.text.TemplateValues.None;
+import dev.tandem.text.template.Expression.CallArguments;
+import dev.tandem.text.template.Expression.Comparand;
+import dev.tandem.text.template.Expression.Filter;
+import dev.tandem.text.template.Expression.NamedArgument;
+import dev.tandem.text.template.TemplateToken.Kind;
+import dev.tandem.text.template.TemplateValues.None;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -17,9 +17,9 @@ final class ExpressionParser {
     /** Names that cannot begin the argument of a test written without parentheses. */
     private static final Set<String> AFTER_TEST = Set.of("else", "or", "and");
 
-    private final TokenStream tokens;
+    private final TemplateTokens tokens;
 
-    ExpressionParser(TokenStream tokens) {
+    ExpressionParser(TemplateTokens tokens) {
         this.tokens = tokens;
     }
 

@@ -1,8 +1,8 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Namespace;
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.Namespace;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -11,8 +11,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attributes, items and slices of values, in Jinja2's order: a dot looks for a method first and for a key then, brackets the other way
- * round. Methods that would change a value and names with double underscores are refused, as in its immutable sandbox.
+ * Attributes, items and slices of values, in Jinja2's order: a dot looks for a method first and then for a key, brackets the other way round. Methods that would change a value and names with double underscores are refused, as in its immutable sandbox.
  */
 final class Members {
     private static final Set<String> MUTATORS = Set.of(

@@ -1,7 +1,7 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.math.RoundingMode;

@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -12,7 +12,7 @@ final class PythonFormat {
 
     private PythonFormat() {}
 
-    /** @param mayHaveMore whether values that the format does not take are no error, as Python has it for dicts and lists */
+    /** @param mayHaveMore whether surplus values are allowed, as Python allows dicts and lists */
     static String percent(String format, List<?> values, boolean mayHaveMore, TemplateBudget budget) {
         BoundedText text = new BoundedText(budget);
         Matcher directive = DIRECTIVE.matcher(format);

@@ -1,7 +1,7 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

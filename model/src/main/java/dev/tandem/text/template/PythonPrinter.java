@@ -1,10 +1,10 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Namespace;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Range;
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.Namespace;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Range;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.List;

@@ -1,11 +1,11 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Callable;
-import dev.tandem.text.TemplateValues.Namespace;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Range;
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.Callable;
+import dev.tandem.text.template.TemplateValues.Namespace;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Range;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -20,7 +20,7 @@ final class PythonValues {
 
     private PythonValues() {}
 
-    /** A value of the outside world as one of the template's kinds. */
+    /** Turns a value of the caller into one of the template's kinds. */
     static Object fromOutside(@Nullable Object value, int depth) {
         if (depth > MAX_INPUT_DEPTH) {
             throw new TemplateException("a variable nests deeper than " + MAX_INPUT_DEPTH + " levels");
@@ -119,7 +119,7 @@ final class PythonValues {
             case Boolean truth -> truth ? 1 : 0;
             case Number number -> number.doubleValue();
             case Undefined undefined -> throw undefined.failure();
-            default -> throw new TemplateException(typeName(value) + " is no number");
+            default -> throw new TemplateException(typeName(value) + " is not a number");
         };
     }
 

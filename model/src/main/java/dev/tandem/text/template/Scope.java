@@ -1,6 +1,6 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,9 +1,9 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateFilters.Filter;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Tuple;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.TemplateFilters.Filter;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

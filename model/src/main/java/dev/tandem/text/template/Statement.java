@@ -1,6 +1,6 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.Expression.Filter;
+import dev.tandem.text.template.Expression.Filter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 

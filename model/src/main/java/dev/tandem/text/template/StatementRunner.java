@@ -1,11 +1,11 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.Expression.Filter;
-import dev.tandem.text.Statement.Branch;
-import dev.tandem.text.Statement.Macro;
-import dev.tandem.text.Statement.Target;
-import dev.tandem.text.TemplateValues.Callable;
-import dev.tandem.text.TemplateValues.Undefined;
+import dev.tandem.text.template.Expression.Filter;
+import dev.tandem.text.template.Statement.Branch;
+import dev.tandem.text.template.Statement.Macro;
+import dev.tandem.text.template.Statement.Target;
+import dev.tandem.text.template.TemplateValues.Callable;
+import dev.tandem.text.template.TemplateValues.Undefined;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

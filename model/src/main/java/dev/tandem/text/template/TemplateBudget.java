@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 /**
  * What one rendering may still use. Every evaluated node, every element put into a list and every character put into a string is counted,

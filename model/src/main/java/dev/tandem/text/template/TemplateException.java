@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 /** A template that cannot be parsed, refuses its input or exceeds a limit. The caller's mistake: HTTP 400. */
 public final class TemplateException extends RuntimeException {
@@ -20,7 +20,7 @@ public final class TemplateException extends RuntimeException {
         return new TemplateException(message + " (template line " + line + ")", true);
     }
 
-    /** What the template itself says by {@code raise_exception}: its words and nothing else. */
+    /** What the template itself says by {@code raise_exception}: its message and nothing else. */
     static TemplateException raised(String message) {
         return new TemplateException(message, true);
     }

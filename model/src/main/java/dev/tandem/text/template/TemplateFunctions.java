@@ -1,9 +1,9 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Callable;
-import dev.tandem.text.TemplateValues.Namespace;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Range;
+import dev.tandem.text.template.TemplateValues.Callable;
+import dev.tandem.text.template.TemplateValues.Namespace;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Range;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,6 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateToken.Kind;
+import dev.tandem.text.template.TemplateToken.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -1,11 +1,11 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.Expression.Filter;
-import dev.tandem.text.Statement.Bodies;
-import dev.tandem.text.Statement.Branch;
-import dev.tandem.text.Statement.Macro;
-import dev.tandem.text.Statement.Target;
-import dev.tandem.text.TemplateToken.Kind;
+import dev.tandem.text.template.Expression.Filter;
+import dev.tandem.text.template.Statement.Bodies;
+import dev.tandem.text.template.Statement.Branch;
+import dev.tandem.text.template.Statement.Macro;
+import dev.tandem.text.template.Statement.Target;
+import dev.tandem.text.template.TemplateToken.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -14,13 +14,13 @@ import java.util.Set;
 final class TemplateParser {
     private static final Set<String> RESERVED = Set.of("true", "false", "none", "True", "False", "None");
 
-    private final TokenStream tokens;
+    private final TemplateTokens tokens;
     private final ExpressionParser expressions;
     /** Loops around the current position, of the same macro or block. */
     private int loops;
 
     private TemplateParser(String source) {
-        tokens = new TokenStream(TemplateLexer.tokens(source));
+        tokens = new TemplateTokens(TemplateLexer.tokens(source));
         expressions = new ExpressionParser(tokens);
     }
 

@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 import java.time.LocalDateTime;
 

@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 /**
  * One lexical unit of a template.

@@ -1,18 +1,18 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateToken.Kind;
+import dev.tandem.text.template.TemplateToken.Kind;
 import java.util.List;
 
 /** Tokens with a position, shared by the two halves of the parser, which also count here how deeply they are nested. */
-final class TokenStream {
-    /** Parsing an expression takes about ten frames a level; the smallest usual stack holds ten times this. */
+final class TemplateTokens {
+    /** Parsing an expression takes about ten frames per level; the smallest usual stack holds ten times this. */
     private static final int MAX_NESTING = 100;
 
     private final List<TemplateToken> tokens;
     private int at;
     private int nesting;
 
-    TokenStream(List<TemplateToken> tokens) {
+    TemplateTokens(List<TemplateToken> tokens) {
         this.tokens = tokens;
     }
 

@@ -1,6 +1,6 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateFilters.Filter;
+import dev.tandem.text.template.TemplateFilters.Filter;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;

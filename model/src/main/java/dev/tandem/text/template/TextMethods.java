@@ -1,8 +1,8 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
-import dev.tandem.text.TemplateValues.Callable;
-import dev.tandem.text.TemplateValues.None;
-import dev.tandem.text.TemplateValues.Tuple;
+import dev.tandem.text.template.TemplateValues.Callable;
+import dev.tandem.text.template.TemplateValues.None;
+import dev.tandem.text.template.TemplateValues.Tuple;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;

@@ -1,12 +1,9 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import java.io.IOException;
 import java.math.BigInteger;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -15,16 +12,12 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ChatTemplateTest {
     private static final LocalDateTime NOW = LocalDateTime.parse("2026-01-15T13:05:09");
-
-    @TempDir
-    Path folder;
 
     @ParameterizedTest
     @CsvSource(
@@ -211,44 +204,5 @@ class ChatTemplateTest {
         assertThatExceptionOfType(TemplateException.class)
                 .isThrownBy(() -> template.render(Map.of("x", endless), NOW))
                 .withMessageContaining("nests deeper");
-    }
-
-    @Test
-    void shouldFindTemplatesWhereverAModelKeepsThem() throws IOException {
-        Files.copy(Fixtures.golden("tokenizers/qwen/tokenizer.json"), folder.resolve("tokenizer.json"));
-        try (Tokenizer bare = Tokenizer.openFolder(folder)) {
-            assertThat(bare.chatTemplate()).isEmpty();
-        }
-        Files.writeString(
-                folder.resolve("tokenizer_config.json"),
-                "{\"bos_token\":{\"content\":\"<s>\",\"special\":true},\"eos_token\":null,\"chat_template\":["
-                        + "{\"name\":\"default\",\"template\":\"D{{ bos_token }}\"},{\"name\":\"tool_use\",\"template\":\"T\"}]}");
-        assertThat(rendered(false)).isEqualTo("D<s>");
-        assertThat(rendered(true)).isEqualTo("T");
-        Files.writeString(folder.resolve("chat_template.json"), "{\"chat_template\":\"J\"}");
-        assertThat(rendered(false)).isEqualTo("J");
-        Files.writeString(folder.resolve("chat_template.jinja"), "F");
-        assertThat(rendered(false)).isEqualTo("F");
-    }
-
-    @Test
-    void shouldServeCompletionsOfModelsWhoseTemplateIsRefused() throws IOException {
-        Files.copy(Fixtures.golden("tokenizers/qwen/tokenizer.json"), folder.resolve("tokenizer.json"));
-        Files.writeString(folder.resolve("chat_template.jinja"), "\n{% include 'x' %}");
-        try (Tokenizer tokenizer = Tokenizer.openFolder(folder)) {
-            assertThat(tokenizer.encode("a", true)).hasSize(1);
-            assertThatExceptionOfType(TemplateException.class)
-                    .isThrownBy(tokenizer::chatTemplate)
-                    .withMessage(
-                            "The model's chat template cannot be used: the tag 'include' is not known (template line 2)");
-        }
-    }
-
-    private String rendered(boolean withTools) {
-        try (Tokenizer tokenizer = Tokenizer.openFolder(folder)) {
-            return (withTools ? tokenizer.toolChatTemplate() : tokenizer.chatTemplate())
-                    .orElseThrow()
-                    .render(Map.of(), NOW);
-        }
     }
 }

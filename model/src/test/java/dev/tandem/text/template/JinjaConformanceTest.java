@@ -1,4 +1,4 @@
-package dev.tandem.text;
+package dev.tandem.text.template;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
