@@ -58,7 +58,7 @@ final class Experts implements AutoCloseable {
         var setup = new ExpertHub.Setup(
                 new InetSocketAddress(config.announcedHost(), 0),
                 terms,
-                Deployment.token(config),
+                ClusterMembership.token(config),
                 ExpertHub.limits(SILENCE),
                 ExpertHub.Patience.USUAL,
                 MAX_FOREIGN_CALLS);

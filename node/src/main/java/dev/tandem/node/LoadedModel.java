@@ -7,6 +7,7 @@ import dev.tandem.checkpoint.SafetensorsCheckpoint;
 import dev.tandem.kernel.KernelSelection;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.node.http.ServedModel;
 import dev.tandem.text.ChatTemplate;
 import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;

@@ -61,7 +61,7 @@ final class LocalEngines implements AutoCloseable {
      *
      * @param devices of this node in the rank table, where its connector needs one
      */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<OwnDevices> devices) {
+    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices) {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
@@ -91,7 +91,7 @@ final class LocalEngines implements AutoCloseable {
     }
 
     private static EngineConfig engineConfig(
-            NodeConfig config, RankPlan plan, int dpRank, Optional<OwnDevices> devices) {
+            NodeConfig config, RankPlan plan, int dpRank, Optional<LocalDevices> devices) {
         ServeFlags flags = config.flags();
         return new EngineConfig(
                 plan.maxModelLength(),
@@ -106,7 +106,7 @@ final class LocalEngines implements AutoCloseable {
                         .map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
     }
 
-    private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<OwnDevices> devices) {
+    private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<LocalDevices> devices) {
         return devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
                 .orElseGet(() -> new Peers.FromTicket(peerTpSize(transfer)));
     }

@@ -6,6 +6,8 @@ import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.node.http.NodeHttp;
+import dev.tandem.node.http.ServedModel;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -17,15 +19,15 @@ import org.slf4j.LoggerFactory;
 public final class Node implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Node.class);
 
-    private final Opened opened;
+    private final Resources resources;
     private final LocalEngines engines;
-    private final Deployment deployment;
+    private final ClusterMembership cluster;
     private final NodeReport report;
 
-    private Node(Opened opened, LocalEngines engines, Deployment deployment, NodeReport report) {
-        this.opened = opened;
+    private Node(Resources resources, LocalEngines engines, ClusterMembership cluster, NodeReport report) {
+        this.resources = resources;
         this.engines = engines;
-        this.deployment = deployment;
+        this.cluster = cluster;
         this.report = report;
     }
 
@@ -38,60 +40,69 @@ public final class Node implements AutoCloseable {
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
-        Optional<OwnDevices> devices = OwnDevices.of(config);
+        Optional<LocalDevices> devices = LocalDevices.of(config);
         config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
-        var opened = new Opened();
+        var resources = new Resources();
         try {
-            Node node = start(config, opened, devices);
+            Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
         } catch (EngineException e) {
-            opened.close();
+            resources.close();
             throw new NodeException(String.valueOf(e.getMessage()), e);
         } catch (InterruptedException e) {
-            opened.close();
+            resources.close();
             Thread.currentThread().interrupt();
             throw new NodeException("interrupted while starting", e);
         } catch (RuntimeException | Error e) {
-            opened.close();
+            resources.close();
             throw e;
         }
     }
 
-    private static Node start(NodeConfig config, Opened opened, Optional<OwnDevices> devices)
+    private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices)
             throws InterruptedException {
         ServeFlags flags = config.flags();
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
-        opened.add(loaded::close);
+        resources.add(loaded::close);
         var counters = new ClusterCounters();
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
         Optional<Experts> experts = experts(config, loaded, plan, counters);
-        experts.ifPresent(it -> opened.add(it::close));
+        experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
-        opened.add(ranks::close);
+        resources.add(ranks::close);
         LOG.info("stage=\"warming up kernels\"");
         LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
-        opened.add(engines::close);
-        var own = new Deployment.Own(
-                Deployment.terms(
+        resources.add(engines::close);
+        ClusterMembership cluster = ClusterMembership.start(
+                config,
+                ClusterMembership.terms(
                         config,
                         loaded.checkpoint(),
                         plan,
                         experts.map(Experts::port).orElse(0)),
                 engines.byDpRank(),
-                members -> experts.ifPresent(it -> it.update(members)));
-        Deployment deployment = Deployment.start(config, own, counters);
-        opened.add(deployment::close);
+                members -> experts.ifPresent(it -> it.update(members)),
+                counters);
+        resources.add(cluster::close);
         ServedModel served = loaded.served(plan.maxModelLength());
         int port = 0;
         if (!flags.parallel().isHeadless()) {
             LOG.info("stage=\"listening\"");
-            HttpServer server = NodeHttp.listen(config, served, deployment, engines.hub());
-            opened.add(server::close);
+            HttpServer server = NodeHttp.start(
+                    flags,
+                    config.apiKeys(),
+                    config.environment().handoff().metaservers(),
+                    served,
+                    cluster.replicas(),
+                    cluster::others,
+                    counters,
+                    engines.hub());
+            resources.add(server::close);
             port = server.port();
         }
-        return new Node(opened, engines, deployment, report(config, served, ranks, loaded, port));
+        return new Node(resources, engines, cluster, report(config, served, ranks, loaded, port));
     }
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
@@ -105,14 +116,14 @@ public final class Node implements AutoCloseable {
             LOG.info("--enable-expert-parallel: accepted, no effect, because the model has no experts");
             return Optional.empty();
         }
-        JoinTerms terms = Deployment.terms(config, loaded.checkpoint(), plan, 0);
+        JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
         return Optional.of(Experts.start(config, loaded, terms, counters));
     }
 
     private static NodeReport report(
             NodeConfig config, ServedModel served, LocalRanks ranks, LoadedModel loaded, int port) {
         return new NodeReport(
-                StateEndpoints.roleWord(config.flags().kvTransfer()),
+                NodeHttp.roleName(config.flags().kvTransfer()),
                 new NodeReport.Address(config.flags().server().host(), port),
                 new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
@@ -129,11 +140,11 @@ public final class Node implements AutoCloseable {
 
     /** Why this process can serve no longer: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
-        return engines.failure().or(deployment::failure);
+        return engines.failure().or(cluster::failure);
     }
 
     @Override
     public void close() {
-        opened.close();
+        resources.close();
     }
 }

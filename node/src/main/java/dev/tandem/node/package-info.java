@@ -1,5 +1,6 @@
 /**
- * One serving process: HTTP in front of an engine. Entry: {@link dev.tandem.node.Node#start}. Each exchange runs on a virtual thread of
- * its own, posts to the engine's inbox and reads its own token stream.
+ * One serving process: it opens a checkpoint, starts its ranks and engines, meets the other processes of its deployment and then listens.
+ * Entry: {@link dev.tandem.node.Node#start}, called by one thread; {@code node.http} answers requests, {@code node.flags} reads the
+ * command line.
  */
 package dev.tandem.node;

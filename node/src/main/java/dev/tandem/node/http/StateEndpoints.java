@@ -1,20 +1,23 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.engine.cluster.MemberStatus;
+import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
-    private final Deployment deployment;
+    private final ReplicaSet replicas;
+    private final Supplier<List<MemberStatus>> others;
     private final ServedModel model;
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
@@ -22,13 +25,15 @@ final class StateEndpoints {
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
     StateEndpoints(
-            Deployment deployment,
+            ReplicaSet replicas,
+            Supplier<List<MemberStatus>> others,
             ServedModel model,
             GenerationEndpoints endpoints,
             NodeMetrics metrics,
             Optional<KvTransferConfig> handoff) {
         this.handoff = handoff;
-        this.deployment = deployment;
+        this.replicas = replicas;
+        this.others = others;
         this.model = model;
         this.endpoints = endpoints;
         this.metrics = metrics;
@@ -39,13 +44,13 @@ final class StateEndpoints {
      * deployment are away and the others go on.
      */
     void health(Exchange exchange) {
-        Optional<String> failure = deployment.replicas().status().failure();
+        Optional<String> failure = replicas.status().failure();
         if (failure.isPresent()) {
             exchange.respondJson(503, JsonNodeFactory.instance.objectNode().put("error", failure.get()));
             return;
         }
         List<MemberStatus> away =
-                deployment.others().stream().filter(other -> !other.isUp()).toList();
+                others.get().stream().filter(other -> !other.isUp()).toList();
         if (away.isEmpty()) {
             exchange.respondEmpty(200);
             return;
@@ -65,24 +70,14 @@ final class StateEndpoints {
     /** vLLM's page, and what the gateway wants to know before it sends requests: the node's part in handoffs. */
     void version(Exchange exchange) {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
-        ObjectNode node = page.putObject("node").put("role", roleWord(handoff));
-        handoff.ifPresent(config -> node.put("handoff", handoffWord(config.connector()))
+        ObjectNode node = page.putObject("node").put("role", NodeHttp.roleName(handoff));
+        handoff.ifPresent(config -> node.put("handoff", handoffName(config.connector()))
                 .put("connector", config.connector().vllmName())
                 .put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 
-    /** {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
-    static String roleWord(Optional<KvTransferConfig> handoff) {
-        return handoff.map(config -> switch (config.role()) {
-                    case KV_PRODUCER -> "prefill";
-                    case KV_CONSUMER -> "decode";
-                    case KV_BOTH -> "both";
-                })
-                .orElse("aggregated");
-    }
-
-    private static String handoffWord(KvTransferConfig.Connector connector) {
+    private static String handoffName(KvTransferConfig.Connector connector) {
         return switch (connector) {
             case PULL, DATA_DIST -> "pull";
             case LAYERWISE -> "layerwise";
@@ -115,8 +110,8 @@ final class StateEndpoints {
         var fields = new Fields(exchange.json());
         String id =
                 fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        deployment.replicas().cancelLease("cmpl-" + id + "-0");
-        deployment.replicas().cancelLease("chatcmpl-" + id);
+        replicas.cancelLease("cmpl-" + id + "-0");
+        replicas.cancelLease("chatcmpl-" + id);
         exchange.respondEmpty(200);
     }
 

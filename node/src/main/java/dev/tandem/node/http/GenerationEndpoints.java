@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class GenerationEndpoints {
     private final ServedModel model;
     private final Generation generation;
-    private final HandoffRule exchanges;
+    private final HandoffAdmission exchanges;
     private final int mostSequences;
     /** Requests being served: written by exchange threads, read by {@code /load}. */
     private final AtomicInteger served = new AtomicInteger();
@@ -27,7 +27,7 @@ final class GenerationEndpoints {
      * @param exchanges which parts in prefill/decode exchanges requests may ask for
      * @param mostSequences sequences that one request may stand for: no more than may wait
      */
-    GenerationEndpoints(ServedModel model, Generation generation, HandoffRule exchanges, int mostSequences) {
+    GenerationEndpoints(ServedModel model, Generation generation, HandoffAdmission exchanges, int mostSequences) {
         this.mostSequences = mostSequences;
         this.model = model;
         this.generation = generation;

@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -9,10 +9,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class MetaserverRuleTest {
+class MetaserverAllowListTest {
     private static final String GATEWAY = "192.0.2.7";
 
-    private final MetaserverRule rule = new MetaserverRule(List.of(" Gateway.Example ", ""));
+    private final MetaserverAllowList rule = new MetaserverAllowList(List.of(" Gateway.Example ", ""));
 
     @ParameterizedTest
     @ValueSource(

@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.GenerationFields;
@@ -17,7 +17,7 @@ import java.util.Optional;
  * @param config {@code --kv-transfer-config}; empty on a node that takes part in none
  * @param metaservers whom a decode node may be told to call
  */
-record HandoffRule(Optional<KvTransferConfig> config, MetaserverRule metaservers) {
+record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList metaservers) {
     /**
      * The part that a request asks for.
      *

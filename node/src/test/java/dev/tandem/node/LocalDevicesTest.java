@@ -20,7 +20,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class OwnDevicesTest {
+class LocalDevicesTest {
     private static final Machine MACHINE = new Machine(Set.of("lo"), Set.of("127.0.0.1"));
 
     @TempDir
@@ -43,7 +43,7 @@ class OwnDevicesTest {
         return devices;
     }
 
-    private Optional<OwnDevices> own(String role, String host, String words, Map<String, String> further) {
+    private Optional<LocalDevices> own(String role, String host, String words, Map<String, String> further) {
         var all = new ArrayList<>(List.of(
                 "m",
                 "--kv-transfer-config",
@@ -52,7 +52,7 @@ class OwnDevicesTest {
         var variables = new HashMap<>(further);
         variables.put("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", table.toString());
         variables.put("HCCL_IF_IP", host);
-        return OwnDevices.of(new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(variables, MACHINE), 8));
+        return LocalDevices.of(new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(variables, MACHINE), 8));
     }
 
     private String problem(String role, String host, String words, Map<String, String> further) {
@@ -64,7 +64,7 @@ class OwnDevicesTest {
 
     @Test
     void shouldGiveEachReplicaItsDevicesInTheTablesOrder() {
-        OwnDevices own = own(
+        LocalDevices own = own(
                         "kv_consumer",
                         "127.0.22.2",
                         "--data-parallel-size 4 --data-parallel-size-local 2 --data-parallel-start-rank 2 --headless"
@@ -77,7 +77,7 @@ class OwnDevicesTest {
 
     @Test
     void shouldStandForTheDevicesThatAreVisible() {
-        OwnDevices own = own(
+        LocalDevices own = own(
                         "kv_producer",
                         "127.0.22.1",
                         "--tensor-parallel-size 2",

@@ -36,45 +36,22 @@ import org.slf4j.LoggerFactory;
  * This process among those of its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
  * node joins it. Where somebody else balances, processes join only to exchange expert rows. A process that has all ranks is alone.
  */
-final class Deployment implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(Deployment.class);
+final class ClusterMembership implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ClusterMembership.class);
     private static final Duration SILENCE = Duration.ofSeconds(10);
     private static final int MAX_FRAME_BYTES = 64 << 20;
     private static final int MAX_QUEUED_FRAMES = 4096;
     private static final long MAX_QUEUED_BYTES = 256L << 20;
 
     private final ReplicaSet replicas;
-    private final ClusterCounters counters;
     private final Optional<ClusterHead> head;
     private final Optional<ClusterNode> member;
 
-    /** A process that has all ranks, or needs nothing of the others. */
-    private Deployment(ReplicaSet replicas, ClusterCounters counters) {
+    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterNode> member) {
         this.replicas = replicas;
-        this.counters = counters;
-        this.head = Optional.empty();
-        this.member = Optional.empty();
+        this.head = head;
+        this.member = member;
     }
-
-    private Deployment(ReplicaSet replicas, ClusterCounters counters, Meeting meeting, Own own) {
-        this.replicas = replicas;
-        this.counters = counters;
-        this.head = meeting.isHere() ? Optional.of(startHead(meeting, own.onMembers())) : Optional.empty();
-        this.member = meeting.isHere() ? Optional.empty() : Optional.of(startMember(meeting, own));
-    }
-
-    /** Where and as what this process meets the others. */
-    private record Meeting(
-            InetSocketAddress address, JoinTerms terms, SharedToken token, Duration deadline, boolean isHere) {}
-
-    /**
-     * What a process brings.
-     *
-     * @param terms what it says of itself
-     * @param replicas its engines by data-parallel rank
-     * @param onMembers hears who is there, at every change
-     */
-    record Own(JoinTerms terms, SortedMap<Integer, Replica> replicas, Consumer<Members> onMembers) {}
 
     /** Limits of every connection between processes of a deployment. */
     static ChannelLimits channelLimits() {
@@ -93,37 +70,47 @@ final class Deployment implements AutoCloseable {
     /**
      * Returns when all ranks are there, or when this node has joined.
      *
+     * @param terms what this process says of itself
+     * @param local its engines by data-parallel rank
+     * @param onMembers hears who is there, at every change
      * @throws EngineException INVALID when the head refuses this process, UNAVAILABLE when somebody is missing after the deadline
      */
-    static Deployment start(NodeConfig config, Own own, ClusterCounters counters) throws InterruptedException {
+    static ClusterMembership start(
+            NodeConfig config,
+            JoinTerms terms,
+            SortedMap<Integer, Replica> local,
+            Consumer<Members> onMembers,
+            ClusterCounters counters)
+            throws InterruptedException {
         Parallel parallel = config.flags().parallel();
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
-        own.replicas().forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
+        local.forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
         boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
         boolean mustMeet =
                 isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
         if (!mustMeet) {
-            return new Deployment(replicas, counters);
+            return new ClusterMembership(replicas, Optional.empty(), Optional.empty());
         }
-        var meeting = new Meeting(
-                new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort()),
-                own.terms(),
-                token(config),
-                Duration.ofSeconds(parallel.head().joinTimeoutSeconds()),
-                parallel.isMeetingPoint());
-        var deployment = new Deployment(replicas, counters, meeting, own);
-        try {
-            deployment.awaitOthers(meeting.deadline());
-            return deployment;
-        } catch (RuntimeException | InterruptedException e) {
-            deployment.close();
-            throw e;
+        var address =
+                new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+        Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
+        if (parallel.isMeetingPoint()) {
+            var setup = new ClusterHead.Setup(address, terms, token(config), channelLimits());
+            ClusterHead head = startHead(setup, replicas, counters, onMembers);
+            await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
+            return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
         }
+        ClusterNode member = ClusterNode.start(
+                new ClusterNode.Setup(
+                        address, terms, token(config), channelLimits(), ClusterNode.Patience.of(deadline)),
+                new ClusterNode.Service(local, counters, onMembers, ClusterMembership::report));
+        await(member::close, member::awaitJoined);
+        return new ClusterMembership(replicas, Optional.empty(), Optional.of(member));
     }
 
-    private ClusterHead startHead(Meeting meeting, Consumer<Members> onMembers) {
-        var setup = new ClusterHead.Setup(meeting.address(), meeting.terms(), meeting.token(), channelLimits());
+    private static ClusterHead startHead(
+            ClusterHead.Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers) {
         try {
             return ClusterHead.start(setup, replicas, counters, onMembers);
         } catch (IOException e) {
@@ -134,23 +121,17 @@ final class Deployment implements AutoCloseable {
         }
     }
 
-    private ClusterNode startMember(Meeting meeting, Own own) {
-        var setup = new ClusterNode.Setup(
-                meeting.address(),
-                meeting.terms(),
-                meeting.token(),
-                channelLimits(),
-                ClusterNode.Patience.of(meeting.deadline()));
-        return ClusterNode.start(
-                setup, new ClusterNode.Service(own.replicas(), counters, own.onMembers(), Deployment::report));
+    private interface InterruptibleWait {
+        void run() throws InterruptedException;
     }
 
-    private void awaitOthers(Duration deadline) throws InterruptedException {
-        if (head.isPresent()) {
-            head.get().awaitAll(deadline, Deployment::report);
-        }
-        if (member.isPresent()) {
-            member.get().awaitJoined();
+    /** Waits for the others; who waited in vain leaves nothing open. */
+    private static void await(Resources.Part part, InterruptibleWait wait) throws InterruptedException {
+        try {
+            wait.run();
+        } catch (RuntimeException | InterruptedException e) {
+            part.close();
+            throw e;
         }
     }
 
@@ -187,10 +168,6 @@ final class Deployment implements AutoCloseable {
     /** All ranks that this process gives requests to. */
     ReplicaSet replicas() {
         return replicas;
-    }
-
-    ClusterCounters counters() {
-        return counters;
     }
 
     /** The other processes, as the head knows them. */

@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
@@ -7,6 +7,8 @@ import dev.tandem.api.metrics.VllmBuckets;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
+import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
@@ -76,10 +78,16 @@ final class NodeMetrics {
 
     /**
      * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
-     * @param deployment where they are
+     * @param replicas where they are
+     * @param counters of the deployment
      * @param handoff what this process exchanges KV with, where it does
      */
-    NodeMetrics(Parallel.Data data, Deployment deployment, ServedModel model, Optional<HandoffHub> handoff) {
+    NodeMetrics(
+            Parallel.Data data,
+            ReplicaSet replicas,
+            ClusterCounters counters,
+            ServedModel model,
+            Optional<HandoffHub> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();
@@ -88,16 +96,14 @@ final class NodeMetrics {
             int rank = dpRank;
             registerState(
                     Map.of("engine", Integer.toString(rank)),
-                    () -> deployment.replicas().statuses().getOrDefault(rank, AWAY));
+                    () -> replicas.statuses().getOrDefault(rank, AWAY));
         }
         page.gauge(
                 new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
-                () -> deployment.replicas().statuses().size());
+                () -> replicas.statuses().size());
         for (ClusterCounter counter : ClusterCounter.values()) {
             String name = "tandem:cluster_" + counter.name().toLowerCase(Locale.ROOT);
-            page.counter(
-                    new MetricName(name, counter.sentence()),
-                    () -> deployment.counters().value(counter));
+            page.counter(new MetricName(name, counter.sentence()), () -> counters.value(counter));
         }
         handoff.ifPresent(hub -> hub.counts()
                 .forEach(counted ->

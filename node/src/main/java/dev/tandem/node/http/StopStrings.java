@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import java.util.List;
 import java.util.Optional;

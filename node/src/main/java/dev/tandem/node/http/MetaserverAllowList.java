@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.openai.ApiError;
 import java.net.InetAddress;
@@ -14,13 +14,13 @@ import java.util.Locale;
  * address that the request itself came from (the gateway that wants the answer), this machine, and the hosts that {@code
  * TANDEM_METASERVERS} names. Immutable.
  */
-final class MetaserverRule {
+final class MetaserverAllowList {
     private static final String FIELD = "kv_transfer_params";
 
     private final List<String> allowedHosts;
 
     /** @param allowedHosts names or addresses, without ports */
-    MetaserverRule(List<String> allowedHosts) {
+    MetaserverAllowList(List<String> allowedHosts) {
         this.allowedHosts = allowedHosts.stream()
                 .map(host -> host.strip().toLowerCase(Locale.ROOT))
                 .filter(host -> !host.isEmpty())

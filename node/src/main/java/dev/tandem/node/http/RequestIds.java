@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import dev.tandem.api.openai.RequestId;
 import java.util.Optional;

@@ -3,8 +3,8 @@ package dev.tandem.node;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** What a start has opened so far, closed the last one first. Used by one thread. */
-final class Opened implements AutoCloseable {
+/** What a start has opened so far; closing it closes the parts in reverse order. Used by one thread. */
+final class Resources implements AutoCloseable {
     /** Something that closes without a checked exception. */
     interface Part extends AutoCloseable {
         @Override

@@ -22,15 +22,15 @@ import org.slf4j.LoggerFactory;
  * @param devices of all local ranks
  * @param parallel which ranks those are
  */
-record OwnDevices(RankTable table, List<Device> devices, Parallel parallel) {
-    private static final Logger LOG = LoggerFactory.getLogger(OwnDevices.class);
+record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
+    private static final Logger LOG = LoggerFactory.getLogger(LocalDevices.class);
 
     /**
      * Reads the table that LLMDataDistCMgrConnector needs and says which file that was; empty for any other connector.
      *
      * @throws FlagException when the file is no rank table, or not this node's
      */
-    static Optional<OwnDevices> of(NodeConfig config) {
+    static Optional<LocalDevices> of(NodeConfig config) {
         if (!config.isDataDist()) {
             return Optional.empty();
         }
@@ -41,7 +41,7 @@ record OwnDevices(RankTable table, List<Device> devices, Parallel parallel) {
         } catch (RankTableException e) {
             throw new FlagException("DISAGGREGATED_PREFILL_RANK_TABLE_PATH: " + e.getMessage());
         }
-        var own = new OwnDevices(
+        var own = new LocalDevices(
                 table, devices(config, table, path), config.flags().parallel());
         LOG.info(
                 "rank table {}: {} prefill devices on {}, {} decode devices on {}; this node has {} of them",

@@ -1,4 +1,4 @@
-package dev.tandem.node;
+package dev.tandem.node.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -12,7 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-class HandoffRuleTest {
+class HandoffAdmissionTest {
     private static final String TICKET =
             "\"remote_block_ids\":[1],\"remote_engine_id\":\"0\",\"remote_host\":\"127.0.0.1\","
                     + "\"remote_port\":30000";
@@ -55,7 +55,7 @@ class HandoffRuleTest {
                         + "{\"prefill\":{\"dp_size\":1,\"tp_size\":8},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}"));
         String body = "{\"model\":\"m\",\"prompt\":\"p\",\"kv_transfer_params\":{" + params + "}}";
         CompletionRequest request = CompletionRequest.read(StrictJson.object(body.getBytes(StandardCharsets.UTF_8)));
-        return new HandoffRule(flags.kvTransfer(), new MetaserverRule(List.of()))
+        return new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(List.of()))
                 .of(request.generation(), 1, "127.0.0.1");
     }
 }
