@@ -9,8 +9,8 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -48,7 +48,7 @@ public final class EngineBench implements AutoCloseable {
         this.checkpoint = Checkpoint.open(path);
         this.threads = new KernelThreads(threadCount);
         this.vocabulary = checkpoint.config().vocabularySize();
-        var context = RankContext.single(KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(threads));
         Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, Math.max(16, sequences), MODEL_LENGTH));
         KvLayout layout = model.kvLayout(16, checkpoint.config().dtype());
         var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) * Math.max(4, sequences));

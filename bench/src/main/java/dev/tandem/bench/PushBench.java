@@ -15,8 +15,8 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -85,7 +85,7 @@ public final class PushBench implements AutoCloseable {
     private record Loader(Checkpoint checkpoint, int threadCount, List<KernelThreads> threads) {
         Engine engine(HandoffHub hub, HandoffConfig.Part part) {
             threads.add(new KernelThreads(threadCount));
-            var context = RankContext.single(KernelSelection.best().kernels(), threads.getLast());
+            var context = RankContext.single(KernelSelection.best().kernels(threads.getLast()));
             Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, 4, MODEL_LENGTH));
             KvLayout layout = model.kvLayout(BLOCK_SIZE, checkpoint.config().dtype());
             var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) + 8);

@@ -27,9 +27,9 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -66,7 +66,7 @@ class DeploymentTest {
         final Checkpoint checkpoint = Checkpoint.open(GOLDEN);
         final ClusterCounters counters = new ClusterCounters();
         final KernelThreads threads = new KernelThreads(1);
-        final Kernels kernels = KernelSelection.best().kernels();
+        final Kernels kernels = KernelSelection.best().kernels(threads);
         final ExpertHub hub;
         final Engine engine;
         final JoinTerms terms;
@@ -91,7 +91,9 @@ class DeploymentTest {
 
         private ExpertBank bank() {
             return ModelLoader.experts(
-                    checkpoint, RankContext.single(kernels, new KernelThreads(1)), new StepLimits(64, 8, MODEL_LENGTH));
+                    checkpoint,
+                    RankContext.single(KernelSelection.best().kernels(new KernelThreads(1))),
+                    new StepLimits(64, 8, MODEL_LENGTH));
         }
 
         private JoinTerms terms(int rank, int expertPort, String fingerprint) {
@@ -106,8 +108,7 @@ class DeploymentTest {
 
         private Engine engine(int rank) {
             var group = TensorGroup.single().member(0);
-            var context = new RankContext(
-                    new Rank(0, 1, rank, RANKS), group, kernels, threads, Optional.of(hub.router(bank())));
+            var context = new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(hub.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
             var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());

@@ -18,8 +18,8 @@ import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -130,7 +130,7 @@ class EngineGoldenTest {
     }
 
     private static Engine start(Checkpoint checkpoint, KernelThreads threads, Cut cut) {
-        var context = RankContext.single(KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(threads));
         var model = ModelLoader.load(checkpoint, context, new StepLimits(64, cut.sequences(), MODEL_LENGTH));
         var pool = new KvPool(model.kvLayout(cut.blockSize(), DType.F32), cut.blocks());
         var config = new EngineConfig(

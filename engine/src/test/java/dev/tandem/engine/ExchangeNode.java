@@ -20,8 +20,8 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -148,8 +148,7 @@ final class ExchangeNode implements AutoCloseable {
             var context = new RankContext(
                     new Rank(tp, tpSize, dp, setup.ranks().dp()),
                     group.member(tp),
-                    KernelSelection.best().kernels(),
-                    threads.getLast(),
+                    KernelSelection.best().kernels(threads.getLast()),
                     Optional.empty());
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);

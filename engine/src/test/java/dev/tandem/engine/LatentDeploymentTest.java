@@ -27,9 +27,9 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -79,7 +79,7 @@ class LatentDeploymentTest {
         final Seat seat;
         final List<Engine> replicas = new ArrayList<>();
         private final Shape shape;
-        private final Kernels kernels = KernelSelection.best().kernels();
+        private final KernelSelection selection = KernelSelection.best();
         private final List<KernelThreads> threads = new ArrayList<>();
 
         Process(String golden, Shape shape, Shard dpRanks) throws IOException {
@@ -103,13 +103,12 @@ class LatentDeploymentTest {
         }
 
         private ExpertBank bank() {
-            return ModelLoader.experts(
-                    checkpoint, RankContext.single(kernels, threads()), new StepLimits(64, 8, MODEL_LENGTH));
+            return ModelLoader.experts(checkpoint, RankContext.single(kernels()), new StepLimits(64, 8, MODEL_LENGTH));
         }
 
-        private KernelThreads threads() {
+        private Kernels kernels() {
             threads.add(new KernelThreads(1));
-            return threads.getLast();
+            return selection.kernels(threads.getLast());
         }
 
         private JoinTerms terms(Seat own) {
@@ -129,8 +128,7 @@ class LatentDeploymentTest {
                 var context = new RankContext(
                         new Rank(tp, shape.tpSize(), dp, shape.dpSize()),
                         group.member(tp),
-                        kernels,
-                        threads(),
+                        kernels(),
                         Optional.of(hub.router(bank())));
                 shards.add(shard(ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH)), context));
             }
@@ -189,7 +187,7 @@ class LatentDeploymentTest {
     private static List<List<Step>> ofOneRank(String golden, List<Prompt> prompts) throws InterruptedException {
         try (var checkpoint = Checkpoint.open(GoldenFile.FOLDER.resolve(golden));
                 var threads = new KernelThreads(1)) {
-            var context = RankContext.single(KernelSelection.best().kernels(), threads);
+            var context = RankContext.single(KernelSelection.best().kernels(threads));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             try (var engine = start(new EngineParts(0, List.of(shard(model, context)), Optional.empty()))) {
                 var expected = new ArrayList<List<Step>>();

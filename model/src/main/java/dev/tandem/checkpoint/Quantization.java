@@ -3,8 +3,8 @@ package dev.tandem.checkpoint;
 import dev.tandem.kernel.Int8Weight;
 import dev.tandem.kernel.Int8Weight.StaticInput;
 import dev.tandem.kernel.LinearWeight;
-import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.StoredValues;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashSet;
@@ -149,12 +149,7 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     static float[] values(Tensor tensor, int from, int to) {
         var values = new float[to - from];
         long at = tensor.dtype().bytes(from);
-        new ScalarKernels()
-                .widen(
-                        tensor.dtype(),
-                        tensor.data().asSlice(at, tensor.dtype().bytes(to - from)),
-                        values,
-                        values.length);
+        StoredValues.widen(tensor.dtype(), tensor.data(), at, values, 0, values.length);
         return values;
     }
 }

@@ -16,7 +16,7 @@ public final class ExpertBank {
     private final @Nullable Mlp[][] experts; // [layers, experts], built when first asked for
 
     /**
-     * @param context of a single rank, with kernel threads that this bank's thread may use
+     * @param context of a single rank, with kernels that this bank's thread may use
      * @param weights by layer, by expert; empty for a layer without experts
      * @param maxRows rows that an expert computes together; more are computed in several parts
      */

@@ -4,6 +4,7 @@ import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.kernel.AttentionShape;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
@@ -94,9 +95,8 @@ public final class GroupedQueryAttention {
     public void store(int plane, StepRows rows) {
         int count = rows.count();
         int keyColumn = key.columns().first();
-        context.kernels().storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots(), context.threads());
-        context.kernels()
-                .storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots(), context.threads());
+        PlainOperations.storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots());
+        PlainOperations.storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots());
     }
 
     /**
@@ -113,8 +113,7 @@ public final class GroupedQueryAttention {
                         rows.plane(plane),
                         rows.plane(plane + 1),
                         rows.attentionRows(),
-                        shape,
-                        context.threads());
+                        shape);
         attended.gather(context.collective(), rows.count());
         return attended.whole();
     }

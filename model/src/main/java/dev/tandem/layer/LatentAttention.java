@@ -10,6 +10,7 @@ import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
 
@@ -119,14 +120,13 @@ public final class LatentAttention {
     /** Stores latents in {@code plane} of the pool and rotary keys in the next one. */
     public void store(int plane, StepRows rows) {
         int count = rows.count();
-        context.kernels().storeKv(keyValue, count, 0, rows.plane(plane), rows.slots(), context.threads());
-        context.kernels()
-                .storeKv(keyValue, count, sizes.latent(), rows.plane(plane + 1), rows.slots(), context.threads());
+        PlainOperations.storeKv(keyValue, count, 0, rows.plane(plane), rows.slots());
+        PlainOperations.storeKv(keyValue, count, sizes.latent(), rows.plane(plane + 1), rows.slots());
     }
 
     /** Brings queries, whose rotary parts have been turned, into the form in which they are compared with the cache. */
     public void absorb(HeadWeight keyUp, int rows) {
-        context.kernels().headMix(query, queryHeads, rows, keyUp, absorbed, absorbedHeads, context.threads());
+        context.kernels().headMix(query, queryHeads, rows, keyUp, absorbed, absorbedHeads);
         for (int row = 0; row < rows; row++) {
             for (int head = 0; head < heads.size(); head++) {
                 System.arraycopy(
@@ -143,13 +143,7 @@ public final class LatentAttention {
     public void mix(int plane, StepRows rows) {
         context.kernels()
                 .latentAttention(
-                        absorbed,
-                        mixed,
-                        rows.plane(plane),
-                        rows.plane(plane + 1),
-                        rows.attentionRows(),
-                        shape,
-                        context.threads());
+                        absorbed, mixed, rows.plane(plane), rows.plane(plane + 1), rows.attentionRows(), shape);
     }
 
     /** Mixes the latents of the selected positions only. */
@@ -162,8 +156,7 @@ public final class LatentAttention {
                         rows.plane(plane + 1),
                         rows.attentionRows(),
                         shape,
-                        selected,
-                        context.threads());
+                        selected);
     }
 
     /**
@@ -172,8 +165,7 @@ public final class LatentAttention {
      * @return [rows, heads * value], whole on every rank
      */
     public Matrix values(HeadWeight valueUp, int rows) {
-        context.kernels()
-                .headLinear(mixed, mixedHeads, rows, valueUp, attended.part(), attendedHeads, context.threads());
+        context.kernels().headLinear(mixed, mixedHeads, rows, valueUp, attended.part(), attendedHeads);
         attended.gather(context.collective(), rows);
         return attended.whole();
     }

@@ -5,6 +5,7 @@ import dev.tandem.kernel.LinearPart;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
  * Chooses the positions that a row of sparse attention reads (DeepSeek-V3.2-Exp, section 2.1, equation 1): few small heads compare the row
@@ -75,7 +76,7 @@ public final class LightningIndexer {
     /** Stores the rows' index keys in {@code plane} of the pool; the weights of their heads wait for {@link #select}. */
     public void store(int plane, StepRows rows) {
         int count = rows.count();
-        context.kernels().storeKv(key.matrix(), count, 0, rows.plane(plane), rows.slots(), context.threads());
+        PlainOperations.storeKv(key.matrix(), count, 0, rows.plane(plane), rows.slots());
         for (int i = 0; i < headWeights.offset(count); i++) {
             headWeights.values()[i] *= scale;
         }
@@ -84,13 +85,7 @@ public final class LightningIndexer {
     /** Selects the positions of every row, valid until the next layer selects. */
     public SelectedPositions select(int plane, StepRows rows) {
         context.kernels()
-                .selectPositions(
-                        query.matrix(),
-                        headWeights,
-                        rows.plane(plane),
-                        rows.attentionRows(),
-                        selected,
-                        context.threads());
+                .selectPositions(query.matrix(), headWeights, rows.plane(plane), rows.attentionRows(), selected);
         return selected;
     }
 }

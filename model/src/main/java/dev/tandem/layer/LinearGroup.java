@@ -21,7 +21,7 @@ public final class LinearGroup {
      * @param x [rows, inputs]
      */
     public void forward(Matrix x, int rows) {
-        context.kernels().linear(x, rows, parts, context.threads());
+        context.kernels().linear(x, rows, parts);
     }
 
     /**
@@ -32,6 +32,6 @@ public final class LinearGroup {
      * @param toRows [count] rows of every layer's outputs
      */
     void forwardRows(Matrix x, int[] fromRows, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, parts, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, parts, toRows, count);
     }
 }

@@ -46,7 +46,7 @@ public final class Mlp implements FeedForward {
     }
 
     private Matrix activated(int rows) {
-        context.kernels().siluMultiply(gate.part(), up, rows, up.columns(), context.threads());
+        context.kernels().siluMultiply(gate.part(), up, rows, up.columns());
         gate.gather(context.collective(), rows);
         return gate.whole();
     }

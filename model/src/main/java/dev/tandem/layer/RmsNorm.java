@@ -25,19 +25,11 @@ public final class RmsNorm {
      * @param out [rows, at least columns], may be {@code x}
      */
     public void forward(Matrix x, int rows, Matrix out) {
-        context.kernels().rmsNorm(x, rows, weight, epsilon, out, context.threads());
+        context.kernels().rmsNorm(x, rows, weight, epsilon, out);
     }
 
     /** Norms every head of every row on its own, in place. */
     public void forward(Heads heads, int rows) {
-        context.kernels()
-                .headNorm(
-                        heads.matrix(),
-                        rows,
-                        heads.columns().first(),
-                        heads.count(),
-                        weight,
-                        epsilon,
-                        context.threads());
+        context.kernels().headNorm(heads.matrix(), rows, heads.columns().first(), heads.count(), weight, epsilon);
     }
 }

@@ -3,6 +3,7 @@ package dev.tandem.layer;
 import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.kernel.RotaryTable;
 import dev.tandem.kernel.RotaryTables;
+import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
  * Rotary embedding (RoFormer, arXiv:2104.09864, section 3.4.2): pair i of every head turns by position · inverse frequency i. Pairs are
@@ -41,14 +42,12 @@ public final class RotaryEmbedding {
                         heads.count(),
                         heads.columns().stride(),
                         rows.positions(),
-                        table,
-                        context.threads());
+                        table);
     }
 
     /** Turns neighbouring pairs of the first values of the heads of every row, in place. */
     public void forwardInterleaved(Heads heads, StepRows rows) {
-        context.kernels()
-                .rotateInterleaved(
-                        heads.matrix(), rows.count(), heads.columns(), heads.count(), rows.positions(), table);
+        PlainOperations.rotateInterleaved(
+                heads.matrix(), rows.count(), heads.columns(), heads.count(), rows.positions(), table);
     }
 }

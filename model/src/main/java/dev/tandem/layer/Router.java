@@ -2,6 +2,7 @@ package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.Shard;
 
 /** Scores all experts for every row and chooses among them. The router is whole on every rank: ranks of a group choose alike. */
@@ -47,10 +48,10 @@ public final class Router {
      * @param x [rows, hidden], normed
      */
     ExpertChoice choose(Matrix x, int rows, Shard share) {
-        context.kernels().linear(x, rows, weight, scores, 0, context.threads());
+        context.kernels().linear(x, rows, weight, scores, 0);
         switch (choice.scoring()) {
-            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows(), context.threads());
-            case SIGMOID -> context.kernels().sigmoid(scores, rows, weight.rows());
+            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows());
+            case SIGMOID -> PlainOperations.sigmoid(scores, rows, weight.rows());
         }
         choice.choose(scores, correction, share);
         return choice;

@@ -45,7 +45,7 @@ public final class ShardedLinear {
      * @param out [rows, at least outColumn + outputs()]
      */
     public void forward(Matrix x, int rows, Matrix out, int outColumn) {
-        context.kernels().linear(x, rows, weight, out, outColumn, context.threads());
+        context.kernels().linear(x, rows, weight, out, outColumn);
     }
 
     /**
@@ -55,7 +55,7 @@ public final class ShardedLinear {
      * @param toRows [count] rows of {@code out}
      */
     public void forwardRows(Matrix x, int[] fromRows, Matrix out, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, weight, out, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, weight, out, toRows, count);
     }
 
     /** This layer as a part of a loop over several, with its outputs in columns {@code [outColumn, outColumn + outputs())}. */

@@ -8,10 +8,10 @@ import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.RotaryTables;
 import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.LayerNorm;
 import dev.tandem.layer.ExpertChoice;
 import dev.tandem.layer.FeedForward;
 import dev.tandem.layer.LatentAttention;
-import dev.tandem.layer.LayerNorm;
 import dev.tandem.layer.LightningIndexer;
 import dev.tandem.layer.LinearGroup;
 import dev.tandem.layer.MixtureOfExperts;
@@ -52,16 +52,10 @@ final class DeepSeekV32Graph implements DecoderGraph {
     private final RmsNorm finalNorm;
     private final ShardedLinear head; // [vocabulary of this rank, hidden]
 
-    DeepSeekV32Graph(
-            RankContext context,
-            ModelConfig config,
-            Weights weights,
-            Workspace workspace,
-            RotaryTables tables,
-            int maxPositions) {
-        Latent sizes = (Latent) config.attention();
+    DeepSeekV32Graph(RankContext context, Weights weights, Workspace workspace, RotaryTables tables, int maxPositions) {
         this.context = context;
-        this.config = config;
+        this.config = weights.config();
+        Latent sizes = (Latent) config.attention();
         this.rotary = RotaryEmbedding.of(context, sizes.rope(), sizes.sizes().rotary(), maxPositions, tables);
         this.attention = new LatentAttention(context, sizes, workspace);
         this.indexer = new LightningIndexer(context, sizes.indexer().orElseThrow(), maxPositions, workspace);
@@ -132,7 +126,6 @@ final class DeepSeekV32Graph implements DecoderGraph {
             this.queryNorm = weights.norm("self_attn.q_a_layernorm.weight", INNER_NORM_EPSILON);
             this.keyValueNorm = weights.norm("self_attn.kv_a_layernorm.weight", INNER_NORM_EPSILON);
             this.indexKeyNorm = new LayerNorm(
-                    context,
                     weights.tensor("self_attn.indexer.k_norm.weight"),
                     weights.tensor("self_attn.indexer.k_norm.bias"),
                     INNER_NORM_EPSILON);
@@ -170,7 +163,7 @@ final class DeepSeekV32Graph implements DecoderGraph {
             keyValueNorm.forward(attention.keyValue(), rows.count(), attention.keyValue());
             rotary.forwardInterleaved(attention.rotaryKey(), rows);
             attention.store(plane, rows);
-            indexKeyNorm.forward(indexer.key().matrix(), rows.count());
+            indexKeyNorm.apply(indexer.key().matrix(), rows.count());
             rotary.forward(indexer.key(), rows);
             indexer.store(plane + 2, rows);
             queryNorm.forward(queryLatent, rows.count(), queryLatent);

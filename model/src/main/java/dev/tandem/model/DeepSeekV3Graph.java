@@ -48,16 +48,10 @@ final class DeepSeekV3Graph implements DecoderGraph {
     private final RmsNorm finalNorm;
     private final ShardedLinear head; // [vocabulary of this rank, hidden]
 
-    DeepSeekV3Graph(
-            RankContext context,
-            ModelConfig config,
-            Weights weights,
-            Workspace workspace,
-            RotaryTables tables,
-            int maxPositions) {
-        Latent sizes = (Latent) config.attention();
+    DeepSeekV3Graph(RankContext context, Weights weights, Workspace workspace, RotaryTables tables, int maxPositions) {
         this.context = context;
-        this.config = config;
+        this.config = weights.config();
+        Latent sizes = (Latent) config.attention();
         this.rotary = RotaryEmbedding.of(context, sizes.rope(), sizes.sizes().rotary(), maxPositions, tables);
         this.attention = new LatentAttention(context, sizes, workspace);
         this.queryLatent = workspace.matrix("query latent", sizes.sizes().queryRank());

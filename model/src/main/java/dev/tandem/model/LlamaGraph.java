@@ -37,17 +37,11 @@ final class LlamaGraph implements DecoderGraph {
     private final RmsNorm finalNorm;
     private final ShardedLinear head; // [vocabulary of this rank, hidden]
 
-    LlamaGraph(
-            RankContext context,
-            ModelConfig config,
-            boolean hasNeighbouringPairs,
-            Weights weights,
-            Workspace workspace,
-            RotaryTables tables,
-            int maxPositions) {
+    LlamaGraph(RankContext context, Weights weights, Workspace workspace, RotaryTables tables, int maxPositions) {
+        ModelConfig config = weights.config();
         GroupedQuery sizes = (GroupedQuery) config.attention();
         this.context = context;
-        this.hasNeighbouringPairs = hasNeighbouringPairs;
+        this.hasNeighbouringPairs = weights.permutesRotaryRows();
         this.rotary = rotary(sizes, weights.find("rope_freqs.weight"), tables, maxPositions);
         this.attention = new GroupedQueryAttention(context, sizes, workspace);
         this.normed = workspace.matrix("normed", config.hiddenSize());

@@ -31,12 +31,11 @@ public final class ModelLoader {
         var workspace = new Workspace(context.rank(), limits.maxRows());
         int positions = limits.maxModelLength();
         DecoderGraph graph = switch (config.architecture()) {
-            case LLAMA ->
-                new LlamaGraph(context, config, checkpoint.permutesRotaryRows(), weights, workspace, tables, positions);
-            case QWEN3 -> new Qwen3Graph(context, config, weights, workspace, tables, positions);
-            case QWEN3_MOE -> new Qwen3MoeGraph(context, config, weights, workspace, tables, positions);
-            case DEEPSEEK_V3 -> new DeepSeekV3Graph(context, config, weights, workspace, tables, positions);
-            case DEEPSEEK_V32 -> new DeepSeekV32Graph(context, config, weights, workspace, tables, positions);
+            case LLAMA -> new LlamaGraph(context, weights, workspace, tables, positions);
+            case QWEN3 -> new Qwen3Graph(context, weights, workspace, tables, positions);
+            case QWEN3_MOE -> new Qwen3MoeGraph(context, weights, workspace, tables, positions);
+            case DEEPSEEK_V3 -> new DeepSeekV3Graph(context, weights, workspace, tables, positions);
+            case DEEPSEEK_V32 -> new DeepSeekV32Graph(context, weights, workspace, tables, positions);
         };
         weights.requireAllRead();
         return new Decoder(context, config, limits, graph, workspace);

@@ -40,13 +40,8 @@ final class Qwen3MoeGraph implements DecoderGraph {
     private final RmsNorm finalNorm;
     private final ShardedLinear head; // [vocabulary of this rank, hidden]
 
-    Qwen3MoeGraph(
-            RankContext context,
-            ModelConfig config,
-            Weights weights,
-            Workspace workspace,
-            RotaryTables tables,
-            int maxPositions) {
+    Qwen3MoeGraph(RankContext context, Weights weights, Workspace workspace, RotaryTables tables, int maxPositions) {
+        ModelConfig config = weights.config();
         GroupedQuery sizes = (GroupedQuery) config.attention();
         this.context = context;
         this.rotary = RotaryEmbedding.of(context, sizes.rope(), sizes.headDim(), maxPositions, tables);

@@ -1,6 +1,7 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.layer.RankContext;
@@ -34,6 +35,15 @@ final class Weights {
         this.context = context;
         this.prefix = prefix;
         this.read = read;
+    }
+
+    ModelConfig config() {
+        return checkpoint.config();
+    }
+
+    /** Whether query and key rows lie so that rotary pairs are neighbours, see {@link Checkpoint#permutesRotaryRows}. */
+    boolean permutesRotaryRows() {
+        return checkpoint.permutesRotaryRows();
     }
 
     /** The weights of one decoder layer, whose names begin with {@code model.layers.} and its index. */

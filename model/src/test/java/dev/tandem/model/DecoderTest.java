@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.kv.KvPool;
@@ -39,7 +39,7 @@ class DecoderTest {
     void open() {
         rank = new TestRank(
                 TestRank.GOLDEN.resolve("llama"),
-                Setup.plain(KernelSelection.best().kernels()).withMaxRows(4));
+                Setup.plain(KernelSelection.best()).withMaxRows(4));
     }
 
     @AfterEach
@@ -77,7 +77,7 @@ class DecoderTest {
 
     private static Model load(Checkpoint checkpoint, Rank place, KernelThreads threads) {
         var context = new RankContext(
-                place, TensorGroup.single().member(0), KernelSelection.best().kernels(), threads, Optional.empty());
+                place, TensorGroup.single().member(0), KernelSelection.best().kernels(threads), Optional.empty());
         return ModelLoader.load(checkpoint, context, new StepLimits(4, 1, 64));
     }
 

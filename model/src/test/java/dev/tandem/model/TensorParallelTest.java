@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -154,12 +154,12 @@ class TensorParallelTest {
 
     private static List<List<float[]>> steps(
             Checkpoint checkpoint, Rank rank, TensorGroup group, boolean hasExpertParallel, Cut cut) {
-        var kernels = KernelSelection.best().kernels();
         try (var threads = new KernelThreads(1)) {
+            var kernels = KernelSelection.best().kernels(threads);
             Optional<ExpertExchange> exchange = hasExpertParallel
-                    ? Optional.of(wholeExperts(checkpoint, RankContext.single(kernels, threads)))
+                    ? Optional.of(wholeExperts(checkpoint, RankContext.single(kernels)))
                     : Optional.empty();
-            var context = new RankContext(rank, group.member(rank.tp()), kernels, threads, exchange);
+            var context = new RankContext(rank, group.member(rank.tp()), kernels, exchange);
             Model model = ModelLoader.load(checkpoint, context, new StepLimits(MAX_ROWS, 4, 512));
             try (var pool = new KvPool(model.kvLayout(BLOCK_SIZE, DType.BF16), BLOCKS)) {
                 return cut.isTogether() ? together(model, pool, cut) : oneByOne(model, pool, cut);

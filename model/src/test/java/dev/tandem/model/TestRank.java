@@ -3,8 +3,8 @@ package dev.tandem.model;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
-import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.TokenBatch.Chunk;
@@ -21,8 +21,8 @@ final class TestRank implements AutoCloseable {
     private static final int MAX_ROWS = 320;
 
     /** How a test wants its rank; {@link #plain} says what is usual. */
-    record Setup(int blockSize, DType kvDtype, Kernels kernels, int maxRows, int threads) {
-        static Setup plain(Kernels kernels) {
+    record Setup(int blockSize, DType kvDtype, KernelSelection kernels, int maxRows, int threads) {
+        static Setup plain(KernelSelection kernels) {
             return new Setup(16, DType.F32, kernels, MAX_ROWS, 1);
         }
 
@@ -52,7 +52,7 @@ final class TestRank implements AutoCloseable {
     TestRank(Path checkpointPath, Setup setup) {
         checkpoint = Checkpoint.open(checkpointPath);
         threads = new KernelThreads(setup.threads());
-        var context = RankContext.single(setup.kernels(), threads);
+        var context = RankContext.single(setup.kernels().kernels(threads));
         model = ModelLoader.load(checkpoint, context, new StepLimits(setup.maxRows(), MAX_ROWS, 512));
         pool = new KvPool(model.kvLayout(setup.blockSize(), setup.kvDtype()), BLOCKS * 16 / setup.blockSize());
         freeBlocks = pool.blockCount();

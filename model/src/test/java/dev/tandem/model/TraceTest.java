@@ -3,9 +3,9 @@ package dev.tandem.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.layer.ExpertChoice;
 import dev.tandem.model.TestRank.Setup;
@@ -43,7 +43,7 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
             int[] blockIds = rank.takeBlocks(prompt.length);
             Map<String, float[]> hidden = run(rank, prompt, blockIds);
             for (int layer = 0; layer < rank.model.config().layers(); layer++) {
@@ -61,7 +61,7 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
             SelectedPositions selected = ((DeepSeekV32Graph) rank.decoder().graph()).selected();
             var chosen = new ArrayList<int[]>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
@@ -83,7 +83,7 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
             ExpertChoice choice = choice(rank.decoder().graph());
             var byLayer = new ArrayList<List<Expert>>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);

@@ -7,6 +7,7 @@ import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.expert.ExpertHub;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -25,13 +26,11 @@ final class Experts implements AutoCloseable {
     private static final int MAX_FOREIGN_CALLS = 4096; // of one other process
 
     private final ExpertBank bank; // shares its weights with all others; used by no thread itself
-    private final Kernels kernels;
     private final List<KernelThreads> threads;
     private final ExpertHub hub;
 
-    private Experts(ExpertBank bank, Kernels kernels, List<KernelThreads> threads, ExpertHub hub) {
+    private Experts(ExpertBank bank, List<KernelThreads> threads, ExpertHub hub) {
         this.bank = bank;
-        this.kernels = kernels;
         this.threads = threads;
         this.hub = hub;
     }
@@ -43,17 +42,17 @@ final class Experts implements AutoCloseable {
      * @throws NodeException when the address cannot be bound
      */
     static Experts start(NodeConfig config, LoadedModel loaded, JoinTerms terms, ClusterCounters counters) {
-        Kernels kernels = loaded.kernels().kernels();
+        KernelSelection kernels = loaded.kernels();
         Checkpoint checkpoint = loaded.checkpoint();
         var threads = new ArrayList<KernelThreads>();
         threads.add(new KernelThreads(1));
         ExpertBank bank = ModelLoader.experts(
-                checkpoint, RankContext.single(kernels, threads.getFirst()), new StepLimits(MAX_ROWS, 1, 1));
+                checkpoint, RankContext.single(kernels.kernels(threads.getFirst())), new StepLimits(MAX_ROWS, 1, 1));
         var banks = new ArrayList<ExpertBank>();
         int workers = Math.min(config.cores(), config.flags().parallel().localRanks());
         for (int worker = 0; worker < workers; worker++) {
             threads.add(new KernelThreads(1));
-            banks.add(bank.forThread(RankContext.single(kernels, threads.getLast())));
+            banks.add(bank.forThread(RankContext.single(kernels.kernels(threads.getLast()))));
         }
         var setup = new ExpertHub.Setup(
                 new InetSocketAddress(config.announcedHost(), 0),
@@ -65,7 +64,6 @@ final class Experts implements AutoCloseable {
         try {
             return new Experts(
                     bank,
-                    kernels,
                     threads,
                     ExpertHub.start(setup, banks, checkpoint.config().hiddenSize(), counters));
         } catch (IOException e) {
@@ -78,10 +76,10 @@ final class Experts implements AutoCloseable {
     /**
      * One rank's way to all experts.
      *
-     * @param rankThreads kernel threads of that rank, whose worker also computes experts
+     * @param rankKernels of that rank, whose worker also computes experts
      */
-    ExpertExchange exchange(KernelThreads rankThreads) {
-        return hub.router(bank.forThread(RankContext.single(kernels, rankThreads)));
+    ExpertExchange exchange(Kernels rankKernels) {
+        return hub.router(bank.forThread(RankContext.single(rankKernels)));
     }
 
     /** Where foreign rows come in. */

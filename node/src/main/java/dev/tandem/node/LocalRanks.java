@@ -5,6 +5,7 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.RotaryTables;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -29,7 +30,7 @@ final class LocalRanks implements AutoCloseable {
 
     private final NodeConfig config;
     private final Checkpoint checkpoint;
-    private final Kernels kernels;
+    private final KernelSelection kernels;
     private final RankPlan plan;
     private final Optional<Experts> experts;
     private final RotaryTables tables = new RotaryTables();
@@ -39,7 +40,7 @@ final class LocalRanks implements AutoCloseable {
     private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
-        this.kernels = loaded.kernels().kernels();
+        this.kernels = loaded.kernels();
         this.plan = plan;
         this.experts = experts;
     }
@@ -90,9 +91,10 @@ final class LocalRanks implements AutoCloseable {
                 plan.maxModelLength());
         var rank = new Rank(tp, group.size(), dpRank, flags.parallel().data().size());
         threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
-        var context = new RankContext(rank, group.member(tp), kernels, threads.getLast(), Optional.empty());
+        Kernels rankKernels = kernels.kernels(threads.getLast());
+        var context = new RankContext(rank, group.member(tp), rankKernels, Optional.empty());
         if (experts.isPresent()) {
-            context = context.withExperts(experts.get().exchange(threads.getLast()));
+            context = context.withExperts(experts.get().exchange(rankKernels));
         }
         return ModelLoader.load(checkpoint, context, limits, tables);
     }

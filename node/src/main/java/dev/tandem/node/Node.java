@@ -127,7 +127,7 @@ public final class Node implements AutoCloseable {
                 new NodeReport.Address(config.flags().server().host(), port),
                 new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
-                new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
+                new NodeReport.Compute(loaded.kernels().name(), ranks.threadsPerRank()),
                 config.ports()
                         .filter(ports -> !ports.sideChannels().isEmpty())
                         .map(ports -> config.announcedHost() + ":"

@@ -1,7 +1,8 @@
 package dev.tandem.cli;
 
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.node.flags.WholeNumber;
@@ -39,6 +40,12 @@ final class QuantizeCommand implements Main.Verb {
         return "make an int8 (W8A8) checkpoint from a float one";
     }
 
+    private static Int8Quantizer.Result quantize(Int8Quantizer.Options options) throws IOException {
+        try (var threads = new KernelThreads(1)) {
+            return new Int8Quantizer(options, KernelSelection.best().kernels(threads), QuantizeCommand::report).run();
+        }
+    }
+
     @Override
     public int run(List<String> words) throws IOException {
         if (words.contains("--help") || words.contains("-h")) {
@@ -49,8 +56,7 @@ final class QuantizeCommand implements Main.Verb {
         for (Path path : Int8Quantizer.leftBehind(options.out())) {
             System.err.println("tandem: " + path + " was left by a run that was killed, and may be deleted");
         }
-        var quantizer = new Int8Quantizer(options, KernelSelection.best().kernels(), QuantizeCommand::report);
-        Int8Quantizer.Result result = quantizer.run();
+        Int8Quantizer.Result result = quantize(options);
         System.out.printf(
                 Locale.ROOT,
                 "%s: %,d weights of %,d values as int8, %s%n%,d bytes instead of %,d; copied %s%n",

@@ -16,8 +16,8 @@ import dev.tandem.engine.cluster.expert.ExpertHub.Patience;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.ScalarKernels;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
 import dev.tandem.layer.SwiGluWeights;
@@ -128,7 +128,7 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     static ExpertBank bank() {
-        var context = RankContext.single(new ScalarKernels(), new KernelThreads(1));
+        var context = RankContext.single(new ScalarKernels(new KernelThreads(1)));
         return new ExpertBank(context, WEIGHTS, BANK_ROWS);
     }
 

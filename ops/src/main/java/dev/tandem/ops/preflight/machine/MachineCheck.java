@@ -1,6 +1,6 @@
 package dev.tandem.ops.preflight.machine;
 
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.preflight.Finding.Severity;
 import java.net.InetAddress;
@@ -74,8 +74,8 @@ public final class MachineCheck {
     /** The model module chooses as it will in {@code serve}: both run with the same JVM flags. */
     private static Finding kernels() {
         KernelSelection selection = KernelSelection.best();
-        String found = selection.kernels().name() + ": " + selection.reason();
-        return selection.kernels().name().startsWith("vector")
+        String found = selection.name() + ": " + selection.reason();
+        return selection.name().startsWith("vector")
                 ? Finding.of(Severity.WELL, "kernels", found)
                 : new Finding(
                         Severity.WARNING,

@@ -1,6 +1,6 @@
 package dev.tandem.ops.preflight.survey;
 
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.ops.host.Meeting;
 import dev.tandem.ops.host.MeetingException;
 import dev.tandem.ops.preflight.CheckedNode;
@@ -203,7 +203,7 @@ public final class NodeSurvey {
     }
 
     private PeerFacts facts(NetworkHost host, Optional<NpuReport> devices) {
-        String kernels = KernelSelection.best().kernels().name();
+        String kernels = KernelSelection.best().name();
         var own = new Devices(devices.map(NpuReport::addresses).orElse(Map.of()), devices.flatMap(NpuReport::tls));
         return PeerFacts.of(host.offer(), kernels, mtu(host.offer().host()), own);
     }

@@ -1,0 +1,208 @@
+package dev.tandem.systemtest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.systemtest.process.Await;
+import dev.tandem.systemtest.process.Client;
+import dev.tandem.systemtest.process.Client.Reply;
+import dev.tandem.systemtest.process.Deployment;
+import dev.tandem.systemtest.process.Golden;
+import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.TandemProcess;
+import java.net.URI;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Who spreads requests over data-parallel ranks: somebody outside, each node over its own, or a head without ranks; as processes. */
+class BalancingTest {
+    private static final Golden GOLDEN = Golden.folder("qwen3-moe");
+    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final String HEAD_HOST = "127.0.27.2";
+    private static final String OTHER_HOST = "127.0.27.3";
+
+    private final List<TandemProcess> running = new ArrayList<>();
+    private final int rpcPort = TandemProcess.freePort(HEAD_HOST);
+
+    @AfterEach
+    void stop() {
+        running.reversed().forEach(TandemProcess::close);
+    }
+
+    @Test
+    void shouldServeOneRankAProcessAndShareExpertsAmongThem() {
+        start("prefill", "127.0.27.4", transfer("kv_producer", "0"), List.of());
+        TandemProcess first = start("decode", HEAD_HOST, transfer("kv_consumer", "1"), rank(0));
+        TandemProcess second = start("decode", OTHER_HOST, transfer("kv_consumer", "1"), rank(1));
+        TandemProcess gateway = gateway(running.getFirst(), first, second);
+
+        assertGoldenTokens(gateway);
+
+        assertThat(successes(first)).containsOnlyKeys("0").doesNotContainValue(0.0);
+        assertThat(successes(second)).containsOnlyKeys("1").doesNotContainValue(0.0);
+        for (TandemProcess node : List.of(first, second)) {
+            assertThat(Client.metric(node, "tandem:cluster_expert_rows_served_total"))
+                    .as("rows of the other process's requests, computed at %s", node.http())
+                    .isPositive();
+        }
+
+        second.kill();
+        assertGoldenTokens(gateway);
+        assertThat(Client.get(first.uri("/health"))
+                        .body()
+                        .path("nodes_away")
+                        .path(0)
+                        .path("node")
+                        .asString(""))
+                .isEqualTo("data-parallel rank 1 on " + OTHER_HOST);
+    }
+
+    private List<String> rank(int rank) {
+        return deployment(
+                "2", "--enable-expert-parallel", "--data-parallel-external-lb", "--data-parallel-rank", "" + rank);
+    }
+
+    @Test
+    void shouldBalanceOverTheRanksOfEachNode() {
+        TandemProcess first = start(
+                "hybrid",
+                HEAD_HOST,
+                List.of(),
+                deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
+        TandemProcess second = start(
+                "hybrid",
+                OTHER_HOST,
+                List.of(),
+                deployment(
+                        "4",
+                        "--data-parallel-size-local",
+                        "2",
+                        "--data-parallel-start-rank",
+                        "2",
+                        "--data-parallel-hybrid-lb"));
+        running.forEach(TandemProcess::awaitReady);
+        assertGoldenTokens(first);
+        assertGoldenTokens(second);
+        assertThat(successes(first)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
+        assertThat(successes(second)).containsOnlyKeys("2", "3").doesNotContainValue(0.0);
+    }
+
+    @Test
+    void shouldBalanceFromAHeadWithoutRanks() {
+        start("prefill", "127.0.27.4", transfer("kv_producer", "0"), List.of());
+        TandemProcess head = start(
+                "head",
+                HEAD_HOST,
+                transfer("kv_consumer", "1"),
+                deployment("2", "--enable-expert-parallel", "--data-parallel-size-local", "0"));
+        start(
+                "headless",
+                OTHER_HOST,
+                transfer("kv_consumer", "2"),
+                deployment("2", "--enable-expert-parallel", "--headless", "--data-parallel-start-rank", "0"));
+        TandemProcess gateway = gateway(running.getFirst(), head);
+        assertGoldenTokens(gateway);
+        assertThat(successes(head)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
+
+        running.get(2).kill();
+        Await.until(
+                SOON,
+                () -> Client.get(head.uri("/health")).status() == 503,
+                () -> "the head says that it is well without any rank");
+        assertThat(Client.get(head.uri("/health")).body().path("error").asString(""))
+                .contains("no data-parallel rank is there");
+    }
+
+    private List<String> deployment(String size, String... more) {
+        return Stream.concat(
+                        Stream.of(
+                                "--data-parallel-size",
+                                size,
+                                "--data-parallel-address",
+                                HEAD_HOST,
+                                "--data-parallel-rpc-port",
+                                Integer.toString(rpcPort)),
+                        Stream.of(more))
+                .toList();
+    }
+
+    /** A part in handoffs between one prefill rank and decode ranks. */
+    private static List<String> transfer(String role, String engineId) {
+        return List.of(
+                "--kv-transfer-config",
+                "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + role
+                        + "\",\"kv_port\":\"%d\",\"engine_id\":\"" + engineId + "\"}");
+    }
+
+    private TandemProcess start(String role, String host, List<String> transfer, List<String> more) {
+        var words = new ArrayList<>(List.of(
+                "serve",
+                GOLDEN.checkpoint().toString(),
+                "--served-model-name",
+                Deployment.MODEL,
+                "--dtype",
+                "float32",
+                "--max-model-len",
+                "2048",
+                "--max-num-seqs",
+                "16"));
+        transfer.forEach(word -> words.add(word.replace("%d", "" + TandemProcess.freePort(host))));
+        words.addAll(more);
+        running.add(TandemProcess.start(role, host, words));
+        return running.getLast();
+    }
+
+    private TandemProcess gateway(TandemProcess prefill, TandemProcess... decode) {
+        var words = new ArrayList<>(List.of(
+                "proxy",
+                "--prefiller-hosts",
+                prefill.http().host(),
+                "--prefiller-ports",
+                "" + prefill.http().port(),
+                "--decoder-hosts"));
+        Stream.of(decode).forEach(node -> words.add(node.http().host()));
+        words.add("--decoder-ports");
+        Stream.of(decode).forEach(node -> words.add("" + node.http().port()));
+        running.forEach(TandemProcess::awaitReady);
+        running.add(TandemProcess.start("gateway", "127.0.27.1", words));
+        return running.getLast().awaitReady();
+    }
+
+    /** All prompts at once, twice. */
+    private static void assertGoldenTokens(TandemProcess node) {
+        URI completions = node.uri("/v1/completions");
+        List<Prompt> prompts = Stream.concat(GOLDEN.prompts().stream(), GOLDEN.prompts().stream())
+                .toList();
+        List<CompletableFuture<Reply>> replies = prompts.stream()
+                .map(prompt -> Client.postAsync(
+                        completions,
+                        Client.greedy(prompt.ids(), prompt.generated().size()).toString()))
+                .toList();
+        for (int i = 0; i < prompts.size(); i++) {
+            Reply reply = replies.get(i).join();
+            assertThat(reply.status()).as("%s", reply.body()).isEqualTo(200);
+            assertThat(reply.tokenIds())
+                    .as(prompts.get(i).id())
+                    .isEqualTo(prompts.get(i).generated());
+        }
+    }
+
+    /** Requests that each data-parallel rank of a node has ended, by its label. */
+    private static Map<String, Double> successes(TandemProcess node) {
+        return Client.get(node.uri("/metrics"))
+                .body()
+                .asString("")
+                .lines()
+                .filter(line -> line.startsWith("vllm:request_success"))
+                .collect(Collectors.toMap(
+                        line -> line.replaceAll(".*engine=\"(\\d+)\".*", "$1"),
+                        line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)),
+                        Double::sum));
+    }
+}

@@ -1,0 +1,176 @@
+package dev.tandem.systemtest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.systemtest.process.Await;
+import dev.tandem.systemtest.process.Client;
+import dev.tandem.systemtest.process.Client.Reply;
+import dev.tandem.systemtest.process.Deployment;
+import dev.tandem.systemtest.process.Golden;
+import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.TandemProcess;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * DeepSeek-V3.2 in float32 over a prefill node of two ranks with whole experts and a decode node of four ranks, behind a gateway, as real
+ * processes: latents, rotary keys and index keys go from two copies into four, and the tokens are those of transformers.
+ */
+class DeepSeekProcessTest {
+    private static final Golden GOLDEN = Golden.folder("deepseek-v3.2");
+    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final String GATEWAY_HOST = "127.0.26.1";
+    private static final String PREFILL_HOST = "127.0.26.2";
+    private static final String DECODE_HOST = "127.0.26.3";
+
+    /** Bytes a second: the longest prompt's caches are on their way for a minute. */
+    private static final String SLOW = "24000";
+
+    private enum Order {
+        PULL("MooncakeConnector"),
+        LAYERWISE("MooncakeLayerwiseConnector");
+
+        private final String connector;
+
+        Order(String connector) {
+            this.connector = connector;
+        }
+    }
+
+    private final List<TandemProcess> started = new ArrayList<>();
+
+    @AfterEach
+    void stop() {
+        started.reversed().forEach(TandemProcess::close);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldGiveTheGoldenTokens(Order order) {
+        TandemProcess prefill = prefill(order, Map.of());
+        TandemProcess decode = decode(order);
+        TandemProcess gateway = gateway(order, prefill, decode);
+        var replies = new ArrayList<CompletableFuture<Reply>>();
+        for (Prompt prompt : GOLDEN.prompts()) {
+            replies.add(ask(gateway, prompt));
+        }
+        for (int i = 0; i < replies.size(); i++) {
+            Prompt prompt = GOLDEN.prompts().get(i);
+            Reply reply = replies.get(i).join();
+            assertThat(reply.status()).as("%s: %s", prompt.id(), reply.body()).isEqualTo(200);
+            assertThat(reply.tokenIds()).as(prompt.id()).isEqualTo(prompt.generated());
+            if (prompt.ids().size() > 1) { // of one token there is nothing to hand over
+                assertThat(reply.header("x-tandem-disaggregated"))
+                        .as(prompt.id())
+                        .isEqualTo("true");
+            }
+        }
+        awaitAllFree(prefill);
+        awaitAllFree(decode);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void shouldGiveTheGoldenTokensWhenThePrefillNodeIsKilledInTheMiddleOfTheTransfer(Order order) {
+        TandemProcess prefill = prefill(order, Map.of("TANDEM_TRANSFER_PACE", SLOW));
+        TandemProcess decode = decode(order);
+        TandemProcess gateway = gateway(order, prefill, decode);
+        Prompt prompt = GOLDEN.prompts().getLast();
+        CompletableFuture<Reply> reply = ask(gateway, prompt);
+        Await.until(
+                SOON,
+                () -> Client.metric(prefill, "tandem:requests_lent") > 0
+                        && Client.metric(decode, "tandem:requests_awaiting_kv") > 0,
+                () -> "no transfer begins\n" + decode.log());
+        assertThat(reply).isNotDone();
+        prefill.kill();
+        assertThat(reply.join().status()).as("%s", reply.join().body()).isEqualTo(200);
+        assertThat(reply.join().tokenIds()).isEqualTo(prompt.generated());
+        awaitAllFree(decode);
+    }
+
+    private TandemProcess prefill(Order order, Map<String, String> variables) {
+        return node(
+                order,
+                new Seat(
+                        "kv_producer",
+                        PREFILL_HOST,
+                        List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
+                variables);
+    }
+
+    private TandemProcess decode(Order order) {
+        return node(
+                order,
+                new Seat("kv_consumer", DECODE_HOST, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
+                Map.of());
+    }
+
+    /** A node's part. */
+    private record Seat(String role, String host, List<String> flags) {}
+
+    private TandemProcess node(Order order, Seat seat, Map<String, String> variables) {
+        var words = new ArrayList<>(List.of(
+                "serve",
+                GOLDEN.checkpoint().toString(),
+                "--served-model-name",
+                Deployment.MODEL,
+                "--dtype",
+                "float32",
+                "--max-model-len",
+                "480",
+                "--max-num-seqs",
+                "8",
+                "--no-enable-prefix-caching"));
+        words.addAll(seat.flags());
+        words.addAll(List.of(
+                "--kv-transfer-config",
+                "{\"kv_connector\":\"" + order.connector + "\",\"kv_role\":\"" + seat.role() + "\",\"kv_port\":\""
+                        + TandemProcess.freePort(seat.host()) + "\",\"engine_id\":\"" + seat.role()
+                        + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":2},"
+                        + "\"decode\":{\"dp_size\":1,\"tp_size\":4}}}"));
+        started.add(TandemProcess.start(seat.role(), seat.host(), words, variables));
+        return started.getLast();
+    }
+
+    private TandemProcess gateway(Order order, TandemProcess prefill, TandemProcess decode) {
+        var words = new ArrayList<>(List.of(
+                "proxy",
+                "--prefiller-hosts",
+                PREFILL_HOST,
+                "--prefiller-ports",
+                Integer.toString(prefill.http().port()),
+                "--decoder-hosts",
+                DECODE_HOST,
+                "--decoder-ports",
+                Integer.toString(decode.http().port())));
+        if (order == Order.LAYERWISE) {
+            words.add("--layerwise");
+        }
+        started.add(TandemProcess.start("gateway", GATEWAY_HOST, words));
+        started.forEach(TandemProcess::awaitReady);
+        return started.getLast();
+    }
+
+    private static CompletableFuture<Reply> ask(TandemProcess gateway, Prompt prompt) {
+        return Client.postAsync(
+                gateway.uri("/v1/completions"),
+                Client.greedy(prompt.ids(), prompt.generated().size()).toString());
+    }
+
+    private static void awaitAllFree(TandemProcess node) {
+        Await.until(
+                SOON,
+                () -> Client.metric(node, "tandem:kv_blocks") > 0
+                        && Client.metric(node, "tandem:kv_blocks_free") == Client.metric(node, "tandem:kv_blocks"),
+                () -> "blocks are held:\n"
+                        + Client.get(node.uri("/metrics")).body().asString(""));
+        assertThat(Client.metric(node, "tandem:integrity_failures_total")).isZero();
+    }
+}

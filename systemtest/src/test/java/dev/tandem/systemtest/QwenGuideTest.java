@@ -1,0 +1,148 @@
+package dev.tandem.systemtest;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.systemtest.guide.GuideScripts;
+import dev.tandem.systemtest.process.Await;
+import dev.tandem.systemtest.process.Client;
+import dev.tandem.systemtest.process.Client.Reply;
+import dev.tandem.systemtest.process.Golden;
+import dev.tandem.systemtest.process.ScriptProcess;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The Qwen guide as its reader would carry it out: the commands of both variants, taken from the guide's own text, start two prefill
+ * nodes of 2 x 8 ranks, a decode node of 16 ranks with a headless one of 16 more, and the proxy, as real processes on one host.
+ */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class QwenGuideTest {
+    private static final Golden MODEL = Golden.folder("qwen3-moe-w8a8");
+    private static final GuideQuestions QUESTIONS = new GuideQuestions(MODEL, "qwen3-moe", 12);
+
+    /** The guide's other flags. */
+    private static final List<String> ONE_RANK = List.of(
+            "--seed",
+            "1024",
+            "--max-model-len",
+            "32768",
+            "--max-num-batched-tokens",
+            "4096",
+            "--no-enable-prefix-caching");
+
+    private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
+
+    @ParameterizedTest(name = "{0}, {1}")
+    @CsvSource({"layerwise, auto", "mooncake, auto", "layerwise, float32", "mooncake, float32"})
+    void shouldServeAsTheGuideSays(String variant, String dtype) {
+        long startNs = System.nanoTime();
+        List<List<Integer>> expected =
+                dtype.equals("float32") ? QUESTIONS.golden() : QUESTIONS.ofOneRank("127.0.0.4", ONE_RANK);
+        var running = new ArrayList<ScriptProcess>();
+        try {
+            for (Map.Entry<String, String> node :
+                    GuideScripts.nodes(variant, MODEL.checkpoint()).entrySet()) {
+                String script = node.getValue().replace("--seed 1024", "--seed 1024 --dtype " + dtype);
+                assertThat(script).contains("--dtype " + dtype);
+                running.add(ScriptProcess.start(node.getKey().replace(' ', '-') + "-" + variant, script));
+            }
+            assertThat(running).hasSize(4);
+            running.add(ScriptProcess.start("proxy-" + variant, GuideScripts.proxy(variant)));
+            running.forEach(ScriptProcess::awaitReady);
+            awaitBothPrefillNodes();
+            verify();
+            assertThat(QUESTIONS.atOnce(PROXY)).isEqualTo(expected);
+            assertEveryRankServed();
+            report(variant, dtype, startNs, running);
+        } finally {
+            running.reversed().forEach(ScriptProcess::close);
+        }
+    }
+
+    /** The gateway is ready with the first prefill node and probes the other one again. */
+    private static void awaitBothPrefillNodes() {
+        Await.until(
+                Duration.ofSeconds(30),
+                () -> Client.get(PROXY.resolve("/healthcheck"))
+                                .body()
+                                .path("prefill_healthy")
+                                .asInt(0)
+                        == 2,
+                () -> "the gateway sees "
+                        + Client.get(PROXY.resolve("/healthcheck")).body());
+    }
+
+    /** The guide's own request, as it is and as a stream. */
+    private void verify() {
+        ObjectNode body = (ObjectNode) JsonMapper.shared().readTree(GuideScripts.verification());
+        Reply whole = Client.post(PROXY.resolve("/v1/completions"), body);
+        assertThat(whole.status()).as("%s", whole.body()).isEqualTo(200);
+        String text = whole.body().path("choices").path(0).path("text").asString("");
+        assertThat(text).isNotEmpty();
+        assertThat(streamed(body.put("stream", true))).isEqualTo(text);
+    }
+
+    private static String streamed(ObjectNode body) {
+        var text = new StringBuilder();
+        var response = Client.open(PROXY.resolve("/v1/completions"), body);
+        assertThat(response.statusCode()).isEqualTo(200);
+        try (var lines = new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8))) {
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                if (line.startsWith("data: {")) {
+                    JsonNode event = JsonMapper.shared().readTree(line.substring(6));
+                    text.append(event.path("choices").path(0).path("text").asString(""));
+                }
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return text.toString();
+    }
+
+    private static void assertEveryRankServed() {
+        for (int node = 1; node <= 2; node++) {
+            assertThat(successes(node)).as("prefill node %d", node).hasSize(2).doesNotContainValue(0.0);
+        }
+        assertThat(successes(3))
+                .as("decode ranks, headless ones too")
+                .hasSize(32)
+                .doesNotContainValue(0.0);
+    }
+
+    /** Requests that each data-parallel rank has ended, by its label. */
+    private static Map<String, Double> successes(int node) {
+        String page = Client.get(URI.create("http://" + GuideScripts.host(node) + ":8004/metrics"))
+                .body()
+                .asString("");
+        return page.lines()
+                .filter(line -> line.startsWith("vllm:request_success"))
+                .collect(java.util.stream.Collectors.toMap(
+                        line -> line.replaceAll(".*engine=\"(\\d+)\".*", "$1"),
+                        line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)),
+                        Double::sum));
+    }
+
+    private static void report(String variant, String dtype, long startNs, List<ScriptProcess> running) {
+        var memory = new StringBuilder();
+        for (ScriptProcess process : running) {
+            memory.append(String.format(" %s %d MiB;", process.name(), process.peakMemoryBytes() >> 20));
+        }
+        System.out.printf(
+                "guide %s, dtype %s: %.1f s; peak memory:%s%n",
+                variant, dtype, (System.nanoTime() - startNs) / 1e9, memory);
+    }
+}
