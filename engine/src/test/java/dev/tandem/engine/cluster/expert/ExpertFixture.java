@@ -2,8 +2,8 @@ package dev.tandem.engine.cluster.expert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
 import dev.tandem.engine.cluster.Members;
@@ -52,7 +52,8 @@ final class ExpertFixture implements AutoCloseable {
     private final int dpSize;
 
     /** One process. */
-    record Process(ExpertHub hub, ExpertRouter router, ClusterCounters counters, Seat seat) implements AutoCloseable {
+    record Process(ExpertHub hub, ExpertRouter router, Counters<ClusterCounter> counters, Seat seat)
+            implements AutoCloseable {
         long count(ClusterCounter counter) {
             return counters.value(counter);
         }
@@ -100,7 +101,7 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     Process process(int from, int to, ExpertHub.Setup setup) throws IOException {
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         ExpertHub hub = ExpertHub.start(setup, List.of(bank(), bank()), HIDDEN, counters);
         var process = new Process(hub, hub.router(bank()), counters, seat(from, to, hub.port()));
         closers.add(process::close);
