@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffEvent;
@@ -50,10 +51,11 @@ final class HandoffDesk {
     private final HandoffSide handoff;
     private final Scheduler scheduler;
     private final Roster roster;
-    private final EngineCounters counters;
+    private final Counters<EngineCounter> counters;
     private final Rules rules;
 
-    HandoffDesk(HandoffSide handoff, Scheduler scheduler, Roster roster, EngineCounters counters, Rules rules) {
+    HandoffDesk(
+            HandoffSide handoff, Scheduler scheduler, Roster roster, Counters<EngineCounter> counters, Rules rules) {
         this.handoff = handoff;
         this.scheduler = scheduler;
         this.roster = roster;
@@ -157,7 +159,7 @@ final class HandoffDesk {
     }
 
     /** The peer of a request that was refused is told. */
-    void turnAway(Decline decline) {
+    void reject(Decline decline) {
         if (decline.role() instanceof HandoffRole.Fetch fetch) {
             handoff.decline(decline.requestId(), fetch.ticket());
         } else if (decline.role() instanceof HandoffRole.Push push) {

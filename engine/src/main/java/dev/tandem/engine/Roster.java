@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
@@ -41,7 +42,7 @@ final class Roster {
     private final Scheduler scheduler;
     private final HandoffSide handoff;
     private final Inbox inbox;
-    private final EngineCounters counters;
+    private final Counters<EngineCounter> counters;
     private final long baseSeed;
     private final Map<String, Sequence> byId = new LinkedHashMap<>();
     private final Map<TokenQueue, Sequence> byStream = new HashMap<>();
@@ -49,7 +50,7 @@ final class Roster {
     private long arrivals;
 
     /** @param baseSeed of the seeds drawn for requests without one */
-    Roster(Scheduler scheduler, HandoffSide handoff, Inbox inbox, EngineCounters counters, long baseSeed) {
+    Roster(Scheduler scheduler, HandoffSide handoff, Inbox inbox, Counters<EngineCounter> counters, long baseSeed) {
         this.scheduler = scheduler;
         this.handoff = handoff;
         this.inbox = inbox;

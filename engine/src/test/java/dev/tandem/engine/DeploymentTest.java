@@ -3,10 +3,9 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.ClusterHead;
 import dev.tandem.engine.cluster.ClusterNode;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -26,6 +25,7 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
@@ -64,7 +64,7 @@ class DeploymentTest {
     /** What one process runs, without its part of the join. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint = Checkpoint.open(GOLDEN);
-        final ClusterCounters counters = new ClusterCounters();
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final KernelThreads threads = new KernelThreads(1);
         final Kernels kernels = KernelSelection.best().kernels(threads);
         final ExpertHub hub;
@@ -111,7 +111,7 @@ class DeploymentTest {
             var context = new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(hub.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
-            var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+            var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
             var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
                     config,
@@ -145,7 +145,7 @@ class DeploymentTest {
         }
     }
 
-    private final ClusterCounters headCounters = new ClusterCounters();
+    private final Counters<ClusterCounter> headCounters = new Counters<>(ClusterCounter.class);
 
     private ClusterHead head(Process process, ReplicaSet replicas) throws IOException {
         replicas.add(0, process.engine, "this process");

@@ -3,10 +3,9 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
 import dev.tandem.engine.cluster.Members;
@@ -26,6 +25,7 @@ import dev.tandem.engine.request.SamplingOptions.Stop;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
@@ -74,7 +74,7 @@ class LatentDeploymentTest {
     /** What one process runs: the replicas of its seat, with their way to all experts. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint;
-        final ClusterCounters counters = new ClusterCounters();
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final ExpertHub hub;
         final Seat seat;
         final List<Engine> replicas = new ArrayList<>();
@@ -206,7 +206,7 @@ class LatentDeploymentTest {
     }
 
     private static Engine start(EngineParts parts) {
-        var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+        var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
         return Engine.start(config, parts, new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1)));
     }
 

@@ -1,7 +1,8 @@
 package dev.tandem.node;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.expert.ExpertHub;
@@ -41,7 +42,7 @@ final class Experts implements AutoCloseable {
      * @param terms of this process; the seat's port for expert rows does not count
      * @throws NodeException when the address cannot be bound
      */
-    static Experts start(NodeConfig config, LoadedModel loaded, JoinTerms terms, ClusterCounters counters) {
+    static Experts start(NodeConfig config, LoadedModel loaded, JoinTerms terms, Counters<ClusterCounter> counters) {
         KernelSelection kernels = loaded.kernels();
         Checkpoint checkpoint = loaded.checkpoint();
         var threads = new ArrayList<KernelThreads>();

@@ -1,7 +1,9 @@
 package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.api.ReservedPorts;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
@@ -36,14 +38,14 @@ public final class Node implements AutoCloseable {
      *
      * @throws dev.tandem.node.flags.FlagException when flags do not fit the checkpoint or the machine
      * @throws dev.tandem.checkpoint.CheckpointException when the checkpoint cannot be used
+     * @throws dev.tandem.api.ApiException when the HTTP port is taken
      * @throws NodeException when the deployment refuses this process or others do not come
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
-        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
         var resources = new Resources();
-        try {
+        try (ReservedPorts named = NamedPorts.reserve(config)) { // held until whatever listens on them does
             Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
@@ -66,7 +68,7 @@ public final class Node implements AutoCloseable {
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         resources.add(loaded::close);
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
         Optional<Experts> experts = experts(config, loaded, plan, counters);
         experts.ifPresent(it -> resources.add(it::close));
@@ -107,7 +109,7 @@ public final class Node implements AutoCloseable {
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<Experts> experts(
-            NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
+            NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();

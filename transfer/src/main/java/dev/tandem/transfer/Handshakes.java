@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.HandshakeClient;
 import dev.tandem.transfer.wire.HandshakeFrame;
@@ -37,7 +38,7 @@ final class Handshakes {
 
     private final Supplier<SegmentDescriptor> own;
     private final Duration deadline;
-    private final Counters counters;
+    private final Counters<TransferCounter> counters;
     // From handshake threads to whoever takes them.
     private final ArrayBlockingQueue<Notification> notifications = new ArrayBlockingQueue<>(MAX_NOTIFICATIONS);
 
@@ -45,7 +46,7 @@ final class Handshakes {
      * @param own our descriptor as it is now
      * @param deadline to connect, and again for an answer
      */
-    Handshakes(Supplier<SegmentDescriptor> own, Duration deadline, Counters counters) {
+    Handshakes(Supplier<SegmentDescriptor> own, Duration deadline, Counters<TransferCounter> counters) {
         this.own = own;
         this.deadline = deadline;
         this.counters = counters;

@@ -1,7 +1,9 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counter;
+
 /** What a transfer engine counts, each with what it hints at. */
-public enum TransferCounter {
+public enum TransferCounter implements Counter {
     READ_BYTES("Bytes that we read from peers; the decode side of a handoff."),
     WRITTEN_BYTES("Bytes that we wrote into peers."),
     SERVED_READ_BYTES("Bytes that peers read from us; the prefill side of a handoff."),
@@ -37,7 +39,7 @@ public enum TransferCounter {
         this.sentence = sentence;
     }
 
-    /** What a high value hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

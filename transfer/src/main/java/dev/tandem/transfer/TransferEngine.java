@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.DataListener;
 import dev.tandem.transfer.tcp.HandshakeServer;
@@ -34,7 +35,7 @@ public final class TransferEngine implements AutoCloseable {
 
     private final TransferConfig config;
     private final RegionTable regions = new RegionTable();
-    private final Counters counters = new Counters();
+    private final Counters<TransferCounter> counters = new Counters<>(TransferCounter.class);
     private final Handshakes handshakes;
     private final Poller poller;
     private final DataServer server;
@@ -153,9 +154,9 @@ public final class TransferEngine implements AutoCloseable {
         return poller.isRunning();
     }
 
-    /** What one counter says now. */
-    public long count(TransferCounter counter) {
-        return counters.value(counter);
+    /** What this engine counts; any thread. */
+    public Counters<TransferCounter> counters() {
+        return counters;
     }
 
     /** Cancels what is posted, closes connections, waits for the poller. */

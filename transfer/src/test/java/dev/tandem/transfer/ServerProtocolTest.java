@@ -387,7 +387,7 @@ class ServerProtocolTest {
     }
 
     private long count(TransferCounter counter) {
-        return engine.count(counter);
+        return engine.counters().value(counter);
     }
 
     private byte[] bytes(int offset, int length) {

@@ -1,5 +1,6 @@
 package dev.tandem.engine.cluster;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
@@ -43,7 +44,7 @@ public final class ClusterHead implements AutoCloseable {
 
     private final Setup setup;
     private final ReplicaSet replicas;
-    private final ClusterCounters counters;
+    private final Counters<ClusterCounter> counters;
     private final Consumer<Members> onMembers;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
@@ -51,7 +52,8 @@ public final class ClusterHead implements AutoCloseable {
     private final List<Session> joined = new ArrayList<>(); // guarded by the lock
     private final FrameListener listener;
 
-    private ClusterHead(Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
+    private ClusterHead(
+            Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
             throws IOException {
         this.setup = setup;
         this.replicas = replicas;
@@ -70,7 +72,7 @@ public final class ClusterHead implements AutoCloseable {
      * @throws IOException naming the address when it cannot be bound
      */
     public static ClusterHead start(
-            Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers)
+            Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
             throws IOException {
         var head = new ClusterHead(setup, replicas, counters, onMembers);
         head.lock.lock();

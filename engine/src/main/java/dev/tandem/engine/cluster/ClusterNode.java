@@ -1,5 +1,6 @@
 package dev.tandem.engine.cluster;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameChannel;
@@ -55,7 +56,7 @@ public final class ClusterNode implements AutoCloseable {
     /** What a node serves, and whom it tells. */
     public record Service(
             SortedMap<Integer, Replica> replicas,
-            ClusterCounters counters,
+            Counters<ClusterCounter> counters,
             Consumer<Members> onMembers,
             Consumer<String> report) {}
 

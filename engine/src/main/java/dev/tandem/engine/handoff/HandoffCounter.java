@@ -1,7 +1,9 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counter;
+
 /** Counters of one rank's handoff, besides those of the engine; the sentence is shown on the metrics page. */
-public enum HandoffCounter {
+public enum HandoffCounter implements Counter {
     METADATA_SERVED("Questions for this node's addresses that were answered."),
     METADATA_ASKED("Questions for a prefill node's addresses; about one per prefill node and restart is normal."),
     METADATA_REFRESHED("Cached addresses asked for again; hints at prefill nodes that were restarted."),
@@ -25,7 +27,7 @@ public enum HandoffCounter {
         this.sentence = sentence;
     }
 
-    /** What the counter counts and what it hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

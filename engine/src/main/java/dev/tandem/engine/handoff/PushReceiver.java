@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.BlockLease.Purpose.Writing;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
@@ -36,11 +37,11 @@ import org.slf4j.LoggerFactory;
  * each say done without naming anything, and lay KV out as we cannot know: such a message fails the request instead of letting it decode
  * from what may be garbage.
  *
- * <p>Owned by the engine loop, except {@link #done} and {@link #failed} (side-channel poller), {@link #cameToRest} (transfer threads) and
+ * <p>Owned by the engine loop, except {@link #done} and {@link #failed} (side-channel poller), {@link #quiesced} (transfer threads) and
  * the answers of metaservers, which only post to the queues that the next {@link #poll} empties.
  */
 final class PushReceiver {
-    private static final Logger log = LoggerFactory.getLogger(PushReceiver.class);
+    private static final Logger LOG = LoggerFactory.getLogger(PushReceiver.class);
 
     /**
      * What a receiver needs of its node.
@@ -103,7 +104,7 @@ final class PushReceiver {
     private final Node node;
     private final VirtualIds virtualIds;
     private final LeaseDirectory directory;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final Runnable wakeLoop;
 
     /** By request. */
@@ -116,7 +117,11 @@ final class PushReceiver {
     private final Queue<BlockLease> rested = new ConcurrentLinkedQueue<>(); // at most one entry a lease
 
     PushReceiver(
-            Node node, VirtualIds virtualIds, LeaseDirectory directory, HandoffCounters counters, Runnable wakeLoop) {
+            Node node,
+            VirtualIds virtualIds,
+            LeaseDirectory directory,
+            Counters<HandoffCounter> counters,
+            Runnable wakeLoop) {
         this.node = node;
         this.virtualIds = virtualIds;
         this.directory = directory;
@@ -140,7 +145,7 @@ final class PushReceiver {
         int promptBlocks = Math.ceilDiv(prompt.promptTokens(), blockSize);
         int[] blocks = Arrays.copyOfRange(prompt.blockIds(), cachedBlocks, promptBlocks);
         int first = virtualIds.take(blocks.length, nowNs);
-        long silenceNs = node.config().terms().leaseTimeout().toNanos();
+        long silenceNs = node.config().leaseTimeout().toNanos();
         var lease = new BlockLease(prompt.requestId(), first, blocks, nowNs + silenceNs, new Writing());
         long tokenBytes = 0;
         for (KvPool pool : node.pools()) {
@@ -155,7 +160,7 @@ final class PushReceiver {
                 params(prompt, lease, draft.further()),
                 Duration.ofNanos(Math.max(1, draft.deadlineNs() - nowNs)));
         node.messenger().send(invitation, refusal -> answered(lease, draft.metaserver(), refusal));
-        log.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
+        LOG.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
     }
 
     private Map<String, Object> params(PromptBlocks prompt, BlockLease lease, Map<String, Object> further) {
@@ -221,7 +226,7 @@ final class PushReceiver {
                 end(receipt, new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs));
             case Word.Failed failed -> end(receipt, failed(requestId, failed.cause()));
             case Word.Computed computed -> {
-                receipt.silenceNs = node.config().terms().fetchTimeout().toNanos();
+                receipt.silenceNs = node.config().fetchTimeout().toNanos();
                 receipt.movesSeen = receipt.lease.moves();
                 receipt.deadlineNs = nowNs + receipt.silenceNs;
             }
@@ -230,7 +235,7 @@ final class PushReceiver {
 
     private static HandoffEvent failed(String requestId, TransferException cause) {
         if (cause.kind() != Kind.CANCELLED) {
-            log.warn("request={} KV not received: {}: {}", requestId, cause.kind(), cause.getMessage());
+            LOG.warn("request={} KV not received: {}: {}", requestId, cause.kind(), cause.getMessage());
         }
         return new FetchFailed(requestId, cause);
     }
@@ -320,7 +325,7 @@ final class PushReceiver {
     }
 
     /** The last write into the blocks of an ended lease was closed. Transfer threads. */
-    void cameToRest(BlockLease lease) {
+    void quiesced(BlockLease lease) {
         rested.add(lease);
         wakeLoop.run();
     }

@@ -1,5 +1,6 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.request.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -35,7 +36,7 @@ import zmq.ZError;
  * </pre>
  */
 final class SideChannel implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(SideChannel.class);
+    private static final Logger LOG = LoggerFactory.getLogger(SideChannel.class);
 
     private static final int MESSAGES_A_TURN = 256;
     private static final int MAX_FRAMES = 3;
@@ -57,31 +58,31 @@ final class SideChannel implements AutoCloseable {
     private static final int PORT_TRIES = 50;
 
     private final HandoffLimits limits;
-    private final HandoffCounters counters;
+    private final Counters<HandoffCounter> counters;
     private final ZContext context = new ZContext(1);
     private final Pipe wake; // one byte says: look into the tasks
     private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe, or about to be
     private final Queue<Runnable> tasks =
             new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
     private final List<Listener> listeners = new ArrayList<>();
-    private final PeerQuestions questions;
+    private final SideChannelClient questions;
     private final ZMQ.Poller poller;
     private final Thread thread;
     private volatile boolean isClosing; // set once, by close
     private volatile @Nullable Throwable failure; // set once, by the poller thread when it dies
 
-    private SideChannel(HandoffLimits limits, HandoffCounters counters, Pipe wake) {
+    private SideChannel(HandoffLimits limits, Counters<HandoffCounter> counters, Pipe wake) {
         this.limits = limits;
         this.counters = counters;
         this.wake = wake;
         context.setLinger(0);
         this.poller = context.createPoller(64);
-        this.questions = new PeerQuestions(context, poller, limits);
+        this.questions = new SideChannelClient(context, poller, limits);
         this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
     }
 
     /** Starts the poller thread. */
-    static SideChannel start(HandoffLimits limits, HandoffCounters counters) {
+    static SideChannel start(HandoffLimits limits, Counters<HandoffCounter> counters) {
         try {
             Pipe wake = Pipe.open();
             wake.source().configureBlocking(false);
@@ -140,7 +141,7 @@ final class SideChannel implements AutoCloseable {
             try {
                 stopped.get(50, TimeUnit.MILLISECONDS);
             } catch (TimeoutException e) {
-                log.trace("port {} is still open", firstPort);
+                LOG.trace("port {} is still open", firstPort);
             } catch (ExecutionException e) {
                 throw new IllegalStateException(e);
             } catch (InterruptedException e) {
@@ -242,7 +243,7 @@ final class SideChannel implements AutoCloseable {
     }
 
     /** Questions to peers. Poller thread only. */
-    PeerQuestions questions() {
+    SideChannelClient questions() {
         return questions;
     }
 
@@ -272,7 +273,7 @@ final class SideChannel implements AutoCloseable {
             }
         } catch (RuntimeException | Error e) {
             failure = e;
-            log.error("side channel died", e);
+            LOG.error("side channel died", e);
         } finally {
             questions.abandon();
             context.close();
@@ -361,7 +362,7 @@ final class SideChannel implements AutoCloseable {
             wake.sink().close();
             wake.source().close();
         } catch (IOException e) {
-            log.debug("wake pipe did not close", e);
+            LOG.debug("wake pipe did not close", e);
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.tandem.engine.cluster;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.request.HandoffRole;
@@ -51,7 +52,7 @@ final class ClusterFixture implements AutoCloseable {
             ClusterHead head,
             ReplicaSet replicas,
             FakeReplica own,
-            ClusterCounters counters,
+            Counters<ClusterCounter> counters,
             BlockingQueue<Members> members)
             implements AutoCloseable {
         void awaitAll() throws InterruptedException {
@@ -91,7 +92,7 @@ final class ClusterFixture implements AutoCloseable {
     }
 
     Head head(int port, JoinTerms terms, SharedToken token) throws IOException {
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         var replicas = new ReplicaSet(DP_SIZE, 1, counters);
         var own = new FakeReplica();
         if (terms.seat().ranks().size() == 1) {
@@ -131,7 +132,8 @@ final class ClusterFixture implements AutoCloseable {
         var node = new Node(
                 ClusterNode.start(
                         new ClusterNode.Setup(loopback(port), terms, token, LIMITS, patience),
-                        new ClusterNode.Service(byRank, new ClusterCounters(), members::add, reports::add)),
+                        new ClusterNode.Service(
+                                byRank, new Counters<>(ClusterCounter.class), members::add, reports::add)),
                 replicas,
                 reports,
                 members);

@@ -3,11 +3,10 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
@@ -116,7 +115,8 @@ class HandoffTest {
         decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
         decode.assertFailed("r", Kind.REJECTED);
         assertThat(KvFixtures.snapshot(decode.pool)).containsOnly(0);
-        assertThat(prefill.handoff.counters().get(HandoffCounter.READS_REFUSED)).isPositive();
+        assertThat(prefill.handoff.counters().value(HandoffCounter.READS_REFUSED))
+                .isPositive();
     }
 
     @Test
@@ -182,7 +182,8 @@ class HandoffTest {
             freed++;
         }
         assertThat(freed).isEqualTo(200);
-        assertThat(decode.handoff.counters().get(HandoffCounter.METADATA_ASKED)).isEqualTo(1);
+        assertThat(decode.handoff.counters().value(HandoffCounter.METADATA_ASKED))
+                .isEqualTo(1);
     }
 
     @Test
@@ -317,7 +318,7 @@ class HandoffTest {
                 bases,
                 1 << 30,
                 java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
-        var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
+        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         nodes.add(new Node(channel));
         return channel.listen(
                 HOST,
@@ -358,9 +359,12 @@ class HandoffTest {
                 new HandoffConfig(
                         engineId,
                         port,
-                        new Part(role, Connector.PULL),
-                        1,
-                        new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
+                        role,
+                        Connector.PULL,
+                        new Peers.FromTicket(1),
+                        LEASE,
+                        FETCH,
+                        FailurePolicy.RECOMPUTE),
                 new KvPool(layout, blockCount));
         nodes.add(node);
         return node;
@@ -376,7 +380,7 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffHub.startCold(HandoffHub.Setup.of(HOST), HandoffLimits.standard());
+            var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(HOST), HandoffLimits.standard());
             this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();
@@ -385,7 +389,7 @@ class HandoffTest {
             };
         }
 
-        private Handoff start(HandoffConfig config, HandoffHub hub) {
+        private Handoff start(HandoffConfig config, HandoffRuntime hub) {
             try {
                 return Handoff.start(config, List.of(pool), hub, wakes::release);
             } catch (RuntimeException e) {

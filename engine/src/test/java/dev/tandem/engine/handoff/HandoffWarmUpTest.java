@@ -24,12 +24,15 @@ class HandoffWarmUpTest {
 
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
-        try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
-            assertThat(hub.counts())
+        try (HandoffRuntime hub = HandoffRuntime.start(HandoffRuntime.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
+            assertThat(hub.counters().snapshot())
                     .isNotEmpty()
-                    .allSatisfy(count -> assertThat(count.value().getAsLong())
-                            .as(count.name())
-                            .isZero());
+                    .allSatisfy((counter, count) ->
+                            assertThat(count).as(counter.name()).isZero());
+            assertThat(hub.transfers().counters().snapshot())
+                    .isNotEmpty()
+                    .allSatisfy((counter, count) ->
+                            assertThat(count).as(counter.name()).isZero());
         }
     }
 }

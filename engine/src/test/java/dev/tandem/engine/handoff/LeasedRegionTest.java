@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region.Access;
@@ -22,7 +23,7 @@ class LeasedRegionTest {
     private final KvLayout layout = KvFixtures.layout(16, 2, 3, 8);
     private final KvPool pool = new KvPool(layout, 16);
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<BlockLease> rested = new ArrayList<>();
     private final List<LeasedRegion> regions =
             LeasedRegion.over(pool, IDS, 12_345, new LeasedRegion.LeaseTerms(directory, counters, rested::add));
@@ -135,7 +136,7 @@ class LeasedRegionTest {
                 firstVirtualId,
                 blocks,
                 Long.MAX_VALUE,
-                new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1))));
+                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1))));
         directory.add(lease);
         return lease;
     }

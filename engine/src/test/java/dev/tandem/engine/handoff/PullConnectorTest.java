@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.request.HandoffTicket;
@@ -34,7 +35,7 @@ class PullConnectorTest {
 
     private final KvLayout layout = KvFixtures.layout(16, 1, 2, 4);
     private final KvPool pool = new KvPool(layout, 8);
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final HandoffLimits limits =
             new HandoffLimits(Duration.ofMillis(300), 2, 100, 16, 8, 4, Duration.ofMillis(300));
     private final SideChannel channel = SideChannel.start(limits, counters);
@@ -44,7 +45,7 @@ class PullConnectorTest {
     private final PullConnector connector = new PullConnector(
             new PullConnector.Node(config(), List.of(pool), reader, counters, wakes::release),
             channel,
-            new PeerBook(channel.questions(), limits.peers()),
+            new PeerMetadataCache(channel.questions(), limits.peers()),
             limits);
     private final PrefillNode prefill = new PrefillNode();
 
@@ -240,18 +241,18 @@ class PullConnectorTest {
                 new Fetch.Order(requestId, ticket, new TransferPlan.Tokens(cachedTokens, 20), List.of(1, 2)), 0);
     }
 
-    private HandoffTicket ticket(String lentAs) {
-        return ticket(lentAs, "life1");
+    private HandoffTicket ticket(String transferId) {
+        return ticket(transferId, "life1");
     }
 
-    private HandoffTicket ticket(String lentAs, String incarnation) {
+    private HandoffTicket ticket(String transferId, String incarnation) {
         return new HandoffTicket(
                 "0",
                 HOST,
                 prefill.port,
                 List.of(5, 6),
                 3,
-                Map.of(HandoffTicket.REQUEST_ID, lentAs, HandoffTicket.INCARNATION, incarnation));
+                Map.of(HandoffTicket.REQUEST_ID, transferId, HandoffTicket.INCARNATION, incarnation));
     }
 
     /** As a gateway leaves it that drops keys it does not know. */
@@ -279,10 +280,15 @@ class PullConnectorTest {
     }
 
     private static HandoffConfig config() {
-        var terms = new HandoffConfig.Terms(
-                Duration.ofMinutes(1), Duration.ofNanos(TIMEOUT_NS), HandoffConfig.FailurePolicy.RECOMPUTE);
         return new HandoffConfig(
-                "1", 0, new HandoffConfig.Part(HandoffConfig.Role.CONSUMER, HandoffConfig.Connector.PULL), 1, terms);
+                "1",
+                0,
+                HandoffConfig.Role.CONSUMER,
+                HandoffConfig.Connector.PULL,
+                new Peers.FromTicket(1),
+                Duration.ofMinutes(1),
+                Duration.ofNanos(TIMEOUT_NS),
+                HandoffConfig.FailurePolicy.RECOMPUTE);
     }
 
     private PeerMetadata metadata(String engineId, long address, String incarnation) {
@@ -296,7 +302,7 @@ class PullConnectorTest {
 
     /** Answers metadata and collects done messages. */
     private final class PrefillNode {
-        final SideChannel channel = SideChannel.start(limits, new HandoffCounters());
+        final SideChannel channel = SideChannel.start(limits, new Counters<>(HandoffCounter.class));
         final BlockingQueue<String> done = new LinkedBlockingQueue<>();
         volatile PeerMetadata metadata = metadata("0", 1L << 40, "life1");
         final int port = channel.listen(

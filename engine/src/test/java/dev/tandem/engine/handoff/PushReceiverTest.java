@@ -2,11 +2,10 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.request.PromptDigest;
@@ -32,7 +31,7 @@ class PushReceiverTest {
 
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 2, 2, 8), 8);
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final HandoffCounters counters = new HandoffCounters();
+    private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<Invitation> invitations = new ArrayList<>();
     private final List<Consumer<Optional<String>>> answers = new ArrayList<>();
     private final PushReceiver receiver = new PushReceiver(
@@ -78,7 +77,7 @@ class PushReceiverTest {
         assertThat(poll(1)).as("a write is open").isEmpty();
         assertThat(lease.tryOpen()).as("a late write").isFalse();
         assertThat(lease.closeOne()).isTrue();
-        receiver.cameToRest(lease);
+        receiver.quiesced(lease);
         assertThat(poll(2)).singleElement().isInstanceOfSatisfying(FetchDone.class, done -> {
             assertThat(done.requestId()).isEqualTo("r");
             assertThat(done.bytes()).isEqualTo(40 * 2 * pool.layout().tokenBytes());
@@ -185,7 +184,14 @@ class PushReceiverTest {
     }
 
     private static HandoffConfig config() {
-        var terms = new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE);
-        return new HandoffConfig("1", 0, new Part(Role.CONSUMER, Connector.LAYERWISE), 1, terms);
+        return new HandoffConfig(
+                "1",
+                0,
+                Role.CONSUMER,
+                Connector.LAYERWISE,
+                new Peers.FromTicket(1),
+                LEASE,
+                FETCH,
+                FailurePolicy.RECOMPUTE);
     }
 }

@@ -38,7 +38,7 @@ public final class CompletionIntake {
     /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is no JSON object. */
     public void accept(LoopExchange client) {
         JsonSpans json = JsonSpans.of(client.body());
-        meters.counters().add(GatewayCounter.REQUESTS);
+        meters.counters().increment(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
         ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));
         Optional<SequencePlan> plan =

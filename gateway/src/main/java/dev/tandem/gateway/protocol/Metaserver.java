@@ -2,6 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.LoopExchange;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.counter.Counters;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -25,12 +26,12 @@ final class Metaserver {
     private static final long QUIET_NS = 1_000_000_000L;
 
     private final PushLedger ledger;
-    private final GatewayCounters counters;
+    private final Counters<GatewayCounter> counters;
 
     /** When a refusal was last logged; set by whichever event loop does. */
     private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
 
-    Metaserver(PushLedger ledger, GatewayCounters counters) {
+    Metaserver(PushLedger ledger, Counters<GatewayCounter> counters) {
         this.ledger = ledger;
         this.counters = counters;
     }
@@ -46,10 +47,10 @@ final class Metaserver {
                                 + "; it has ended, or another gateway has it",
                         "request_id");
             }
-            counters.add(GatewayCounter.PUSHES_ASKED);
+            counters.increment(GatewayCounter.PUSHES_ASKED);
             attempt.get().post(new MetaserverCall(node, params));
         } catch (ApiError e) {
-            counters.add(GatewayCounter.METASERVER_REFUSALS);
+            counters.increment(GatewayCounter.METASERVER_REFUSALS);
             logRefusal(e);
             node.fail(e);
         }
@@ -64,7 +65,7 @@ final class Metaserver {
                     "metaserver refused a post: status={} cause={} refusedSoFar={}",
                     refusal.status(),
                     refusal.message(),
-                    counters.get(GatewayCounter.METASERVER_REFUSALS));
+                    counters.value(GatewayCounter.METASERVER_REFUSALS));
         }
     }
 

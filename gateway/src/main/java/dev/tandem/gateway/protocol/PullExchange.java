@@ -97,7 +97,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
             goLocal(LocalReason.PREFILL_FAILED, failure.cause());
             return;
         }
-        parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
+        parts.meters().counters().increment(GatewayCounter.PREFILL_RETRIES);
         later(triedPrefill.size(), () -> callPrefill(next.get()));
     }
 

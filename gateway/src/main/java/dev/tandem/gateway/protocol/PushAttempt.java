@@ -155,7 +155,7 @@ final class PushAttempt implements PrefillCaller {
             fail(failure.cause());
             return;
         }
-        exchange.parts.meters().counters().add(GatewayCounter.PREFILL_RETRIES);
+        exchange.parts.meters().counters().increment(GatewayCounter.PREFILL_RETRIES);
         exchange.later(exchange.prefillFailures(), () -> callPrefill(next.get()));
     }
 
@@ -185,7 +185,7 @@ final class PushAttempt implements PrefillCaller {
     private void tellFailure(String cause) {
         settle();
         state = State.FAILED;
-        exchange.parts.meters().counters().add(GatewayCounter.PUSHES_FAILED);
+        exchange.parts.meters().counters().increment(GatewayCounter.PUSHES_FAILED);
         answerAll(ApiError.badGateway("the prompt could not be computed: " + cause));
     }
 

@@ -3,10 +3,11 @@ package dev.tandem.node.http;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.Route;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -38,8 +39,8 @@ public final class NodeHttp {
             ServedModel served,
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
-            ClusterCounters counters,
-            Optional<HandoffHub> handoff) {
+            Counters<ClusterCounter> counters,
+            Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));

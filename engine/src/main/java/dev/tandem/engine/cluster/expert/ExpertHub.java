@@ -1,6 +1,7 @@
 package dev.tandem.engine.cluster.expert;
 
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.Seat;
@@ -80,7 +81,7 @@ public final class ExpertHub implements AutoCloseable {
 
     private final Setup setup;
     private final ExpertShape shape;
-    private final ClusterCounters counters;
+    private final Counters<ClusterCounter> counters;
     private final ExpertSpread spread;
     private final AtomicInteger atWork = new AtomicInteger(); // threads that compute experts now
     private final AtomicInteger nextWorker = new AtomicInteger(); // they take turns
@@ -88,7 +89,7 @@ public final class ExpertHub implements AutoCloseable {
     private final FrameListener listener;
     private volatile ExpertMap map; // replaced by update()
 
-    private ExpertHub(Setup setup, List<ExpertBank> banks, ExpertShape shape, ClusterCounters counters)
+    private ExpertHub(Setup setup, List<ExpertBank> banks, ExpertShape shape, Counters<ClusterCounter> counters)
             throws IOException {
         this.setup = setup;
         this.shape = shape;
@@ -112,8 +113,8 @@ public final class ExpertHub implements AutoCloseable {
      * @param hiddenSize values of a row
      * @throws IOException naming the address when it cannot be bound
      */
-    public static ExpertHub start(Setup setup, List<ExpertBank> banks, int hiddenSize, ClusterCounters counters)
-            throws IOException {
+    public static ExpertHub start(
+            Setup setup, List<ExpertBank> banks, int hiddenSize, Counters<ClusterCounter> counters) throws IOException {
         if (banks.isEmpty()) {
             throw new IllegalArgumentException("experts need at least one bank");
         }
@@ -194,7 +195,7 @@ public final class ExpertHub implements AutoCloseable {
         return shape;
     }
 
-    ClusterCounters counters() {
+    Counters<ClusterCounter> counters() {
         return counters;
     }
 

@@ -2,8 +2,8 @@ package dev.tandem.engine.cluster.expert;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
 import dev.tandem.engine.cluster.Members;
@@ -20,10 +20,8 @@ import dev.tandem.kernel.Tensor;
 import dev.tandem.kernel.scalar.ScalarKernels;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
-import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
 import dev.tandem.parallel.ExpertRows;
-import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -54,7 +52,8 @@ final class ExpertFixture implements AutoCloseable {
     private final int dpSize;
 
     /** One process. */
-    record Process(ExpertHub hub, ExpertRouter router, ClusterCounters counters, Seat seat) implements AutoCloseable {
+    record Process(ExpertHub hub, ExpertRouter router, Counters<ClusterCounter> counters, Seat seat)
+            implements AutoCloseable {
         long count(ClusterCounter counter) {
             return counters.value(counter);
         }
@@ -102,7 +101,7 @@ final class ExpertFixture implements AutoCloseable {
     }
 
     Process process(int from, int to, ExpertHub.Setup setup) throws IOException {
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         ExpertHub hub = ExpertHub.start(setup, List.of(bank(), bank()), HIDDEN, counters);
         var process = new Process(hub, hub.router(bank()), counters, seat(from, to, hub.port()));
         closers.add(process::close);
@@ -131,7 +130,7 @@ final class ExpertFixture implements AutoCloseable {
 
     static ExpertBank bank() {
         var context = RankContext.single(new ScalarKernels(new KernelThreads(1)));
-        return new ExpertBank(context, WEIGHTS, SwiGluScratch.of(Rank.SINGLE, BANK_ROWS, INNER), BANK_ROWS);
+        return new ExpertBank(context, WEIGHTS, BANK_ROWS);
     }
 
     /** Rows of a layer with experts; some experts get none. */
