@@ -3,7 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.gateway.Gateway;
 import dev.tandem.gateway.GatewayConfig;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.ops.proxy.ProxyFlags;
+import dev.tandem.preflight.proxy.ProxyFlags;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;
@@ -25,7 +25,7 @@ final class ProxyCommand implements Main.Verb {
     @Override
     public int run(List<String> all) throws IOException, InterruptedException {
         if (all.contains("--help") || all.contains("-h")) {
-            System.out.print(ProxyFlags.usage());
+            System.out.print(ProxyFlags.help());
             return Exit.WELL;
         }
         ProcessOptions options = ProcessOptions.of(all);

@@ -4,20 +4,20 @@ import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.ops.host.MeetingException;
-import dev.tandem.ops.host.RemoteRun;
-import dev.tandem.ops.host.RemoteRun.NodeCommand;
-import dev.tandem.ops.host.RemoteRun.Ssh;
-import dev.tandem.ops.host.Tool.Outcome;
-import dev.tandem.ops.ranktable.AscendTools;
-import dev.tandem.ops.ranktable.DeviceException;
-import dev.tandem.ops.ranktable.DeviceKind;
-import dev.tandem.ops.ranktable.DeviceSource;
-import dev.tandem.ops.ranktable.HostNetwork;
-import dev.tandem.ops.ranktable.LocalNodes;
-import dev.tandem.ops.ranktable.RankTableFlags;
-import dev.tandem.ops.ranktable.RankTableRun;
-import dev.tandem.ops.ranktable.RankTableRun.Result;
+import dev.tandem.preflight.host.MeetingException;
+import dev.tandem.preflight.host.RemoteRun;
+import dev.tandem.preflight.host.RemoteRun.NodeCommand;
+import dev.tandem.preflight.host.RemoteRun.Ssh;
+import dev.tandem.preflight.host.Tool.Outcome;
+import dev.tandem.preflight.ranktable.AscendTools;
+import dev.tandem.preflight.ranktable.DeviceException;
+import dev.tandem.preflight.ranktable.DeviceKind;
+import dev.tandem.preflight.ranktable.DeviceSource;
+import dev.tandem.preflight.ranktable.HostNetwork;
+import dev.tandem.preflight.ranktable.LocalNodes;
+import dev.tandem.preflight.ranktable.RankTableFlags;
+import dev.tandem.preflight.ranktable.RankTableRun;
+import dev.tandem.preflight.ranktable.RankTableRun.Result;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -48,7 +48,7 @@ final class RankTableCommand implements Main.Verb {
     @Override
     public int run(List<String> words) throws IOException, InterruptedException {
         if (words.contains("--help") || words.contains("-h")) {
-            System.out.print(RankTableFlags.USAGE);
+            System.out.print(RankTableFlags.help());
             return Exit.WELL;
         }
         Map<String, String> environment = System.getenv();
@@ -146,7 +146,7 @@ final class RankTableCommand implements Main.Verb {
             if (network.isOwn(InetAddress.ofLiteral(nodes.get(index)))) {
                 own.add(index);
             } else {
-                commands.add(ssh.command(nodes.get(index), flags.wordsFor(nodes.get(index), tool)));
+                commands.add(ssh.command(nodes.get(index), flags.argumentsFor(nodes.get(index), tool)));
             }
         }
         var shown = flags.remote().isPrinted() ? System.out : System.err;

@@ -7,7 +7,7 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -40,7 +40,7 @@ public final class NodeHttp {
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
             Counters<ClusterCounter> counters,
-            Optional<HandoffHub> handoff) {
+            Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
@@ -48,7 +48,7 @@ public final class NodeHttp {
                 served,
                 generation,
                 new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
-                server.maxWaiting());
+                flags.limits().waiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
         var routes = new ArrayList<BlockingRoute>(List.of(
@@ -66,8 +66,8 @@ public final class NodeHttp {
                 new BlockingRoute("GET", "/metrics", state::metrics)));
         var keys = new ApiKeys(apiKeys);
         routes.replaceAll(keys::guard);
-        int exchanges = server.maxWaiting()
-                + 4 * flags.scheduler().sequences() * flags.parallel().data().size();
+        int exchanges = flags.limits().waiting()
+                + 4 * flags.limits().sequences() * flags.parallel().data().size();
         return HttpServer.start(
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
                 routes);
@@ -76,9 +76,9 @@ public final class NodeHttp {
     /** A node's role as others read it: {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
     public static String roleName(Optional<KvTransferConfig> handoff) {
         return handoff.map(config -> switch (config.role()) {
-                    case KV_PRODUCER -> "prefill";
-                    case KV_CONSUMER -> "decode";
-                    case KV_BOTH -> "both";
+                    case PRODUCER -> "prefill";
+                    case CONSUMER -> "decode";
+                    case BOTH -> "both";
                 })
                 .orElse("aggregated");
     }

@@ -7,6 +7,7 @@ import dev.tandem.api.openai.Fields;
 import dev.tandem.api.openai.RequestId;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.List;
 import java.util.Optional;
@@ -73,14 +74,14 @@ final class StateEndpoints {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", NodeHttp.roleName(handoff));
         handoff.ifPresent(config -> node.put("handoff", handoffName(config.connector()))
-                .put("connector", config.connector().vllmName())
+                .put("connector", config.name().vllmName())
                 .put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 
-    private static String handoffName(KvTransferConfig.Connector connector) {
+    private static String handoffName(Connector connector) {
         return switch (connector) {
-            case PULL, DATA_DIST -> "pull";
+            case PULL -> "pull";
             case LAYERWISE -> "layerwise";
         };
     }
