@@ -48,7 +48,7 @@ record BlocksCheck(Map<ClusterNode, MetricsSample> before) {
             } else if (entry.getValue().isOfANode() && !now.isOfANode()) {
                 look.taken.add(node + " shows its metrics no more");
             } else {
-                look.unseen.add(node + " does not tell its KV blocks");
+                look.unseen.add(node + " does not report its KV blocks");
             }
         }
         return look;

@@ -14,7 +14,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param question what was asked
  * @param disaggregated what came
  */
-record TokensCheck(ObjectNode question, Answer disaggregated) {
+record TokensCheck(ObjectNode question, Completion disaggregated) {
     private static final String CACHE_HITS = "vllm:prefix_cache_hits_total";
 
     /** Asks nodes of the view, the best first, until one gives an answer of its own. */
@@ -25,7 +25,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
         var reasons = new ArrayList<String>();
         for (ClusterNode node : view.aggregating()) {
             MetricsSample before = ClusterView.sample(caller, node.target());
-            Answer alone = AnswerReader.whole(caller.post(node.target(), Questions.COMPLETIONS, question));
+            Completion alone = CompletionReader.whole(caller.post(node.target(), Questions.COMPLETIONS, question));
             if (alone.problem().isPresent()) {
                 reasons.add(node + ": " + alone.problem().get());
                 continue;
@@ -44,7 +44,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
                         : String.join("; ", reasons));
     }
 
-    private static boolean isCached(Caller caller, ClusterNode node, MetricsSample before, Answer alone)
+    private static boolean isCached(Caller caller, ClusterNode node, MetricsSample before, Completion alone)
             throws InterruptedException {
         if (alone.usage().path("prompt_tokens_details").has("cached_tokens")) {
             return alone.cachedTokens() > 0;
@@ -56,7 +56,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
     }
 
     /** Compares token ids where both sides tell them, else texts. */
-    Row compare(ClusterNode node, Answer alone) {
+    Row compare(ClusterNode node, Completion alone) {
         List<Integer> ours = disaggregated.output().tokenIds();
         List<Integer> theirs = alone.output().tokenIds();
         boolean hasIds = !ours.isEmpty() && !theirs.isEmpty();
@@ -73,13 +73,13 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
         if (!hasIds && !disaggregated.output().text().equals(alone.output().text())) {
             return Row.failed(
                     Check.TOKENS,
-                    "the texts differ (token ids are not told): \""
+                    "the texts differ (token ids are not reported): \""
                             + disaggregated.output().text() + "\" disaggregated, \""
                             + alone.output().text() + "\" by the " + node + " alone");
         }
         return Row.ok(
                 Check.TOKENS,
-                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not told)") + " as the "
+                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not reported)") + " as the "
                         + node + " alone",
                 Map.of("tokens", hasIds ? ours.size() : alone.completionTokens(), "ids", hasIds));
     }

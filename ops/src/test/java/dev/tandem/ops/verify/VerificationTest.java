@@ -131,7 +131,7 @@ class VerificationTest {
                 node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port()));
         assertThat(report.isWell()).as(report.rows().toString()).isTrue();
         assertRow(report, Check.CHAT, Status.NOT_SEEN, "no chat template");
-        assertRow(report, Check.BLOCKS, Status.NOT_SEEN, "does not tell its KV blocks");
+        assertRow(report, Check.BLOCKS, Status.NOT_SEEN, "does not report its KV blocks");
         assertRow(report, Check.DISAGGREGATION, Status.OK, "ticket of a prefill node");
     }
 

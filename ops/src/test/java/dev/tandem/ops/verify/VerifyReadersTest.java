@@ -38,7 +38,7 @@ class VerifyReadersTest {
 
     @Test
     void shouldReadAStreamWithItsTimes() {
-        Answer answer = AnswerReader.streamed(reply(
+        Completion answer = CompletionReader.streamed(reply(
                 200,
                 "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}",
                 "",
@@ -57,22 +57,22 @@ class VerifyReadersTest {
 
     @Test
     void shouldSayWhatIsWrongWithAStream() {
-        assertThat(AnswerReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}"))
+        assertThat(CompletionReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}"))
                         .problem())
                 .contains("the stream ended without data: [DONE]");
-        assertThat(AnswerReader.streamed(reply(200, "data: {nonsense"))
+        assertThat(CompletionReader.streamed(reply(200, "data: {nonsense"))
                         .problem()
                         .orElseThrow())
                 .contains("no JSON");
-        assertThat(AnswerReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
+        assertThat(CompletionReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
                         .problem()
                         .orElseThrow())
                 .contains("gone");
-        assertThat(AnswerReader.whole(reply(200, "[]")).problem().orElseThrow()).contains("no choices");
-        assertThat(AnswerReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
+        assertThat(CompletionReader.whole(reply(200, "[]")).problem().orElseThrow()).contains("no choices");
+        assertThat(CompletionReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
                         .problem())
                 .contains("status 503: no node");
-        assertThat(AnswerReader.whole(reply(200, "")).problem()).isPresent();
+        assertThat(CompletionReader.whole(reply(200, "")).problem()).isPresent();
     }
 
     @Test
@@ -92,7 +92,7 @@ class VerifyReadersTest {
     }
 
     private static Row disaggregation(String tandem, Map<String, Double> grownOnDecode) {
-        Answer answer = AnswerReader.whole(
+        Completion answer = CompletionReader.whole(
                 reply(200, "{\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":9" + tandem + "}}"));
         return new DisaggregationCheck(
                         answer,

@@ -40,13 +40,13 @@ public final class RemoteSurvey {
     /**
      * Runs {@code tandem WORDS} on a host and reads its findings.
      *
-     * @param words from {@code check} on, with {@code --json --tables}
+     * @param arguments from {@code check} on, with {@code --json --tables}
      */
-    public static List<CheckedNode> run(Access access, String host, List<String> words) throws InterruptedException {
+    public static List<CheckedNode> run(Access access, String host, List<String> arguments) throws InterruptedException {
         var remote = new ArrayList<>(access.tandem());
-        remote.addAll(words);
+        remote.addAll(arguments);
         NodeCommand command = access.ssh().command(host, remote);
-        Outcome outcome = Tool.run(command.words(), access.limit());
+        Outcome outcome = Tool.run(command.arguments(), access.limit());
         if (outcome instanceof Ended ended) {
             Optional<CheckReport> report = CheckReport.read(ended.output());
             if (report.isPresent()) {

@@ -57,7 +57,7 @@ class MachineCheckTest {
         assertThat(row("open files").severity()).isEqualTo(Severity.ERROR);
         write("proc/self/limits", "Max open files            4096       4096       files\n");
         assertThat(row("open files").severity()).isEqualTo(Severity.WARNING);
-        assertThat(row("open files").mend()).contains("LimitNOFILE");
+        assertThat(row("open files").fix()).contains("LimitNOFILE");
         write("proc/self/limits", "Max open files            unlimited       unlimited       files\n");
         assertThat(row("open files")).isEqualTo(Finding.of(Severity.WELL, "open files", "no limit"));
     }

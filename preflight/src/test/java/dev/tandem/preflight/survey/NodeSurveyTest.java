@@ -7,12 +7,12 @@ import dev.tandem.preflight.CheckedNode;
 import dev.tandem.preflight.CheckedNode.Section;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.deployment.PlannedPort;
-import dev.tandem.preflight.host.Meeting.Seats;
+import dev.tandem.preflight.host.HostBarrier.Participants;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
 import dev.tandem.preflight.machine.SystemFiles;
 import dev.tandem.preflight.npu.NpuPlan;
 import dev.tandem.preflight.npu.StandIns;
-import dev.tandem.preflight.survey.SurveyPlan.Deployment;
+import dev.tandem.preflight.deployment.PlannedDeployment;
 import dev.tandem.preflight.survey.SurveyPlan.Peers;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -50,8 +50,8 @@ class NodeSurveyTest {
         return new SurveyPlan(
                 SystemFiles.here(),
                 npu,
-                new Deployment(List.of(), ports, Set.copyOf(TWO)),
-                Optional.of(new Peers(new Seats(TWO, index, port), LONG, Map.of())));
+                new PlannedDeployment(List.of(), ports, Set.copyOf(TWO)),
+                Optional.of(new Peers(new Participants(TWO, index, port), LONG, Map.of())));
     }
 
     private static List<CheckedNode> run(List<SurveyPlan> plans) throws Exception {
@@ -132,7 +132,7 @@ class NodeSurveyTest {
                         plan.files(),
                         plan.npu(),
                         plan.deployment(),
-                        Optional.of(new Peers(new Seats(TWO, 0, port), Duration.ofSeconds(1), Map.of()))),
+                        Optional.of(new Peers(new Participants(TWO, 0, port), Duration.ofSeconds(1), Map.of()))),
                 unused -> {});
         assertThat(section(node, "network")).singleElement().satisfies(finding -> {
             assertThat(finding.isError()).isTrue();
@@ -149,7 +149,7 @@ class NodeSurveyTest {
                     new SurveyPlan(
                             SystemFiles.here(),
                             Optional.empty(),
-                            new Deployment(List.of(), ports, Set.of(TWO.getFirst())),
+                            new PlannedDeployment(List.of(), ports, Set.of(TWO.getFirst())),
                             Optional.empty()),
                     unused -> {});
             assertThat(section(node, "deployment"))
@@ -194,7 +194,7 @@ class NodeSurveyTest {
                 .satisfies(finding -> {
                     assertThat(finding.isError()).isTrue();
                     assertThat(finding.found()).contains("status 255", "Permission denied");
-                    assertThat(finding.mend()).contains("--remote-tandem");
+                    assertThat(finding.fix()).contains("--remote-tandem");
                 });
     }
 }
