@@ -111,7 +111,10 @@ final class ClusterMembership implements AutoCloseable {
     }
 
     private static ClusterHead startHead(
-            ClusterHead.Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers) {
+            ClusterHead.Setup setup,
+            ReplicaSet replicas,
+            Counters<ClusterCounter> counters,
+            Consumer<Members> onMembers) {
         try {
             return ClusterHead.start(setup, replicas, counters, onMembers);
         } catch (IOException e) {
