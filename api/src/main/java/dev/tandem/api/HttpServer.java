@@ -8,7 +8,6 @@ import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.net.SocketAddress;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -109,8 +108,7 @@ public final class HttpServer implements AutoCloseable {
         try {
             return InetAddress.getByName(config.host());
         } catch (UnknownHostException e) {
-            throw new ApiException(
-                    ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": unknown host", e);
+            throw ApiException.cannotListen(config.host(), config.port(), e);
         }
     }
 
@@ -127,27 +125,12 @@ public final class HttpServer implements AutoCloseable {
         try {
             return EventLoops.await(listening.future());
         } catch (Throwable e) {
-            throw listenFailure(e);
+            throw ApiException.cannotListen(config.host(), config.port(), e);
         }
     }
 
     private static void watch(HttpConnection connection) {
         connection.exceptionHandler(cause -> LOG.debug("client's connection failed: {}", cause.toString()));
-    }
-
-    private ApiException listenFailure(Throwable e) {
-        if (e instanceof BindException && String.valueOf(e.getMessage()).contains("in use")) {
-            return new ApiException(
-                    ApiException.Kind.ADDRESS_IN_USE,
-                    "cannot listen on " + where() + ": the port is in use by another process",
-                    e);
-        }
-        return new ApiException(
-                ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": " + e.getMessage(), e);
-    }
-
-    private String where() {
-        return new HttpAddress(config.host(), config.port()).authority();
     }
 
     private static HttpServerOptions options() {

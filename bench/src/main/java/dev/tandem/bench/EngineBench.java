@@ -9,6 +9,7 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
@@ -52,7 +53,7 @@ public final class EngineBench implements AutoCloseable {
         Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, Math.max(16, sequences), MODEL_LENGTH));
         KvLayout layout = model.kvLayout(16, checkpoint.config().dtype());
         var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) * Math.max(4, sequences));
-        var limits = new EngineConfig.Limits(512, Math.max(16, sequences), 64, true);
+        var limits = new BatchLimits(512, Math.max(16, sequences), 64, true);
         this.engine = Engine.start(
                 new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.empty()), EngineParts.single(model, pool));
     }

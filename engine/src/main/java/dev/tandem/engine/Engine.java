@@ -70,7 +70,6 @@ public final class Engine implements Replica, AutoCloseable {
      * closes model and pool, also when it does not start.
      *
      * @param warmUp most time to spend on making kernels hot
-     * @throws EngineException INVALID when limits contradict each other
      */
     public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
         Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
@@ -84,7 +83,6 @@ public final class Engine implements Replica, AutoCloseable {
     }
 
     static Engine start(EngineConfig config, EngineParts parts, Launch launch) {
-        requireConsistent(config);
         var inbox = new Inbox(config.limits().waiting());
         var executor = new ModelExecutor(workers(parts));
         try {
@@ -169,27 +167,6 @@ public final class Engine implements Replica, AutoCloseable {
             workers.add(new RankWorker(name, shard.model(), shard.pool(), shard.collective()));
         }
         return workers;
-    }
-
-    private static void requireConsistent(EngineConfig config) {
-        var limits = config.limits();
-        if (limits.sequences() < 1 || limits.waiting() < 1 || config.maxModelLength() < 2) {
-            throw new EngineException(
-                    Kind.INVALID,
-                    "max sequences " + limits.sequences() + ", max waiting " + limits.waiting()
-                            + " and max model length " + config.maxModelLength() + " must be at least 1, 1 and 2");
-        }
-        if (limits.batchedTokens() < limits.sequences()) {
-            throw new EngineException(
-                    Kind.INVALID,
-                    "max batched tokens " + limits.batchedTokens() + " is below max sequences " + limits.sequences());
-        }
-        if (!limits.isPrefillChunked() && limits.batchedTokens() < config.maxModelLength()) {
-            throw new EngineException(
-                    Kind.INVALID,
-                    "without chunked prefill, max batched tokens " + limits.batchedTokens()
-                            + " must reach the model length of " + config.maxModelLength());
-        }
     }
 
     private void requireAlive() {

@@ -66,15 +66,9 @@ final class EngineLoop implements Runnable {
     EngineLoop(EngineConfig config, ModelConfig model, BlockManager blocks, Parts parts) {
         this.parts = parts;
         this.blocks = blocks;
-        var limits = config.limits();
         Optional<HandoffConfig> handoff = config.handoff();
         this.scheduler = new Scheduler(
-                new Scheduler.Rules(
-                        limits.batchedTokens(),
-                        limits.sequences(),
-                        limits.isPrefillChunked(),
-                        handoff.map(h -> h.terms().fetchTimeout().toNanos()).orElse(0L)),
-                blocks);
+                config.limits(), handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L), blocks);
         this.sampler = new Sampler(model.vocabularySize(), model.tokens().endOfText());
         this.stopChecker = new StopChecker(model.tokens().endOfText(), config.maxModelLength());
         this.roster = new Roster(scheduler, parts.handoff(), parts.inbox(), counters, config.seed());
@@ -84,9 +78,9 @@ final class EngineLoop implements Runnable {
                 roster,
                 counters,
                 new HandoffDesk.Rules(
-                        handoff.map(h -> h.terms().failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
-                        handoff.map(h -> h.terms().leaseTimeout().toNanos()).orElse(0L),
-                        handoff.map(h -> h.terms().fetchTimeout().toNanos()).orElse(0L)));
+                        handoff.map(h -> h.failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
+                        handoff.map(h -> h.leaseTimeout().toNanos()).orElse(0L),
+                        handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L)));
         this.status = status(Optional.empty());
     }
 
@@ -165,7 +159,7 @@ final class EngineLoop implements Runnable {
     /** Compares blocks with their owners; nobody is running. */
     void checkIntegrity() {
         isUnchecked = false;
-        List<String> disorder = scheduler.findDisorder();
+        List<String> disorder = scheduler.checkIntegrity();
         counters.increment(EngineCounter.INTEGRITY_CHECKS);
         counters.add(EngineCounter.INTEGRITY_FAILURES, disorder.size());
         for (String sentence : disorder) {
@@ -185,7 +179,7 @@ final class EngineLoop implements Runnable {
             isNews = true;
         }
         for (Decline decline = inbox.nextDecline(); decline != null; decline = inbox.nextDecline()) {
-            desk.turnAway(decline);
+            desk.reject(decline);
         }
         for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
             desk.cancelLease(id);

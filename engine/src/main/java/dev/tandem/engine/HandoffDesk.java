@@ -159,7 +159,7 @@ final class HandoffDesk {
     }
 
     /** The peer of a request that was refused is told. */
-    void turnAway(Decline decline) {
+    void reject(Decline decline) {
         if (decline.role() instanceof HandoffRole.Fetch fetch) {
             handoff.decline(decline.requestId(), fetch.ticket());
         } else if (decline.role() instanceof HandoffRole.Push push) {

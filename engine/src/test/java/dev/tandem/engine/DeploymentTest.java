@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.counter.Counters;
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
@@ -26,6 +25,7 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
@@ -111,7 +111,7 @@ class DeploymentTest {
             var context = new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(hub.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
-            var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+            var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
             var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
                     config,

@@ -2,11 +2,11 @@ package dev.tandem.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -15,6 +15,7 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -93,12 +94,15 @@ final class EngineFixture implements AutoCloseable {
         var exchange = new HandoffConfig(
                 "me",
                 0,
-                new HandoffConfig.Part(Role.BOTH, setup.connector()),
-                1,
-                new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), setup.policy()));
+                Role.BOTH,
+                setup.connector(),
+                new Peers.FromTicket(1),
+                Duration.ofMinutes(1),
+                Duration.ofMinutes(1),
+                setup.policy());
         var config = new EngineConfig(
                 512,
-                new Limits(setup.batchedTokens(), setup.sequences(), setup.waiting(), true),
+                new BatchLimits(setup.batchedTokens(), setup.sequences(), setup.waiting(), true),
                 setup.caches(),
                 1,
                 Optional.of(exchange));

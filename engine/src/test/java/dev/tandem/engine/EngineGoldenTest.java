@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -17,6 +16,7 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.selection.KernelSelection;
@@ -135,7 +135,7 @@ class EngineGoldenTest {
         var pool = new KvPool(model.kvLayout(cut.blockSize(), DType.F32), cut.blocks());
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(cut.batchedTokens(), cut.sequences(), 64, true),
+                new BatchLimits(cut.batchedTokens(), cut.sequences(), 64, true),
                 cut.caches(),
                 0,
                 Optional.empty());

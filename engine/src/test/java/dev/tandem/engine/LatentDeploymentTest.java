@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.counter.Counters;
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -26,6 +25,7 @@ import dev.tandem.engine.request.SamplingOptions.Stop;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
@@ -206,7 +206,7 @@ class LatentDeploymentTest {
     }
 
     private static Engine start(EngineParts parts) {
-        var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
+        var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
         return Engine.start(config, parts, new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1)));
     }
 

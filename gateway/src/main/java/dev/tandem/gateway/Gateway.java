@@ -8,6 +8,7 @@ import dev.tandem.api.HttpLimits;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.LoopRoute;
+import dev.tandem.api.ReservedPorts;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
@@ -49,6 +50,13 @@ public final class Gateway implements AutoCloseable {
 
     /** Starts a gateway: judges its nodes once, then listens. Throws {@link dev.tandem.api.ApiException} when it cannot listen. */
     public static Gateway start(GatewayConfig config) {
+        try (var named = new ReservedPorts()) { // no probe's connection may be given the gateway's own port
+            named.add(config.listen().host(), config.listen().port());
+            return startReserved(config);
+        }
+    }
+
+    private static Gateway startReserved(GatewayConfig config) {
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
                 loops,

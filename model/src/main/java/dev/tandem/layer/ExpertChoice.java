@@ -2,13 +2,14 @@ package dev.tandem.layer;
 
 import dev.tandem.checkpoint.ModelConfig.Experts;
 import dev.tandem.checkpoint.ModelConfig.Routing;
+import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.Shard;
 import java.util.Arrays;
 
 /**
- * Which experts the rows of a pass chose, and with which weights: first by row, then turned round, by expert with its rows ascending.
- * Buffers are taken once and filled again for every layer. A row's choice depends on nothing but its own scores.
+ * Which experts the rows of a pass chose, and with which weights: first by row, then regrouped by expert, with its rows ascending. One per
+ * graph: its buffers are taken once and filled again for every layer. A row's choice depends on nothing but its own scores.
  *
  * <p>Experts are chosen by score plus correction among those of the best groups, a group being as good as its two best experts together;
  * they are weighted by the score alone, divided by the chosen scores' sum where the model says so, times a factor (DeepSeek-V3,
@@ -29,8 +30,10 @@ public final class ExpertChoice {
     private final float[] rowWeights; // [maxRows * active] beside rows
     private final float[] ranks; // [experts] what the running row is chosen by
     private final float[] groupScores; // [groups] of the running row
+    private final int[] rowsOfExpert; // [maxRows] rows of the expert that is asked for
 
-    ExpertChoice(int maxRows, Experts experts) {
+    /** @param maxRows most rows of one pass */
+    public ExpertChoice(int maxRows, Experts experts) {
         this.experts = experts.count();
         this.active = experts.active();
         this.routing = experts.routing();
@@ -42,10 +45,26 @@ public final class ExpertChoice {
         this.rowWeights = new float[maxRows * active];
         this.ranks = new float[experts.count()];
         this.groupScores = new float[routing.groups()];
+        this.rowsOfExpert = new int[maxRows];
+    }
+
+    /** Experts of a layer. */
+    int experts() {
+        return experts;
+    }
+
+    /** Experts that a row chooses. */
+    int active() {
+        return active;
+    }
+
+    /** What a router makes of its logits before the choice. */
+    Scoring scoring() {
+        return routing.scoring();
     }
 
     /**
-     * Chooses for some rows; all else speaks of these only.
+     * Chooses for some rows; every question below is about these only.
      *
      * @param scores [rows, experts]
      * @param correction [experts]
@@ -147,9 +166,10 @@ public final class ExpertChoice {
         return firstOf[expert + 1] - firstOf[expert];
     }
 
-    /** Copies the expert's rows, ascending, to the front of {@code to}. */
-    void copyRows(int expert, int[] to) {
-        System.arraycopy(rows, firstOf[expert], to, 0, rowCount(expert));
+    /** The expert's rows, ascending, in the first {@link #rowCount} entries; valid until the next call. */
+    int[] rowsOf(int expert) {
+        System.arraycopy(rows, firstOf[expert], rowsOfExpert, 0, rowCount(expert));
+        return rowsOfExpert;
     }
 
     /** The i-th row that chose the expert. */
@@ -157,7 +177,7 @@ public final class ExpertChoice {
         return rows[firstOf[expert] + i];
     }
 
-    /** Its factor on the expert's output. */
+    /** The factor of that row on the expert's output. */
     float weight(int expert, int i) {
         return rowWeights[firstOf[expert] + i];
     }

@@ -16,7 +16,7 @@ public final class StepRows {
     private final int[] tokenIds; // [maxRows]
     private final int[] positions; // [maxRows]
     private final int[] slots; // [maxRows] block id * block size + offset
-    private final int[][] blockTables; // [maxRows], rows of one sequence share the array object
+    private final int[][] blockTables; // [maxRows][blocks of the sequence], rows of one sequence share the array object
     private @Nullable KvPool pool; // of the running pass
     private AttentionRows attentionRows = NONE;
     private int count;
@@ -72,15 +72,17 @@ public final class StepRows {
         return tokenIds.length - count;
     }
 
-    /** Token of each row, [count] and beyond. */
-    int[] tokenIds() {
+    /** Token of each row: the first {@link #count} entries. */
+    public int[] tokenIds() {
         return tokenIds;
     }
 
+    /** Position of each row in its sequence: the first {@link #count} entries. */
     int[] positions() {
         return positions;
     }
 
+    /** Where in the cache each row's keys and values go: the first {@link #count} entries. */
     int[] slots() {
         return slots;
     }

@@ -1,7 +1,6 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.kernel.DType;
@@ -52,13 +51,5 @@ public final class KvLayouts {
 
     private static KvPlane replicated(String name, DType dtype, int values) {
         return new KvPlane(name, dtype, 1, values, 0, 1);
-    }
-
-    /** Planes of one layer: layer i has those from {@code i * planesPerLayer} on. */
-    static int planesPerLayer(Attention attention) {
-        return switch (attention) {
-            case GroupedQuery grouped -> 2;
-            case Latent latent -> latent.indexer().isPresent() ? 3 : 2;
-        };
     }
 }

@@ -11,4 +11,9 @@ public record Shard(int from, int to) {
     public int size() {
         return to - from;
     }
+
+    /** The part that these indices make where each of them stands for {@code width} others, as a head for its rows of a projection. */
+    public Shard times(int width) {
+        return new Shard(from * width, to * width);
+    }
 }

@@ -39,6 +39,9 @@ import org.slf4j.LoggerFactory;
  */
 final class ClusterMembership implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ClusterMembership.class);
+    /** The flags that name the head's address, for messages. */
+    static final String JOIN_FLAGS = "--data-parallel-address and --data-parallel-rpc-port";
+
     private static final Duration SILENCE = Duration.ofSeconds(10);
     private static final int MAX_FRAME_BYTES = 64 << 20;
     private static final int MAX_QUEUED_FRAMES = 4096;
@@ -68,6 +71,21 @@ final class ClusterMembership implements AutoCloseable {
                 .orElseGet(SharedToken::none);
     }
 
+    /** Where others join this process; empty unless it is the head of several. */
+    static Optional<InetSocketAddress> joinAddress(NodeConfig config) {
+        Parallel parallel = config.flags().parallel();
+        return mustMeet(parallel) && parallel.isMeetingPoint() ? Optional.of(headAddress(parallel)) : Optional.empty();
+    }
+
+    private static InetSocketAddress headAddress(Parallel parallel) {
+        return new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+    }
+
+    private static boolean mustMeet(Parallel parallel) {
+        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
+        return isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
+    }
+
     /**
      * Returns when all ranks are there, or when this node has joined.
      *
@@ -87,14 +105,10 @@ final class ClusterMembership implements AutoCloseable {
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
         local.forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
-        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
-        boolean mustMeet =
-                isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
-        if (!mustMeet) {
+        if (!mustMeet(parallel)) {
             return new ClusterMembership(replicas, Optional.empty(), Optional.empty());
         }
-        var address =
-                new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+        InetSocketAddress address = headAddress(parallel);
         Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
         if (parallel.isMeetingPoint()) {
             var setup = new ClusterHead.Setup(address, terms, token(config), channelLimits());
@@ -118,10 +132,7 @@ final class ClusterMembership implements AutoCloseable {
         try {
             return ClusterHead.start(setup, replicas, counters, onMembers);
         } catch (IOException e) {
-            throw new EngineException(
-                    EngineException.Kind.UNAVAILABLE,
-                    "--data-parallel-address and --data-parallel-rpc-port: " + e.getMessage(),
-                    e);
+            throw new EngineException(EngineException.Kind.UNAVAILABLE, JOIN_FLAGS + ": " + e.getMessage(), e);
         }
     }
 

@@ -6,9 +6,10 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -24,7 +25,7 @@ final class LocalEngines implements AutoCloseable {
     private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
 
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
-    private final Optional<HandoffHub> hub;
+    private final Optional<HandoffRuntime> hub;
 
     private final Optional<MetaserverCalls> metaserver;
 
@@ -45,15 +46,15 @@ final class LocalEngines implements AutoCloseable {
         return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffHub hub(NodeConfig config, KvTransferConfig transfer) {
+    private HandoffRuntime hub(NodeConfig config, KvTransferConfig transfer) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffHub.start(
-                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
-                part(transfer).connector());
+        return HandoffRuntime.start(
+                new HandoffRuntime.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
+                connector(transfer));
     }
 
     /**
@@ -95,7 +96,7 @@ final class LocalEngines implements AutoCloseable {
         ServeFlags flags = config.flags();
         return new EngineConfig(
                 plan.maxModelLength(),
-                new EngineConfig.Limits(
+                new BatchLimits(
                         flags.scheduler().batchedTokens(),
                         flags.scheduler().sequences(),
                         flags.server().maxWaiting(),
@@ -117,28 +118,26 @@ final class LocalEngines implements AutoCloseable {
         return new HandoffConfig(
                 transfer.engineId() + suffix,
                 config.ports().orElseThrow().sideChannel(dpRank, 0),
-                part(transfer),
-                peers,
-                new HandoffConfig.Terms(
-                        config.environment().handoff().lease(),
-                        config.environment().handoff().fetch(),
-                        switch (transfer.failurePolicy()) {
-                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                            case FAIL -> FailurePolicy.FAIL;
-                        }));
-    }
-
-    private static HandoffConfig.Part part(KvTransferConfig transfer) {
-        return new HandoffConfig.Part(
                 switch (transfer.role()) {
                     case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
                     case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
                     case KV_BOTH -> HandoffConfig.Role.BOTH;
                 },
-                switch (transfer.connector()) {
-                    case PULL, DATA_DIST -> HandoffConfig.Connector.PULL;
-                    case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
+                connector(transfer),
+                peers,
+                config.environment().handoff().lease(),
+                config.environment().handoff().fetch(),
+                switch (transfer.failurePolicy()) {
+                    case RECOMPUTE -> FailurePolicy.RECOMPUTE;
+                    case FAIL -> FailurePolicy.FAIL;
                 });
+    }
+
+    private static HandoffConfig.Connector connector(KvTransferConfig transfer) {
+        return switch (transfer.connector()) {
+            case PULL, DATA_DIST -> HandoffConfig.Connector.PULL;
+            case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
+        };
     }
 
     /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
@@ -151,14 +150,14 @@ final class LocalEngines implements AutoCloseable {
     }
 
     /** What exchanges KV with other nodes, where this one does. */
-    Optional<HandoffHub> hub() {
+    Optional<HandoffRuntime> hub() {
         return hub;
     }
 
     @Override
     public void close() {
         engines.values().forEach(Engine::close);
-        hub.ifPresent(HandoffHub::close);
+        hub.ifPresent(HandoffRuntime::close);
         metaserver.ifPresent(MetaserverCalls::close);
     }
 }

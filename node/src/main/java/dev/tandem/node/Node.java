@@ -1,6 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
+import dev.tandem.api.ReservedPorts;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -37,14 +38,14 @@ public final class Node implements AutoCloseable {
      *
      * @throws dev.tandem.node.flags.FlagException when flags do not fit the checkpoint or the machine
      * @throws dev.tandem.checkpoint.CheckpointException when the checkpoint cannot be used
+     * @throws dev.tandem.api.ApiException when the HTTP port is taken
      * @throws NodeException when the deployment refuses this process or others do not come
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
-        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
         var resources = new Resources();
-        try {
+        try (ReservedPorts named = NamedPorts.reserve(config)) { // held until whatever listens on them does
             Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;

@@ -3,7 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.gateway.Gateway;
 import dev.tandem.gateway.GatewayConfig;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.ops.proxy.ProxyFlags;
+import dev.tandem.preflight.proxy.ProxyFlags;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.List;

@@ -1,14 +1,15 @@
 package dev.tandem.cli;
 
 import dev.tandem.node.Machine;
+import dev.tandem.ops.check.PlannedNodes;
+import dev.tandem.ops.check.TopologyCheck;
 import dev.tandem.ops.launch.LaunchPlan;
-import dev.tandem.ops.preflight.Finding;
-import dev.tandem.ops.preflight.deployment.DeploymentCheck;
-import dev.tandem.ops.preflight.deployment.PlannedNode;
-import dev.tandem.ops.preflight.deployment.PlannedPort;
-import dev.tandem.ops.preflight.machine.SystemFiles;
-import dev.tandem.ops.preflight.script.TopologyCheck;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.preflight.Finding;
+import dev.tandem.preflight.deployment.DeploymentCheck;
+import dev.tandem.preflight.deployment.PlannedNode;
+import dev.tandem.preflight.deployment.PlannedPort;
+import dev.tandem.preflight.machine.SystemFiles;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -24,7 +25,7 @@ final class UpCheck {
      */
     static List<Finding> run(String name, Topology topology, LaunchPlan plan) {
         var findings = new ArrayList<>(TopologyCheck.check(name, plan));
-        List<PlannedNode> nodes = PlannedNode.of(topology, Machine.here());
+        List<PlannedNode> nodes = PlannedNodes.of(topology, Machine.here());
         var ports = new ArrayList<PlannedPort>();
         if (topology.gateway().port() != 0) {
             ports.add(new PlannedPort(

@@ -2,11 +2,11 @@ package dev.tandem.cli;
 
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
-import dev.tandem.ops.preflight.Finding;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.verify.Answer;
 import dev.tandem.ops.verify.Report;
 import dev.tandem.ops.verify.Verification;
+import dev.tandem.preflight.Finding;
 import java.io.PrintStream;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -37,6 +37,7 @@ class ArchitectureTest {
                 "dev.tandem.engine.Engine",
                 "dev.tandem.gateway.Gateway",
                 "dev.tandem.node.Node",
+                "dev.tandem.preflight.Finding",
                 "dev.tandem.cli.Main")) {
             assertThat(CLASSES.contain(name)).as(name).isTrue();
         }
@@ -60,21 +61,25 @@ class ArchitectureTest {
                 .definedBy("dev.tandem.gateway..")
                 .layer("node")
                 .definedBy("dev.tandem.node..")
+                .layer("preflight")
+                .definedBy("dev.tandem.preflight..")
                 .layer("ops")
                 .definedBy("dev.tandem.ops..", "dev.tandem.cli..")
                 .whereLayer("model")
-                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
                 .whereLayer("counter")
                 .mayNotAccessAnyLayer()
                 .whereLayer("transfer")
-                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
                 .whereLayer("api")
-                .mayOnlyBeAccessedByLayers("node", "gateway", "ops")
+                .mayOnlyBeAccessedByLayers("node", "gateway", "preflight", "ops")
                 .whereLayer("engine")
-                .mayOnlyBeAccessedByLayers("node", "ops")
+                .mayOnlyBeAccessedByLayers("node", "preflight", "ops")
                 .whereLayer("gateway")
-                .mayOnlyBeAccessedByLayers("ops")
+                .mayOnlyBeAccessedByLayers("preflight", "ops")
                 .whereLayer("node")
+                .mayOnlyBeAccessedByLayers("preflight", "ops")
+                .whereLayer("preflight")
                 .mayOnlyBeAccessedByLayers("ops")
                 .whereLayer("ops")
                 .mayNotBeAccessedByAnyLayer()

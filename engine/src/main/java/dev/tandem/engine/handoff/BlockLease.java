@@ -31,7 +31,7 @@ final class BlockLease {
          *
          * @param doneMessages so far; side-channel poller only
          */
-        record Reading(DoneCount doneMessages) implements Purpose {}
+        record Reading(ReleaseCounter doneMessages) implements Purpose {}
 
         /** D: a prefill node writes them. */
         record Writing() implements Purpose {}

@@ -22,28 +22,28 @@ import org.slf4j.LoggerFactory;
  * One data-parallel replica's part in the prefill/decode exchange: lends blocks on P, fetches them on D, on all of its tensor-parallel
  * ranks at once: one lease with the same virtual ids in every rank's memory, one fetch that ends when the reads of all ranks have. All
  * methods but {@link #start}, {@link #counters} and {@link #close} belong to the engine loop and never block; everything that waits
- * happens on the side-channel poller and the transfer engine of the {@link HandoffHub}, which leave events for {@link #poll} and call
+ * happens on the side-channel poller and the transfer engine of the {@link HandoffRuntime}, which leave events for {@link #poll} and call
  * {@code wakeLoop}.
  */
 public final class Handoff implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(Handoff.class);
+    private static final Logger LOG = LoggerFactory.getLogger(Handoff.class);
 
     /** How long closing waits for reads into this replica's pools to come to rest; they have been cancelled. */
     private static final Duration REST_LIMIT = Duration.ofSeconds(60);
 
     private final HandoffConfig config;
-    private final HandoffHub hub;
+    private final HandoffRuntime hub;
     private final List<KvPool> pools; // [tensor ranks]
     private final String incarnation = HexFormat.of().toHexDigits(new SecureRandom().nextLong());
     private final SideChannelDialect dialect;
-    private final HandoffLedger ledger;
+    private final LeaseTable ledger;
     private final PullConnector connector;
     private final PushSender sender;
     private final PushReceiver receiver;
     private final List<LeasedRegion> regions = new ArrayList<>(); // of all ranks; none where peers touch nothing
     private final int sideChannelPort;
 
-    private Handoff(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
+    private Handoff(HandoffConfig config, List<KvPool> pools, HandoffRuntime hub, Runnable wakeLoop) {
         this.config = config;
         this.hub = hub;
         this.pools = List.copyOf(pools);
@@ -54,13 +54,13 @@ public final class Handoff implements AutoCloseable {
             idCount = Math.min(idCount, LeasedRegion.idCount(pool.layout()));
         }
         var directory = new LeaseDirectory();
-        long leaseNs = config.terms().leaseTimeout().toNanos();
-        long quietNs = 2 * Math.max(leaseNs, config.terms().fetchTimeout().toNanos());
+        long leaseNs = config.leaseTimeout().toNanos();
+        long quietNs = 2 * Math.max(leaseNs, config.fetchTimeout().toNanos());
         var virtualIds = new VirtualIds(idCount, random.nextInt(idCount), quietNs, directory);
         this.dialect = SideChannelDialect.of(config);
         var doneRule = dialect.doneRule(pools.getFirst().layout(), pools.size());
-        this.ledger = new HandoffLedger(
-                new HandoffLedger.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
+        this.ledger =
+                new LeaseTable(new LeaseTable.Terms(leaseNs, doneRule), virtualIds, directory, counters, wakeLoop);
         this.receiver = new PushReceiver(
                 new PushReceiver.Node(config, this.pools, hub.messenger(), incarnation),
                 virtualIds,
@@ -77,15 +77,15 @@ public final class Handoff implements AutoCloseable {
                 hub.channel(),
                 hub.book(),
                 hub.limits());
-        var terms = new LeasedRegion.LeaseTerms(directory, counters, this::cameToRest);
+        var terms = new LeasedRegion.LeaseTerms(directory, counters, this::quiesced);
         this.sideChannelPort = config.isHost() ? offer(idCount, terms) : config.sideChannelPort();
     }
 
     /** Transfer threads. */
-    private void cameToRest(BlockLease lease) {
+    private void quiesced(BlockLease lease) {
         switch (lease.purpose()) {
-            case BlockLease.Purpose.Reading reading -> ledger.cameToRest(lease);
-            case BlockLease.Purpose.Writing writing -> receiver.cameToRest(lease);
+            case BlockLease.Purpose.Reading reading -> ledger.quiesced(lease);
+            case BlockLease.Purpose.Writing writing -> receiver.quiesced(lease);
         }
     }
 
@@ -97,14 +97,15 @@ public final class Handoff implements AutoCloseable {
      * @param wakeLoop called from any thread when {@link #poll} has something; must not block
      * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
      */
-    public static Handoff start(HandoffConfig config, List<KvPool> poolsByTpRank, HandoffHub hub, Runnable wakeLoop) {
+    public static Handoff start(
+            HandoffConfig config, List<KvPool> poolsByTpRank, HandoffRuntime hub, Runnable wakeLoop) {
         requireAlike(poolsByTpRank);
         if (config.peers() instanceof Peers.FromRankTable ranks && ranks.own().size() != poolsByTpRank.size()) {
             throw new IllegalArgumentException(
                     ranks.own().size() + " devices for " + poolsByTpRank.size() + " tensor ranks");
         }
         Handoff handoff = startQuietly(config, poolsByTpRank, hub, wakeLoop);
-        log.info(
+        LOG.info(
                 "engine={} connector={} peers={} role={} ranks={} side channel {}:{} transfer engine {} incarnation={}",
                 config.engineId(),
                 config.connector(),
@@ -118,7 +119,7 @@ public final class Handoff implements AutoCloseable {
         return handoff;
     }
 
-    static Handoff startQuietly(HandoffConfig config, List<KvPool> pools, HandoffHub hub, Runnable wakeLoop) {
+    static Handoff startQuietly(HandoffConfig config, List<KvPool> pools, HandoffRuntime hub, Runnable wakeLoop) {
         return new Handoff(config, pools, hub, wakeLoop);
     }
 
@@ -156,10 +157,10 @@ public final class Handoff implements AutoCloseable {
                         hub.sideChannelHost(),
                         config.sideChannelPort(),
                         pools.size(),
-                        (firstPort, rank) -> new HandoffService(
+                        (firstPort, rank) -> new SideChannelServer(
                                 metadata.get(rank),
-                                new HandoffService.Place(hub.host(), firstPort, rank, pools.size()),
-                                new HandoffService.Books(ledger, receiver),
+                                new SideChannelServer.Place(hub.host(), firstPort, rank, pools.size()),
+                                new SideChannelServer.Books(ledger, receiver),
                                 hub.counters(),
                                 dialect));
         regions.forEach(hub.transfers()::register); // virtual ids are refused as long as nothing is lent

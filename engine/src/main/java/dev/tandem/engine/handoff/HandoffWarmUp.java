@@ -2,9 +2,7 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -36,19 +34,20 @@ final class HandoffWarmUp implements AutoCloseable {
     private static final int BLOCK_SIZE = 16;
     private static final int TOKENS = BLOCKS * BLOCK_SIZE - 1;
     private static final int LAYERS = 24;
-    private static final Terms TERMS = new Terms(Duration.ofSeconds(5), Duration.ofSeconds(5), FailurePolicy.FAIL);
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final Connector connector;
-    private final HandoffHub prefillHub;
-    private final HandoffHub decodeHub;
+    private final HandoffRuntime prefillHub;
+    private final HandoffRuntime decodeHub;
     private final Queue<HandoffTicket> invited = new ConcurrentLinkedQueue<>(); // at most one
     private final List<KvPool> pools = new ArrayList<>();
     private final Semaphore wakes = new Semaphore(0);
 
     private HandoffWarmUp(Connector connector, String host) {
         this.connector = connector;
-        this.prefillHub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
-        this.decodeHub = HandoffHub.startCold(new HandoffHub.Setup(host, this::invite, 0), HandoffLimits.standard());
+        this.prefillHub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(host), HandoffLimits.standard());
+        this.decodeHub =
+                HandoffRuntime.startCold(new HandoffRuntime.Setup(host, this::invite, 0), HandoffLimits.standard());
     }
 
     /** Plays metaserver and gateway. */
@@ -92,7 +91,7 @@ final class HandoffWarmUp implements AutoCloseable {
         }
     }
 
-    private Handoff start(String engineId, Role role, HandoffHub hub) {
+    private Handoff start(String engineId, Role role, HandoffRuntime hub) {
         var planes = new ArrayList<KvPlane>();
         for (int layer = 0; layer < LAYERS; layer++) {
             planes.add(new KvPlane("k." + layer, DType.BF16, 1, 64, 0, 1));
@@ -100,7 +99,8 @@ final class HandoffWarmUp implements AutoCloseable {
         var pool = new KvPool(new KvLayout(BLOCK_SIZE, planes), BLOCKS);
         pools.add(pool);
         return Handoff.startQuietly(
-                new HandoffConfig(engineId, 0, new Part(role, connector), 1, TERMS),
+                new HandoffConfig(
+                        engineId, 0, role, connector, new Peers.FromTicket(1), PATIENCE, PATIENCE, FailurePolicy.FAIL),
                 List.of(pool),
                 hub,
                 wakes::release);
@@ -110,7 +110,7 @@ final class HandoffWarmUp implements AutoCloseable {
     private boolean exchange(String requestId, Handoff prefill, Handoff decode) throws InterruptedException {
         int[] blocks = IntStream.range(0, BLOCKS).toArray();
         long nowNs = System.nanoTime();
-        long endNs = nowNs + TERMS.fetchTimeout().toNanos();
+        long endNs = nowNs + PATIENCE.toNanos();
         switch (connector) {
             case PULL -> {
                 HandoffTicket ticket = prefill.lend(requestId, blocks, 0, nowNs);

@@ -40,9 +40,9 @@ final class LeasedRegion implements Region {
     /**
      * What all planes of a pool share.
      *
-     * @param cameToRest called by the thread that closed the last access of an ended lease
+     * @param quiesced called by the thread that closed the last access of an ended lease
      */
-    record LeaseTerms(LeaseDirectory directory, Counters<HandoffCounter> counters, Consumer<BlockLease> cameToRest) {}
+    record LeaseTerms(LeaseDirectory directory, Counters<HandoffCounter> counters, Consumer<BlockLease> quiesced) {}
 
     private LeasedRegion(long address, long blockBytes, int idCount, MemorySegment plane, LeaseTerms terms) {
         this.address = address;
@@ -150,7 +150,7 @@ final class LeasedRegion implements Region {
 
     private void leave(BlockLease lease) {
         if (lease.closeOne()) {
-            terms.cameToRest.accept(lease);
+            terms.quiesced.accept(lease);
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferException;
 import java.util.Optional;

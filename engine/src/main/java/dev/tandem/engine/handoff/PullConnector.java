@@ -3,7 +3,7 @@ package dev.tandem.engine.handoff;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * the prefill node is told, so that it frees its blocks at once.
  */
 final class PullConnector {
-    private static final Logger log = LoggerFactory.getLogger(PullConnector.class);
+    private static final Logger LOG = LoggerFactory.getLogger(PullConnector.class);
 
     /** Starts a read: {@code TransferEngine.read}, or what a test puts in its place. */
     interface Reader {
@@ -54,7 +54,7 @@ final class PullConnector {
 
     private final Node node;
     private final SideChannel channel;
-    private final PeerBook book;
+    private final PeerMetadataCache book;
     private final HandoffLimits limits;
     private final PeerDirectory directory;
     private final SideChannelDialect dialect;
@@ -67,9 +67,9 @@ final class PullConnector {
     private final Queue<HandoffEvent> events = new ConcurrentLinkedQueue<>();
 
     // Owned by the side-channel poller.
-    private final Rest rest = new Rest();
+    private final InFlightTransfers rest = new InFlightTransfers();
 
-    PullConnector(Node node, SideChannel channel, PeerBook book, HandoffLimits limits) {
+    PullConnector(Node node, SideChannel channel, PeerMetadataCache book, HandoffLimits limits) {
         this.node = node;
         this.channel = channel;
         this.book = book;
@@ -88,8 +88,7 @@ final class PullConnector {
                     EngineException.Kind.INVALID,
                     "request id " + order.requestId() + " is in use: its KV is being fetched");
         }
-        var fetch =
-                new Fetch(order, nowNs + node.config().terms().fetchTimeout().toNanos());
+        var fetch = new Fetch(order, nowNs + node.config().fetchTimeout().toNanos());
         boolean isTooMany = fetching.size() >= limits.fetches();
         fetching.put(order.requestId(), fetch);
         due.put(order.requestId(), fetch);
@@ -109,7 +108,7 @@ final class PullConnector {
     }
 
     void decline(String requestId, HandoffTicket ticket) {
-        channel.execute(() -> sayDone(requestId, ticket));
+        channel.execute(() -> sendDone(requestId, ticket));
     }
 
     void poll(long nowNs, List<HandoffEvent> found) {
@@ -122,8 +121,7 @@ final class PullConnector {
             Fetch fetch = due.pollFirstEntry().getValue();
             var reason = new TransferException(
                     Kind.TIMED_OUT,
-                    "the KV was not here within "
-                            + node.config().terms().fetchTimeout().toMillis() + " ms");
+                    "the KV was not here within " + node.config().fetchTimeout().toMillis() + " ms");
             channel.execute(() -> giveUp(fetch, reason));
         }
     }
@@ -190,7 +188,7 @@ final class PullConnector {
                 directory.find(fetch.ticket()),
                 dialect,
                 node.counters(),
-                new PeerBook.Asker(
+                new PeerMetadataCache.Asker(
                         ranks -> {
                             if (!fetch.isOver) {
                                 read(fetch, ranks);
@@ -224,7 +222,7 @@ final class PullConnector {
     @SuppressWarnings("FutureReturnValueIgnored") // what the callback posts is the result
     private void post(Fetch fetch, ReadPlan.Read read) {
         String peer = SideChannel.segment(fetch.ticket().host(), read.transferPort());
-        long leftNanos = Math.max(1, node.config().terms().fetchTimeout().toNanos() - fetch.elapsedNanos());
+        long leftNanos = Math.max(1, node.config().fetchTimeout().toNanos() - fetch.elapsedNanos());
         Transfer transfer = node.reader().read(peer, read.spans(), Duration.ofNanos(leftNanos));
         fetch.reads.add(transfer);
         fetch.openReads++;
@@ -261,7 +259,7 @@ final class PullConnector {
                             Kind.CORRUPT,
                             fetch.movedBytes + " bytes came where " + fetch.plannedBytes + " were asked for"));
         } else {
-            log.debug(
+            LOG.debug(
                     "request={} bytes={} reads={} fetched from engine={}",
                     fetch.requestId(),
                     fetch.movedBytes,
@@ -309,7 +307,7 @@ final class PullConnector {
 
     private void fail(Fetch fetch, TransferException cause) {
         if (!fetch.isOver) {
-            log.warn(
+            LOG.warn(
                     "request={} engine={} host={} port={} KV not fetched: {}: {}",
                     fetch.requestId(),
                     fetch.ticket().engineId(),
@@ -325,20 +323,20 @@ final class PullConnector {
         fetch.isOver = true;
         events.add(event);
         node.wakeLoop().run();
-        sayDone(fetch.requestId(), fetch.ticket());
+        sendDone(fetch.requestId(), fetch.ticket());
     }
 
     /** Tells the prefill engine that nothing of the request is or will be read; one that the directory does not know is not called. */
-    private void sayDone(String requestId, HandoffTicket ticket) {
-        String lentAs = ticket.lentAs().orElse(requestId);
+    private void sendDone(String requestId, HandoffTicket ticket) {
+        String transferId = ticket.transferId().orElse(requestId);
         Peer peer;
         try {
             peer = directory.find(ticket);
         } catch (TransferException e) {
-            undelivered(lentAs, e);
+            undelivered(transferId, e);
             return;
         }
-        dialect.done(lentAs, peer, ticket.incarnation().isPresent())
+        dialect.done(transferId, peer, ticket.incarnation().isPresent())
                 .forEach((rank, message) -> channel.questions()
                         .ask(
                                 peer.endpoint(rank),
@@ -348,12 +346,12 @@ final class PullConnector {
                                                 dialect.isTaken(answer)
                                                         ? HandoffCounter.DONE_SENT
                                                         : HandoffCounter.DONE_UNDELIVERED),
-                                cause -> undelivered(lentAs, cause)));
+                                cause -> undelivered(transferId, cause)));
     }
 
-    private void undelivered(String lentAs, TransferException cause) {
+    private void undelivered(String transferId, TransferException cause) {
         node.counters().increment(HandoffCounter.DONE_UNDELIVERED);
-        log.warn("request={} done message not delivered: {}", lentAs, cause.getMessage());
+        LOG.warn("request={} done message not delivered: {}", transferId, cause.getMessage());
     }
 
     /** Gives up all that is under way and returns when nothing writes into the pools any more; false when that takes too long. */

@@ -37,11 +37,11 @@ import org.slf4j.LoggerFactory;
  * each say done without naming anything, and lay KV out as we cannot know: such a message fails the request instead of letting it decode
  * from what may be garbage.
  *
- * <p>Owned by the engine loop, except {@link #done} and {@link #failed} (side-channel poller), {@link #cameToRest} (transfer threads) and
+ * <p>Owned by the engine loop, except {@link #done} and {@link #failed} (side-channel poller), {@link #quiesced} (transfer threads) and
  * the answers of metaservers, which only post to the queues that the next {@link #poll} empties.
  */
 final class PushReceiver {
-    private static final Logger log = LoggerFactory.getLogger(PushReceiver.class);
+    private static final Logger LOG = LoggerFactory.getLogger(PushReceiver.class);
 
     /**
      * What a receiver needs of its node.
@@ -145,7 +145,7 @@ final class PushReceiver {
         int promptBlocks = Math.ceilDiv(prompt.promptTokens(), blockSize);
         int[] blocks = Arrays.copyOfRange(prompt.blockIds(), cachedBlocks, promptBlocks);
         int first = virtualIds.take(blocks.length, nowNs);
-        long silenceNs = node.config().terms().leaseTimeout().toNanos();
+        long silenceNs = node.config().leaseTimeout().toNanos();
         var lease = new BlockLease(prompt.requestId(), first, blocks, nowNs + silenceNs, new Writing());
         long tokenBytes = 0;
         for (KvPool pool : node.pools()) {
@@ -160,7 +160,7 @@ final class PushReceiver {
                 params(prompt, lease, draft.further()),
                 Duration.ofNanos(Math.max(1, draft.deadlineNs() - nowNs)));
         node.messenger().send(invitation, refusal -> answered(lease, draft.metaserver(), refusal));
-        log.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
+        LOG.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
     }
 
     private Map<String, Object> params(PromptBlocks prompt, BlockLease lease, Map<String, Object> further) {
@@ -226,7 +226,7 @@ final class PushReceiver {
                 end(receipt, new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs));
             case Word.Failed failed -> end(receipt, failed(requestId, failed.cause()));
             case Word.Computed computed -> {
-                receipt.silenceNs = node.config().terms().fetchTimeout().toNanos();
+                receipt.silenceNs = node.config().fetchTimeout().toNanos();
                 receipt.movesSeen = receipt.lease.moves();
                 receipt.deadlineNs = nowNs + receipt.silenceNs;
             }
@@ -235,7 +235,7 @@ final class PushReceiver {
 
     private static HandoffEvent failed(String requestId, TransferException cause) {
         if (cause.kind() != Kind.CANCELLED) {
-            log.warn("request={} KV not received: {}: {}", requestId, cause.kind(), cause.getMessage());
+            LOG.warn("request={} KV not received: {}: {}", requestId, cause.kind(), cause.getMessage());
         }
         return new FetchFailed(requestId, cause);
     }
@@ -325,7 +325,7 @@ final class PushReceiver {
     }
 
     /** The last write into the blocks of an ended lease was closed. Transfer threads. */
-    void cameToRest(BlockLease lease) {
+    void quiesced(BlockLease lease) {
         rested.add(lease);
         wakeLoop.run();
     }

@@ -3,7 +3,7 @@ package dev.tandem.engine.handoff;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPlane;
@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * come to rest.
  */
 final class PushSender {
-    private static final Logger log = LoggerFactory.getLogger(PushSender.class);
+    private static final Logger LOG = LoggerFactory.getLogger(PushSender.class);
 
     /** Starts a write: {@code TransferEngine.write}, or what a test puts in its place. */
     interface Writer {
@@ -60,7 +60,7 @@ final class PushSender {
 
     private final Node node;
     private final SideChannel channel;
-    private final PeerBook book;
+    private final PeerMetadataCache book;
     private final HandoffLimits limits;
     private final PeerDirectory directory;
     private final SideChannelDialect dialect;
@@ -74,9 +74,9 @@ final class PushSender {
 
     // Owned by the side-channel poller.
     private final Map<String, Push> pushes = new HashMap<>();
-    private final Rest rest = new Rest();
+    private final InFlightTransfers rest = new InFlightTransfers();
 
-    PushSender(Node node, SideChannel channel, PeerBook book, HandoffLimits limits) {
+    PushSender(Node node, SideChannel channel, PeerMetadataCache book, HandoffLimits limits) {
         this.node = node;
         this.channel = channel;
         this.book = book;
@@ -119,7 +119,7 @@ final class PushSender {
 
     /** Tells a decode node that a push that it waits for will not begin. */
     void refuse(String requestId, HandoffTicket target, String reason) {
-        channel.execute(() -> sayFailed(requestId, target, reason));
+        channel.execute(() -> sendFailed(requestId, target, reason));
     }
 
     void poll(List<HandoffEvent> found) {
@@ -178,7 +178,7 @@ final class PushSender {
                 peerOf(target),
                 dialect,
                 node.counters(),
-                new PeerBook.Asker(ranks -> plan(push, ranks), cause -> fail(push, cause)));
+                new PeerMetadataCache.Asker(ranks -> plan(push, ranks), cause -> fail(push, cause)));
     }
 
     private void plan(Push push, List<PeerMetadata> ranks) {
@@ -216,7 +216,7 @@ final class PushSender {
             return;
         }
         if (push.open.isEmpty() && push.isStoredWhole() && !push.isAnnounced) {
-            sayDone(push);
+            sendDone(push);
         }
     }
 
@@ -224,7 +224,7 @@ final class PushSender {
     private void post(Push push, PushPlan.Write write) {
         String peer = SideChannel.segment(push.order().target().host(), write.transferPort());
         Transfer transfer =
-                node.writer().write(peer, write.spans(), node.config().terms().fetchTimeout());
+                node.writer().write(peer, write.spans(), node.config().fetchTimeout());
         push.open.add(transfer);
         rest.enter();
         long planned = write.spans().totalBytes();
@@ -256,7 +256,7 @@ final class PushSender {
             return;
         }
         push.failure = cause;
-        log.warn(
+        LOG.warn(
                 "request={} engine={} host={} port={} KV not pushed: {}: {}",
                 push.requestId(),
                 push.order().target().engineId(),
@@ -264,7 +264,7 @@ final class PushSender {
                 push.order().target().port(),
                 cause.kind(),
                 cause.getMessage());
-        sayFailed(push.requestId(), push.order().target(), cause.kind() + ": " + cause.getMessage());
+        sendFailed(push.requestId(), push.order().target(), cause.kind() + ": " + cause.getMessage());
         List.copyOf(push.open).forEach(Transfer::cancel);
         settle(push);
     }
@@ -285,13 +285,13 @@ final class PushSender {
         node.wakeLoop().run();
     }
 
-    private void sayDone(Push push) {
+    private void sendDone(Push push) {
         push.isAnnounced = true;
         HandoffTicket target = push.order().target();
         channel.questions()
                 .ask(
                         peerOf(target).endpoint(0),
-                        SideChannelCodec.encodeDoneSending(lentAs(push.requestId(), target), leaseOf(target)),
+                        SideChannelCodec.encodeDoneSending(transferId(push.requestId(), target), leaseOf(target)),
                         answer -> acknowledged(push, answer),
                         cause -> fail(push, cause));
     }
@@ -305,7 +305,7 @@ final class PushSender {
                             "engine " + push.order().target().engineId() + " does not wait for this prompt any more"));
         } else if (push.failure == null) {
             node.counters().increment(HandoffCounter.PUSHES_DONE);
-            log.debug(
+            LOG.debug(
                     "request={} bytes={} pushed to engine={}",
                     push.requestId(),
                     push.writtenBytes,
@@ -314,18 +314,18 @@ final class PushSender {
         }
     }
 
-    private void sayFailed(String requestId, HandoffTicket target, String reason) {
-        String lentAs = lentAs(requestId, target);
+    private void sendFailed(String requestId, HandoffTicket target, String reason) {
+        String transferId = transferId(requestId, target);
         channel.questions()
                 .ask(
                         peerOf(target).endpoint(0),
-                        SideChannelCodec.encodeFailedSending(lentAs, leaseOf(target), reason),
-                        answer -> log.debug("request={} the decode node knows of the failure", lentAs),
-                        cause -> log.warn("request={} failure not delivered: {}", lentAs, cause.getMessage()));
+                        SideChannelCodec.encodeFailedSending(transferId, leaseOf(target), reason),
+                        answer -> LOG.debug("request={} the decode node knows of the failure", transferId),
+                        cause -> LOG.warn("request={} failure not delivered: {}", transferId, cause.getMessage()));
     }
 
-    private static String lentAs(String requestId, HandoffTicket target) {
-        return target.lentAs().orElse(requestId);
+    private static String transferId(String requestId, HandoffTicket target) {
+        return target.transferId().orElse(requestId);
     }
 
     /** Names the lease, which is fresh each time, where a request id may come again. */

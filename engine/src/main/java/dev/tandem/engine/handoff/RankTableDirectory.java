@@ -1,6 +1,6 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;

@@ -36,7 +36,7 @@ import zmq.ZError;
  * </pre>
  */
 final class SideChannel implements AutoCloseable {
-    private static final Logger log = LoggerFactory.getLogger(SideChannel.class);
+    private static final Logger LOG = LoggerFactory.getLogger(SideChannel.class);
 
     private static final int MESSAGES_A_TURN = 256;
     private static final int MAX_FRAMES = 3;
@@ -65,7 +65,7 @@ final class SideChannel implements AutoCloseable {
     private final Queue<Runnable> tasks =
             new ConcurrentLinkedQueue<>(); // bounded by the fetches and declines that post them
     private final List<Listener> listeners = new ArrayList<>();
-    private final PeerQuestions questions;
+    private final SideChannelClient questions;
     private final ZMQ.Poller poller;
     private final Thread thread;
     private volatile boolean isClosing; // set once, by close
@@ -77,7 +77,7 @@ final class SideChannel implements AutoCloseable {
         this.wake = wake;
         context.setLinger(0);
         this.poller = context.createPoller(64);
-        this.questions = new PeerQuestions(context, poller, limits);
+        this.questions = new SideChannelClient(context, poller, limits);
         this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
     }
 
@@ -141,7 +141,7 @@ final class SideChannel implements AutoCloseable {
             try {
                 stopped.get(50, TimeUnit.MILLISECONDS);
             } catch (TimeoutException e) {
-                log.trace("port {} is still open", firstPort);
+                LOG.trace("port {} is still open", firstPort);
             } catch (ExecutionException e) {
                 throw new IllegalStateException(e);
             } catch (InterruptedException e) {
@@ -243,7 +243,7 @@ final class SideChannel implements AutoCloseable {
     }
 
     /** Questions to peers. Poller thread only. */
-    PeerQuestions questions() {
+    SideChannelClient questions() {
         return questions;
     }
 
@@ -273,7 +273,7 @@ final class SideChannel implements AutoCloseable {
             }
         } catch (RuntimeException | Error e) {
             failure = e;
-            log.error("side channel died", e);
+            LOG.error("side channel died", e);
         } finally {
             questions.abandon();
             context.close();
@@ -362,7 +362,7 @@ final class SideChannel implements AutoCloseable {
             wake.sink().close();
             wake.source().close();
         } catch (IOException e) {
-            log.debug("wake pipe did not close", e);
+            LOG.debug("wake pipe did not close", e);
         }
     }
 }

@@ -1,20 +1,20 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.PeerBook.Peer;
+import dev.tandem.engine.handoff.PeerMetadataCache.Peer;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferException;
 import java.util.SortedMap;
 
 /**
  * How one engine speaks on the side channel: what it asks and says to prefill ranks, and how it answers as one. Payloads only, pure.
- * {@link VerbDialect} is that of the Mooncake connectors, {@link DataDistDialect} that of LLMDataDistCMgrConnector.
+ * {@link MooncakeDialect} is that of the Mooncake connectors, {@link LlmDataDistDialect} that of LLMDataDistCMgrConnector.
  */
-sealed interface SideChannelDialect permits VerbDialect, DataDistDialect {
+sealed interface SideChannelDialect permits MooncakeDialect, LlmDataDistDialect {
     /** The dialect of an engine. */
     static SideChannelDialect of(HandoffConfig config) {
         return switch (config.peers()) {
-            case Peers.FromTicket ticket -> new VerbDialect(ticket.tpSize());
-            case Peers.FromRankTable ranks -> new DataDistDialect(ranks);
+            case Peers.FromTicket ticket -> new MooncakeDialect(ticket.tpSize());
+            case Peers.FromRankTable ranks -> new LlmDataDistDialect(ranks);
         };
     }
 
@@ -31,16 +31,16 @@ sealed interface SideChannelDialect permits VerbDialect, DataDistDialect {
     /**
      * The messages that end a lease, by the rank that gets them.
      *
-     * @param lentAs request id that the prefill engine keeps the lease under
+     * @param transferId request id that the prefill engine keeps the lease under
      * @param isOurs whether the prefill engine is one of ours
      */
-    SortedMap<Integer, byte[]> done(String lentAs, Peer peer, boolean isOurs);
+    SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs);
 
     /** Whether a message that ends a lease was taken. */
     boolean isTaken(byte[] answer);
 
     /** What a rank of this engine answers to {@link #question}. */
-    byte[] metadata(PeerMetadata own, HandoffService.Place place);
+    byte[] metadata(PeerMetadata own, SideChannelServer.Place place);
 
     /**
      * What a peer asks or says.
@@ -57,5 +57,5 @@ sealed interface SideChannelDialect permits VerbDialect, DataDistDialect {
      *
      * @param layout of any of its ranks
      */
-    DoneRule doneRule(KvLayout layout, int ranks);
+    ReleaseQuorum doneRule(KvLayout layout, int ranks);
 }

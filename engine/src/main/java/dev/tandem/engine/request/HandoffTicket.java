@@ -107,7 +107,7 @@ public record HandoffTicket(
     }
 
     /** Under which id the prefill node keeps its lease, if the ticket says so. */
-    public Optional<String> lentAs() {
+    public Optional<String> transferId() {
         return further.get(REQUEST_ID) instanceof String id && !id.isEmpty() ? Optional.of(id) : Optional.empty();
     }
 

@@ -15,23 +15,21 @@ import java.util.List;
  * somebody always gets on. Pure bookkeeping; owned by the engine loop.
  */
 public final class Scheduler {
-    /**
-     * @param batchedTokens rows of one step
-     * @param sequences sequences running at once
-     * @param isPrefillChunked long prompts may be cut over several steps
-     * @param fetchTimeoutNs how long a sequence may await KV that it reads; one that is written to waits for a prefill node's computing, so
-     *     the handoff sees to it that something happens, and here only its request's deadline counts
-     */
-    public record Rules(int batchedTokens, int sequences, boolean isPrefillChunked, long fetchTimeoutNs) {}
-
-    private final Rules rules;
+    private final BatchLimits limits;
+    private final long fetchTimeoutNs;
     private final BlockManager blocks;
     private final List<Sequence> waiting = new ArrayList<>(); // by order of arrival
     private final List<Sequence> running = new ArrayList<>(); // by order of arrival; PREFILLING, DECODING, AWAITING_KV
     private final List<Sequence> held = new ArrayList<>(); // LENT, PUSHING: they hold blocks and run no more
 
-    public Scheduler(Rules rules, BlockManager blocks) {
-        this.rules = rules;
+    /**
+     * @param fetchTimeoutNs how long a sequence may await KV that it reads; one that is written to waits for a prefill node's computing, so
+     *     its connector sees to it that something happens, and here only its request's deadline counts
+     * @param blocks all free
+     */
+    public Scheduler(BatchLimits limits, long fetchTimeoutNs, BlockManager blocks) {
+        this.limits = limits;
+        this.fetchTimeoutNs = fetchTimeoutNs;
         this.blocks = blocks;
     }
 
@@ -47,7 +45,7 @@ public final class Scheduler {
 
     /** Plans the next step: blocks are taken, states changed; an empty batch means that nothing can run now. */
     public Batch schedule(long nowNs) {
-        var plan = new Plan(new StepBudget(rules.batchedTokens()), nowNs);
+        var plan = new Plan(new StepBudget(limits.batchedTokens()), nowNs);
         for (Sequence sequence : List.copyOf(running)) {
             if (sequence.state() == SequenceState.DECODING && hasRoom(sequence, plan)) {
                 plan.addChunk(sequence, true);
@@ -55,7 +53,7 @@ public final class Scheduler {
         }
         for (Sequence sequence : running) {
             if (sequence.state() == SequenceState.PREFILLING) {
-                plan.addChunk(sequence, rules.isPrefillChunked());
+                plan.addChunk(sequence, limits.isPrefillChunked());
             }
         }
         while (plan.preemptions == 0 && !plan.isFull && !waiting.isEmpty() && start(waiting.getFirst(), plan)) {
@@ -124,23 +122,23 @@ public final class Scheduler {
     }
 
     /** One sentence for each block whose owners are not as they should be. */
-    public List<String> findDisorder() {
+    public List<String> checkIntegrity() {
         var owners = new ArrayList<BlockTable>();
         for (List<Sequence> group : List.of(waiting, running, held)) {
             for (Sequence sequence : group) {
                 owners.add(sequence.blocks());
             }
         }
-        return blocks.findDisorder(owners);
+        return blocks.checkIntegrity(owners);
     }
 
     /** Tries to start the first of the queue; what it computes or fetches is added to the plan. */
     private boolean start(Sequence sequence, Plan plan) {
-        if (running.size() >= rules.sequences()) {
+        if (running.size() >= limits.sequences()) {
             return false;
         }
         Intake intake = intake(sequence);
-        boolean fitsStep = intake.isFetched() || plan.fits(intake.pendingTokens(), rules.isPrefillChunked());
+        boolean fitsStep = intake.isFetched() || plan.fits(intake.pendingTokens(), limits.isPrefillChunked());
         if (!fitsStep || !fitsMemory(sequence, intake)) {
             return false;
         }
@@ -150,7 +148,7 @@ public final class Scheduler {
         }
         int cachedTokens = sequence.tokenCount() - intake.pendingTokens();
         if (intake.isFetched()) {
-            long deadlineNs = sequence.isReceiver() ? Long.MAX_VALUE : plan.nowNs + rules.fetchTimeoutNs();
+            long deadlineNs = sequence.isReceiver() ? Long.MAX_VALUE : plan.nowNs + fetchTimeoutNs;
             sequence.awaitKv(cachedTokens, plan.nowNs, deadlineNs);
             plan.fetches.add(sequence);
             return true;
@@ -160,7 +158,7 @@ public final class Scheduler {
             plan.declines.add(sequence);
         }
         sequence.startPrefill(cachedTokens, plan.nowNs);
-        plan.addChunk(sequence, rules.isPrefillChunked());
+        plan.addChunk(sequence, limits.isPrefillChunked());
         return true;
     }
 

@@ -5,10 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
@@ -22,7 +19,6 @@ import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import dev.tandem.transfer.TransferException.Kind;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -45,7 +41,6 @@ class HandoffDataDistTest {
     private static final int HEADS = 4;
     private static final int PROMPT = 75;
     private static final int[] LENT = {7, 2, 3, 9, 4};
-    private static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -133,7 +128,7 @@ class HandoffDataDistTest {
     void shouldRefuseAForeignPrefillNodeAndSayWhyItCannotBeRead() {
         RankTable table = RankTables.of(PREFILL, 1, DECODE, 1);
         Replica decode = decode(table);
-        byte[] question = DataDistCodec.encodeQuestion(table.prefill().getFirst());
+        byte[] question = LlmDataDistCodec.encodeQuestion(table.prefill().getFirst());
         byte[] foreign = java.util.Arrays.copyOfRange(question, 2, question.length); // without [ 0, … ]
         var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         opened.push(channel);
@@ -155,11 +150,11 @@ class HandoffDataDistTest {
         RankTable table = RankTables.of(PREFILL, 2, DECODE, 4);
         Replica prefill = prefill(table);
         prefill.handoff.lend("r", LENT, 42, 0);
-        byte[] finished = DataDistCodec.encodeFinished("r");
-        assertThat(prefill.ask(1, DataDistCodec.encodeQuestion(table.decode().get(3))))
-                .satisfies(
-                        answer -> assertThat(DataDistCodec.decodeAnswer(answer).device())
-                                .isEqualTo(table.prefill().get(1)));
+        byte[] finished = LlmDataDistCodec.encodeFinished("r");
+        assertThat(prefill.ask(1, LlmDataDistCodec.encodeQuestion(table.decode().get(3))))
+                .satisfies(answer -> assertThat(
+                                LlmDataDistCodec.decodeAnswer(answer).device())
+                        .isEqualTo(table.prefill().get(1)));
         assertThat(prefill.ask(1, finished)).isEqualTo(taken());
         assertThat(prefill.ask(1, finished)).as("repeated").isEqualTo(taken());
         assertThat(prefill.handoff.poll(0)).isEmpty();
@@ -171,22 +166,18 @@ class HandoffDataDistTest {
     void shouldTakeADeviceOfTheOtherListForNobody() throws Exception {
         RankTable table = RankTables.of(PREFILL, 2, DECODE, 1);
         Replica prefill = prefill(table);
-        assertThat(prefill.ask(0, DataDistCodec.encodeQuestion(table.prefill().get(1))))
+        assertThat(prefill.ask(
+                        0, LlmDataDistCodec.encodeQuestion(table.prefill().get(1))))
                 .isEqualTo(SideChannelCodec.refusal());
     }
 
     @Test
     void shouldKnowTwoRolesOnly() {
         RankTable table = RankTables.of(PREFILL, 1, DECODE, 1);
-        assertThatThrownBy(() -> new HandoffConfig(
-                        "0", 0, new Part(Role.BOTH, Connector.PULL), RankTables.peers(table, Side.PREFILL), TERMS))
+        Peers peers = RankTables.peers(table, Side.PREFILL);
+        assertThatThrownBy(() -> HandoffReplica.config("0", 0, Role.BOTH, Connector.PULL, peers))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> new HandoffConfig(
-                        "0",
-                        0,
-                        new Part(Role.PRODUCER, Connector.LAYERWISE),
-                        RankTables.peers(table, Side.PREFILL),
-                        TERMS))
+        assertThatThrownBy(() -> HandoffReplica.config("0", 0, Role.PRODUCER, Connector.LAYERWISE, peers))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 
@@ -214,9 +205,9 @@ class HandoffDataDistTest {
     }
 
     private Replica replica(String host, Role role, Peers.FromRankTable peers) {
-        var hub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
+        var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(host), HandoffLimits.standard());
         opened.push(hub);
-        var replica = new Replica(new HandoffConfig("0", 0, new Part(role, Connector.PULL), peers, TERMS), hub);
+        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), hub);
         opened.push(replica);
         return replica;
     }
@@ -224,12 +215,12 @@ class HandoffDataDistTest {
     /** One engine: a pool for each of its devices, and the engine loop's waiting for events. */
     private static final class Replica implements AutoCloseable {
         final List<KvPool> pools = new ArrayList<>();
-        final HandoffHub hub;
+        final HandoffRuntime hub;
         final Handoff handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
-        Replica(HandoffConfig config, HandoffHub hub) {
+        Replica(HandoffConfig config, HandoffRuntime hub) {
             this.hub = hub;
             int tpSize = ((Peers.FromRankTable) config.peers()).own().size();
             for (int rank = 0; rank < tpSize; rank++) {

@@ -2,12 +2,10 @@ package dev.tandem.engine.handoff;
 
 import static dev.tandem.engine.handoff.HandoffReplica.HOST;
 import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
-import static dev.tandem.engine.handoff.HandoffReplica.TERMS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
@@ -166,7 +164,7 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThat(decode.handoff().poll(TERMS.leaseTimeout().toNanos()))
+        assertThat(decode.handoff().poll(HandoffReplica.LEASE.toNanos()))
                 .singleElement()
                 .isInstanceOfSatisfying(
                         FetchFailed.class,
@@ -245,14 +243,14 @@ class HandoffPushTest {
                             * decode.node.pools.getFirst().layout().blockBytes(0);
             var spans = new SpanBatch(arena.allocate(64), new long[] {0, address, 64});
             String peer = HOST + ":" + told.transferPort();
-            assertThat(writer.write(peer, spans, TERMS.fetchTimeout())
+            assertThat(writer.write(peer, spans, HandoffReplica.FETCH)
                             .done()
                             .join()
                             .bytes())
                     .isEqualTo(64);
             decode.handoff().cancelFetch("r");
             decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
-            Transfer late = writer.write(peer, spans, TERMS.fetchTimeout());
+            Transfer late = writer.write(peer, spans, HandoffReplica.FETCH);
             assertThatThrownBy(() -> late.done().join())
                     .isInstanceOf(CompletionException.class)
                     .hasMessageContaining("peer refuses the address");
@@ -373,9 +371,9 @@ class HandoffPushTest {
     }
 
     private Replica replica(String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
-        var hub = HandoffHub.startCold(new HandoffHub.Setup(HOST, messenger, 0), HandoffLimits.standard());
+        var hub = HandoffRuntime.startCold(new HandoffRuntime.Setup(HOST, messenger, 0), HandoffLimits.standard());
         opened.push(hub);
-        var config = new HandoffConfig(engineId, 0, new Part(role, Connector.LAYERWISE), 1, TERMS);
+        var config = HandoffReplica.config(engineId, 0, role, Connector.LAYERWISE, new Peers.FromTicket(1));
         var node = new HandoffReplica(config, hub, layouts);
         opened.push(node);
         return new Replica(node, new LinkedBlockingQueue<>());

@@ -2,8 +2,9 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
@@ -18,20 +19,26 @@ import java.util.concurrent.TimeUnit;
 final class HandoffReplica implements AutoCloseable {
     static final String HOST = "127.0.0.1";
     static final int PROMPT = 75;
-    static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
+    static final Duration LEASE = Duration.ofSeconds(60);
+    static final Duration FETCH = Duration.ofSeconds(20);
     private static final int BLOCKS = 12;
 
     final List<KvPool> pools = new ArrayList<>();
-    final HandoffHub hub;
+    final HandoffRuntime hub;
     final Handoff handoff;
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
     /** @param layouts by rank */
-    HandoffReplica(HandoffConfig config, HandoffHub hub, List<KvLayout> layouts) {
+    HandoffReplica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
         this.hub = hub;
         layouts.forEach(layout -> pools.add(new KvPool(layout, BLOCKS)));
         this.handoff = Handoff.start(config, pools, hub, wakes::release);
+    }
+
+    /** A replica's part with the usual deadlines. */
+    static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
+        return new HandoffConfig(engineId, port, role, connector, peers, LEASE, FETCH, FailurePolicy.FAIL);
     }
 
     /** Blocks for the prompt, in descending order. */

@@ -6,9 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
@@ -361,9 +359,12 @@ class HandoffTest {
                 new HandoffConfig(
                         engineId,
                         port,
-                        new Part(role, Connector.PULL),
-                        1,
-                        new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE)),
+                        role,
+                        Connector.PULL,
+                        new Peers.FromTicket(1),
+                        LEASE,
+                        FETCH,
+                        FailurePolicy.RECOMPUTE),
                 new KvPool(layout, blockCount));
         nodes.add(node);
         return node;
@@ -379,7 +380,7 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffHub.startCold(HandoffHub.Setup.of(HOST), HandoffLimits.standard());
+            var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(HOST), HandoffLimits.standard());
             this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();
@@ -388,7 +389,7 @@ class HandoffTest {
             };
         }
 
-        private Handoff start(HandoffConfig config, HandoffHub hub) {
+        private Handoff start(HandoffConfig config, HandoffRuntime hub) {
             try {
                 return Handoff.start(config, List.of(pool), hub, wakes::release);
             } catch (RuntimeException e) {

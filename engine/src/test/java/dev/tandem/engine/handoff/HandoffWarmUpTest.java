@@ -24,7 +24,7 @@ class HandoffWarmUpTest {
 
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
-        try (HandoffHub hub = HandoffHub.start(HandoffHub.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
+        try (HandoffRuntime hub = HandoffRuntime.start(HandoffRuntime.Setup.of("127.0.0.1"), Connector.LAYERWISE)) {
             assertThat(hub.counters().snapshot())
                     .isNotEmpty()
                     .allSatisfy((counter, count) ->

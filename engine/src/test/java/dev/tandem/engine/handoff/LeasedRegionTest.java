@@ -136,7 +136,7 @@ class LeasedRegionTest {
                 firstVirtualId,
                 blocks,
                 Long.MAX_VALUE,
-                new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1))));
+                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1))));
         directory.add(lease);
         return lease;
     }

@@ -45,7 +45,7 @@ class PullConnectorTest {
     private final PullConnector connector = new PullConnector(
             new PullConnector.Node(config(), List.of(pool), reader, counters, wakes::release),
             channel,
-            new PeerBook(channel.questions(), limits.peers()),
+            new PeerMetadataCache(channel.questions(), limits.peers()),
             limits);
     private final PrefillNode prefill = new PrefillNode();
 
@@ -241,18 +241,18 @@ class PullConnectorTest {
                 new Fetch.Order(requestId, ticket, new TransferPlan.Tokens(cachedTokens, 20), List.of(1, 2)), 0);
     }
 
-    private HandoffTicket ticket(String lentAs) {
-        return ticket(lentAs, "life1");
+    private HandoffTicket ticket(String transferId) {
+        return ticket(transferId, "life1");
     }
 
-    private HandoffTicket ticket(String lentAs, String incarnation) {
+    private HandoffTicket ticket(String transferId, String incarnation) {
         return new HandoffTicket(
                 "0",
                 HOST,
                 prefill.port,
                 List.of(5, 6),
                 3,
-                Map.of(HandoffTicket.REQUEST_ID, lentAs, HandoffTicket.INCARNATION, incarnation));
+                Map.of(HandoffTicket.REQUEST_ID, transferId, HandoffTicket.INCARNATION, incarnation));
     }
 
     /** As a gateway leaves it that drops keys it does not know. */
@@ -280,10 +280,15 @@ class PullConnectorTest {
     }
 
     private static HandoffConfig config() {
-        var terms = new HandoffConfig.Terms(
-                Duration.ofMinutes(1), Duration.ofNanos(TIMEOUT_NS), HandoffConfig.FailurePolicy.RECOMPUTE);
         return new HandoffConfig(
-                "1", 0, new HandoffConfig.Part(HandoffConfig.Role.CONSUMER, HandoffConfig.Connector.PULL), 1, terms);
+                "1",
+                0,
+                HandoffConfig.Role.CONSUMER,
+                HandoffConfig.Connector.PULL,
+                new Peers.FromTicket(1),
+                Duration.ofMinutes(1),
+                Duration.ofNanos(TIMEOUT_NS),
+                HandoffConfig.FailurePolicy.RECOMPUTE);
     }
 
     private PeerMetadata metadata(String engineId, long address, String incarnation) {

@@ -5,9 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.request.PromptDigest;
@@ -79,7 +77,7 @@ class PushReceiverTest {
         assertThat(poll(1)).as("a write is open").isEmpty();
         assertThat(lease.tryOpen()).as("a late write").isFalse();
         assertThat(lease.closeOne()).isTrue();
-        receiver.cameToRest(lease);
+        receiver.quiesced(lease);
         assertThat(poll(2)).singleElement().isInstanceOfSatisfying(FetchDone.class, done -> {
             assertThat(done.requestId()).isEqualTo("r");
             assertThat(done.bytes()).isEqualTo(40 * 2 * pool.layout().tokenBytes());
@@ -186,7 +184,14 @@ class PushReceiverTest {
     }
 
     private static HandoffConfig config() {
-        var terms = new Terms(LEASE, FETCH, FailurePolicy.RECOMPUTE);
-        return new HandoffConfig("1", 0, new Part(Role.CONSUMER, Connector.LAYERWISE), 1, terms);
+        return new HandoffConfig(
+                "1",
+                0,
+                Role.CONSUMER,
+                Connector.LAYERWISE,
+                new Peers.FromTicket(1),
+                LEASE,
+                FETCH,
+                FailurePolicy.RECOMPUTE);
     }
 }

@@ -38,14 +38,14 @@ class SideChannelTest {
 
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final HandoffLedger ledger = new HandoffLedger(
-            new HandoffLedger.Terms(Duration.ofMinutes(1).toNanos(), new DoneRule(1, 1, 1)),
+    private final LeaseTable ledger = new LeaseTable(
+            new LeaseTable.Terms(Duration.ofMinutes(1).toNanos(), new ReleaseQuorum(1, 1, 1)),
             new VirtualIds(1 << 20, 0, 1, directory),
             directory,
             counters,
             () -> {});
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 1, 1, 8), 4);
-    private final HandoffService.Books books = new HandoffService.Books(ledger, receiver());
+    private final SideChannelServer.Books books = new SideChannelServer.Books(ledger, receiver());
     private final PeerMetadata metadata =
             new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
     private final SideChannel channel = SideChannel.start(QUICK, counters);
@@ -54,8 +54,12 @@ class SideChannelTest {
             HOST,
             0,
             1,
-            (first, rank) -> new HandoffService(
-                    metadata, new HandoffService.Place(HOST, first, rank, 1), books, counters, new VerbDialect(1)));
+            (first, rank) -> new SideChannelServer(
+                    metadata,
+                    new SideChannelServer.Place(HOST, first, rank, 1),
+                    books,
+                    counters,
+                    new MooncakeDialect(1)));
 
     @AfterEach
     void close() {
@@ -65,10 +69,8 @@ class SideChannelTest {
     }
 
     private PushReceiver receiver() {
-        var terms =
-                new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), HandoffConfig.FailurePolicy.FAIL);
-        var part = new HandoffConfig.Part(HandoffConfig.Role.BOTH, HandoffConfig.Connector.LAYERWISE);
-        var config = new HandoffConfig("0", 0, part, 1, terms);
+        var config = HandoffReplica.config(
+                "0", 0, HandoffConfig.Role.BOTH, HandoffConfig.Connector.LAYERWISE, new Peers.FromTicket(1));
         return new PushReceiver(
                 new PushReceiver.Node(config, List.of(pool), (invitation, answered) -> {}, "life"),
                 new VirtualIds(1 << 20, 0, 1, directory),

@@ -62,7 +62,7 @@ class VirtualIdsTest {
                 first,
                 new int[4],
                 1_000_000,
-                new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
+                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1)))));
         for (int lap = 1; lap < 50; lap++) {
             int taken = ids.take(3, lap * 100L);
             assertThat(taken).as("lap %d", lap).isGreaterThan(first + 4);
@@ -78,7 +78,7 @@ class VirtualIdsTest {
                     lease * 10,
                     new int[8],
                     1,
-                    new BlockLease.Purpose.Reading(new DoneCount(new DoneRule(1, 1, 1)))));
+                    new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1)))));
         }
         assertThatThrownBy(() -> ids.take(4, 100))
                 .isInstanceOf(EngineException.class)

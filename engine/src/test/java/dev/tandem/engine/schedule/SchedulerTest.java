@@ -26,7 +26,7 @@ class SchedulerTest {
     private static final long NOW = 1_000;
 
     private BlockManager blocks = new BlockManager(64, BLOCK_SIZE, true);
-    private Scheduler scheduler = new Scheduler(new Scheduler.Rules(16, 4, true, 500), blocks);
+    private Scheduler scheduler = new Scheduler(new BatchLimits(16, 4, 64, true), 500, blocks);
     private long arrivals;
 
     @Test
@@ -96,7 +96,7 @@ class SchedulerTest {
         assertThat(young.state()).isEqualTo(SequenceState.WAITING);
         assertThat(young.blocks().size()).isZero();
         assertThat(old.state()).isEqualTo(SequenceState.DECODING);
-        assertThat(scheduler.findDisorder()).isEmpty();
+        assertThat(scheduler.checkIntegrity()).isEmpty();
     }
 
     @Test
@@ -132,7 +132,7 @@ class SchedulerTest {
                     sequences.remove(sequence);
                 }
             }
-            assertThat(scheduler.findDisorder()).isEmpty();
+            assertThat(scheduler.checkIntegrity()).isEmpty();
         }
         assertThat(sequences).isEmpty();
         assertThat(blocks.freeBlocks()).isEqualTo(5);
@@ -214,7 +214,7 @@ class SchedulerTest {
 
     private void use(int blockCount, boolean isChunked) {
         blocks = new BlockManager(blockCount, BLOCK_SIZE, false);
-        scheduler = new Scheduler(new Scheduler.Rules(16, 4, isChunked, 500), blocks);
+        scheduler = new Scheduler(new BatchLimits(16, 4, 64, isChunked), 500, blocks);
     }
 
     private Sequence add(Sequence sequence) {

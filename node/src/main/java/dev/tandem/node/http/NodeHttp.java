@@ -7,7 +7,7 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -40,7 +40,7 @@ public final class NodeHttp {
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
             Counters<ClusterCounter> counters,
-            Optional<HandoffHub> handoff) {
+            Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));

@@ -9,7 +9,7 @@ import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;
@@ -86,7 +86,7 @@ final class NodeMetrics {
             ReplicaSet replicas,
             Counters<ClusterCounter> counters,
             ServedModel model,
-            Optional<HandoffHub> handoff) {
+            Optional<HandoffRuntime> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();

@@ -1,10 +1,10 @@
 package dev.tandem.ops.launch;
 
-import dev.tandem.ops.ranktable.DeviceCounts;
-import dev.tandem.ops.ranktable.RankTablePlan;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
+import dev.tandem.preflight.ranktable.DeviceCounts;
+import dev.tandem.preflight.ranktable.RankTablePlan;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

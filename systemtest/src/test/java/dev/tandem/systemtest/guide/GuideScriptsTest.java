@@ -2,10 +2,10 @@ package dev.tandem.systemtest.guide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.ops.preflight.Finding;
-import dev.tandem.ops.preflight.Finding.Severity;
-import dev.tandem.ops.preflight.script.ScriptCheck;
-import dev.tandem.ops.preflight.shell.ShellScript;
+import dev.tandem.preflight.Finding;
+import dev.tandem.preflight.Finding.Severity;
+import dev.tandem.preflight.script.ScriptCheck;
+import dev.tandem.preflight.shell.ShellScript;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -20,10 +20,8 @@ import dev.tandem.kernel.Tensor;
 import dev.tandem.kernel.scalar.ScalarKernels;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
-import dev.tandem.layer.SwiGluScratch;
 import dev.tandem.layer.SwiGluWeights;
 import dev.tandem.parallel.ExpertRows;
-import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -132,7 +130,7 @@ final class ExpertFixture implements AutoCloseable {
 
     static ExpertBank bank() {
         var context = RankContext.single(new ScalarKernels(new KernelThreads(1)));
-        return new ExpertBank(context, WEIGHTS, SwiGluScratch.of(Rank.SINGLE, BANK_ROWS, INNER), BANK_ROWS);
+        return new ExpertBank(context, WEIGHTS, BANK_ROWS);
     }
 
     /** Rows of a layer with experts; some experts get none. */

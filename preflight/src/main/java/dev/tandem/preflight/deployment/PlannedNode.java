@@ -1,0 +1,69 @@
+package dev.tandem.preflight.deployment;
+
+import dev.tandem.node.Machine;
+import dev.tandem.node.NodeConfig;
+import dev.tandem.node.NodeEnvironment;
+import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.Parallel;
+import dev.tandem.node.flags.ServeFlags;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A node that is to run, as its own flags and environment say.
+ *
+ * @param name as in the start table
+ * @param isHere this machine has its address
+ * @param config what it will be started with
+ */
+public record PlannedNode(String name, boolean isHere, NodeConfig config) {
+    private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::", "");
+
+    /**
+     * A node of this machine, from the words behind {@code tandem serve}.
+     *
+     * @throws FlagException with all problems
+     */
+    public static PlannedNode of(List<String> words, Map<String, String> variables, Machine machine) {
+        return of("serve", words, NodeEnvironment.read(variables), machine);
+    }
+
+    /**
+     * A node of some machine.
+     *
+     * @param words behind {@code tandem serve}
+     * @throws FlagException with all problems
+     */
+    public static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
+        var config = new NodeConfig(
+                ServeFlags.parse(words), environment, Runtime.getRuntime().availableProcessors());
+        return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
+    }
+
+    /** The address that its peers are told. */
+    public String host() {
+        return config.announcedHost();
+    }
+
+    /** Every port that it will listen on and that is known before; data and expert ports are any free ones. */
+    public List<PlannedPort> ports() {
+        var ports = new ArrayList<PlannedPort>();
+        ServeFlags.Server server = config.flags().server();
+        Parallel parallel = config.flags().parallel();
+        if (!parallel.isHeadless() && server.port() != 0) {
+            String host = WILDCARDS.contains(server.host()) ? host() : server.host();
+            ports.add(new PlannedPort(host, server.port(), name + " HTTP"));
+        }
+        if (parallel.isHead()) {
+            ports.add(new PlannedPort(parallel.head().address(), parallel.head().rpcPort(), name + " joins"));
+        }
+        String sideChannels = WILDCARDS.contains(config.sideChannelHost()) ? host() : config.sideChannelHost();
+        config.ports()
+                .ifPresent(plan -> plan.sideChannels()
+                        .forEach(port -> ports.add(
+                                new PlannedPort(sideChannels, port, name + " side channel of " + plan.owner(port)))));
+        return ports;
+    }
+}

@@ -1,0 +1,53 @@
+package dev.tandem.preflight.script;
+
+import dev.tandem.preflight.shell.Place;
+import java.util.Optional;
+
+/**
+ * Ports that a process will open.
+ *
+ * @param what they are for
+ * @param machine its address as others know it; empty where the script does not say
+ * @param bound the address that is bound
+ * @param ports first and last
+ * @param place where the script says so
+ */
+record Listener(Purpose what, Optional<String> machine, String bound, Range ports, Place place) {
+    /** What ports are for. */
+    enum Purpose {
+        HTTP("HTTP"),
+        JOINS("joins of its deployment"),
+        SIDE_CHANNEL("the side channel"),
+        GATEWAY("the gateway");
+
+        private final String words;
+
+        Purpose(String words) {
+            this.words = words;
+        }
+
+        String words() {
+            return words;
+        }
+    }
+
+    /** First and last port. */
+    record Range(int first, int last) {
+        @Override
+        public String toString() {
+            return first == last ? Integer.toString(first) : first + "-" + last;
+        }
+    }
+
+    boolean clashesWith(Listener other) {
+        return ports.first <= other.ports.last
+                && other.ports.first <= ports.last
+                && Deployment.isOneMachine(machine, place, other.machine, other.place)
+                && (bound.equals(other.bound) || NodeStart.isWildcard(bound) || NodeStart.isWildcard(other.bound));
+    }
+
+    @Override
+    public String toString() {
+        return what.words() + " on " + (bound.isEmpty() ? "" : bound + ":") + ports;
+    }
+}
