@@ -38,7 +38,7 @@ class TidyTest {
             "TODO|FIXME|XXX|printStackTrace|UnsupportedOperationException|@Disabled|contract only|To be written");
     private static final int MOST_CONSTRUCTOR_PARAMETERS = 8;
     private static final int MOST_DOC_COLUMNS = 159;
-    private static final Pattern LINK = Pattern.compile("\\]\\(([^)#\\s]+)(#[^)]*)?\\)");
+    private static final Pattern LINK = Pattern.compile("\\]\\(([^)#\\s]+)(?:#[^)]*)?\\)|^\\[[^]]+]:\\s+(\\S+)");
 
     /** A class name as docs quote it: two humps at least, perhaps with a member behind it. */
     private static final Pattern QUOTED_TYPE =
@@ -191,8 +191,9 @@ class TidyTest {
             for (String line : lines(file)) {
                 Matcher link = LINK.matcher(line);
                 while (link.find()) {
-                    if (!link.group(1).contains("://")) {
-                        assertThat(file.resolveSibling(link.group(1)).normalize())
+                    String target = link.group(1) != null ? link.group(1) : link.group(2);
+                    if (!target.contains("://")) {
+                        assertThat(file.resolveSibling(target).normalize())
                                 .as(file + ": " + line)
                                 .exists();
                     }
