@@ -58,7 +58,7 @@ final class TensorCheck {
     }
 
     /**
-     * The same where the experts of a layer are one stack.
+     * Checks as above where the experts of a layer are one stack.
      *
      * @param place file, for messages
      * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
