@@ -61,7 +61,7 @@ public record ModelConfig(
      *
      * @param heads query heads
      * @param kvHeads heads of the cache
-     * @param headDim values a head
+     * @param headDim values per head
      * @param normalisesHeads queries and keys pass an RMS norm per head (Qwen3)
      * @param rope rotary embedding of whole heads
      */
@@ -108,7 +108,7 @@ public record ModelConfig(
      * The lightning indexer of DeepSeek-V3.2, which chooses the positions that a row attends to.
      *
      * @param heads its query heads; it has one key head
-     * @param headDim values a head, the first of which are rotated
+     * @param headDim values per head, the first of which are rotated
      * @param topK most positions of a row
      */
     public record Indexer(int heads, int headDim, int topK) {}

@@ -3,7 +3,7 @@ package dev.tandem.quantize;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** JSON of texts by name, a line each. Names are those of checked tensors and need no escapes. Stateless. */
+/** JSON of texts by name, one line per name. Names are those of checked tensors and need no escapes. Stateless. */
 final class JsonLines {
     private JsonLines() {}
 

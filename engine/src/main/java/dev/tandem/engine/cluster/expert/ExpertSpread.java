@@ -24,12 +24,4 @@ record ExpertSpread(int experts, int ranks) {
     boolean areOwners(int from, int to) {
         return firstOf(from) < firstOf(to);
     }
-
-    /** The rank that owns the expert. */
-    int ownerOf(int expert) {
-        int each = experts / ranks;
-        int larger = experts % ranks;
-        int ofLarger = larger * (each + 1);
-        return expert < ofLarger ? expert / (each + 1) : larger + (expert - ofLarger) / each;
-    }
 }
