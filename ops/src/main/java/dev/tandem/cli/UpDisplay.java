@@ -48,8 +48,7 @@ final class UpDisplay {
                 String fix = finding.fix().isEmpty() ? "" : " -> " + finding.fix();
                 line(
                         finding.severity().name().toLowerCase(Locale.ROOT),
-                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found()
-                                + fix);
+                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found() + fix);
             }
         }
         line("checked", "checked arguments, ports and memory: " + warnings + " warnings, " + errors + " errors");

@@ -15,6 +15,7 @@ import dev.tandem.preflight.CheckedNode.Section;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.deployment.Hosts;
+import dev.tandem.preflight.deployment.PlannedDeployment;
 import dev.tandem.preflight.deployment.PlannedNode;
 import dev.tandem.preflight.deployment.PlannedPort;
 import dev.tandem.preflight.host.HostBarrier.Participants;
@@ -26,7 +27,6 @@ import dev.tandem.preflight.npu.NpuTools;
 import dev.tandem.preflight.survey.NodeSurvey;
 import dev.tandem.preflight.survey.RemoteSurvey;
 import dev.tandem.preflight.survey.SurveyPlan;
-import dev.tandem.preflight.deployment.PlannedDeployment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -233,7 +233,8 @@ public final class CheckRun {
                 peers.rankTable().map(CheckRun::deviceAddresses).orElse(Map.of()));
     }
 
-    private SurveyPlan plan(PlannedDeployment deployment, Optional<SurveyPlan.Peers> peers) throws InterruptedException {
+    private SurveyPlan plan(PlannedDeployment deployment, Optional<SurveyPlan.Peers> peers)
+            throws InterruptedException {
         return new SurveyPlan(
                 SystemFiles.here(), NpuCheck.plan(request.devices(), NpuTools.find(variables)), deployment, peers);
     }
@@ -257,7 +258,7 @@ public final class CheckRun {
     /** This machine's addresses here, the others through ssh, all at once since they meet. */
     private List<CheckedNode> fromOnePlace(Peers peers, Remote remote, List<String> hosts, PlannedDeployment deployment)
             throws InterruptedException {
-        var access = new RemoteSurvey.Access(
+        var elsewhere = new RemoteSurvey(
                 remote.ssh(), program(remote), peers.limit().multipliedBy(hosts.size() + REMOTE_PATIENCE));
         var calls = new ArrayList<Callable<List<CheckedNode>>>();
         for (int index = 0; index < hosts.size(); index++) {
@@ -267,7 +268,7 @@ public final class CheckRun {
                 calls.add(() -> List.of(NodeSurvey.run(plan, progress)));
             } else {
                 List<String> arguments = remoteArguments(remote, hosts, host);
-                calls.add(() -> RemoteSurvey.run(access, host, arguments));
+                calls.add(() -> elsewhere.run(host, arguments));
             }
         }
         return ParallelCalls.run("check-node", calls.size(), calls).stream()

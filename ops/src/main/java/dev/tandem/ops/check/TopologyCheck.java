@@ -8,9 +8,9 @@ import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.TopologyException;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.script.ScriptCheck;
-import dev.tandem.preflight.script.shell.SourceLocation;
 import dev.tandem.preflight.script.shell.Scene;
 import dev.tandem.preflight.script.shell.ShellCommand;
+import dev.tandem.preflight.script.shell.SourceLocation;
 import dev.tandem.preflight.script.shell.Word;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -56,7 +56,10 @@ public final class TopologyCheck {
     }
 
     private static ShellCommand command(String name, ProcessPlan process) {
-        return command(new SourceLocation(name + " " + process.name(), 0), process.arguments(), new Scene(process.variables()));
+        return command(
+                new SourceLocation(name + " " + process.name(), 0),
+                process.arguments(),
+                new Scene(process.variables()));
     }
 
     /** The command that makes the table which the nodes read; without a card's name it must be told which node it runs on. */

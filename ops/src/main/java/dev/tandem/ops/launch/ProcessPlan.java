@@ -15,7 +15,8 @@ import java.util.Map;
  * @param arguments its command line behind {@code tandem}
  * @param variables its environment, over that of the parent, in the order of the script
  */
-public record ProcessPlan(String name, String role, Endpoint http, List<String> arguments, Map<String, String> variables) {
+public record ProcessPlan(
+        String name, String role, Endpoint http, List<String> arguments, Map<String, String> variables) {
     public ProcessPlan {
         arguments = List.copyOf(arguments);
         variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));

@@ -57,7 +57,8 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     public List<String> arguments(Path output) {
         var arguments = new ArrayList<>(List.of("ranktable", "--ips"));
         arguments.addAll(plan.nodes());
-        arguments.addAll(List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
+        arguments.addAll(
+                List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
         card.ifPresent(name -> arguments.addAll(List.of("--network-card-name", name)));
         arguments.addAll(List.of(
                 "--prefill-device-cnt",

@@ -91,7 +91,8 @@ final class Caller implements AutoCloseable {
             case HttpTimeoutException late ->
                 target.authority() + " takes no connection within " + CONNECT_LIMIT.toSeconds() + " s";
             case ConnectException refused
-            when refused.getCause() instanceof UnresolvedAddressException -> target.authority() + " is not a known host";
+            when refused.getCause() instanceof UnresolvedAddressException ->
+                target.authority() + " is not a known host";
             case ConnectException refused -> {
                 String message = refused.getMessage();
                 yield target.authority() + " takes no connections: "

@@ -12,13 +12,16 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/**
- * What a gateway reports of its nodes.
- *
- * @param gateway where it listens
- */
-public record GatewayHealth(Endpoint gateway) {
+/** Asks a gateway what it thinks of its nodes. Stateless; any thread, which waits. */
+public final class GatewayHealth {
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
+
+    private final Endpoint gateway;
+
+    /** @param gateway where it listens */
+    public GatewayHealth(Endpoint gateway) {
+        this.gateway = gateway;
+    }
 
     /** What the gateway still waits for; empty when it regards so many prefill and decode nodes as healthy. */
     public Optional<String> missing(int prefillNodes, int decodeNodes) throws InterruptedException {

@@ -10,12 +10,21 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Whether one node alone gives the tokens that came through a prefill and a decode node. A decode node that has the prompt in its prefix
  * cache would only repeat what it was handed, so that another node is asked then.
- *
- * @param question what was asked
- * @param disaggregated what came
  */
-record TokensCheck(ObjectNode question, Completion disaggregated) {
+final class TokensCheck {
     private static final String CACHE_HITS = "vllm:prefix_cache_hits_total";
+
+    private final ObjectNode question;
+    private final Completion disaggregated;
+
+    /**
+     * @param question what was asked
+     * @param disaggregated what came
+     */
+    TokensCheck(ObjectNode question, Completion disaggregated) {
+        this.question = question;
+        this.disaggregated = disaggregated;
+    }
 
     /** Asks nodes of the view, the best first, until one gives an answer of its own. */
     Row judge(Caller caller, ClusterView view) throws InterruptedException {
@@ -79,8 +88,8 @@ record TokensCheck(ObjectNode question, Completion disaggregated) {
         }
         return Row.ok(
                 Check.TOKENS,
-                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not reported)") + " as the "
-                        + node + " alone",
+                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not reported)")
+                        + " as the " + node + " alone",
                 Map.of("tokens", hasIds ? ours.size() : alone.completionTokens(), "ids", hasIds));
     }
 

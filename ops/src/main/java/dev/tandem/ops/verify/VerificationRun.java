@@ -137,7 +137,8 @@ final class VerificationRun {
     }
 
     private Completion stream(Questions questions) throws InterruptedException {
-        Completion answer = CompletionReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
+        Completion answer =
+                CompletionReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
         add(answer.problem()
                 .map(problem -> Row.failed(Check.STREAM, problem))
                 .orElseGet(() -> Row.ok(

@@ -40,8 +40,8 @@ class TopologyTest {
         LaunchPlan plan = LaunchPlan.of(read(GOOD));
         assertThat(plan.processes()).extracting(ProcessPlan::name).containsExactly("gateway", "prefill-0", "decode-0");
         ProcessPlan decode = plan.processes().get(2);
-        ServeFlags flags =
-                ServeFlags.parse(decode.arguments().subList(1, decode.arguments().size()));
+        ServeFlags flags = ServeFlags.parse(
+                decode.arguments().subList(1, decode.arguments().size()));
         assertThat(flags.limits().sequences()).isEqualTo(4);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().engineId()).isEqualTo("1");
@@ -117,7 +117,9 @@ class TopologyTest {
         assertThat(plan.processes().getFirst().arguments())
                 .containsSubsequence("proxy", "--layerwise", "--decoder-hosts", "127.0.0.3", "--decoder-ports", "8200")
                 .doesNotContain("127.0.0.4");
-        assertThat(plan.processes().getLast().arguments()).contains("--headless").doesNotContain("--api-server-count");
+        assertThat(plan.processes().getLast().arguments())
+                .contains("--headless")
+                .doesNotContain("--api-server-count");
         assertThat(plan.processes().getLast().variables()).containsEntry("HCCL_IF_IP", "127.0.0.4");
     }
 

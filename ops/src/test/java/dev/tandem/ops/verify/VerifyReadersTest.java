@@ -63,12 +63,13 @@ class VerifyReadersTest {
         assertThat(CompletionReader.streamed(reply(200, "data: {nonsense"))
                         .problem()
                         .orElseThrow())
-                .contains("no JSON");
+                .contains("not valid JSON");
         assertThat(CompletionReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
                         .problem()
                         .orElseThrow())
                 .contains("gone");
-        assertThat(CompletionReader.whole(reply(200, "[]")).problem().orElseThrow()).contains("no choices");
+        assertThat(CompletionReader.whole(reply(200, "[]")).problem().orElseThrow())
+                .contains("no choices");
         assertThat(CompletionReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
                         .problem())
                 .contains("status 503: no node");
@@ -128,7 +129,7 @@ class VerifyReadersTest {
     void shouldReadBytesOfVllmFromItsMetrics() {
         Row row = disaggregation("", Map.of("vllm:nixl_bytes_transferred_sum", 51_000.0));
         assertThat(row.status()).isEqualTo(Status.OK);
-        assertThat(row.figure()).contains("50,000 bytes", "speed is not told");
+        assertThat(row.figure()).contains("50,000 bytes", "speed is not reported");
     }
 
     @Test

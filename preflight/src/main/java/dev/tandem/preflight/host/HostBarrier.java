@@ -81,7 +81,8 @@ public final class HostBarrier implements AutoCloseable {
      * @param progress hears, about once a second, what is waited for
      * @throws HostBarrierException MISSING with the addresses that did not come, REFUSED with the field that differs
      */
-    public static HostBarrier open(Participants participants, ObjectNode subject, Duration limit, Consumer<String> progress)
+    public static HostBarrier open(
+            Participants participants, ObjectNode subject, Duration limit, Consumer<String> progress)
             throws InterruptedException {
         long deadlineNs = System.nanoTime() + limit.toNanos();
         try {
@@ -125,8 +126,8 @@ public final class HostBarrier implements AutoCloseable {
         values.values().forEach(all::add);
         ObjectNode frame = JsonMapper.shared().createObjectNode().put("round", round);
         frame.set("values", all);
-        connections.forEach(
-                (index, connection) -> send(connection, frame, participants.addresses().get(index)));
+        connections.forEach((index, connection) ->
+                send(connection, frame, participants.addresses().get(index)));
         return List.copyOf(values.values());
     }
 
@@ -177,14 +178,16 @@ public final class HostBarrier implements AutoCloseable {
         try {
             ObjectNode answer = first.read();
             if (answer.path("refused").isString()) {
-                throw new HostBarrierException(Kind.BROKEN, answer.path("refused").asString());
+                throw new HostBarrierException(
+                        Kind.BROKEN, answer.path("refused").asString());
             }
             if (answer.get("values") instanceof ArrayNode all
                     && all.size() == participants.addresses().size()
                     && answer.path("round").asString("").equals(round)) {
                 return List.copyOf(all.values());
             }
-            throw new HostBarrierException(Kind.BROKEN, "node " + address + " answered round " + round + " with " + answer);
+            throw new HostBarrierException(
+                    Kind.BROKEN, "node " + address + " answered round " + round + " with " + answer);
         } catch (IOException e) {
             throw new HostBarrierException(
                     Kind.BROKEN, "node " + address + " did not end round " + round + ": " + e.getMessage(), e);
@@ -207,8 +210,8 @@ public final class HostBarrier implements AutoCloseable {
             Participants participants, ObjectNode subject, long deadlineNs, Consumer<String> progress)
             throws IOException, InterruptedException {
         InetAddress own = InetAddress.getByName(participants.own());
-        var first =
-                new InetSocketAddress(InetAddress.getByName(participants.addresses().getFirst()), participants.port());
+        var first = new InetSocketAddress(
+                InetAddress.getByName(participants.addresses().getFirst()), participants.port());
         String reason = "no attempt was made";
         for (int attempt = 0; System.nanoTime() < deadlineNs; attempt++) {
             var socket = new Socket();
@@ -225,10 +228,12 @@ public final class HostBarrier implements AutoCloseable {
             }
             Thread.sleep(RETRY_PERIOD_MS);
         }
-        throw new HostBarrierException(Kind.MISSING, "the first node did not answer at " + place(participants) + ": " + reason);
+        throw new HostBarrierException(
+                Kind.MISSING, "the first node did not answer at " + place(participants) + ": " + reason);
     }
 
-    private static BarrierConnection welcomed(BarrierConnection first, Participants participants, ObjectNode subject, long deadlineNs)
+    private static BarrierConnection welcomed(
+            BarrierConnection first, Participants participants, ObjectNode subject, long deadlineNs)
             throws IOException {
         ObjectNode hello = JsonMapper.shared().createObjectNode().put("index", participants.index());
         hello.set("subject", subject);
@@ -332,7 +337,8 @@ public final class HostBarrier implements AutoCloseable {
                 String refusal = refusal(hello);
                 int index = hello.path("index").asInt(-1);
                 if (refusal.isEmpty() && arrived.putIfAbsent(index, connection) != null) {
-                    refusal = "two nodes say that they are " + participants.addresses().get(index);
+                    refusal = "two nodes say that they are "
+                            + participants.addresses().get(index);
                 }
                 if (refusal.isEmpty()) {
                     connection.write(JsonMapper.shared().createObjectNode().put("welcome", true));
@@ -365,8 +371,8 @@ public final class HostBarrier implements AutoCloseable {
             for (String field : subject.propertyNames()) {
                 JsonNode theirs = hello.path("subject").path(field);
                 if (!theirs.equals(subject.get(field))) {
-                    return field + " is " + subject.get(field) + " on " + participants.own() + " and " + theirs + " on " + who
-                            + "; start all nodes with the same arguments";
+                    return field + " is " + subject.get(field) + " on " + participants.own() + " and " + theirs + " on "
+                            + who + "; start all nodes with the same arguments";
                 }
             }
             return "";

@@ -76,7 +76,8 @@ enum HccnQuery {
                         .orElseGet(() -> unreadable(output));
             case GATEWAY -> gateway(device, value);
             case TLS ->
-                value.map(DeviceReading::well).orElseGet(() -> DeviceReading.note("none", "no TLS settings: " + quoted(output)));
+                value.map(DeviceReading::well)
+                        .orElseGet(() -> DeviceReading.note("none", "no TLS settings: " + quoted(output)));
             case IP ->
                 value.filter(address -> !address.equals(UNSET))
                         .map(DeviceReading::well)

@@ -90,7 +90,8 @@ public final class NpuCheck {
     static Generation generation(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
         Chip first = chips(tools, limit).getOrDefault(0, SuperPodMembership.usualChip(0));
         Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPodMembership.arguments(first), limit);
-        return outcome instanceof Ended ended && SuperPodMembership.read(ended.output()).isPresent()
+        return outcome instanceof Ended ended
+                        && SuperPodMembership.read(ended.output()).isPresent()
                 ? Generation.A3
                 : Generation.A2;
     }
@@ -131,7 +132,8 @@ public final class NpuCheck {
                     ? superPod(plan, chips.getOrDefault(id, SuperPodMembership.usualChip(id)))
                     : Optional.empty());
         }
-        List<DeviceReading> readings = ParallelCalls.run("npu-query", plan.bounds().parallel(), asked);
+        List<DeviceReading> readings =
+                ParallelCalls.run("npu-query", plan.bounds().parallel(), asked);
         List<Optional<SuperPodMembership>> superPods =
                 ParallelCalls.run("npu-query", plan.bounds().parallel(), pods);
         var devices = new ArrayList<NpuDevice>();
@@ -214,7 +216,9 @@ public final class NpuCheck {
 
     private static Optional<SuperPodMembership> superPod(NpuPlan plan, Chip chip) throws InterruptedException {
         Outcome outcome = NpuTool.run(
-                plan.tools().npuSmi(), SuperPodMembership.arguments(chip), plan.bounds().query());
+                plan.tools().npuSmi(),
+                SuperPodMembership.arguments(chip),
+                plan.bounds().query());
         return outcome instanceof Ended ended ? SuperPodMembership.read(ended.output()) : Optional.empty();
     }
 

@@ -14,7 +14,8 @@ import java.util.Optional;
  * @param conf its address in hccn.conf, compared
  * @param superPod on A3
  */
-record NpuDevice(int id, Map<HccnQuery, DeviceReading> readings, DeviceReading conf, Optional<SuperPodMembership> superPod) {
+record NpuDevice(
+        int id, Map<HccnQuery, DeviceReading> readings, DeviceReading conf, Optional<SuperPodMembership> superPod) {
     NpuDevice {
         readings = Collections.unmodifiableMap(new EnumMap<>(readings));
     }

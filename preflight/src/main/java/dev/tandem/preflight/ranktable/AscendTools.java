@@ -16,13 +16,24 @@ import java.util.concurrent.Callable;
 /**
  * Asks {@code hccn_tool} and {@code npu-smi} for the addresses of this node's devices: at most {@value #PARALLEL_QUERIES} queries at a time,
  * each with a time limit within which a query is repeated while the tool is busy. Stateless; any thread, which waits.
- *
- * @param hccnTool the program, a path or a name on the PATH
- * @param npuSmi the program, a path or a name on the PATH
- * @param queryLimit longest time of one query
  */
-public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
+public final class AscendTools {
     private static final int PARALLEL_QUERIES = 8;
+
+    private final String hccnTool;
+    private final String npuSmi;
+    private final Duration queryLimit;
+
+    /**
+     * @param hccnTool the program, a path or a name on the PATH
+     * @param npuSmi the program, a path or a name on the PATH
+     * @param queryLimit longest time of one query
+     */
+    public AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
+        this.hccnTool = hccnTool;
+        this.npuSmi = npuSmi;
+        this.queryLimit = queryLimit;
+    }
 
     /** One device, or why its queries failed. */
     private record QueryResult(Optional<LocalDevice> device, String problem) {}

@@ -1,11 +1,11 @@
 package dev.tandem.preflight.script;
 
+import dev.tandem.preflight.Finding;
+import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.script.command.DeploymentReader;
 import dev.tandem.preflight.script.command.Findings;
 import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.rule.DeploymentRules;
-import dev.tandem.preflight.Finding;
-import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.script.shell.ShellCommand;
 import dev.tandem.preflight.script.shell.ShellException;
 import dev.tandem.preflight.script.shell.ShellScript;

@@ -109,7 +109,8 @@ public final class NodeSurvey {
         }
         var others = new TreeSet<>(plan.deployment().hostsHere());
         plan.peers()
-                .ifPresent(peers -> others.removeAll(Set.copyOf(peers.participants().addresses()))); // each tries its own
+                .ifPresent(peers ->
+                        others.removeAll(Set.copyOf(peers.participants().addresses()))); // each tries its own
         others.forEach(host -> findings.addAll(check.ports(host, ports)));
         findings.addAll(check.memory(plan.deployment().nodes()));
         return findings;
@@ -120,7 +121,8 @@ public final class NodeSurvey {
         try (NetworkHost host = NetworkHost.open(peers.own(), ports)) {
             sections.add(new Section("deployment", deployment(check, Optional.of(host))));
             var network = new ArrayList<Finding>();
-            try (HostBarrier barrier = HostBarrier.open(peers.participants(), subject(peers), peers.limit(), progress)) {
+            try (HostBarrier barrier =
+                    HostBarrier.open(peers.participants(), subject(peers), peers.limit(), progress)) {
                 talk(new Round(barrier, peers), host, devices, network);
             } catch (HostBarrierException e) {
                 network.add(
@@ -232,8 +234,8 @@ public final class NodeSurvey {
         addresses.remove(round.peers().own());
         addresses.entrySet().removeIf(entry -> {
             if (entry.getValue().isEmpty()) {
-                network.add(
-                        Finding.of(Severity.NOTE, "ping " + entry.getKey(), "that node has reported no device addresses"));
+                network.add(Finding.of(
+                        Severity.NOTE, "ping " + entry.getKey(), "that node has reported no device addresses"));
             }
             return entry.getValue().isEmpty();
         });

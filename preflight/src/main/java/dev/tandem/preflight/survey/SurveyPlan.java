@@ -16,7 +16,8 @@ import java.util.Optional;
  * @param deployment what is to run
  * @param peers whom it meets, if anybody
  */
-public record SurveyPlan(SystemFiles files, Optional<NpuPlan> npu, PlannedDeployment deployment, Optional<Peers> peers) {
+public record SurveyPlan(
+        SystemFiles files, Optional<NpuPlan> npu, PlannedDeployment deployment, Optional<Peers> peers) {
 
     /**
      * Whom a node meets.

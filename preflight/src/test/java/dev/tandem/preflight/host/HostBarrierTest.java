@@ -44,10 +44,12 @@ class HostBarrierTest {
         return JsonNodeFactory.instance.objectNode().put("devices", devices);
     }
 
-    private <T> CompletableFuture<T> node(int index, ObjectNode subject, Duration limit, Function<HostBarrier, T> work) {
+    private <T> CompletableFuture<T> node(
+            int index, ObjectNode subject, Duration limit, Function<HostBarrier, T> work) {
         return CompletableFuture.supplyAsync(
                 () -> {
-                    try (HostBarrier barrier = HostBarrier.open(new Participants(THREE, index, port), subject, limit, unused -> {})) {
+                    try (HostBarrier barrier =
+                            HostBarrier.open(new Participants(THREE, index, port), subject, limit, unused -> {})) {
                         return work.apply(barrier);
                     } catch (InterruptedException e) {
                         throw new IllegalStateException(e);
@@ -83,7 +85,8 @@ class HostBarrierTest {
     void shouldNameThoseThatDoNotCome() {
         var heard = new ConcurrentLinkedQueue<String>();
         CompletableFuture<List<JsonNode>> third = node(2, subject(8), LONG, barrier -> exchange(barrier, "one", 2));
-        assertThatThrownBy(() -> HostBarrier.open(new Participants(THREE, 0, port), subject(8), Duration.ofSeconds(2), heard::add))
+        assertThatThrownBy(() -> HostBarrier.open(
+                        new Participants(THREE, 0, port), subject(8), Duration.ofSeconds(2), heard::add))
                 .isInstanceOf(HostBarrierException.class)
                 .hasMessageContaining("in time: 127.0.23.2")
                 .hasMessageNotContaining("127.0.23.3,");

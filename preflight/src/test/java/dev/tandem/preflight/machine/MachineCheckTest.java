@@ -45,7 +45,7 @@ class MachineCheckTest {
                 .hasSize(5)
                 .allSatisfy(finding -> {
                     assertThat(finding.severity()).isEqualTo(Severity.NOTE);
-                    assertThat(finding.found()).contains("not told here");
+                    assertThat(finding.found()).contains("not reported here");
                 });
     }
 

@@ -1,7 +1,7 @@
 package dev.tandem.preflight.script.command;
 
-import dev.tandem.preflight.script.shell.SourceLocation;
 import dev.tandem.preflight.script.shell.ShellCommand;
+import dev.tandem.preflight.script.shell.SourceLocation;
 import dev.tandem.preflight.script.shell.Word;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,11 +1,11 @@
 package dev.tandem.preflight.script.command;
 
-import dev.tandem.preflight.deployment.Hosts;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.node.NodeConfig;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.preflight.deployment.Hosts;
 import dev.tandem.preflight.script.shell.SourceLocation;
 import java.util.Optional;
 
@@ -48,7 +48,8 @@ public record NodeStart(Call call, NodeConfig config) {
     /** The address that others know this node by; empty where the script does not say. */
     public Optional<String> host() {
         return Optional.of(config.announcedHost())
-                .filter(host -> !Hosts.isWildcard(host) && !call.command().scene().isUnknown(host));
+                .filter(host ->
+                        !Hosts.isWildcard(host) && !call.command().scene().isUnknown(host));
     }
 
     /** The address that HTTP binds. */

@@ -32,10 +32,10 @@ public record ScriptedDeployment(
     }
 
     /** Whether two commands run on one machine: their addresses say so, or, where they say nothing, their script. */
-    public static boolean isOneMachine(Optional<String> host, SourceLocation location, Optional<String> otherHost, SourceLocation otherLocation) {
+    public static boolean isOneMachine(
+            Optional<String> host, SourceLocation location, Optional<String> otherHost, SourceLocation otherLocation) {
         if (host.isPresent() && otherHost.isPresent()) {
-            return host.equals(otherHost)
-                    || (Hosts.isLoopback(host.get()) && Hosts.isLoopback(otherHost.get()));
+            return host.equals(otherHost) || (Hosts.isLoopback(host.get()) && Hosts.isLoopback(otherHost.get()));
         }
         return location.file().equals(otherLocation.file());
     }

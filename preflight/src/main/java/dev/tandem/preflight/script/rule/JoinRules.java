@@ -1,10 +1,10 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,7 +58,8 @@ final class JoinRules {
         }
     }
 
-    private static void headIsMissing(NodeStart node, ScriptedDeployment deployment, List<NodeStart> heads, Findings findings) {
+    private static void headIsMissing(
+            NodeStart node, ScriptedDeployment deployment, List<NodeStart> heads, Findings findings) {
         if (!deployment.isWhole() || deployment.nodes().size() < 2) {
             return;
         }

@@ -1,7 +1,6 @@
 package dev.tandem.preflight.script.rule;
 
 import dev.tandem.preflight.deployment.Hosts;
-import dev.tandem.preflight.script.command.NodeStart;
 import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.shell.SourceLocation;
 import java.util.Optional;

@@ -1,11 +1,11 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.deployment.Hosts;
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.node.flags.Nearest;
+import dev.tandem.preflight.deployment.Hosts;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.shell.Word;
 import java.util.Optional;
 import java.util.Set;

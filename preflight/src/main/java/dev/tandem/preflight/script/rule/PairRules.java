@@ -1,11 +1,11 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.KvTransferConfig.Sizes;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -60,8 +60,8 @@ final class PairRules {
         if (ours.name() != theirs.name()) {
             findings.error(
                     decode.call().at(KV, "kv_connector"),
-                    "this decode node runs " + ours.name().vllmName() + ", the prefill node of " + prefill.location() + " "
-                            + theirs.name().vllmName(),
+                    "this decode node runs " + ours.name().vllmName() + ", the prefill node of " + prefill.location()
+                            + " " + theirs.name().vllmName(),
                     "give both sides the same kv_connector");
         }
     }
@@ -87,7 +87,8 @@ final class PairRules {
             findings.error(
                     node.call().at(KV, side),
                     side + " has dp_size " + expected.get().dp() + " and tp_size "
-                            + expected.get().tp() + ", the node of " + peer.location() + " runs " + actual.dp() + " and "
+                            + expected.get().tp() + ", the node of " + peer.location() + " runs " + actual.dp()
+                            + " and "
                             + actual.tp(),
                     "give the sizes that the other side runs");
         }
@@ -131,7 +132,8 @@ final class PairRules {
             findings.note(
                     node.location(),
                     "the checkpoint is " + ours.checkpoint() + " here and " + theirs.checkpoint() + " in "
-                            + first.location() + ": their fingerprints tell whether they are the same when the nodes meet");
+                            + first.location()
+                            + ": their fingerprints tell whether they are the same when the nodes meet");
         }
         differ("max-model-len", node, ours.maxModelLength(), first, theirs.maxModelLength(), findings);
         differ(

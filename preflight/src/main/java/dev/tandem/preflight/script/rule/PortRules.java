@@ -1,13 +1,13 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.deployment.Hosts;
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.ProxyStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.PortPlan;
+import dev.tandem.preflight.deployment.Hosts;
 import dev.tandem.preflight.script.command.Call.Origin;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ProxyStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.rule.Listener.Purpose;
 import dev.tandem.preflight.script.rule.Listener.Range;
 import dev.tandem.preflight.script.shell.SourceLocation;

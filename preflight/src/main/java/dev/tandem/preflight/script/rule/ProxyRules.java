@@ -1,13 +1,13 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.deployment.Hosts;
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.ProxyStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.api.HttpAddress;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.preflight.deployment.Hosts;
 import dev.tandem.preflight.script.command.Call.Origin;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ProxyStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.shell.SourceLocation;
 import java.util.HashSet;
 import java.util.List;
@@ -39,9 +39,8 @@ final class ProxyRules {
         proxy.config().nodes().decode().forEach(address -> entry(proxy, false, address));
         if (proxy.isLayerwise() && Hosts.isLoopback(advertised(proxy))) {
             deployment.decode().stream()
-                    .filter(node -> node.host()
-                            .filter(host -> !Hosts.isLoopback(host))
-                            .isPresent())
+                    .filter(node ->
+                            node.host().filter(host -> !Hosts.isLoopback(host)).isPresent())
                     .findFirst()
                     .ifPresent(node -> findings.error(
                             proxy.call().at("host"),

@@ -1,12 +1,11 @@
 package dev.tandem.preflight.script.rule;
 
+import dev.tandem.api.HttpAddress;
 import dev.tandem.preflight.deployment.Hosts;
 import dev.tandem.preflight.script.command.Call;
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.ProxyStart;
 import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.ProxyStart;
 import dev.tandem.preflight.script.command.ScriptedDeployment;
-import dev.tandem.api.HttpAddress;
 import dev.tandem.preflight.script.shell.Word;
 import java.util.List;
 import java.util.Optional;
@@ -88,7 +87,9 @@ final class QuestionRules {
             model = name.isString() ? Optional.of(name.stringValue()) : Optional.empty();
         } catch (JacksonException e) {
             findings.error(
-                    question.command().at(body.line()), "the body is not valid JSON: " + e.getOriginalMessage(), "correct it");
+                    question.command().at(body.line()),
+                    "the body is not valid JSON: " + e.getOriginalMessage(),
+                    "correct it");
             return;
         }
         var names = new TreeSet<String>();

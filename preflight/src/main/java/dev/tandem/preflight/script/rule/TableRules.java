@@ -1,16 +1,16 @@
 package dev.tandem.preflight.script.rule;
 
-import dev.tandem.preflight.script.command.Call;
-import dev.tandem.preflight.script.command.NodeStart;
-import dev.tandem.preflight.script.command.Findings;
-import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.node.NodeEnvironment;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.preflight.ranktable.RankTableFlags;
+import dev.tandem.preflight.script.command.Call;
 import dev.tandem.preflight.script.command.Call.Origin;
-import dev.tandem.preflight.script.shell.SourceLocation;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.NodeStart;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
 import dev.tandem.preflight.script.shell.Scene;
+import dev.tandem.preflight.script.shell.SourceLocation;
 import dev.tandem.preflight.script.shell.Word;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -293,8 +293,7 @@ final class ShellReader {
                 at = start;
                 state.warning(
                         first - 1,
-                        "here-documents are not read: lines " + first + " to " + (line - 1)
-                                + " are skipped",
+                        "here-documents are not read: lines " + first + " to " + (line - 1) + " are skipped",
                         "keep its text in a file of its own");
                 return;
             }

@@ -46,7 +46,8 @@ public record ShellScript(
      */
     public static ShellScript of(String name, String source) {
         if (source.length() > MOST_BYTES) {
-            throw new ShellException(new SourceLocation(name, 0), "longer than " + MOST_BYTES + " characters: not a start script");
+            throw new ShellException(
+                    new SourceLocation(name, 0), "longer than " + MOST_BYTES + " characters: not a start script");
         }
         var state = new ShellState(name);
         new ShellReader(source, state).read();
