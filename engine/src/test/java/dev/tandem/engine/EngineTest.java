@@ -263,8 +263,8 @@ class EngineTest {
     @Test
     void shouldRefuseLimitsThatContradictEachOther() {
         assertThatThrownBy(() -> new EngineFixture(Setup.usual().withBatchedTokens(4)))
-                .isInstanceOf(EngineException.class)
-                .hasMessageContaining("max batched tokens 4 is below max sequences 8");
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("--max-num-batched-tokens 4 is below --max-num-seqs 8");
     }
 
     @Test

@@ -19,6 +19,9 @@ import java.util.SortedMap;
  * shortened meanwhile.
  */
 public sealed interface Checkpoint extends AutoCloseable permits SafetensorsCheckpoint, GgufCheckpoint {
+    /** Name of the rotary factors of a GGUF file: the one tensor that is no weight, since it follows from the rope scaling. */
+    String ROTARY_FACTORS = "rope_freqs.weight";
+
     /**
      * Opens a Hugging Face folder ({@code config.json} beside {@code model.safetensors}, or beside shards and their index), a {@code
      * .gguf} file, or a folder without {@code config.json} that holds exactly one {@code .gguf} file.

@@ -88,7 +88,7 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     }
 
     /** Names of the tensors that stand, or may stand, beside quantised weights. */
-    Set<String> namesBeside() {
+    public Set<String> namesBeside() {
         var names = new HashSet<String>();
         schemes.forEach((weight, scheme) -> {
             scheme.required().forEach(part -> names.add(beside(weight, part)));

@@ -20,7 +20,6 @@ import java.util.regex.Pattern;
 final class TensorCheck {
     static final String HEAD = "lm_head.weight";
     static final String EMBEDDING = "model.embed_tokens.weight";
-    static final String ROTARY_FACTORS = "rope_freqs.weight";
 
     /** Buffers that old versions of transformers wrote; they follow from the configuration. */
     private static final Pattern IGNORABLE =
@@ -68,7 +67,7 @@ final class TensorCheck {
         var check = new TensorCheck(place, found, Optional.empty());
         WeightShapes.forEach(config, true, (name, shape) -> check.require(name, shape));
         if (mayScaleRotary
-                && found.containsKey(ROTARY_FACTORS)
+                && found.containsKey(Checkpoint.ROTARY_FACTORS)
                 && config.attention() instanceof GroupedQuery attention) {
             check.requireRotaryFactors(List.of(attention.headDim() / 2));
         }
@@ -115,15 +114,16 @@ final class TensorCheck {
     }
 
     private void requireRotaryFactors(List<Integer> shape) {
-        Tensor factors = require(ROTARY_FACTORS, shape);
+        Tensor factors = require(Checkpoint.ROTARY_FACTORS, shape);
         DType dtype = factors.dtype();
         if (dtype != DType.F32) {
-            throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "F32", dtype);
+            throw CheckpointException.refuse(place, "tensor " + Checkpoint.ROTARY_FACTORS, "F32", dtype);
         }
         for (long i = 0; i < factors.columns(); i++) {
             float factor = factors.data().get(FLOAT, i * Float.BYTES);
             if (!(factor > 0 && factor < Float.POSITIVE_INFINITY)) {
-                throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "finite factors above 0", factor);
+                throw CheckpointException.refuse(
+                        place, "tensor " + Checkpoint.ROTARY_FACTORS, "finite factors above 0", factor);
             }
         }
     }

@@ -48,7 +48,7 @@ final class RankTableCommand implements Main.Verb {
     @Override
     public int run(List<String> words) throws IOException, InterruptedException {
         if (words.contains("--help") || words.contains("-h")) {
-            System.out.print(RankTableFlags.USAGE);
+            System.out.print(RankTableFlags.help());
             return Exit.WELL;
         }
         Map<String, String> environment = System.getenv();
@@ -146,7 +146,7 @@ final class RankTableCommand implements Main.Verb {
             if (network.isOwn(InetAddress.ofLiteral(nodes.get(index)))) {
                 own.add(index);
             } else {
-                commands.add(ssh.command(nodes.get(index), flags.wordsFor(nodes.get(index), tool)));
+                commands.add(ssh.command(nodes.get(index), flags.argumentsFor(nodes.get(index), tool)));
             }
         }
         var shown = flags.remote().isPrinted() ? System.out : System.err;

@@ -4,6 +4,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.check.LaunchCheck;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
@@ -126,7 +127,7 @@ final class UpCommand implements Main.Verb {
         var display = UpDisplay.of(options.isJson(), isTerminal());
         LaunchPlan tabled = withRankTable(topology, plan, folder, display);
         String name = options.topology().map(Path::toString).orElse(DEFAULT_TOPOLOGY);
-        List<Finding> findings = UpCheck.run(name, topology, tabled);
+        List<Finding> findings = LaunchCheck.run(name, topology, tabled);
         display.checked(findings);
         if (findings.stream().anyMatch(Finding::isError)) {
             remove(folder);

@@ -1,9 +1,9 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.topology.Topology;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import java.nio.file.Path;
@@ -67,7 +67,7 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
 
     private static List<String> gateway(Topology topology) {
         var words = new ArrayList<String>(List.of("proxy"));
-        if (topology.connector() == Connector.LAYERWISE) {
+        if (topology.connector() == KvConnectorName.MOONCAKE_LAYERWISE) {
             words.add("--layerwise");
         }
         words.addAll(List.of(
@@ -97,7 +97,7 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
                     role + "-" + i,
                     role,
                     isHeadless ? new Endpoint(node.http().host(), 0) : node.http(),
-                    ServeWords.of(topology, node, role.equals("prefill")),
+                    ServeArguments.of(topology, node, role.equals("prefill")),
                     variables(node, common)));
         }
     }

@@ -1,7 +1,7 @@
 package dev.tandem.ops.launch;
 
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.ops.topology.Topology;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.preflight.ranktable.DeviceCounts;
 import dev.tandem.preflight.ranktable.RankTablePlan;
@@ -29,7 +29,7 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
 
     /** The step of a topology; none where the connector needs no table. */
     public static Optional<RankTableStep> of(Topology topology) {
-        if (topology.connector() != Connector.LLMDATADIST) {
+        if (topology.connector() != KvConnectorName.LLM_DATA_DIST) {
             return Optional.empty();
         }
         List<NodeSpec> nodes = topology.nodes();

@@ -3,6 +3,7 @@ package dev.tandem.ops.topology;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
@@ -41,7 +42,7 @@ class TopologyTest {
         ProcessPlan decode = plan.processes().get(2);
         ServeFlags flags =
                 ServeFlags.parse(decode.words().subList(1, decode.words().size()));
-        assertThat(flags.scheduler().sequences()).isEqualTo(4);
+        assertThat(flags.limits().sequences()).isEqualTo(4);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().engineId()).isEqualTo("1");
     }
@@ -71,7 +72,7 @@ class TopologyTest {
                 .hasMessageContaining("line 3");
         assertThatThrownBy(() -> read("model: ["))
                 .isInstanceOf(TopologyException.class)
-                .hasMessageContaining("no YAML");
+                .hasMessageContaining("is not valid YAML");
     }
 
     private static final String CLUSTER = """
@@ -95,7 +96,7 @@ class TopologyTest {
     @Test
     void shouldLayNodeOverSideOverDocument() {
         Topology topology = read(CLUSTER);
-        assertThat(topology.connector()).isEqualTo(Topology.Connector.LAYERWISE);
+        assertThat(topology.connector()).isEqualTo(KvConnectorName.MOONCAKE_LAYERWISE);
         Topology.Settings prefill = topology.prefill().getFirst().settings();
         assertThat(prefill.checkpoint()).contains(Path.of("elsewhere"));
         assertThat(prefill.environment()).containsExactly(Map.entry("A", "1"), Map.entry("B", "3"));

@@ -1,8 +1,10 @@
 package dev.tandem.preflight.npu;
 
+import dev.tandem.node.flags.FlagException;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.host.NpuTool;
+import dev.tandem.preflight.host.ParallelCalls;
 import dev.tandem.preflight.host.Tool.Absent;
 import dev.tandem.preflight.host.Tool.Ended;
 import dev.tandem.preflight.host.Tool.Outcome;
@@ -11,6 +13,7 @@ import dev.tandem.preflight.host.Tool.TooLoud;
 import dev.tandem.preflight.npu.NpuPlan.Generation;
 import dev.tandem.preflight.ranktable.AscendOutput;
 import dev.tandem.preflight.ranktable.AscendOutput.Chip;
+import dev.tandem.preflight.ranktable.DeviceKind;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
@@ -24,16 +27,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /**
  * Asks every device of a node everything that the guides ask, in parallel. A device that does not answer costs its own rows only. Stateless;
  * the caller's thread waits for at most the number of runs, divided by those at a time, times the limit of one.
  */
 public final class NpuCheck {
+    private static final Path DEVICE_FOLDER = Path.of("/dev");
     private static final String DEVICE_FILES = "davinci[0-9]*";
 
     private NpuCheck() {}
@@ -55,13 +55,39 @@ public final class NpuCheck {
         return queries;
     }
 
+    /**
+     * What there is to ask on this machine.
+     *
+     * @param tools where the vendor's programs are
+     * @return empty on a machine whose devices are its cores
+     * @throws FlagException when the devices cannot be counted
+     */
+    public static Optional<NpuPlan> plan(DeviceRequest request, NpuPlan.Tools tools) throws InterruptedException {
+        NpuPlan.Bounds bounds = request.bounds();
+        boolean hasDevices = request.kind().isPresent()
+                ? request.kind().get() != DeviceKind.CPU
+                : hasTool(tools.hccnTool(), bounds.query());
+        if (!hasDevices) {
+            return Optional.empty();
+        }
+        Generation generation = request.kind().isPresent()
+                ? Generation.valueOf(request.kind().get().name())
+                : generation(tools, bounds.query());
+        int devices = request.count().isPresent()
+                ? request.count().getAsInt()
+                : countDevices(DEVICE_FOLDER)
+                        .orElseThrow(() -> new FlagException(
+                                "there are no /dev/davinci* to count: give --devices, or --device cpu"));
+        return Optional.of(new NpuPlan(tools, generation, devices, bounds));
+    }
+
     /** Whether the tool can be started here at all. */
-    public static boolean hasTool(String hccnTool, Duration limit) throws InterruptedException {
+    static boolean hasTool(String hccnTool, Duration limit) throws InterruptedException {
         return !(NpuTool.run(hccnTool, HccnQuery.LINK.words(0), limit) instanceof Absent);
     }
 
     /** A3 where {@code npu-smi} says a super pod of device 0. */
-    public static Generation generation(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
+    static Generation generation(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
         Chip first = chips(tools, limit).getOrDefault(0, SuperPod.usualChip(0));
         Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPod.words(first), limit);
         return outcome instanceof Ended ended && SuperPod.read(ended.output()).isPresent()
@@ -76,7 +102,7 @@ public final class NpuCheck {
     }
 
     /** Device files of the driver; empty where there are none to count. */
-    public static Optional<Integer> countDevices(Path dev) {
+    static Optional<Integer> countDevices(Path dev) {
         int count = 0;
         try (DirectoryStream<Path> files = Files.newDirectoryStream(dev, DEVICE_FILES)) {
             for (Path file : files) {
@@ -105,8 +131,9 @@ public final class NpuCheck {
                     ? superPod(plan, chips.getOrDefault(id, SuperPod.usualChip(id)))
                     : Optional.empty());
         }
-        List<Reading> readings = all(asked, plan.bounds().parallel());
-        List<Optional<SuperPod>> superPods = all(pods, plan.bounds().parallel());
+        List<Reading> readings = ParallelCalls.run("npu-query", plan.bounds().parallel(), asked);
+        List<Optional<SuperPod>> superPods =
+                ParallelCalls.run("npu-query", plan.bounds().parallel(), pods);
         var devices = new ArrayList<NpuDevice>();
         for (int device = 0; device < plan.devices(); device++) {
             var own = new EnumMap<HccnQuery, Reading>(HccnQuery.class);
@@ -206,7 +233,7 @@ public final class NpuCheck {
                     addresses.values().forEach(address -> pings.add(() -> ping(plan, id, node, address))));
         }
         var byPair = new TreeMap<String, List<Ping>>();
-        for (Ping ping : all(pings, plan.bounds().parallel())) {
+        for (Ping ping : ParallelCalls.run("npu-query", plan.bounds().parallel(), pings)) {
             byPair.computeIfAbsent(ping.pair(), _ -> new ArrayList<>()).add(ping);
         }
         return byPair.entrySet().stream()
@@ -251,19 +278,5 @@ public final class NpuCheck {
                 failed.size() + " of " + pings.size() + " devices do not answer: " + String.join("; ", reasons),
                 "look at address, netmask and gateway of both ends, at the VLANs of the switch ports, and whether the tls"
                         + " switch is equal");
-    }
-
-    /** Results in the order of the calls; a bound on those at a time. */
-    private static <T> List<T> all(List<? extends Callable<T>> calls, int parallel) throws InterruptedException {
-        var results = new ArrayList<T>();
-        try (ExecutorService threads = Executors.newFixedThreadPool(
-                parallel, Thread.ofPlatform().daemon().name("npu-query-", 0).factory())) {
-            for (Future<T> future : threads.invokeAll(calls)) {
-                results.add(future.get());
-            }
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a query of a device failed in our own code", e.getCause());
-        }
-        return results;
     }
 }

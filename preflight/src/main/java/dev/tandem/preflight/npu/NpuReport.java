@@ -87,12 +87,4 @@ public final class NpuReport {
                 .toList();
         return switches.size() == 1 ? Optional.of(switches.getFirst()) : Optional.empty();
     }
-
-    public NpuPlan.Generation generation() {
-        return generation;
-    }
-
-    public int deviceCount() {
-        return devices.size();
-    }
 }

@@ -2,6 +2,7 @@ package dev.tandem.preflight.ranktable;
 
 import dev.tandem.engine.handoff.ranktable.SuperPod;
 import dev.tandem.preflight.host.NpuTool;
+import dev.tandem.preflight.host.ParallelCalls;
 import dev.tandem.preflight.host.Tool.Ended;
 import dev.tandem.preflight.host.Tool.Outcome;
 import dev.tandem.preflight.ranktable.AscendOutput.Chip;
@@ -10,10 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.Callable;
 
 /**
  * Asks {@code hccn_tool} and {@code npu-smi} for the addresses of this node's devices: at most {@value #PARALLEL_QUERIES} queries at a time,
@@ -66,17 +64,10 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
         Map<Integer, Chip> chips = kind == DeviceKind.A3 ? presentChips(deviceIds) : Map.of();
         var devices = new ArrayList<LocalDevice>();
         var problems = new ArrayList<String>();
-        try (ExecutorService pool = Executors.newFixedThreadPool(
-                PARALLEL_QUERIES, Thread.ofVirtual().name("device-query-", 0).factory())) {
-            List<Future<Answer>> answers = deviceIds.stream()
-                    .map(id -> pool.submit(() -> answer(id, Optional.ofNullable(chips.get(id)))))
-                    .toList();
-            for (Future<Answer> future : answers) {
-                Answer answer = future.get();
-                answer.device().ifPresentOrElse(devices::add, () -> problems.add(answer.problem()));
-            }
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a device query ended by itself", e.getCause());
+        var queries = new ArrayList<Callable<Answer>>();
+        deviceIds.forEach(id -> queries.add(() -> answer(id, Optional.ofNullable(chips.get(id)))));
+        for (Answer answer : ParallelCalls.run("device-query", PARALLEL_QUERIES, queries)) {
+            answer.device().ifPresentOrElse(devices::add, () -> problems.add(answer.problem()));
         }
         if (!problems.isEmpty()) {
             throw new DeviceException(String.join("; ", problems));

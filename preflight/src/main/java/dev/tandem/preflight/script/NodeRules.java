@@ -1,7 +1,7 @@
 package dev.tandem.preflight.script;
 
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.node.flags.Nearest;
-import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.preflight.shell.Word;
 import java.util.Optional;
 import java.util.Set;
@@ -74,22 +74,21 @@ final class NodeRules {
     }
 
     private static void longPrompts(NodeStart node, Findings findings) {
-        ServeFlags.Scheduler scheduler = node.flags().scheduler();
+        BatchLimits limits = node.flags().limits();
         Optional<Integer> longest = node.flags().model().maxModelLength();
-        if (node.isPrefill() || longest.isEmpty() || longest.get() <= scheduler.batchedTokens()) {
+        if (node.isPrefill() || longest.isEmpty() || longest.get() <= limits.batchedTokens()) {
             return;
         }
-        String sizes =
-                "--max-num-batched-tokens " + scheduler.batchedTokens() + " is below --max-model-len " + longest.get();
-        if (scheduler.isPrefillChunked()) {
+        try {
+            limits.requireWholePrompts(longest.get());
             findings.note(
                     node.call().at("max-num-batched-tokens"),
-                    sizes + ": a long prompt that this node must compute itself is cut into chunks");
-        } else {
+                    "--max-num-batched-tokens " + limits.batchedTokens() + " is below --max-model-len " + longest.get()
+                            + ": a long prompt that this node must compute itself is cut into chunks");
+        } catch (IllegalArgumentException e) {
             findings.error(
                     node.call().at("max-num-batched-tokens"),
-                    sizes
-                            + " and chunked prefill is off: a long prompt that this node must compute itself fits no step",
+                    String.valueOf(e.getMessage()),
                     "raise it, or leave --no-enable-chunked-prefill out");
         }
     }

@@ -1,8 +1,8 @@
 package dev.tandem.preflight.script;
 
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.node.NodeConfig;
 import dev.tandem.node.flags.KvTransferConfig;
-import dev.tandem.node.flags.KvTransferConfig.Role;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.preflight.shell.Place;
@@ -35,16 +35,16 @@ record NodeStart(Call call, NodeConfig config) {
     }
 
     boolean isPrefill() {
-        return handoff().filter(kv -> kv.role() != Role.KV_CONSUMER).isPresent();
+        return handoff().filter(kv -> kv.role() != Role.CONSUMER).isPresent();
     }
 
     boolean isDecode() {
-        return handoff().filter(kv -> kv.role() != Role.KV_PRODUCER).isPresent();
+        return handoff().filter(kv -> kv.role() != Role.PRODUCER).isPresent();
     }
 
     /** Whether peers find this node by what a ticket says, so that names and ports must be its own. */
     boolean isFoundByTicket() {
-        return handoff().isPresent() && !config.isDataDist();
+        return handoff().isPresent() && !config.usesRankTable();
     }
 
     /** The address that others know this node by; empty where the script does not say. */

@@ -54,11 +54,11 @@ final class PairRules {
     private static void connectors(NodeStart prefill, NodeStart decode, Findings findings) {
         KvTransferConfig theirs = prefill.handoff().orElseThrow();
         KvTransferConfig ours = decode.handoff().orElseThrow();
-        if (ours.connector() != theirs.connector()) {
+        if (ours.name() != theirs.name()) {
             findings.error(
                     decode.call().at(KV, "kv_connector"),
-                    "this decode node runs " + ours.connector().vllmName() + ", the prefill node of " + prefill.place()
-                            + " " + theirs.connector().vllmName(),
+                    "this decode node runs " + ours.name().vllmName() + ", the prefill node of " + prefill.place() + " "
+                            + theirs.name().vllmName(),
                     "give both sides the same kv_connector");
         }
     }

@@ -99,7 +99,7 @@ final class PortRules {
                 node.host(),
                 node.config().sideChannelHost(),
                 new Range(plan.first(), plan.last()),
-                node.config().isDataDist() ? node.place() : node.call().at("kv-transfer-config", "kv_port"));
+                node.config().usesRankTable() ? node.place() : node.call().at("kv-transfer-config", "kv_port"));
     }
 
     private static Listener listener(ProxyStart proxy) {

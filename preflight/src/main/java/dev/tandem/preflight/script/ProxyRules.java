@@ -1,7 +1,7 @@
 package dev.tandem.preflight.script;
 
 import dev.tandem.api.HttpAddress;
-import dev.tandem.node.flags.KvTransferConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.preflight.script.Call.Origin;
 import dev.tandem.preflight.shell.Place;
 import java.util.HashSet;

@@ -116,7 +116,7 @@ class ScriptCheckTest {
                 "eth0 | eth1 | WARNING | --network-card-name eth1, and GLOO_SOCKET_IFNAME=eth0 in prefill.sh:4",
                 "/shared/ | /tmp/ | WARNING | is read from /shared/ranktable.json and written to /tmp/ranktable.json",
                 "--network-card-name | --nic | ERROR | unknown flag --nic",
-                "--npus-per-node 2 | --npus-per-node two | ERROR | --npus-per-node two is no whole number"
+                "--npus-per-node 2 | --npus-per-node two | ERROR | --npus-per-node must be a whole number, such as 4096 or 32k, not two"
             })
     void shouldFindWhereTheRankTableDoesNotFitItsNodes(String text, String other, Severity severity, String found) {
         assertThat(Scripts.byRankTable().and("table.sh", TABLE).faults()).isEmpty();

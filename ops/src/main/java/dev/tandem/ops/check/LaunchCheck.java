@@ -1,8 +1,6 @@
-package dev.tandem.cli;
+package dev.tandem.ops.check;
 
 import dev.tandem.node.Machine;
-import dev.tandem.ops.check.PlannedNodes;
-import dev.tandem.ops.check.TopologyCheck;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.preflight.Finding;
@@ -13,9 +11,9 @@ import dev.tandem.preflight.machine.SystemFiles;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What {@code up} looks at before it starts anything: its nodes' words beside each other, their ports, and memory for all of them. */
-final class UpCheck {
-    private UpCheck() {}
+/** What is looked at before processes start: the commands of all nodes against each other, their ports, and memory for all of them. */
+public final class LaunchCheck {
+    private LaunchCheck() {}
 
     /**
      * Looks.
@@ -23,7 +21,7 @@ final class UpCheck {
      * @param name of the topology, for messages
      * @param plan with a rank table that is there, where one is needed
      */
-    static List<Finding> run(String name, Topology topology, LaunchPlan plan) {
+    public static List<Finding> run(String name, Topology topology, LaunchPlan plan) {
         var findings = new ArrayList<>(TopologyCheck.check(name, plan));
         List<PlannedNode> nodes = PlannedNodes.of(topology, Machine.here());
         var ports = new ArrayList<PlannedPort>();

@@ -1,7 +1,8 @@
-package dev.tandem.checkpoint;
+package dev.tandem.ops.inspect;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
 import java.nio.file.Path;
 import java.util.List;

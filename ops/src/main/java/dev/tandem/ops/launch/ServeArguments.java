@@ -1,74 +1,51 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.node.flags.Flag;
-import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.KvConnectorName;
+import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.topology.Topology;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.ops.topology.Topology.Ranks;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 
-/** The command line of a node, flags in the order in which the deployment guides write them. Pure. */
-final class ServeWords {
-    private static final List<String> ORDER = List.of(
-            "host",
-            "port",
-            "api-server-count",
-            "headless",
-            "data-parallel-size",
-            "data-parallel-size-local",
-            "data-parallel-start-rank",
-            "data-parallel-address",
-            "data-parallel-rpc-port",
-            "tensor-parallel-size",
-            "enable-expert-parallel",
-            "seed",
-            "enforce-eager",
-            "quantization",
-            "distributed-executor-backend",
-            "served-model-name",
-            "max-model-len",
-            "max-num-batched-tokens",
-            "max-num-seqs",
-            "trust-remote-code",
-            "enable-prefix-caching",
-            "gpu-memory-utilization",
-            "compilation-config",
-            "additional-config");
-
+/** The command line of a node, its flags in the order in which the deployment guides write them. Pure. */
+final class ServeArguments {
     private final Topology topology;
     private final NodeSpec node;
 
-    private ServeWords(Topology topology, NodeSpec node) {
+    private ServeArguments(Topology topology, NodeSpec node) {
         this.topology = topology;
         this.node = node;
     }
 
-    /** The words behind {@code tandem}. */
+    /** The arguments of {@code tandem}. */
     static List<String> of(Topology topology, NodeSpec node, boolean isPrefill) {
-        var writer = new ServeWords(topology, node);
-        var words = new ArrayList<String>(List.of(
+        var writer = new ServeArguments(topology, node);
+        var arguments = new ArrayList<String>(List.of(
                 "serve",
                 node.settings()
                         .checkpoint()
                         .orElse(topology.model().checkpoint())
                         .toString()));
-        Map<String, String> flags = writer.flags();
-        for (String name : ORDER) {
-            if (flags.containsKey(name)) {
-                add(words, name, String.valueOf(flags.get(name)));
-            }
-        }
-        flags.forEach((name, value) -> {
-            if (!ORDER.contains(name)) {
-                add(words, name, value);
-            }
-        });
-        add(words, "kv-transfer-config", writer.kvTransfer(isPrefill));
-        return words;
+        var flags = new ArrayList<>(writer.flags().entrySet());
+        flags.sort(Comparator.comparingInt(
+                flag -> guidePosition(flag.getKey()))); // stable: the file's order for the others
+        flags.forEach(flag -> add(arguments, flag.getKey(), flag.getValue()));
+        add(arguments, "kv-transfer-config", writer.kvTransfer(isPrefill));
+        return arguments;
+    }
+
+    private static int guidePosition(String name) {
+        return ServeFlags.table()
+                .find(name)
+                .map(Flag::guidePosition)
+                .orElse(OptionalInt.empty())
+                .orElse(Integer.MAX_VALUE);
     }
 
     private Map<String, String> flags() {
@@ -96,22 +73,23 @@ final class ServeWords {
         return flags;
     }
 
-    private static void add(List<String> words, String name, String value) {
-        boolean isSwitch = FlagTable.find(name)
+    private static void add(List<String> arguments, String name, String value) {
+        boolean isSwitch = ServeFlags.table()
+                .find(name)
                 .map(Flag::kind)
                 .filter(kind -> kind == Flag.Kind.SWITCH)
                 .isPresent();
         if (isSwitch) {
-            words.add((value.equals("false") ? "--no-" : "--") + name);
+            arguments.add((value.equals("false") ? "--no-" : "--") + name);
         } else {
-            words.add("--" + name);
-            words.add(value);
+            arguments.add("--" + name);
+            arguments.add(value);
         }
     }
 
     /** The JSON as the guides set it, so that both can be read side by side. */
     private String kvTransfer(boolean isPrefill) {
-        return topology.connector() == Connector.LLMDATADIST ? dataDist(isPrefill) : mooncake(isPrefill);
+        return topology.connector() == KvConnectorName.LLM_DATA_DIST ? dataDist(isPrefill) : mooncake(isPrefill);
     }
 
     private String dataDist(boolean isPrefill) {

@@ -7,8 +7,8 @@ package dev.tandem.engine.cluster.expert;
  * @param experts of a layer
  * @param ranks of the deployment: data-parallel times tensor-parallel
  */
-record ExpertSpread(int experts, int ranks) {
-    ExpertSpread {
+record ExpertDistribution(int experts, int ranks) {
+    ExpertDistribution {
         if (experts < 1 || ranks < 1) {
             throw new IllegalArgumentException(experts + " experts over " + ranks + " ranks");
         }
@@ -23,13 +23,5 @@ record ExpertSpread(int experts, int ranks) {
     /** Whether any of the ranks {@code [from, to)} owns an expert. */
     boolean areOwners(int from, int to) {
         return firstOf(from) < firstOf(to);
-    }
-
-    /** The rank that owns the expert. */
-    int ownerOf(int expert) {
-        int each = experts / ranks;
-        int larger = experts % ranks;
-        int ofLarger = larger * (each + 1);
-        return expert < ofLarger ? expert / (each + 1) : larger + (expert - ofLarger) / each;
     }
 }

@@ -3,6 +3,7 @@ package dev.tandem.node.flags;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -10,7 +11,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class CommandLineTest {
+class FlagArgumentsTest {
     @TempDir
     Path folder;
 
@@ -62,14 +63,16 @@ class CommandLineTest {
 
     @Test
     void shouldReadDottedKeysAndLists() {
-        CommandLine line = CommandLine.read(List.of(
-                "--kv-transfer-config.kv_connector_extra_config.prefill.tp_size",
-                "8",
-                "--kv-transfer-config.kv_connector_extra_config.decode.dp_size=32",
-                "--kv_transfer_config.list+",
-                "a",
-                "--kv-transfer-config.list+=b,c",
-                "--kv-transfer-config.engine_id=007"));
+        FlagArguments line = FlagArguments.read(
+                ServeFlags.table(),
+                List.of(
+                        "--kv-transfer-config.kv_connector_extra_config.prefill.tp_size",
+                        "8",
+                        "--kv-transfer-config.kv_connector_extra_config.decode.dp_size=32",
+                        "--kv_transfer_config.list+",
+                        "a",
+                        "--kv-transfer-config.list+=b,c",
+                        "--kv-transfer-config.engine_id=007"));
         assertThat(line.problems()).isEmpty();
         assertThat(line.object("kv-transfer-config").orElseThrow())
                 .hasToString("{\"kv_connector_extra_config\":{\"prefill\":{\"tp_size\":8},\"decode\":{\"dp_size\":32}},"
@@ -103,9 +106,9 @@ class CommandLineTest {
 
     @Test
     void shouldRefuseBrokenJsonAndKeysTwice() {
-        assertThat(problem("m", "--kv-transfer-config", "{\"kv_port\": 1,")).contains("is no JSON");
+        assertThat(problem("m", "--kv-transfer-config", "{\"kv_port\": 1,")).contains("is not valid JSON");
         assertThat(problem("m", "--kv-transfer-config", "{\"kv_port\": 1, \"kv_port\": 2}"))
-                .contains("is no JSON");
+                .contains("is not valid JSON");
         assertThat(problem("m", "--additional-config", "[1]")).contains("must be a JSON object");
     }
 
@@ -126,7 +129,7 @@ class CommandLineTest {
         ServeFlags flags = parse("--config", yaml, "--port", "9001", "--kv-transfer-config.kv_port", "30100");
         assertThat(flags.model().checkpoint()).hasToString("from-file");
         assertThat(flags.model().names()).containsExactly("a", "b");
-        assertThat(flags.scheduler().sequences()).isEqualTo(7);
+        assertThat(flags.limits().sequences()).isEqualTo(7);
         assertThat(flags.server().port()).isEqualTo(9001);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().kvPort()).isEqualTo(30_100);
@@ -148,7 +151,7 @@ class CommandLineTest {
                 .kvTransfer()
                 .orElseThrow();
         assertThat(config.kvPort()).isEqualTo(14_579);
-        assertThat(config.role()).isEqualTo(KvTransferConfig.Role.KV_CONSUMER);
+        assertThat(config.role()).isEqualTo(Role.CONSUMER);
     }
 
     @Test
@@ -162,15 +165,18 @@ class CommandLineTest {
         assertThat(problems.get(2)).contains("serve.yaml line 4: port takes one value");
         assertThat(problem("m", "--config", folder.resolve("none.yaml").toString()))
                 .contains("cannot be read");
-        assertThat(problem("m", "--config", file("bad.yaml", "a: [1"))).contains("bad.yaml line", "is no YAML");
+        assertThat(problem("m", "--config", file("bad.yaml", "a: [1"))).contains("bad.yaml line", "is not valid YAML");
     }
 
     @Test
     void shouldHelpByGroupAndWord() {
-        assertThat(FlagTable.help()).contains("ParallelConfig:", "--tensor-parallel-size, -tp", "KVTransferConfig");
-        assertThat(FlagTable.help("listgroup")).startsWith("Options\nFrontend\nModelConfig\n");
-        assertThat(FlagTable.help("LoRAConfig")).contains("refused: LoRA").doesNotContain("--port");
-        assertThat(FlagTable.help("max_num")).contains("--max-num-seqs", "--max-num-batched-tokens");
-        assertThat(FlagTable.help("all")).contains("accepted, no effect, because there are no graphs to capture");
+        assertThat(ServeFlags.help()).contains("ParallelConfig:", "--tensor-parallel-size, -tp", "KVTransferConfig");
+        assertThat(ServeFlags.table().help("listgroup")).startsWith("Options\nFrontend\nModelConfig\n");
+        assertThat(ServeFlags.table().help("LoRAConfig"))
+                .contains("refused: LoRA")
+                .doesNotContain("--port");
+        assertThat(ServeFlags.table().help("max_num")).contains("--max-num-seqs", "--max-num-batched-tokens");
+        assertThat(ServeFlags.table().help("all"))
+                .contains("accepted, no effect, because there are no graphs to capture");
     }
 }

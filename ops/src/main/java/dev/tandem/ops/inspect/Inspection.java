@@ -1,11 +1,16 @@
-package dev.tandem.checkpoint;
+package dev.tandem.ops.inspect;
 
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.checkpoint.GgufCheckpoint;
+import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.ModelConfig.Indexer;
 import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import dev.tandem.checkpoint.Quantization;
 import dev.tandem.checkpoint.Quantization.Scheme;
+import dev.tandem.checkpoint.SafetensorsCheckpoint;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.nio.file.Path;
@@ -88,7 +93,7 @@ public record Inspection(
     public long parameters() {
         Set<String> beside = quantization.map(Quantization::namesBeside).orElse(Set.of());
         return tensors.stream()
-                .filter(entry -> !entry.name().equals(TensorCheck.ROTARY_FACTORS) && !beside.contains(entry.name()))
+                .filter(entry -> !entry.name().equals(Checkpoint.ROTARY_FACTORS) && !beside.contains(entry.name()))
                 .mapToLong(Entry::values)
                 .sum();
     }
@@ -194,7 +199,7 @@ public record Inspection(
 
     private String rope() {
         ModelConfig.Rope rope = config.attention().rope();
-        boolean hasFactors = tensors.stream().anyMatch(entry -> entry.name().equals(TensorCheck.ROTARY_FACTORS));
+        boolean hasFactors = tensors.stream().anyMatch(entry -> entry.name().equals(Checkpoint.ROTARY_FACTORS));
         String scaling = rope.scaling()
                 .map(some -> switch (some) {
                     case Llama3Scaling llama3 -> ", llama3 scaling by " + llama3.factor();
