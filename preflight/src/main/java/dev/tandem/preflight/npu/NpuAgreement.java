@@ -14,7 +14,7 @@ public final class NpuAgreement {
 
     private NpuAgreement() {}
 
-    /** Among the devices of one node. */
+    /** Compares the devices of one node. */
     static List<Finding> within(List<NpuDevice> devices) {
         var owners = new TreeMap<String, List<String>>();
         var switches = new TreeMap<String, List<String>>();
@@ -36,7 +36,7 @@ public final class NpuAgreement {
     }
 
     /**
-     * Among nodes.
+     * Compares the devices of all nodes.
      *
      * @param addresses of devices, by node
      * @param tls switch, by node that has one
