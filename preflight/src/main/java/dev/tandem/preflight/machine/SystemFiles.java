@@ -9,13 +9,22 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What Linux reports in files. Elsewhere there are none, and every answer is empty.
- *
- * @param root {@code /}; a folder of stand-ins in tests
+ * What Linux reports in files. Elsewhere there are none, and every answer is empty. Stateless; any thread.
  */
-public record SystemFiles(Path root) {
+public final class SystemFiles {
     private static final int MAX_BYTES = 1 << 20;
     private static final String UNLIMITED = "max";
+
+    private final Path root;
+
+    /** @param root {@code /}; a folder of stand-ins in tests */
+    public SystemFiles(Path root) {
+        this.root = root;
+    }
+
+    public Path root() {
+        return root;
+    }
 
     /** This machine's. */
     public static SystemFiles here() {
