@@ -8,6 +8,8 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.engine.schedule.BatchLimits;
+import java.util.Optional;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.EngineFixture.Setup;
 import dev.tandem.engine.request.EngineException;
@@ -263,8 +265,14 @@ class EngineTest {
     @Test
     void shouldRefuseLimitsThatContradictEachOther() {
         assertThatThrownBy(() -> new EngineFixture(Setup.usual().withBatchedTokens(4)))
-                .isInstanceOf(EngineException.class)
-                .hasMessageContaining("max batched tokens 4 is below max sequences 8");
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("--max-num-batched-tokens 4 is below --max-num-seqs 8");
+        assertThatThrownBy(() -> new EngineConfig(
+                        65, new BatchLimits(64, 8, 64, false), true, 1, Optional.empty()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("--max-num-batched-tokens 64 with --no-enable-chunked-prefill")
+                .hasMessageContaining("65 (--max-model-len)");
+        assertThatThrownBy(() -> new BatchLimits(64, 8, 0, true)).hasMessageContaining("0 requests that may wait");
     }
 
     @Test

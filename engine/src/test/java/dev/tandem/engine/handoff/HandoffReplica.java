@@ -1,5 +1,7 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
@@ -16,7 +18,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 /** One data-parallel replica with all its sockets real: a pool for each rank, and the engine loop's waiting for events. */
-final class HandoffReplica implements AutoCloseable {
+public final class HandoffReplica implements AutoCloseable {
     static final String HOST = "127.0.0.1";
     static final int PROMPT = 75;
     static final Duration LEASE = Duration.ofSeconds(60);
@@ -25,7 +27,7 @@ final class HandoffReplica implements AutoCloseable {
 
     final List<KvPool> pools = new ArrayList<>();
     final HandoffRuntime hub;
-    final Handoff handoff;
+    final TestConnector handoff;
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
@@ -33,11 +35,11 @@ final class HandoffReplica implements AutoCloseable {
     HandoffReplica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
         this.hub = hub;
         layouts.forEach(layout -> pools.add(new KvPool(layout, BLOCKS)));
-        this.handoff = Handoff.start(config, pools, hub, wakes::release);
+        this.handoff = TestConnector.start(config, pools, hub, wakes::release);
     }
 
     /** A replica's part with the usual deadlines. */
-    static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
+    public static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
         return new HandoffConfig(engineId, port, role, connector, peers, LEASE, FETCH, FailurePolicy.FAIL);
     }
 
@@ -76,7 +78,7 @@ final class HandoffReplica implements AutoCloseable {
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
         hub.channel()
                 .execute(() -> hub.channel()
-                        .questions()
+                        .client()
                         .ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
