@@ -19,8 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link Route}), or are
- * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is no
+ * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link BlockingRoute}), or are
+ * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is not
  * HTTP, 404, 405, 408, 413, and 503 beyond the configured number of exchanges. A client that closes its connection is noticed at once
  * while its request is being served; only a client that has already pipelined its next request is noticed when the answer is written.
  */
@@ -44,9 +44,9 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts a server with event loops of its own; throws {@link ApiException} naming host and port when it cannot listen. */
-    public static HttpServer start(HttpServerConfig config, List<Route> routes) {
+    public static HttpServer start(HttpServerConfig config, List<? extends Route> routes) {
         EventLoops loops = EventLoops.start(config.eventLoops());
-        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes, List.of()));
+        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes));
         try {
             server.listen();
         } catch (RuntimeException e) {
@@ -57,9 +57,8 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts a server on event loops that it shares and does not close. */
-    public static HttpServer start(
-            EventLoops loops, HttpServerConfig config, List<Route> routes, List<LoopRoute> loopRoutes) {
-        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes, loopRoutes));
+    public static HttpServer start(EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
+        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes));
         server.listen();
         return server;
     }

@@ -51,7 +51,7 @@ class ReservedPortsTest {
             reserved.add(HOST, port);
             try (HttpServer server = HttpServer.start(
                             new HttpServerConfig(HOST, port, 2, 1 << 10, 8),
-                            List.of(new Route("GET", "/", exchange -> exchange.respondEmpty(200))));
+                            List.of(new BlockingRoute("GET", "/", exchange -> exchange.respondEmpty(200))));
                     HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {
                 assertThat(server.port()).isEqualTo(port);
                 HttpCall call = HttpCall.get(new HttpAddress(HOST, port), "/");

@@ -7,16 +7,16 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
-import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.selection.KernelSelection;
@@ -66,10 +66,7 @@ public final class PushBench implements AutoCloseable {
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
             prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> {}, bytesPerSecond);
             decodeRuntime = HandoffRuntime.start(
-                    "127.0.0.1",
-                    "127.0.0.1",
-                    (invitation, answered) -> metaserver.accept(invitation),
-                    bytesPerSecond);
+                    "127.0.0.1", "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond);
             warmUp = HandoffWarmUp.start(connector);
             prefill = loader.engine(prefillRuntime, Role.PRODUCER, connector);
             decode = loader.engine(decodeRuntime, Role.CONSUMER, connector);

@@ -48,8 +48,8 @@ public final class Engine implements Replica, AutoCloseable {
         this.inbox = inbox;
         this.executor = executor;
         this.connector = connector;
-        this.loop = new EngineLoop(
-                config, first.model().config(), blocks, executor, connector, inbox, System::nanoTime);
+        this.loop =
+                new EngineLoop(config, first.model().config(), blocks, executor, connector, inbox, System::nanoTime);
         this.thread = Thread.ofPlatform()
                 .name("tandem-engine-" + parts.dpRank())
                 .daemon()
@@ -75,8 +75,8 @@ public final class Engine implements Replica, AutoCloseable {
         if (config.handoff().isEmpty()) {
             return Optional.empty();
         }
-        HandoffRuntime runtime = parts.runtime()
-                .orElseThrow(() -> new IllegalArgumentException("an exchange needs a runtime"));
+        HandoffRuntime runtime =
+                parts.runtime().orElseThrow(() -> new IllegalArgumentException("an exchange needs a runtime"));
         KvConnector connector = KvConnectors.start(config.handoff().get(), parts.pools(), runtime, wakeLoop);
         LOG.info("connector started: {}", connector);
         return Optional.of(connector);

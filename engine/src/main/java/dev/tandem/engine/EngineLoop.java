@@ -73,8 +73,9 @@ final class EngineLoop implements Runnable {
         this.blocks = blocks;
         this.inbox = inbox;
         this.nanoClock = nanoClock;
-        long fetchTimeoutNs =
-                config.handoff().map(handoff -> handoff.fetchTimeout().toNanos()).orElse(0L);
+        long fetchTimeoutNs = config.handoff()
+                .map(handoff -> handoff.fetchTimeout().toNanos())
+                .orElse(0L);
         this.scheduler = new Scheduler(config.limits(), fetchTimeoutNs, blocks, states);
         this.sampler = new Sampler(model.vocabularySize(), model.tokens().endOfText());
         this.stopChecker = new StopChecker(model.tokens().endOfText(), config.maxModelLength());
@@ -188,8 +189,8 @@ final class EngineLoop implements Runnable {
         }
         Matrix logits;
         try {
-            logits = executor.execute(
-                    batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
+            logits =
+                    executor.execute(batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
             return;

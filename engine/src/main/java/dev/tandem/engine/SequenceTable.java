@@ -194,13 +194,15 @@ final class SequenceTable {
         }
         HandoffConfig handoff = config.handoff().orElseThrow();
         if (ticket.isPresent()) {
-            scheduler.lend(sequence, token.id(), nowNs, nowNs + handoff.leaseTimeout().toNanos());
+            scheduler.lend(
+                    sequence, token.id(), nowNs, nowNs + handoff.leaseTimeout().toNanos());
             counters.increment(EngineCounter.LEASES_GRANTED);
             counters.increment(EngineCounter.REQUESTS_FINISHED_LENGTH);
             send(sequence, token);
             send(sequence, new Finished(FinishReason.LENGTH, OptionalInt.empty(), sequence.usage(nowNs), ticket));
         } else {
-            scheduler.awaitPush(sequence, token.id(), nowNs, nowNs + handoff.fetchTimeout().toNanos());
+            scheduler.awaitPush(
+                    sequence, token.id(), nowNs, nowNs + handoff.fetchTimeout().toNanos());
             send(sequence, token);
         }
         deadlines.update(sequence);

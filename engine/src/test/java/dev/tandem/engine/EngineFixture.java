@@ -140,7 +140,8 @@ final class EngineFixture implements AutoCloseable {
     }
 
     TokenStream fetch(String id, int[] prompt, int maxTokens) {
-        return submit(id, prompt, maxTokens, new HandoffRole.Fetch(FakeConnector.ticket(Math.ceilDiv(prompt.length, 4))));
+        return submit(
+                id, prompt, maxTokens, new HandoffRole.Fetch(FakeConnector.ticket(Math.ceilDiv(prompt.length, 4))));
     }
 
     static Outcome read(TokenStream stream) throws InterruptedException {

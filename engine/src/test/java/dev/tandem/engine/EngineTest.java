@@ -8,8 +8,6 @@ import static dev.tandem.engine.EngineFixture.read;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.tandem.engine.schedule.BatchLimits;
-import java.util.Optional;
 import dev.tandem.engine.EngineFixture.Outcome;
 import dev.tandem.engine.EngineFixture.Setup;
 import dev.tandem.engine.request.EngineException;
@@ -19,9 +17,11 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -267,8 +267,7 @@ class EngineTest {
         assertThatThrownBy(() -> new EngineFixture(Setup.usual().withBatchedTokens(4)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("--max-num-batched-tokens 4 is below --max-num-seqs 8");
-        assertThatThrownBy(() -> new EngineConfig(
-                        65, new BatchLimits(64, 8, 64, false), true, 1, Optional.empty()))
+        assertThatThrownBy(() -> new EngineConfig(65, new BatchLimits(64, 8, 64, false), true, 1, Optional.empty()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("--max-num-batched-tokens 64 with --no-enable-chunked-prefill")
                 .hasMessageContaining("65 (--max-model-len)");

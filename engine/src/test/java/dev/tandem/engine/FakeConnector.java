@@ -1,5 +1,6 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.execute.LayerListener;
 import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
@@ -7,14 +8,12 @@ import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
-import dev.tandem.engine.handoff.PushProgress;
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.KvConnector;
 import dev.tandem.engine.handoff.PromptBlocks;
-import dev.tandem.engine.execute.LayerListener;
+import dev.tandem.engine.handoff.PushProgress;
+import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
-
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
 import java.util.ArrayList;
@@ -54,12 +53,7 @@ final class FakeConnector implements KvConnector {
 
     static HandoffTicket ticket(int blocks) {
         return new HandoffTicket(
-                "peer",
-                "127.0.0.2",
-                30000,
-                LongStream.range(500, 500 + blocks).toArray(),
-                7,
-                Map.of());
+                "peer", "127.0.0.2", 30000, LongStream.range(500, 500 + blocks).toArray(), 7, Map.of());
     }
 
     Map<String, Fetch> fetches() {

@@ -31,7 +31,7 @@ public interface Kernels {
     void linear(Matrix x, int rows, LinearWeight weight, Matrix out, int outColumn);
 
     /**
-     * The same for a few chosen rows: {@code out[to(i), :] = dot(x[from(i), :], weight)}: used by experts, whose tokens are scattered.
+     * The product for a few chosen rows: {@code out[to(i), :] = dot(x[from(i), :], weight)}. Experts use it, whose tokens are scattered.
      *
      * @param fromRows rows of x, at least {@code count}
      * @param toRows rows of out, at least {@code count}
@@ -46,7 +46,7 @@ public interface Kernels {
      */
     void linear(Matrix x, int rows, List<LinearPart> parts);
 
-    /** The same for a few chosen rows of x and of every part's out. */
+    /** Several products of a few chosen rows of x, into chosen rows of every part's out. */
     void linearRows(Matrix x, int[] fromRows, List<LinearPart> parts, int[] toRows, int count);
 
     /** {@code out[r, :] = table[ids[r], :]} widened to float32, for r < rows. */
@@ -107,7 +107,7 @@ public interface Kernels {
     void headLinear(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to);
 
     /**
-     * The same by the transposed matrices, which stay as they are stored: {@code out[r, to(h) + c]} is the mix of {@code weight[h][i, c]} by
+     * Every head's part of a row by the transpose of its matrix, which stays as it is stored: {@code out[r, to(h) + c]} is the mix of {@code weight[h][i, c]} by
      * {@code x[r, from(h) + i]}, i < weight.rows() ascending. {@code out} is another matrix than {@code x}.
      */
     void headMix(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to);
@@ -124,7 +124,10 @@ public interface Kernels {
     void latentAttention(
             Matrix q, Matrix out, KvPlaneView latents, KvPlaneView rotaryKeys, AttentionRows rows, LatentShape shape);
 
-    /** The same over the selected positions of each row, ascending, and no others; the work grows with them, not with the context. */
+    /**
+     * {@link #latentAttention} over the selected positions of each row, ascending, and no others; the work grows with them, not with the
+     * context.
+     */
     void sparseLatentAttention(
             Matrix q,
             Matrix out,

@@ -13,14 +13,14 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A model on a single rank with a pool, and what an engine does with them: prompts in chunks, then one token a step. */
+/** A model on a single rank with a pool, and what an engine does with them: prompts in chunks, then one token per step. */
 final class TestRank implements AutoCloseable {
     static final Path ROOT = Path.of(System.getProperty("tandem.root"));
     static final Path GOLDEN = ROOT.resolve("fixtures/golden");
     private static final int BLOCKS = 2048;
     private static final int MAX_ROWS = 320;
 
-    /** How a test wants its rank; {@link #plain} says what is usual. */
+    /** How a test wants its rank to be; {@link #plain} gives the usual values. */
     record Setup(int blockSize, DType kvDtype, KernelSelection kernels, int maxRows, int threads) {
         static Setup plain(KernelSelection kernels) {
             return new Setup(16, DType.F32, kernels, MAX_ROWS, 1);

@@ -62,7 +62,7 @@ class TraceTest {
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
         try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
-            SelectedPositions selected = rank.decoder().selected().orElseThrow();
+            SelectedPositions selected = ((DeepSeekV32Graph) rank.decoder().graph()).selected();
             var chosen = new ArrayList<int[]>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
             rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
@@ -84,7 +84,7 @@ class TraceTest {
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
         try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
-            ExpertChoice choice = rank.decoder().chosenExperts().orElseThrow();
+            ExpertChoice choice = choice(rank.decoder().graph());
             var byLayer = new ArrayList<List<Expert>>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
             rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
@@ -110,6 +110,16 @@ class TraceTest {
                 }
             }
         }
+    }
+
+    private static ExpertChoice choice(DecoderGraph graph) {
+        return switch (graph) {
+            case Qwen3MoeGraph moe -> moe.choice();
+            case DeepSeekV3Graph v3 -> v3.choice();
+            case DeepSeekV32Graph v32 -> v32.choice();
+            case LlamaGraph llama -> throw new AssertionError("no experts in " + llama);
+            case Qwen3Graph qwen3 -> throw new AssertionError("no experts in " + qwen3);
+        };
     }
 
     private record Expert(int id, float weight) {}

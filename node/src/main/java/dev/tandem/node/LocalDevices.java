@@ -1,11 +1,11 @@
 package dev.tandem.node;
 
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -31,7 +31,7 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
      * @throws FlagException when the file is no rank table, or not this node's
      */
     static Optional<LocalDevices> of(NodeConfig config) {
-        if (!config.isDataDist()) {
+        if (!config.usesRankTable()) {
             return Optional.empty();
         }
         Path path = Path.of(config.environment().network().rankTable().orElseThrow());
@@ -55,9 +55,7 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
     }
 
     private static List<Device> devices(NodeConfig config, RankTable table, Path path) {
-        Side side = config.flags().kvTransfer().orElseThrow().role() == KvTransferConfig.Role.KV_PRODUCER
-                ? Side.PREFILL
-                : Side.DECODE;
+        Side side = config.flags().kvTransfer().orElseThrow().role() == Role.PRODUCER ? Side.PREFILL : Side.DECODE;
         if (config.flags().parallel().localRanks() == 0) {
             return List.of(); // a head that runs none: whoever joins it has the devices
         }

@@ -11,9 +11,7 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.Model;
 import dev.tandem.model.ModelLoader;
-import dev.tandem.model.StepLimits;
 import dev.tandem.node.flags.Parallel;
-import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.TensorGroup;
 import java.util.ArrayList;
@@ -25,19 +23,16 @@ import java.util.Optional;
  * them once. The engines close models and pools; closing this ends the threads, after them.
  */
 final class LocalRanks implements AutoCloseable {
-    /** Rows that pass the layers together: what scratch is sized by, whatever a step's budget is. */
-    private static final int MAX_ROWS = 512;
-
     private final NodeConfig config;
     private final Checkpoint checkpoint;
     private final KernelSelection kernels;
     private final RankPlan plan;
-    private final Optional<Experts> experts;
+    private final Optional<LocalExperts> experts;
     private final RotaryTables tables = new RotaryTables();
     private final List<KernelThreads> threads = new ArrayList<>();
     private final List<EngineParts> replicas = new ArrayList<>();
 
-    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
         this.kernels = loaded.kernels();
@@ -50,7 +45,7 @@ final class LocalRanks implements AutoCloseable {
      *
      * @param experts way to the experts, where they are spread over ranks
      */
-    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         var ranks = new LocalRanks(config, loaded, plan, experts);
         try {
             ranks.load();
@@ -84,19 +79,15 @@ final class LocalRanks implements AutoCloseable {
     }
 
     private Model model(int dpRank, int tp, TensorGroup group) {
-        ServeFlags flags = config.flags();
-        var limits = new StepLimits(
-                Math.min(flags.scheduler().batchedTokens(), MAX_ROWS),
-                flags.scheduler().sequences(),
-                plan.maxModelLength());
-        var rank = new Rank(tp, group.size(), dpRank, flags.parallel().data().size());
+        var rank = new Rank(
+                tp, group.size(), dpRank, config.flags().parallel().data().size());
         threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
         Kernels rankKernels = kernels.kernels(threads.getLast());
         var context = new RankContext(rank, group.member(tp), rankKernels, Optional.empty());
         if (experts.isPresent()) {
             context = context.withExperts(experts.get().exchange(rankKernels));
         }
-        return ModelLoader.load(checkpoint, context, limits, tables);
+        return ModelLoader.load(checkpoint, context, plan.limits(), tables);
     }
 
     /** By data-parallel rank, ascending. */

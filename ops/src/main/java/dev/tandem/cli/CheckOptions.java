@@ -2,12 +2,22 @@ package dev.tandem.cli;
 
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
+import dev.tandem.ops.check.CheckRequest;
+import dev.tandem.ops.check.CheckRequest.Peers;
+import dev.tandem.ops.check.CheckRequest.Remote;
+import dev.tandem.preflight.host.RemoteRun.Ssh;
+import dev.tandem.preflight.npu.DeviceRequest;
+import dev.tandem.preflight.npu.NpuPlan;
+import dev.tandem.preflight.ranktable.DeviceKind;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -15,14 +25,14 @@ import java.util.Set;
  *
  * @param positional the topology, where one is given
  * @param values of each flag, in the order in which they were given; switches have none
- * @param serve words of {@code serve} behind {@code --}
+ * @param serve arguments of {@code serve} behind {@code --}
  */
 record CheckOptions(Optional<String> positional, Map<String, List<String>> values, List<String> serve) {
     static final String USAGE = """
             usage: tandem check                                  this node alone
-                   tandem check -- CHECKPOINT [flags of serve]   this node, and what a node with these words needs
+                   tandem check -- CHECKPOINT [flags of serve]   this node, and what a node with these arguments needs
                    tandem check TOPOLOGY                         the file, and every node of it that is here
-                   tandem check [TOPOLOGY] --peers [IP...]       with the network: started on each node with the same words
+                   tandem check [TOPOLOGY] --peers [IP...]       with the network: started on each node with the same arguments
                    tandem check [TOPOLOGY] --peers IP... --ssh [USER@]   the same, started once
                    tandem check --script FILE...                 start scripts, read and not run
 
@@ -38,7 +48,7 @@ record CheckOptions(Optional<String> positional, Map<String, List<String>> value
               --parallel       runs of them at a time (default 8)
               --ssh            run the check of every peer that is another machine through ssh, without questions
               --remote-tandem  the program there (default tandem)
-              --json           a JSON object a finding, then one with the sum
+              --json           one JSON object per finding, then one with the sum
 
             exit status: 0 nothing is red, 1 something is, 2 the command line is wrong
             """;
@@ -55,13 +65,26 @@ record CheckOptions(Optional<String> positional, Map<String, List<String>> value
             "parallel",
             "remote-tandem");
     private static final Set<String> SWITCHES = Set.of("json", "tables");
+    /** What the checks of other machines are told too. */
+    private static final List<String> PASSED =
+            List.of("meet-port", "deadline", "ports", "device", "devices", "ranktable", "query-limit", "parallel");
+
+    private static final int MEET_PORT = 6_658;
+    private static final int DEADLINE_SECONDS = 120;
+    private static final int MAX_SECONDS = 86_400;
+    private static final int MAX_PORT = 65_535;
+    private static final int MAX_DEVICES = 256;
+    private static final int QUERY_SECONDS = 10;
+    private static final int MAX_QUERY_SECONDS = 600;
+    private static final int PARALLEL = 8;
+    private static final int MAX_PARALLEL = 64;
 
     static CheckOptions of(List<String> words) {
         int end = words.indexOf("--");
         List<String> own = end < 0 ? words : words.subList(0, end);
         List<String> serve = end < 0 ? List.of() : words.subList(end + 1, words.size());
         if (end >= 0 && serve.isEmpty()) {
-            throw new FlagException("behind -- the words of serve are missing\n" + USAGE);
+            throw new FlagException("the arguments of serve behind -- are missing\n" + USAGE);
         }
         var positional = new ArrayList<String>();
         var values = new LinkedHashMap<String, List<String>>();
@@ -105,6 +128,75 @@ record CheckOptions(Optional<String> positional, Map<String, List<String>> value
             throw new FlagException(word + " is given twice\n" + USAGE);
         }
         return next;
+    }
+
+    /** Refuses wrong values whether or not this call comes to use them. */
+    void requireUsable() {
+        request();
+        if (has("ssh") && !has("peers")) {
+            throw new FlagException("--ssh needs --peers, the machines to go to");
+        }
+        if (!serve.isEmpty() && (positional.isPresent() || has("ssh"))) {
+            throw new FlagException("arguments of serve behind -- are of this machine's node: leave out "
+                    + (has("ssh") ? "--ssh" : positional.orElseThrow()));
+        }
+    }
+
+    /** The scripts to read. */
+    List<Path> scripts() {
+        if (list("script").isEmpty()) {
+            throw new FlagException("--script needs the paths of start scripts");
+        }
+        if (positional.isPresent() || has("peers") || !serve.isEmpty()) {
+            throw new FlagException("--script reads scripts and nothing else: leave out the topology, --peers and --");
+        }
+        return list("script").stream().map(Path::of).toList();
+    }
+
+    /** What machines are to be looked at for. */
+    CheckRequest request() {
+        return new CheckRequest(positional, serve, text("ports"), devices(), peers());
+    }
+
+    private DeviceRequest devices() {
+        String device = text("device").orElse("auto").toLowerCase(Locale.ROOT);
+        Optional<DeviceKind> kind = DeviceKind.of(device);
+        if (kind.isEmpty() && !device.equals("auto")) {
+            throw new FlagException("--device must be auto, cpu, a2 or a3, not " + device);
+        }
+        int count = whole("devices", 1, MAX_DEVICES, 0);
+        return new DeviceRequest(
+                kind,
+                count == 0 ? OptionalInt.empty() : OptionalInt.of(count),
+                new NpuPlan.Bounds(
+                        seconds("query-limit", MAX_QUERY_SECONDS, QUERY_SECONDS),
+                        whole("parallel", 1, MAX_PARALLEL, PARALLEL)));
+    }
+
+    private Optional<Peers> peers() {
+        var peers = new Peers(
+                list("peers"),
+                text("local-ip"),
+                whole("meet-port", 1, MAX_PORT, MEET_PORT),
+                seconds("deadline", MAX_SECONDS, DEADLINE_SECONDS),
+                text("ranktable").map(Path::of),
+                remote());
+        return has("peers") ? Optional.of(peers) : Optional.empty();
+    }
+
+    private Optional<Remote> remote() {
+        String user = text("ssh").orElse("");
+        if (!Ssh.isUser(user)) {
+            throw new FlagException("--ssh " + user + " is not a user such as root@");
+        }
+        var passed = new ArrayList<String>();
+        for (String name : PASSED) {
+            text(name).ifPresent(value -> passed.addAll(List.of("--" + name, value)));
+        }
+        return has("ssh")
+                ? Optional.of(
+                        new Remote(new Ssh("ssh", user), text("remote-tandem").orElse("tandem"), passed))
+                : Optional.empty();
     }
 
     boolean has(String name) {

@@ -2,8 +2,8 @@ package dev.tandem.cli;
 
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.checkpoint.Inspection;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.inspect.Inspection;
 import java.nio.file.Path;
 import java.util.List;
 

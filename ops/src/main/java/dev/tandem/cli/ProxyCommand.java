@@ -25,7 +25,7 @@ final class ProxyCommand implements Main.Verb {
     @Override
     public int run(List<String> all) throws IOException, InterruptedException {
         if (all.contains("--help") || all.contains("-h")) {
-            System.out.print(ProxyFlags.usage());
+            System.out.print(ProxyFlags.help());
             return Exit.WELL;
         }
         ProcessOptions options = ProcessOptions.of(all);

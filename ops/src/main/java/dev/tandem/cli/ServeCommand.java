@@ -3,7 +3,6 @@ package dev.tandem.cli;
 import dev.tandem.node.Node;
 import dev.tandem.node.NodeConfig;
 import dev.tandem.node.NodeEnvironment;
-import dev.tandem.node.flags.FlagTable;
 import dev.tandem.node.flags.ServeFlags;
 import java.io.IOException;
 import java.util.List;
@@ -21,11 +20,11 @@ final class ServeCommand implements Main.Verb {
     public int run(List<String> all) throws IOException, InterruptedException {
         for (String word : all) {
             if (word.equals("--help") || word.equals("-h")) {
-                System.out.print(FlagTable.help() + "\n" + NodeEnvironment.help());
+                System.out.print(ServeFlags.help() + "\n" + NodeEnvironment.help());
                 return Exit.WELL;
             }
             if (word.startsWith("--help=")) {
-                System.out.print(FlagTable.help(word.substring("--help=".length())));
+                System.out.print(ServeFlags.table().help(word.substring("--help=".length())));
                 return Exit.WELL;
             }
         }

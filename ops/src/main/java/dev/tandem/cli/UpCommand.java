@@ -4,6 +4,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.check.LaunchCheck;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
 import dev.tandem.ops.launch.JavaRuntime;
@@ -21,7 +22,7 @@ import dev.tandem.preflight.ranktable.DeviceSource;
 import dev.tandem.preflight.ranktable.RankTableFile;
 import dev.tandem.preflight.ranktable.RankTablePlan;
 import dev.tandem.preflight.ranktable.RankTableRun;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import java.io.Console;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -126,7 +127,7 @@ final class UpCommand implements Main.Verb {
         var display = UpDisplay.of(options.isJson(), isTerminal());
         LaunchPlan tabled = withRankTable(topology, plan, folder, display);
         String name = options.topology().map(Path::toString).orElse(DEFAULT_TOPOLOGY);
-        List<Finding> findings = UpCheck.run(name, topology, tabled);
+        List<Finding> findings = LaunchCheck.run(name, topology, tabled);
         display.checked(findings);
         if (findings.stream().anyMatch(Finding::isError)) {
             remove(folder);
@@ -166,7 +167,7 @@ final class UpCommand implements Main.Verb {
                 nodes,
                 new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
                 new RankTableFile(file, false),
-                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+                new Rendezvous(Rendezvous.DEFAULT_PORT, Rendezvous.DEFAULT_LIMIT));
         List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
         RankTable table = run.run(all, line -> {}).table();
         display.line(

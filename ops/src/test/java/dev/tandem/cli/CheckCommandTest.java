@@ -53,7 +53,7 @@ class CheckCommandTest {
     }
 
     @Test
-    void shouldEndWithTwoWhenTheWordsAreWrong() {
+    void shouldEndWithTwoWhenTheArgumentsAreInvalid() {
         assertThat(run("check", "--peers", "127.0.23.44")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "--devices", "none")).isEqualTo(Exit.WRONG_WORDS);
         assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_WORDS);
@@ -109,7 +109,7 @@ class CheckCommandTest {
     }
 
     @Test
-    void shouldCheckWhatANodeWithTheseWordsNeeds() {
+    void shouldCheckWhatANodeWithTheseArgumentsNeeds() {
         String model = Path.of(System.getProperty("tandem.root"), "models/tandem-fable")
                 .toString();
         assertThat(run("check", "--device", "cpu", "--", model, "--host", "127.0.23.47", "--port", "23839"))
@@ -125,11 +125,12 @@ class CheckCommandTest {
                 .hasMessageContaining("unknown flag --peer; the nearest is --peers");
         assertThatThrownBy(() -> CheckOptions.of(List.of("--json", "--json"))).hasMessageContaining("given twice");
         assertThatThrownBy(() -> CheckOptions.of(List.of("a.yaml", "b.yaml"))).hasMessageContaining("one topology");
-        assertThatThrownBy(() -> CheckOptions.of(List.of("--"))).hasMessageContaining("words of serve are missing");
+        assertThatThrownBy(() -> CheckOptions.of(List.of("--")))
+                .hasMessageContaining("arguments of serve behind -- are missing");
     }
 
     @Test
-    void shouldReadListsSwitchesAndTheWordsOfServe() {
+    void shouldReadListsSwitchesAndTheArgumentsOfServe() {
         CheckOptions options = CheckOptions.of(List.of(
                 "t.yaml",
                 "--peers",

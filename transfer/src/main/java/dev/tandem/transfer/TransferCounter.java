@@ -31,7 +31,8 @@ public enum TransferCounter implements Counter {
     HANDSHAKES("Descriptors fetched from peers; many means restarting or unreachable ones."),
     HANDSHAKES_FAILED("Handshakes with peers that failed."),
     SERVED_HANDSHAKES("Handshake messages of peers that were answered."),
-    NOTIFICATIONS_DROPPED("Notifications of peers that were refused because nobody takes them.");
+    NOTIFICATIONS_DROPPED(
+            "Notifications of peers that were answered and dropped, because nothing here waits for them.");
 
     private final String sentence;
 

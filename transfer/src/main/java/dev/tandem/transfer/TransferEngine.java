@@ -6,7 +6,6 @@ import dev.tandem.transfer.tcp.DataListener;
 import dev.tandem.transfer.tcp.HandshakeServer;
 import dev.tandem.transfer.tcp.Pace;
 import dev.tandem.transfer.tcp.Poller;
-import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
 import dev.tandem.transfer.wire.SegmentDescriptor.Buffer;
 import dev.tandem.transfer.wire.SegmentName;
@@ -142,11 +141,6 @@ public final class TransferEngine implements AutoCloseable {
      */
     public SegmentDescriptor describe(String peer) {
         return handshakes.fetch(peer).descriptor();
-    }
-
-    /** What peers have sent by Notify since the last call; at most 1024 wait, more are refused. */
-    public List<Notification> takeNotifications() {
-        return handshakes.takeNotifications();
     }
 
     /** Whether the poller lives; without it nothing moves any more. */

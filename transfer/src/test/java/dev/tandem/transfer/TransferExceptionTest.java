@@ -19,6 +19,7 @@ class TransferExceptionTest {
     @Test
     void shouldKeepTheTransfersOwnReason() {
         var reason = new TransferException(Kind.TIMED_OUT, "too slow");
-        assertThat(TransferException.of(Operation.WRITE, new CompletionException(reason))).isSameAs(reason);
+        assertThat(TransferException.of(Operation.WRITE, new CompletionException(reason)))
+                .isSameAs(reason);
     }
 }

@@ -1,12 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.ranktable.Device;
-import dev.tandem.engine.handoff.ranktable.RankTable;
-import dev.tandem.engine.handoff.ranktable.Side;
-import dev.tandem.engine.handoff.sidechannel.SideChannel;
-import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
-import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -17,6 +10,13 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.ranktable.Device;
+import dev.tandem.engine.handoff.ranktable.RankTable;
+import dev.tandem.engine.handoff.ranktable.Side;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
@@ -138,8 +138,8 @@ class HandoffDataDistTest {
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
-        var ticket =
-                new HandoffTicket("0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
+        var ticket = new HandoffTicket(
+                "0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(decode, "vllm-ascend, which moves KV over HCCL links", "this node has none");
     }

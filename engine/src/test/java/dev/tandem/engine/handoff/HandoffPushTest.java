@@ -1,8 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static dev.tandem.engine.handoff.HandoffReplica.HOST;
 import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -14,6 +11,9 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
@@ -307,11 +307,12 @@ class HandoffPushTest {
     void shouldRefusePartsOfTheOtherConnectorAndRole() {
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThatThrownBy(() -> HandoffAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
+        assertThatThrownBy(
+                        () -> HandoffAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("are those of MooncakeConnector, but this node runs MooncakeLayerwiseConnector");
-        assertThatThrownBy(() -> HandoffAdmission.require(
-                        Optional.of(config("1", Role.CONSUMER)), new HandoffRole.Push(target)))
+        assertThatThrownBy(() ->
+                        HandoffAdmission.require(Optional.of(config("1", Role.CONSUMER)), new HandoffRole.Push(target)))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is CONSUMER");
         assertThatThrownBy(() -> HandoffAdmission.require(

@@ -1,7 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static dev.tandem.engine.handoff.HandoffReplica.HOST;
 import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -13,6 +11,8 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;

@@ -1,12 +1,12 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.sidechannel.SideChannel;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
@@ -77,9 +77,8 @@ public final class HandoffReplica implements AutoCloseable {
         var answer = new CompletableFuture<byte[]>();
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
         hub.channel()
-                .execute(() -> hub.channel()
-                        .client()
-                        .ask(endpoint, message, answer::complete, answer::completeExceptionally));
+                .execute(() ->
+                        hub.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
 

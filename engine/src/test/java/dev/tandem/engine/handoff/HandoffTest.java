@@ -1,10 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.sidechannel.SideChannel;
-import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
-import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -16,6 +11,11 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -33,8 +33,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Optional;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -304,8 +304,8 @@ class HandoffTest {
     void shouldRefusePartsThatTheRoleDoesNotPlay() {
         var producer = HandoffReplica.config("0", 0, Role.PRODUCER, Connector.PULL, new Peers.FromTicket(1));
         var consumer = HandoffReplica.config("1", 0, Role.CONSUMER, Connector.PULL, new Peers.FromTicket(1));
-        assertThatThrownBy(() -> HandoffAdmission.require(
-                        Optional.of(producer), new HandoffRole.Fetch(ticketOf(1, "life"))))
+        assertThatThrownBy(() ->
+                        HandoffAdmission.require(Optional.of(producer), new HandoffRole.Fetch(ticketOf(1, "life"))))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is PRODUCER");
         assertThatThrownBy(() -> HandoffAdmission.require(Optional.of(consumer), new HandoffRole.Lend()))
@@ -320,11 +320,7 @@ class HandoffTest {
                 .mapToObj(plane -> (long) plane << 45)
                 .toList();
         var metadata = new PeerMetadata(
-                "0",
-                transferPort,
-                bases,
-                1 << 30,
-                Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
+                "0", transferPort, bases, 1 << 30, Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
         var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         nodes.add(new Node(channel));
         return channel.listen(

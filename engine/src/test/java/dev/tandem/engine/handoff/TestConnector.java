@@ -66,15 +66,8 @@ public final class TestConnector implements AutoCloseable {
                 ticket.engineId(), ticket.host(), ticket.port(), ticket.blockIds(), ticket.lastTokenId(), further);
     }
 
-    void fetch(
-            String requestId,
-            HandoffTicket ticket,
-            int promptTokens,
-            int cachedTokens,
-            int[] blockIds,
-            long nowNs) {
-        connector.start(
-                new HandoffRole.Fetch(ticket), prompt(requestId, promptTokens, cachedTokens, blockIds), nowNs);
+    void fetch(String requestId, HandoffTicket ticket, int promptTokens, int cachedTokens, int[] blockIds, long nowNs) {
+        connector.start(new HandoffRole.Fetch(ticket), prompt(requestId, promptTokens, cachedTokens, blockIds), nowNs);
     }
 
     void receive(PromptBlocks prompt, long nowNs) {

@@ -48,7 +48,9 @@ class HandoffTicketTest {
         HandoffTicket ticket = HandoffTicket.fromParams(with("remote_block_ids", ids));
         assertThat(ticket.blockIds()).containsExactly(7, (1L << 48) - 1, 1L << 31);
         assertThat(ticket.toParams()).containsEntry("remote_block_ids", ids);
-        assertThat(HandoffTicket.fromParams(ticket.toParams())).isEqualTo(ticket).hasSameHashCodeAs(ticket);
+        assertThat(HandoffTicket.fromParams(ticket.toParams()))
+                .isEqualTo(ticket)
+                .hasSameHashCodeAs(ticket);
     }
 
     @Test

@@ -138,6 +138,7 @@ class SequenceTest {
         var ticket = new HandoffTicket("peer", "host", 1, new long[] {1, 2, 3}, 7, Map.of());
         var request = new Request(
                 "r", new int[9], SamplingOptions.greedy(5), new HandoffRole.Fetch(ticket), Duration.ofSeconds(1));
-        return new Sequence(request, new Sequence.Admission(0, 0, 1, 100), new TokenQueue(5, stream -> {}), new StateCounts());
+        return new Sequence(
+                request, new Sequence.Admission(0, 0, 1, 100), new TokenQueue(5, stream -> {}), new StateCounts());
     }
 }

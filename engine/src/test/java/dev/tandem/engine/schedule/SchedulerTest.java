@@ -229,7 +229,8 @@ class SchedulerTest {
     }
 
     private Sequence aFetch(int promptTokens) {
-        return sequence(promptTokens, new HandoffRole.Fetch(new HandoffTicket("p", "h", 1, new long[] {1}, 0, Map.of())));
+        return sequence(
+                promptTokens, new HandoffRole.Fetch(new HandoffTicket("p", "h", 1, new long[] {1}, 0, Map.of())));
     }
 
     private Sequence sequence(int promptTokens, HandoffRole role) {

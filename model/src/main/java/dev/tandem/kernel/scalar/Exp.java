@@ -1,7 +1,7 @@
 package dev.tandem.kernel.scalar;
 
 /**
- * The exponential function of this package: one formula, the same operations in the same order in scalar and vector code, so that both
+ * The exponential function of all kernels: one formula, the same operations in the same order in scalar and vector code, so that both
  * give the same bits. x is split as {@code n ln 2 + r} with |r| <= ln 2 / 2 (the two-part constant of Cody and Waite), e^r is its Taylor
  * polynomial of degree 7 by Horner with fused multiply-adds, and 2^n enters through the exponent bits.
  *

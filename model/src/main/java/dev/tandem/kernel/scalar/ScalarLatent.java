@@ -13,7 +13,7 @@ import dev.tandem.kernel.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The specification of what latent attention adds to {@link Kernels}, in plain loops: products with one matrix a head, attention over
+ * The specification of what latent attention adds to {@link Kernels}, in plain loops: products with one matrix per head, attention over
  * latents, and the choice of positions. Stateless.
  */
 final class ScalarLatent {

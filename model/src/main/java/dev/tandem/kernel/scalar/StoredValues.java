@@ -6,8 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Reads and writes values as {@link DType} stores them, one at a time: the specification of every format. Little-endian, no alignment
- * needed. Stateless.
+ * Reads and writes values as {@link DType} stores them, one at a time: the specification of every format. Values are little-endian and need no alignment. Stateless.
  */
 public final class StoredValues {
     public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -29,7 +28,7 @@ public final class StoredValues {
     /**
      * Widens values {@code 0..count-1} of a row to float32.
      *
-     * @param rowOffset bytes from the begin of {@code data} to the row, at a block boundary
+     * @param rowOffset bytes from the beginning of {@code data} to the row, at a block boundary
      */
     public static void widen(DType dtype, MemorySegment data, long rowOffset, float[] out, int outOffset, int count) {
         switch (dtype) {

@@ -234,8 +234,8 @@ final class AttentionTask implements KernelThreads.Slice {
     }
 
     private void attend(Queries queries, SliceScratch scratch) {
-        int stride = tiled(queries.longest);
-        int tiledQueries = tiled(queries.count);
+        int stride = VectorTile.tiled(queries.longest);
+        int tiledQueries = VectorTile.tiled(queries.count);
         float[] scores = scratch.scores(tiledQueries * stride);
         float[] chunk = scratch.widened(chunkTokens * keyDim);
         for (int s = 0; s < queries.longest; s += chunkTokens) {
@@ -257,10 +257,6 @@ final class AttentionTask implements KernelThreads.Slice {
             int to = out.offset(queries.row(i)) + queries.head(i) * valueDim;
             System.arraycopy(mixed, i * valueDim, out.values(), to, valueDim);
         }
-    }
-
-    private static int tiled(int count) {
-        return (count + VectorTile.SIDE - 1) / VectorTile.SIDE * VectorTile.SIDE;
     }
 
     /** Widens the keys of positions from..from+count-1 of those that the queries read, one after the other. */

@@ -30,7 +30,8 @@ final class ClaimRanges {
         this.count = count;
         for (int slice = 0; slice < slices; slice++) {
             next.setPlain(
-                    slice * STRIDE, KernelThreads.firstOf(count, slice, slices)); // begin of the loop publishes it
+                    slice * STRIDE,
+                    KernelThreads.firstOf(count, slice, slices)); // the beginning of the loop publishes it
         }
     }
 

@@ -15,7 +15,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * allocates nothing. Filled by the rank worker; kernel threads read it while a loop runs.
  */
 final class Int8Task implements KernelThreads.Slice {
-    /** Weight rows a claim covers at most. */
+    /** Weight rows that a claim covers at most. */
     static final int MOST_OUTPUTS = 32;
 
     /** Values below which the caller quantises alone: waking other threads takes as long. */
@@ -83,7 +83,7 @@ final class Int8Task implements KernelThreads.Slice {
         if (quantised.length < values) {
             quantised = new float[values];
         }
-        int scales = tiled(rows) * VectorTile.SIDE;
+        int scales = VectorTile.tiled(rows) * VectorTile.SIDE;
         if (rowScales.length < scales) {
             rowScales = new float[scales];
         }
@@ -117,18 +117,11 @@ final class Int8Task implements KernelThreads.Slice {
 
     private void cut() {
         int rowFloatsBytes = Math.max(1, inputs) * Float.BYTES;
-        chunkOutputs = rows == 1 ? MOST_OUTPUTS : clampToTiles(PANEL_BYTES / rowFloatsBytes, MOST_PANEL_OUTPUTS);
-        blockRows = clampToTiles(ROWS_BYTES / rowFloatsBytes, Integer.MAX_VALUE);
+        chunkOutputs =
+                rows == 1 ? MOST_OUTPUTS : VectorTile.clampToTiles(PANEL_BYTES / rowFloatsBytes, MOST_PANEL_OUTPUTS);
+        blockRows = VectorTile.clampToTiles(ROWS_BYTES / rowFloatsBytes, Integer.MAX_VALUE);
         chunks = (outputs + chunkOutputs - 1) / chunkOutputs;
         claims = chunks * ((rows + blockRows - 1) / blockRows);
-    }
-
-    private static int tiled(int count) {
-        return (count + VectorTile.SIDE - 1) / VectorTile.SIDE * VectorTile.SIDE;
-    }
-
-    private static int clampToTiles(int count, int most) {
-        return Math.max(VectorTile.SIDE, Math.min(count, most) / VectorTile.SIDE * VectorTile.SIDE);
     }
 
     @Override
@@ -163,7 +156,7 @@ final class Int8Task implements KernelThreads.Slice {
         }
     }
 
-    /** The same where {@link VectorInt8#dot} does not do: eight rows are widened, then multiplied. */
+    /** Weight rows from..to-1 that {@link VectorInt8#dot} does not take, by the only row: eight are widened, then multiplied. */
     private void widenedDots(int from, int to, SliceScratch scratch) {
         float[] widened = scratch.widened(VectorTile.ROWS_8 * inputs);
         int[] sums = scratch.wholeSums;
@@ -189,7 +182,7 @@ final class Int8Task implements KernelThreads.Slice {
 
     /** Weight rows from..to-1, widened once, by rows fromRow..toRow-1; rows beyond the last repeat the last. */
     private void panel(int from, int to, int fromRow, int toRow, SliceScratch scratch) {
-        float[] widened = scratch.widened(tiled(to - from) * inputs);
+        float[] widened = scratch.widened(VectorTile.tiled(to - from) * inputs);
         widen(from, to - from, widened);
         repeatForRows(to - from, scratch);
         for (int r = fromRow; r < toRow; r += VectorTile.SIDE) {

@@ -19,7 +19,7 @@ final class LinearTask implements KernelThreads.Slice {
     /** Weights of one loop; more of them take several. */
     private static final int MOST_PARTS = 4;
 
-    /** Weight rows a claim of a one-row product covers. */
+    /** Weight rows that a claim of a one-row product covers. */
     private static final int DOTS_CHUNK = 32;
 
     /** Bytes of a widened panel: it shares the first-level cache with four rows of activations. */
@@ -74,7 +74,7 @@ final class LinearTask implements KernelThreads.Slice {
         run(x, fromRows, toRows, rows);
     }
 
-    /** The same for several weights of as many columns, all of them stored tensors. */
+    /** Runs the product for several weights of as many columns, all of them stored tensors. */
     void run(Matrix x, int[] fromRows, List<LinearPart> several, int[] toRows, int rows) {
         partCount = 0;
         for (int i = 0; i < several.size(); i++) {
@@ -122,8 +122,8 @@ final class LinearTask implements KernelThreads.Slice {
 
     private void cut() {
         int rowFloatsBytes = Math.max(1, inputs) * Float.BYTES;
-        chunkOutputs = rows == 1 ? DOTS_CHUNK : clampToTiles(PANEL_BYTES / rowFloatsBytes, PANEL_MOST_ROWS);
-        blockRows = clampToTiles(ROWS_BYTES / rowFloatsBytes, Integer.MAX_VALUE);
+        chunkOutputs = rows == 1 ? DOTS_CHUNK : VectorTile.clampToTiles(PANEL_BYTES / rowFloatsBytes, PANEL_MOST_ROWS);
+        blockRows = VectorTile.clampToTiles(ROWS_BYTES / rowFloatsBytes, Integer.MAX_VALUE);
         chunks = 0;
         for (int i = 0; i < partCount; i++) {
             Part part = parts[i];
@@ -132,14 +132,6 @@ final class LinearTask implements KernelThreads.Slice {
             chunks += (part.outputs + chunkOutputs - 1) / chunkOutputs;
         }
         claims.reset(chunks * ((rows + blockRows - 1) / blockRows));
-    }
-
-    private static int tiled(int count) {
-        return (count + VectorTile.SIDE - 1) / VectorTile.SIDE * VectorTile.SIDE;
-    }
-
-    private static int clampToTiles(int count, int most) {
-        return Math.max(VectorTile.SIDE, Math.min(count, most) / VectorTile.SIDE * VectorTile.SIDE);
     }
 
     @Override
@@ -181,7 +173,7 @@ final class LinearTask implements KernelThreads.Slice {
         }
     }
 
-    /** The same for types without a loop in {@link VectorDots}: eight rows are widened, then multiplied. */
+    /** Weight rows from..to-1 of a type without a loop in {@link VectorDots} by the only row: eight are widened, then multiplied. */
     private void widenedDots(Part part, int from, int to, SliceScratch scratch) {
         float[] widened = scratch.widened(VectorTile.ROWS_8 * inputs);
         int xOffset = x.offset(fromRows[0]);
@@ -201,7 +193,7 @@ final class LinearTask implements KernelThreads.Slice {
 
     /** Weight rows from..to-1, widened once, by rows fromRow..toRow-1 of x; rows beyond the last repeat the last. */
     private void panel(Part part, int from, int to, int fromRow, int toRow, SliceScratch scratch) {
-        float[] widened = scratch.widened(tiled(to - from) * inputs);
+        float[] widened = scratch.widened(VectorTile.tiled(to - from) * inputs);
         widen(part.weight, from, widened, (to - from) * inputs);
         for (int r = fromRow; r < toRow; r += VectorTile.SIDE) {
             int last = toRow - 1;

@@ -31,7 +31,7 @@ final class SliceScratch {
     /** Biases beside them. */
     final int[] outputBiases = new int[Int8Task.MOST_OUTPUTS];
 
-    /** The same scales, as the tiles of a panel need them: [tiles, 4 rows, 4 outputs]. */
+    /** The scales of one claim, as the tiles of a panel need them: [tiles, 4 rows, 4 outputs]. */
     final float[] tileScales = new float[Int8Task.MOST_PANEL_OUTPUTS * VectorTile.SIDE];
 
     /** Biases beside them. */

@@ -20,7 +20,7 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * The inner loops of decode: one row of activations times consecutive rows of a stored weight, widened in registers, so that reading from
- * memory and computing overlap. The unreduced lanes of row i go to {@code lanes} [rows, 16]. One method a stored type, so that each has a
+ * memory and computing overlap. The unreduced lanes of row i go to {@code lanes} [rows, 16]. One method per stored type, so that each has a
  * profile of its own. Stateless.
  *
  * <p>One row after the other, although several side by side would hide the latency of the multiply-add: two streams through one page
@@ -216,7 +216,7 @@ final class VectorDots {
         }
     }
 
-    /** The same for rows 0 to rows - 1, two at a time; whole lanes in one vector. */
+    /** {@link #zeroedNibbles} for rows 0 to rows - 1, two at a time; whole lanes in one vector. */
     private static void zeroedPairs(
             MemorySegment w, long from, long rowBytes, int rows, float[] x, int xOffset, int blocks, float[] lanes) {
         for (int o = 0; o < rows; o += 2) {
@@ -297,7 +297,7 @@ final class VectorDots {
     }
 
     /**
-     * The same for rows 0 to rows - 1, two at a time; whole lanes in one vector. Scale and minimum of a block are read together, as the low
+     * {@link #shiftedNibbles} for rows 0 to rows - 1, two at a time; whole lanes in one vector. Scale and minimum of a block are read together, as the low
      * and the high half of an int: here that is faster by a tenth, in {@link #shiftedNibbles} slower where vectors have 256 bits.
      */
     private static void shiftedPairs(

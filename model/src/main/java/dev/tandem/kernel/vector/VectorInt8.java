@@ -74,7 +74,7 @@ final class VectorInt8 {
         return result;
     }
 
-    /** The same with a fixed scale and offset; returns 1, or NaN for a row that holds one. */
+    /** Quantises one row with a fixed scale and offset; returns 1, or NaN for a row that holds a NaN. */
     static float quantiseStatic(float[] x, int offset, int count, StaticInput input, float[] q, int at) {
         float scale = input.scale();
         float zero = input.offset();

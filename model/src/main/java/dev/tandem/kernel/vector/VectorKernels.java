@@ -37,10 +37,9 @@ public final class VectorKernels implements Kernels {
 
     private final LinearTask linearTask;
     private final Int8Task int8Task;
-    private final RowTask rowsTask;
+    private final RowTask rowTask;
     private final AttentionTask attentionTask;
-    private final HeadLinearTask headLinearTask;
-    private final HeadMixTask headMixTask;
+    private final HeadTask headTask;
     private final IndexTask indexTask;
 
     /** @param threads of the rank that calls these kernels */
@@ -48,10 +47,9 @@ public final class VectorKernels implements Kernels {
         var workspace = new VectorWorkspace(threads);
         this.linearTask = new LinearTask(workspace);
         this.int8Task = new Int8Task(workspace);
-        this.rowsTask = new RowTask(workspace);
+        this.rowTask = new RowTask(workspace);
         this.attentionTask = new AttentionTask(workspace);
-        this.headLinearTask = new HeadLinearTask(workspace);
-        this.headMixTask = new HeadMixTask(workspace);
+        this.headTask = new HeadTask(workspace);
         this.indexTask = new IndexTask(workspace);
     }
 
@@ -128,26 +126,26 @@ public final class VectorKernels implements Kernels {
         int columns = weight.columns();
         Operands.columns("x", columns, x);
         Operands.columns("out", columns, out);
-        rowsTask.norm(x, rows, weight, epsilon, out);
+        rowTask.norm(x, rows, weight, epsilon, out);
     }
 
     @Override
     public void headNorm(Matrix x, int rows, int column, int heads, Tensor weight, float epsilon) {
         Operands.columns("x", column + heads * weight.columns(), x);
-        rowsTask.headNorm(x, rows, column, heads, weight, epsilon);
+        rowTask.headNorm(x, rows, column, heads, weight, epsilon);
     }
 
     @Override
     public void rotate(Matrix x, int rows, int column, int heads, int headDim, int[] positions, RotaryTable table) {
         Operands.columns("x", column + heads * headDim, x);
         Operands.rotation(headDim, table);
-        rowsTask.rotate(x, rows, column, heads, headDim, positions, table);
+        rowTask.rotate(x, rows, column, heads, headDim, positions, table);
     }
 
     @Override
     public void add(Matrix x, Matrix y, int rows) {
         Operands.columns("y", x.columns(), y);
-        rowsTask.add(x, y, rows);
+        rowTask.add(x, y, rows);
     }
 
     @Override
@@ -160,13 +158,13 @@ public final class VectorKernels implements Kernels {
     public void siluMultiply(Matrix gate, Matrix up, int rows, int columns) {
         Operands.columns("gate", columns, gate);
         Operands.columns("up", columns, up);
-        rowsTask.siluMultiply(gate, up, rows, columns);
+        rowTask.siluMultiply(gate, up, rows, columns);
     }
 
     @Override
     public void softmax(Matrix x, int rows, int columns) {
         Operands.columns("x", columns, x);
-        rowsTask.softmax(x, rows, columns);
+        rowTask.softmax(x, rows, columns);
     }
 
     @Override
@@ -185,13 +183,13 @@ public final class VectorKernels implements Kernels {
     @Override
     public void headLinear(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to) {
         Operands.headLinear(x, from, weight, out, to);
-        headLinearTask.run(x, from, rows, weight, out, to);
+        headTask.multiply(x, from, rows, weight, out, to);
     }
 
     @Override
     public void headMix(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to) {
         Operands.headMix(x, from, weight, out, to);
-        headMixTask.run(x, from, rows, weight, out, to);
+        headTask.mix(x, from, rows, weight, out, to);
     }
 
     @Override

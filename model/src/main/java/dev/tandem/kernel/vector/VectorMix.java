@@ -85,7 +85,7 @@ final class VectorMix {
         b3.intoArray(out, o3 + LANES);
     }
 
-    /** The same for one query, tokens from..to-1 of v. */
+    /** {@link #mix4} for one query, tokens from..to-1 of v. */
     static void mix(float[] p, int pOffset, float[] v, int from, int to, int columns, float[] out, int outOffset) {
         mixTail(p, pOffset, v, from, to, 0, columns, out, outOffset);
     }

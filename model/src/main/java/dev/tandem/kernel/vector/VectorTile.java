@@ -26,6 +26,16 @@ final class VectorTile {
 
     private VectorTile() {}
 
+    /** The next multiple of {@link #SIDE}. */
+    static int tiled(int count) {
+        return (count + SIDE - 1) / SIDE * SIDE;
+    }
+
+    /** The multiple of {@link #SIDE} that is at most {@code count} and {@code most}, but no less than one tile. */
+    static int clampToTiles(int count, int most) {
+        return Math.max(SIDE, Math.min(count, most) / SIDE * SIDE);
+    }
+
     /**
      * Dot products of four rows of x with four rows of w.
      *
@@ -52,7 +62,7 @@ final class VectorTile {
     }
 
     /**
-     * The same without the tree: unreduced lanes [OUTPUTS, 16].
+     * The sums of {@link #dots} without the tree: unreduced lanes [OUTPUTS, 16].
      *
      * @param step 16, but not as a constant (see {@link #narrowBody})
      */
@@ -261,11 +271,9 @@ final class VectorTile {
     }
 
     // The tree of 16 sums at once. Folding a and b by half their lanes, keep = a's low half beside b's high half and
-    // move = the other two
-    // halves exchanged: keep + move holds a's fold in the low half and b's in the high half, so no lane is idle, and
-    // after the last
-    // fold a lane's index is its sum's index. One short loop a level, through memory: in one piece it would be too much
-    // to inline.
+    // move = the other two halves exchanged: keep + move holds a's fold in the low half and b's in the high half, so
+    // no lane is idle, and after the last fold a lane's index is its sum's index. There is one short loop per level,
+    // through memory: in one piece it would be too much to inline.
 
     private static final VectorMask<Float> HIGH_8 = highBit(8);
     private static final VectorMask<Float> HIGH_4 = highBit(4);

@@ -17,7 +17,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * Stored values to float32 a vector at a time; the same values as {@link StoredValues#widen}, which does the tails. One method a type, so
+ * Stored values to float32 a vector at a time; the same values as {@link StoredValues#widen}, which does the tails. One method per type, so
  * that each stays small and has a type profile of its own. Loops count blocks: offsets that are a multiple of the counter lose their
  * bounds checks. Stateless.
  */

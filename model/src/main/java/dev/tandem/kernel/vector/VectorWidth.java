@@ -10,7 +10,7 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The vector width of this JVM. The 16 virtual lanes of a sum are {@link #PARTS} vectors: one of 512 bits, two of 256 or four of 128. A
  * JVM decides once, at start, how wide its vectors are ({@code -XX:MaxVectorSize} narrows it), and species have to be constants for
- * the compiler to see through them, so there is one width a process.
+ * the compiler to see through them, so there is one width per process.
  */
 final class VectorWidth {
     private static final int WIDEST_BITS = 512;

@@ -2,9 +2,9 @@ package dev.tandem.node.http;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.text.ChatTemplate;
-import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.text.template.ChatTemplate;
+import dev.tandem.text.template.TemplateException;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.util.List;

@@ -1,7 +1,7 @@
 /**
- * The check of a topology before it starts: its commands through the rules of start scripts, and its nodes against the machines that they
- * will run on. Entry: {@link dev.tandem.ops.check.TopologyCheck} and {@link dev.tandem.ops.check.PlannedNodes}. Runs on the caller's
- * thread.
+ * The checks that need a topology: of machines ({@link dev.tandem.ops.check.CheckRun}, what {@code tandem check} does), of a topology's
+ * commands ({@link dev.tandem.ops.check.TopologyCheck}), and of a deployment about to start ({@link dev.tandem.ops.check.LaunchCheck}).
+ * Runs on the caller's thread; what waits for other machines has threads of its own.
  */
 @NullMarked
 package dev.tandem.ops.check;

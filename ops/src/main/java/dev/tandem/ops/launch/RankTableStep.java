@@ -1,7 +1,7 @@
 package dev.tandem.ops.launch;
 
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.ops.topology.Topology;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.preflight.ranktable.DeviceCounts;
 import dev.tandem.preflight.ranktable.RankTablePlan;
@@ -29,7 +29,7 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
 
     /** The step of a topology; none where the connector needs no table. */
     public static Optional<RankTableStep> of(Topology topology) {
-        if (topology.connector() != Connector.LLMDATADIST) {
+        if (topology.connector() != KvConnectorName.LLM_DATA_DIST) {
             return Optional.empty();
         }
         List<NodeSpec> nodes = topology.nodes();
@@ -54,18 +54,19 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     }
 
     /** The command line behind {@code tandem}, to be run on each host at once. */
-    public List<String> words(Path output) {
-        var words = new ArrayList<>(List.of("ranktable", "--ips"));
-        words.addAll(plan.nodes());
-        words.addAll(List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
-        card.ifPresent(name -> words.addAll(List.of("--network-card-name", name)));
-        words.addAll(List.of(
+    public List<String> arguments(Path output) {
+        var arguments = new ArrayList<>(List.of("ranktable", "--ips"));
+        arguments.addAll(plan.nodes());
+        arguments.addAll(
+                List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
+        card.ifPresent(name -> arguments.addAll(List.of("--network-card-name", name)));
+        arguments.addAll(List.of(
                 "--prefill-device-cnt",
                 Integer.toString(plan.counts().prefill()),
                 "--decode-device-cnt",
                 Integer.toString(plan.counts().decode()),
                 "--output",
                 output.toString()));
-        return words;
+        return arguments;
     }
 }

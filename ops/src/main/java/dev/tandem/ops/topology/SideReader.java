@@ -1,7 +1,7 @@
 package dev.tandem.ops.topology;
 
 import dev.tandem.node.flags.Flag;
-import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.flags.YamlNode;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.Handoff;
@@ -197,11 +197,12 @@ final class SideReader {
     }
 
     private void refuseForeign(String flag, String name, YamlNode value) {
-        Optional<Flag> known = FlagTable.find(flag);
+        Optional<Flag> known = ServeFlags.table().find(flag);
         if (known.isEmpty()) {
             throw reader.at(
                     value,
-                    "flags has " + name + ", which serve does not know; the nearest is " + FlagTable.nearest(flag));
+                    "flags has " + name + ", which serve does not know; the nearest is "
+                            + ServeFlags.table().nearest(flag));
         }
         if (OWN_WORDS.containsKey(flag)) {
             throw reader.at(value, "flags has " + name + ", which a topology says with " + OWN_WORDS.get(flag));
@@ -213,7 +214,10 @@ final class SideReader {
     }
 
     private String json(String flag, YamlNode value) {
-        if (FlagTable.find(flag).filter(known -> known.kind() == Flag.Kind.JSON).isEmpty()) {
+        if (ServeFlags.table()
+                .find(flag)
+                .filter(known -> known.kind() == Flag.Kind.JSON)
+                .isEmpty()) {
             throw reader.at(value, flag + " must be a single value");
         }
         return value.toJson().toString();

@@ -9,7 +9,6 @@ import dev.tandem.node.flags.ServeFlags;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A node that is to run, as its own flags and environment say.
@@ -19,26 +18,24 @@ import java.util.Set;
  * @param config what it will be started with
  */
 public record PlannedNode(String name, boolean isHere, NodeConfig config) {
-    private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::", "");
-
     /**
-     * A node of this machine, from the words behind {@code tandem serve}.
+     * A node of this machine, from the arguments behind {@code tandem serve}.
      *
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(List<String> words, Map<String, String> variables, Machine machine) {
-        return of("serve", words, NodeEnvironment.read(variables), machine);
+    public static PlannedNode of(List<String> arguments, Map<String, String> variables, Machine machine) {
+        return of("serve", arguments, NodeEnvironment.read(variables), machine);
     }
 
     /**
      * A node of some machine.
      *
-     * @param words behind {@code tandem serve}
+     * @param arguments behind {@code tandem serve}
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
+    public static PlannedNode of(String name, List<String> arguments, NodeEnvironment environment, Machine machine) {
         var config = new NodeConfig(
-                ServeFlags.parse(words), environment, Runtime.getRuntime().availableProcessors());
+                ServeFlags.parse(arguments), environment, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 
@@ -53,13 +50,13 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         ServeFlags.Server server = config.flags().server();
         Parallel parallel = config.flags().parallel();
         if (!parallel.isHeadless() && server.port() != 0) {
-            String host = WILDCARDS.contains(server.host()) ? host() : server.host();
+            String host = Hosts.isWildcard(server.host()) ? host() : server.host();
             ports.add(new PlannedPort(host, server.port(), name + " HTTP"));
         }
         if (parallel.isHead()) {
             ports.add(new PlannedPort(parallel.head().address(), parallel.head().rpcPort(), name + " joins"));
         }
-        String sideChannels = WILDCARDS.contains(config.sideChannelHost()) ? host() : config.sideChannelHost();
+        String sideChannels = Hosts.isWildcard(config.sideChannelHost()) ? host() : config.sideChannelHost();
         config.ports()
                 .ifPresent(plan -> plan.sideChannels()
                         .forEach(port -> ports.add(

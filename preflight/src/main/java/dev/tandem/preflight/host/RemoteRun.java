@@ -6,10 +6,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -30,17 +27,17 @@ public final class RemoteRun {
      * A command for one node.
      *
      * @param node its address
-     * @param words the argument list of the ssh program, the program itself first
+     * @param arguments the argument list of the ssh program, the program itself first
      */
-    public record NodeCommand(String node, List<String> words) {
+    public record NodeCommand(String node, List<String> arguments) {
         public NodeCommand {
-            words = List.copyOf(words);
+            arguments = List.copyOf(arguments);
         }
 
         /** As a shell reads it back unchanged. */
         @Override
         public String toString() {
-            return words.stream().map(RemoteRun::quoted).collect(Collectors.joining(" "));
+            return arguments.stream().map(RemoteRun::quoted).collect(Collectors.joining(" "));
         }
     }
 
@@ -82,18 +79,12 @@ public final class RemoteRun {
      */
     public static SequencedMap<String, Outcome> run(List<NodeCommand> commands, Duration limit)
             throws InterruptedException {
+        var calls = new ArrayList<Callable<Outcome>>();
+        commands.forEach(command -> calls.add(() -> Tool.run(command.arguments(), limit.plus(GRACE))));
+        List<Outcome> results = ParallelCalls.run("remote-run", Math.max(1, calls.size()), calls);
         var outcomes = new LinkedHashMap<String, Outcome>();
-        try (ExecutorService pool =
-                Executors.newVirtualThreadPerTaskExecutor()) { // as many as nodes, each with one process
-            var running = new ArrayList<Future<Outcome>>();
-            for (NodeCommand command : commands) {
-                running.add(pool.submit(() -> Tool.run(command.words(), limit.plus(GRACE))));
-            }
-            for (int index = 0; index < commands.size(); index++) {
-                outcomes.put(commands.get(index).node(), running.get(index).get());
-            }
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("a remote run ended by itself", e.getCause());
+        for (int index = 0; index < results.size(); index++) {
+            outcomes.put(commands.get(index).node(), results.get(index));
         }
         return outcomes;
     }

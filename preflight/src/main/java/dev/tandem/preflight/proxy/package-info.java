@@ -1,5 +1,5 @@
 /**
- * The grammar of {@code tandem proxy}: the flags of both example proxies, read as Python's argparse reads them. Entry: {@link
+ * The grammar of {@code tandem proxy}: the flags of both example proxies, as a table of flags in the habit of argparse. Entry: {@link
  * dev.tandem.preflight.proxy.ProxyFlags}. Pure; the command line and the check of start scripts use it alike.
  */
 @NullMarked

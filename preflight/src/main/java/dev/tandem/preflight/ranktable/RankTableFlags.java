@@ -2,19 +2,20 @@ package dev.tandem.preflight.ranktable;
 
 import dev.tandem.engine.handoff.ranktable.Addresses;
 import dev.tandem.engine.handoff.ranktable.Device;
+import dev.tandem.node.flags.FlagArguments;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.FlagTable.Habit;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
-import dev.tandem.preflight.words.ArgparseWords;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The command line of {@code tandem ranktable}: the flags of gen_ranktable.sh, and our own.
@@ -25,47 +26,33 @@ import java.util.stream.IntStream;
  * @param file that is written
  * @param remote whom to start it on
  */
-public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTableFile file, Remote remote) {
-    public static final String USAGE = """
-            usage: tandem ranktable --ips IP… --npus-per-node N --network-card-name NIC
-                                    --prefill-device-cnt N --decode-device-cnt N [--local-device-ids ID,ID…] [flags]
+public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, RankTableFile file, Remote remote) {
+    private static final FlagTable TABLE = FlagTable.of(Habit.ARGPARSE, """
+            Nodes:
+              + ips texts: address of each node, prefill nodes first
+              + npus-per-node whole: devices of each node (default 8)
+              + prefill-device-cnt whole: devices that prefill: the first ones, in the order of --ips
+              + decode-device-cnt whole: devices that decode: those behind them
 
-            Run it on each node at once, with the same arguments; nodes meet at the first address.
+            This node:
+              + network-card-name text: the card that has this node's address
+              + local-device-ids texts: this node's devices, in the order of its ranks (default 0,1,…); may differ from node to node
+              + local-ip text: which of --ips this node is, where its card has several
+              + device text: cpu | a2 | a3 | auto (default: auto; a2 or a3 where hccn_tool is installed, else cpu)
 
-              --ips IP…               address of each node, prefill nodes first
-              --npus-per-node N       devices of each node (default 8)
-              --network-card-name NIC the card that has this node's address
-              --prefill-device-cnt N  devices that prefill: the first ones, in the order of --ips
-              --decode-device-cnt N   devices that decode: those behind them
-              --local-device-ids …    this node's devices, in the order of its ranks (default 0,1,…); may differ from node to node
-              --local-ip IP           which of --ips this node is, where its card has several
-              --device KIND           cpu | a2 | a3 | auto (default: auto; a2 or a3 where hccn_tool is installed, else cpu)
-              --output FILE           what is written (default ./ranktable.json)
-              --force                 replace a file that holds another table; also by the variable GEN_RANKTABLE
-              --ssh [USER@]           start it on all nodes from here, through ssh
-              --remote-tandem PATH    the program on the other nodes (default tandem)
-              --print                 with --ssh: show the commands, start nothing
-              --meet-port PORT        where nodes meet (default 6657)
-              --deadline SECONDS      longest time for all of it (default 120)
-              --json                  report as one JSON object
+            Run:
+              + output text: file that is written (default ./ranktable.json)
+              + force switch: replace a file that holds another table; also by the variable GEN_RANKTABLE
+              + meet-port whole: port of the first node where all of them meet (default 6657)
+              + deadline whole: longest time for all of it, seconds (default 120)
+              + json switch: report as one JSON object
 
-            HCCN_TOOL_PATH names hccn_tool where it is in another place than the driver's folder or the PATH.
-            """;
-    private static final Set<String> FLAGS = Set.of(
-            "ips",
-            "npus-per-node",
-            "network-card-name",
-            "prefill-device-cnt",
-            "decode-device-cnt",
-            "local-device-ids",
-            "local-ip",
-            "device",
-            "output",
-            "remote-tandem",
-            "meet-port",
-            "deadline");
-    private static final Set<String> SWITCHES = Set.of("force", "print", "json");
-    private static final Set<String> LISTS = Set.of("ips", "local-device-ids");
+            Other nodes:
+              + ssh user: start it on all nodes from here, through ssh, as a user@ or as oneself
+              + remote-tandem text: the program on the other nodes (default tandem)
+              + print switch: with --ssh: show the commands, start nothing
+            """);
+
     private static final int MAX_DEADLINE_S = 86_400;
 
     /**
@@ -93,165 +80,138 @@ public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, 
      */
     public record Remote(Optional<String> user, String program, boolean isPrinted) {}
 
+    /** The flags of {@code ranktable}. */
+    public static FlagTable table() {
+        return TABLE;
+    }
+
+    /** The help. */
+    public static String help() {
+        return """
+                usage: tandem ranktable --ips IP… --npus-per-node N --network-card-name NIC
+                                        --prefill-device-cnt N --decode-device-cnt N [--local-device-ids ID,ID…] [flags]
+
+                Run it on each node at once, with the same arguments; nodes meet at the first address.
+                """ + TABLE.help() + """
+
+                HCCN_TOOL_PATH names hccn_tool where it is in another place than the driver's folder or the PATH.
+                """;
+    }
+
     /**
-     * Reads the words behind {@code tandem ranktable}.
+     * Reads the arguments behind {@code tandem ranktable}.
      *
      * @param isForced by the environment
      * @throws FlagException with all problems
      */
-    public static RankTableFlags parse(List<String> all, boolean isForced) {
-        var remaining = new ArrayList<String>();
-        Optional<String> user = takeUser(all, remaining);
-        ArgparseWords words = ArgparseWords.read(remaining, FLAGS, SWITCHES);
-        var read = new Reading(words, new ArrayList<>(words.problems()));
-        read.requireSingle();
-        var counts = new DeviceCounts(
-                read.whole("npus-per-node", "8", Device.MAX_DEVICE_ID + 1),
-                read.whole("prefill-device-cnt", "", Integer.MAX_VALUE),
-                read.whole("decode-device-cnt", "", Integer.MAX_VALUE));
-        var plan = new RankTablePlan(words.texts("ips", List.of()), counts);
+    public static RankTableFlags parse(List<String> arguments, boolean isForced) {
+        FlagArguments line = FlagArguments.read(TABLE, arguments);
+        RankTablePlan plan = plan(line);
         var here = new Here(
-                read.optional("network-card-name"),
-                read.optional("local-ip"),
-                read.kind(),
-                read.deviceIds(counts.perNode()),
-                words.has("json"));
-        var place = new MeetingPlace(
-                read.whole("meet-port", "" + MeetingPlace.DEFAULT_PORT, 65_535),
+                line.text("network-card-name"),
+                line.text("local-ip"),
+                kind(line),
+                deviceIds(line, plan.counts().perNode()),
+                line.isOn("json", false));
+        var place = new Rendezvous(
+                line.whole("meet-port", 1, 65_535, Rendezvous.DEFAULT_PORT),
                 Duration.ofSeconds(
-                        read.whole("deadline", "" + MeetingPlace.DEFAULT_LIMIT.toSeconds(), MAX_DEADLINE_S)));
-        var remote = new Remote(user, words.text("remote-tandem", "tandem"), words.has("print"));
-        read.require(plan, here, remote);
-        var file = new RankTableFile(Path.of(words.text("output", "ranktable.json")), isForced || words.has("force"));
+                        line.whole("deadline", 1, MAX_DEADLINE_S, (int) Rendezvous.DEFAULT_LIMIT.toSeconds())));
+        var remote =
+                new Remote(line.text("ssh"), line.text("remote-tandem").orElse("tandem"), line.isOn("print", false));
+        report(line, here, remote);
+        line.refuseProblems();
+        var file = new RankTableFile(
+                Path.of(line.text("output").orElse("ranktable.json")), isForced || line.isOn("force", false));
         return new RankTableFlags(plan, here, place, file, remote);
     }
 
-    /** {@code --ssh} has a value or none. */
-    private static Optional<String> takeUser(List<String> all, List<String> remaining) {
-        Optional<String> user = Optional.empty();
-        for (int index = 0; index < all.size(); index++) {
-            String word = all.get(index);
-            if (word.startsWith("--ssh=")) {
-                user = Optional.of(word.substring("--ssh=".length()));
-            } else if (word.equals("--ssh")) {
-                boolean hasUser = index + 1 < all.size() && all.get(index + 1).endsWith("@");
-                user = Optional.of(hasUser ? all.get(++index) : "");
-            } else {
-                remaining.add(word);
-            }
+    /** The nodes and counts; they are compared only when all of them can be used. */
+    private static RankTablePlan plan(FlagArguments line) {
+        List<String> missing = Stream.of("ips", "prefill-device-cnt", "decode-device-cnt")
+                .filter(name -> !line.has(name))
+                .toList();
+        missing.forEach(name -> line.problem("--" + name + " is missing"));
+        int reported = line.problemCount();
+        var counts = new DeviceCounts(
+                line.whole("npus-per-node", 1, Device.MAX_DEVICE_ID + 1, 8),
+                line.whole("prefill-device-cnt", 1, Integer.MAX_VALUE, 1),
+                line.whole("decode-device-cnt", 1, Integer.MAX_VALUE, 1));
+        var plan = new RankTablePlan(line.texts("ips"), counts);
+        if (missing.isEmpty() && line.problemCount() == reported) {
+            plan.problems().forEach(line::problem);
         }
-        return user;
+        return plan;
     }
 
-    /** The words for one node, as its own command line. */
-    public List<String> wordsFor(String node, Optional<String> hccnTool) {
-        var words = new ArrayList<String>();
-        hccnTool.ifPresent(path -> words.addAll(List.of("env", "HCCN_TOOL_PATH=" + path)));
-        words.addAll(List.of(remote.program(), "ranktable", "--ips"));
-        words.addAll(plan.nodes());
-        words.addAll(List.of("--npus-per-node", "" + plan.counts().perNode()));
-        here.card().ifPresent(card -> words.addAll(List.of("--network-card-name", card)));
-        words.addAll(List.of("--prefill-device-cnt", "" + plan.counts().prefill()));
-        words.addAll(List.of("--decode-device-cnt", "" + plan.counts().decode()));
-        words.addAll(List.of(
+    /** Empty is auto. */
+    private static Optional<DeviceKind> kind(FlagArguments line) {
+        return DeviceKind.of(line.word("device", List.of("cpu", "a2", "a3", "auto"), "auto"));
+    }
+
+    /** Separated by commas, as gen_ranktable.sh has them, or by blanks. */
+    private static List<Integer> deviceIds(FlagArguments line, int perNode) {
+        if (!line.has("local-device-ids")) {
+            return IntStream.range(0, perNode).boxed().toList();
+        }
+        String text = String.join(",", line.texts("local-device-ids"));
+        String flag = "--local-device-ids " + text;
+        var ids = new ArrayList<Integer>();
+        for (String part : text.split(",", -1)) {
+            if (!part.matches("[0-9]{1,4}") || Integer.parseInt(part) > Device.MAX_DEVICE_ID) {
+                line.problem(flag + ": '" + part + "' is not a number of 0 to " + Device.MAX_DEVICE_ID);
+                return ids;
+            }
+            ids.add(Integer.parseInt(part));
+        }
+        if (new HashSet<>(ids).size() != ids.size()) {
+            line.problem(flag + " has a device twice");
+        }
+        if (ids.size() != perNode) {
+            line.problem(flag + " has " + ids.size() + " devices, --npus-per-node " + perNode);
+        }
+        return ids;
+    }
+
+    private static void report(FlagArguments line, Here here, Remote remote) {
+        if (here.card().isEmpty() && here.address().isEmpty()) {
+            line.problem("--network-card-name is missing; ifconfig lists the cards");
+        }
+        here.address()
+                .filter(address -> !Addresses.isAddress(address))
+                .ifPresent(address -> line.problem("--local-ip '" + address + "' is not an IPv4 or IPv6 address"));
+        remote.user()
+                .filter(user -> !Ssh.isUser(user))
+                .ifPresent(user -> line.problem("--ssh " + user + " is not a user@"));
+        if (remote.isPrinted() && remote.user().isEmpty()) {
+            line.problem("--print shows what --ssh would start; without --ssh nothing is started elsewhere");
+        }
+    }
+
+    /** The command line for one node. */
+    public List<String> argumentsFor(String node, Optional<String> hccnTool) {
+        var arguments = new ArrayList<String>();
+        hccnTool.ifPresent(path -> arguments.addAll(List.of("env", "HCCN_TOOL_PATH=" + path)));
+        arguments.addAll(List.of(remote.program(), "ranktable", "--ips"));
+        arguments.addAll(plan.nodes());
+        arguments.addAll(List.of("--npus-per-node", "" + plan.counts().perNode()));
+        here.card().ifPresent(card -> arguments.addAll(List.of("--network-card-name", card)));
+        arguments.addAll(List.of("--prefill-device-cnt", "" + plan.counts().prefill()));
+        arguments.addAll(List.of("--decode-device-cnt", "" + plan.counts().decode()));
+        arguments.addAll(List.of(
                 "--local-device-ids",
                 String.join(",", here.deviceIds().stream().map(String::valueOf).toList())));
-        words.addAll(List.of("--local-ip", node));
-        here.kind().ifPresent(kind -> words.addAll(List.of("--device", kind.word())));
-        words.addAll(List.of("--output", file.path().toString()));
-        words.addAll(List.of(
+        arguments.addAll(List.of("--local-ip", node));
+        here.kind().ifPresent(kind -> arguments.addAll(List.of("--device", kind.word())));
+        arguments.addAll(List.of("--output", file.path().toString()));
+        arguments.addAll(List.of(
                 "--meet-port",
                 "" + place.port(),
                 "--deadline",
                 "" + place.limit().toSeconds()));
         if (file.isForced()) {
-            words.add("--force");
+            arguments.add("--force");
         }
-        return words;
-    }
-
-    /** Values of words, with the problems found on the way. */
-    private record Reading(ArgparseWords words, List<String> problems) {
-        void requireSingle() {
-            for (Map.Entry<String, List<String>> flag : words.values().entrySet()) {
-                if (flag.getValue().size() > 1 && !LISTS.contains(flag.getKey())) {
-                    problems.add("--" + flag.getKey() + " takes one value, found " + flag.getValue());
-                }
-            }
-        }
-
-        Optional<String> optional(String name) {
-            return words.has(name) ? Optional.of(words.text(name, "")) : Optional.empty();
-        }
-
-        int whole(String name, String absent, int max) {
-            String text = words.text(name, absent);
-            if (text.isEmpty()) {
-                problems.add("--" + name + " is missing");
-                return 1;
-            }
-            if (text.matches("[0-9]{1,9}") && Integer.parseInt(text) >= 1 && Integer.parseInt(text) <= max) {
-                return Integer.parseInt(text);
-            }
-            problems.add("--" + name + " " + text + " is no whole number of 1 to " + max);
-            return 1;
-        }
-
-        Optional<DeviceKind> kind() {
-            String word = words.text("device", "auto");
-            Optional<DeviceKind> kind = DeviceKind.of(word);
-            if (kind.isEmpty() && !word.equals("auto")) {
-                problems.add("--device " + word + " is not cpu, a2, a3 or auto");
-            }
-            return kind;
-        }
-
-        /** Separated by commas, as gen_ranktable.sh has them, or by blanks. */
-        List<Integer> deviceIds(int perNode) {
-            if (!words.has("local-device-ids")) {
-                return IntStream.range(0, perNode).boxed().toList();
-            }
-            String text = String.join(",", words.texts("local-device-ids", List.of()));
-            var ids = new ArrayList<Integer>();
-            for (String part : text.split(",", -1)) {
-                if (!part.matches("[0-9]{1,4}") || Integer.parseInt(part) > Device.MAX_DEVICE_ID) {
-                    problems.add("--local-device-ids " + text + ": '" + part + "' is no number of 0 to "
-                            + Device.MAX_DEVICE_ID);
-                    return ids;
-                }
-                ids.add(Integer.parseInt(part));
-            }
-            if (new HashSet<>(ids).size() != ids.size()) {
-                problems.add("--local-device-ids " + text + " has a device twice");
-            }
-            if (ids.size() != perNode) {
-                problems.add(
-                        "--local-device-ids " + text + " has " + ids.size() + " devices, --npus-per-node " + perNode);
-            }
-            return ids;
-        }
-
-        void require(RankTablePlan plan, Here here, Remote remote) {
-            if (!words.has("ips")) {
-                problems.add("--ips is missing");
-            } else if (problems.isEmpty()) {
-                problems.addAll(plan.problems());
-            }
-            if (here.card().isEmpty() && here.address().isEmpty()) {
-                problems.add("--network-card-name is missing; ifconfig lists the cards");
-            }
-            here.address()
-                    .filter(address -> !Addresses.isAddress(address))
-                    .ifPresent(address -> problems.add("--local-ip '" + address + "' is no IPv4 or IPv6 address"));
-            remote.user()
-                    .filter(user -> !Ssh.isUser(user))
-                    .ifPresent(user -> problems.add("--ssh " + user + " is no user@"));
-            if (remote.isPrinted() && remote.user().isEmpty()) {
-                problems.add("--print shows what --ssh would start; without --ssh nothing is started elsewhere");
-            }
-            if (!problems.isEmpty()) {
-                throw new FlagException(problems);
-            }
-        }
+        return arguments;
     }
 }

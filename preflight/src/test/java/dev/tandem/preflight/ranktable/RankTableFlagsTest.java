@@ -15,14 +15,12 @@ class RankTableFlagsTest {
             "--ips 172.22.0.218 172.22.0.155 --npus-per-node 16 --network-card-name enp23s0f3"
                     + " --prefill-device-cnt 16 --decode-device-cnt 16";
 
-    private static RankTableFlags parsed(String words) {
-        return RankTableFlags.parse(List.of(words.split(" +")), false);
+    private static RankTableFlags parsed(String line) {
+        return RankTableFlags.parse(List.of(line.split(" +")), false);
     }
 
-    private static void assertRefused(String words, String... sentences) {
-        assertThatThrownBy(() -> parsed(words))
-                .isInstanceOf(FlagException.class)
-                .hasMessageContainingAll(sentences);
+    private static void assertRefused(String line, String... sentences) {
+        assertThatThrownBy(() -> parsed(line)).isInstanceOf(FlagException.class).hasMessageContainingAll(sentences);
     }
 
     @Test
@@ -47,7 +45,7 @@ class RankTableFlagsTest {
     }
 
     @Test
-    void shouldTakeEightDevicesANodeAsTheScriptDoes() {
+    void shouldTakeEightDevicesPerNodeAsTheScriptDoes() {
         RankTableFlags flags =
                 parsed("--ips 192.0.0.1 --network-card-name eth0 --prefill-device-cnt 4 --decode-device-cnt 4");
         assertThat(flags.plan().counts().perNode()).isEqualTo(8);
@@ -58,10 +56,10 @@ class RankTableFlagsTest {
         assertRefused(
                 "--npus-per-node x --decode-device-cnt 0 --device gpu --deadline 0",
                 "--ips is missing",
-                "--npus-per-node x is no whole number",
+                "--npus-per-node must be a whole number, such as 4096 or 32k, not x",
                 "--prefill-device-cnt is missing",
                 "--decode-device-cnt 0",
-                "--device gpu is not cpu, a2, a3 or auto",
+                "--device must be one of cpu, a2, a3, auto, not gpu",
                 "--deadline 0",
                 "--network-card-name is missing");
     }
@@ -69,11 +67,11 @@ class RankTableFlagsTest {
     @Test
     void shouldRefuseDevicesThatDoNotFit() {
         assertRefused(GUIDE + " --local-device-ids 0,1", "has 2 devices, --npus-per-node 16");
-        assertRefused(GUIDE + " --local-device-ids 0,x", "'x' is no number of 0 to 1023");
+        assertRefused(GUIDE + " --local-device-ids 0,x", "'x' is not a number of 0 to 1023");
         String two = GUIDE.replace("16", "2") + " --local-device-ids ";
         assertRefused(two + "1,1", "has a device twice");
-        assertRefused(two + "0,1024", "'1024' is no number of 0 to 1023");
-        assertRefused(two + "0,", "'' is no number");
+        assertRefused(two + "0,1024", "'1024' is not a number of 0 to 1023");
+        assertRefused(two + "0,", "'' is not a number");
     }
 
     @Test
@@ -94,17 +92,17 @@ class RankTableFlagsTest {
         assertThat(parsed(GUIDE).remote().user()).isEmpty();
         assertThat(parsed(GUIDE + " --ssh --print").remote().user()).hasValue("");
         assertThat(parsed("--ssh root@ " + GUIDE).remote().user()).hasValue("root@");
-        assertRefused(GUIDE + " --ssh=-oProxyCommand=x", "is no user@");
+        assertRefused(GUIDE + " --ssh=-oProxyCommand=x", "is not a user@");
         assertRefused(GUIDE + " --print", "--print shows what --ssh would start");
     }
 
     @Test
-    void shouldGiveEachNodeWordsThatItReadsTheSame() {
+    void shouldGiveEachNodeArgumentsThatItReadsTheSame() {
         RankTableFlags flags = parsed(GUIDE
                 + " --ssh root@ --device cpu --output /tmp/table.json --force --meet-port 7000" + " --deadline 30");
-        List<String> words = flags.wordsFor("172.22.0.155", Optional.of("/opt/hccn_tool"));
-        assertThat(words).startsWith("env", "HCCN_TOOL_PATH=/opt/hccn_tool", "tandem", "ranktable");
-        RankTableFlags there = RankTableFlags.parse(new ArrayList<>(words.subList(4, words.size())), false);
+        List<String> arguments = flags.argumentsFor("172.22.0.155", Optional.of("/opt/hccn_tool"));
+        assertThat(arguments).startsWith("env", "HCCN_TOOL_PATH=/opt/hccn_tool", "tandem", "ranktable");
+        RankTableFlags there = RankTableFlags.parse(new ArrayList<>(arguments.subList(4, arguments.size())), false);
         assertThat(there.plan()).isEqualTo(flags.plan());
         assertThat(there.place()).isEqualTo(flags.place());
         assertThat(there.file()).isEqualTo(flags.file());

@@ -14,9 +14,6 @@ public record Notification(String name, String message) {
     /** The answer to a notification that was taken. */
     public static final Notification TAKEN = new Notification("", "success");
 
-    /** The answer to one that was not. */
-    public static final Notification REFUSED = new Notification("", "");
-
     private static final JsonMapper JSON = JsonMapper.shared();
 
     public String toJson() {

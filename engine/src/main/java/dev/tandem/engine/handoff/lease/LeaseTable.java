@@ -1,11 +1,11 @@
 package dev.tandem.engine.handoff.lease;
 
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.counter.Counters;
-import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Reading;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Reading;
 import dev.tandem.engine.request.EngineException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -71,11 +71,7 @@ public final class LeaseTable {
         }
         int first = virtualIds.take(blockIds.length, nowNs);
         var lease = new BlockLease(
-                requestId,
-                first,
-                blockIds,
-                nowNs + leaseTimeoutNs,
-                new Reading(new ReleaseCounter(quorum)));
+                requestId, first, blockIds, nowNs + leaseTimeoutNs, new Reading(new ReleaseCounter(quorum)));
         live.put(requestId, lease);
         directory.add(lease);
         LOG.debug("request={} lease={} blocks={} lent", requestId, first, blockIds.length);

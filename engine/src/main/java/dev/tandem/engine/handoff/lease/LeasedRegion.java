@@ -1,7 +1,7 @@
 package dev.tandem.engine.handoff.lease;
 
-import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region;

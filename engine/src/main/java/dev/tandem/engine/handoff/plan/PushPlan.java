@@ -31,8 +31,7 @@ public final class PushPlan {
     private final int firstToken;
     private final int turn; // the local rank that is asked first for a head
 
-    private PushPlan(
-            HandoffTicket target, PromptBlocks prompt, List<PeerMetadata> peers, List<KvPool> pools) {
+    private PushPlan(HandoffTicket target, PromptBlocks prompt, List<PeerMetadata> peers, List<KvPool> pools) {
         this.peers = peers;
         this.pools = pools;
         this.turn = Math.floorMod(prompt.requestId().hashCode(), pools.size());
@@ -56,8 +55,7 @@ public final class PushPlan {
      * @param pools of all local ranks, by rank
      * @throws TransferException REJECTED when the engine does not tell its layout, or holds something else than what is here
      */
-    public static PushPlan of(
-            HandoffTicket target, PromptBlocks prompt, List<PeerMetadata> peers, List<KvPool> pools) {
+    public static PushPlan of(HandoffTicket target, PromptBlocks prompt, List<PeerMetadata> peers, List<KvPool> pools) {
         for (PeerMetadata peer : peers) {
             ReadPlan.requireReadable(target, peer);
         }

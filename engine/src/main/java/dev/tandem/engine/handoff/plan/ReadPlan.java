@@ -37,8 +37,8 @@ public final class ReadPlan {
      */
     public static List<Read> of(
             HandoffTicket ticket, PromptBlocks prompt, List<PeerMetadata> peers, List<KvPool> pools) {
-        var tokens = new TransferPlan.Tokens(
-                Math.min(prompt.cachedTokens(), prompt.promptTokens()), prompt.promptTokens());
+        var tokens =
+                new TransferPlan.Tokens(Math.min(prompt.cachedTokens(), prompt.promptTokens()), prompt.promptTokens());
         var sources = new ArrayList<TransferPlan.PeerSide>();
         for (PeerMetadata peer : peers) {
             requireReadable(ticket, peer);
@@ -82,8 +82,7 @@ public final class ReadPlan {
             List<PeerMetadata> peers,
             KvPool pool,
             List<Read> reads) {
-        var plan = TransferPlan.between(
-                sources, TransferPlan.LocalSide.of(pool, blockIds), TransferPlan.Local.TARGET);
+        var plan = TransferPlan.between(sources, TransferPlan.LocalSide.of(pool, blockIds), TransferPlan.Local.TARGET);
         Map<Integer, List<SpanBatch>> byPort = new TreeMap<>();
         for (int index = 0; index < sources.size(); index++) {
             SpanBatch batch = plan.spans(index, tokens, pool.memory());

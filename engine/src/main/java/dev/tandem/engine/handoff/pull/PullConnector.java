@@ -101,7 +101,14 @@ public final class PullConnector implements KvConnector {
         var reads = new InFlightTransfers(runtime.channel(), Operation.READ, runtime.transfers()::read);
         var notices = new PeerNotices(runtime.channel(), dialect, counters);
         var fetcher = new PullFetcher(
-                config, List.copyOf(pools), runtime.channel(), runtime.peers(), reads, runtime.limits(), notices, wakeLoop);
+                config,
+                List.copyOf(pools),
+                runtime.channel(),
+                runtime.peers(),
+                reads,
+                runtime.limits(),
+                notices,
+                wakeLoop);
         return new PullConnector(config, List.copyOf(pools), runtime, incarnation, leases, memory, fetcher, notices);
     }
 
@@ -124,7 +131,8 @@ public final class PullConnector implements KvConnector {
     @Override
     public void start(HandoffRole role, PromptBlocks prompt, long nowNs) {
         if (!(role instanceof HandoffRole.Fetch fetch)) {
-            throw new IllegalStateException("request " + prompt.requestId() + " was admitted as " + role + " to a pull");
+            throw new IllegalStateException(
+                    "request " + prompt.requestId() + " was admitted as " + role + " to a pull");
         }
         prompt.requireIn(pools.getFirst());
         fetcher.start(fetch.ticket(), prompt, nowNs);

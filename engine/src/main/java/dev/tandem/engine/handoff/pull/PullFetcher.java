@@ -46,7 +46,8 @@ final class PullFetcher {
     private final SideChannelDialect dialect;
     private final PeerNotices notices;
     private final EventQueue events;
-    private final LinkedHashMap<String, Fetch> due = new LinkedHashMap<>(); // engine loop: those not overdue yet, first due first
+    private final LinkedHashMap<String, Fetch> due =
+            new LinkedHashMap<>(); // engine loop: those not overdue yet, first due first
 
     PullFetcher(
             HandoffConfig config,

@@ -78,7 +78,13 @@ public final class LayerwiseConnector implements KvConnector {
                 runtime.counters(),
                 wakeLoop);
         var memory = LentMemory.open(
-                config, pools, runtime, directory, incarnation, receiver::quiesced, (report, at) -> receiver.hear(report));
+                config,
+                pools,
+                runtime,
+                directory,
+                incarnation,
+                receiver::quiesced,
+                (report, at) -> receiver.hear(report));
         var writes = new InFlightTransfers(runtime.channel(), Operation.WRITE, runtime.transfers()::write);
         var notices = new PeerNotices(runtime.channel(), SideChannelDialect.of(config), runtime.counters());
         var sender = new PushSender(
@@ -160,8 +166,8 @@ public final class LayerwiseConnector implements KvConnector {
         boolean isQuiet = sender.close(CLOSE_LIMIT);
         memory.close();
         if (!isQuiet) {
-            throw new IllegalStateException(
-                    "writes out of the KV memory of engine " + config.engineId() + " have not ended after " + CLOSE_LIMIT);
+            throw new IllegalStateException("writes out of the KV memory of engine " + config.engineId()
+                    + " have not ended after " + CLOSE_LIMIT);
         }
     }
 

@@ -28,7 +28,8 @@ final class Push {
     private final int layers;
     private final AtomicIntegerArray storedTo; // [tensor ranks * layers] tokens
     private final int[] sentTo; // [tensor ranks * layers] tokens
-    private final AtomicBoolean isPumpPosted = new AtomicBoolean(); // the poller has been asked to look at what is stored
+    private final AtomicBoolean isPumpPosted =
+            new AtomicBoolean(); // the poller has been asked to look at what is stored
     private final long startedNs = System.nanoTime();
 
     /** Null until the decode node has told its layout. */

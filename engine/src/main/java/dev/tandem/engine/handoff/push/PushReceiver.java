@@ -1,18 +1,18 @@
 package dev.tandem.engine.handoff.push;
 
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
+import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.handoff.lease.BlockLease;
+import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Writing;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.engine.handoff.PromptBlocks;
-import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.counter.Counters;
-import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Writing;
-import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
-import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
@@ -172,8 +172,7 @@ final class PushReceiver {
         Map<String, Object> params = params(prompt, lease);
         params.put("remote_host", host);
         params.put("remote_port", port);
-        var invitation =
-                new Invitation(metaserver, params, Duration.ofNanos(Math.max(1, prompt.deadlineNs() - nowNs)));
+        var invitation = new Invitation(metaserver, params, Duration.ofNanos(Math.max(1, prompt.deadlineNs() - nowNs)));
         messenger.send(invitation, refusal -> answered(lease, metaserver, refusal));
         LOG.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
     }
@@ -288,8 +287,7 @@ final class PushReceiver {
     boolean hear(SideChannelMessage.Report report) {
         return switch (report) {
             case SideChannelMessage.DoneSending done -> done(done.requestId(), done.lease());
-            case SideChannelMessage.FailedSending failed ->
-                failed(failed.requestId(), failed.lease(), failed.reason());
+            case SideChannelMessage.FailedSending failed -> failed(failed.requestId(), failed.lease(), failed.reason());
             case SideChannelMessage.DoneReceiving done -> {
                 counters.increment(HandoffCounter.DONE_UNKNOWN);
                 yield false;

@@ -226,9 +226,7 @@ final class PushSender {
         if (failure != null) {
             fail(push, failure);
         } else if (bytes != planned) {
-            fail(
-                    push,
-                    new TransferException(Kind.CORRUPT, bytes + " bytes were written of " + planned + " asked for"));
+            fail(push, new TransferException(Kind.CORRUPT, bytes + " bytes were written of " + planned + " asked for"));
         } else {
             push.writtenBytes += bytes;
         }
@@ -272,10 +270,7 @@ final class PushSender {
     private void sendWritten(Push push) {
         push.isAnnounced = true;
         notices.sendWritten(
-                push.requestId(),
-                push.target,
-                isAwaited -> acknowledged(push, isAwaited),
-                cause -> fail(push, cause));
+                push.requestId(), push.target, isAwaited -> acknowledged(push, isAwaited), cause -> fail(push, cause));
     }
 
     private void acknowledged(Push push, boolean isAwaited) {

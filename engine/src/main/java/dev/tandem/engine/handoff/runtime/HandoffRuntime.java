@@ -1,12 +1,12 @@
 package dev.tandem.engine.handoff.runtime;
 
-import dev.tandem.engine.handoff.lease.LeasedRegion;
-import dev.tandem.engine.handoff.sidechannel.SideChannel;
-import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
 import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.lease.LeasedRegion;
+import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;

@@ -55,8 +55,7 @@ public final class InFlightTransfers {
     public Transfer start(String peer, SpanBatch spans, Duration deadline, Listener listener) {
         Transfer transfer = starter.start(peer, spans, deadline);
         open++;
-        transfer.done()
-                .whenComplete((moved, cause) -> channel.execute(() -> ended(transfer, moved, cause, listener)));
+        transfer.done().whenComplete((moved, cause) -> channel.execute(() -> ended(transfer, moved, cause, listener)));
         return transfer;
     }
 

@@ -62,8 +62,8 @@ public final class LentMemory implements AutoCloseable {
         var metadata = new ArrayList<PeerMetadata>();
         for (int rank = 0; rank < pools.size(); rank++) {
             KvPool pool = pools.get(rank);
-            List<LeasedRegion> planes = LeasedRegion.over(
-                    pool, idCount, runtime.takeAddresses(), directory, runtime.counters(), quiesced);
+            List<LeasedRegion> planes =
+                    LeasedRegion.over(pool, idCount, runtime.takeAddresses(), directory, runtime.counters(), quiesced);
             regions.addAll(planes);
             metadata.add(new PeerMetadata(
                     config.engineId(),

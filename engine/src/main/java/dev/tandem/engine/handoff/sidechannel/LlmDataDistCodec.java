@@ -1,6 +1,5 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
 import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.MAX_ID_BYTES;
 import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.bounded;
 import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.corrupt;
@@ -8,10 +7,11 @@ import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.packed;
 import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.readString;
 import static dev.tandem.engine.handoff.sidechannel.SideChannelCodec.unpacked;
 
-import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneReceiving;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.SuperPod;
+import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneReceiving;
 import dev.tandem.transfer.TransferException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,9 +1,8 @@
 package dev.tandem.engine.handoff.sidechannel;
 
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.handoff.lease.ReleaseQuorum;
 import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.Peers;
-
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;

@@ -2,7 +2,6 @@ package dev.tandem.engine.handoff.sidechannel;
 
 import dev.tandem.engine.handoff.lease.ReleaseQuorum;
 import dev.tandem.engine.handoff.plan.PeerMetadata;
-
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferException;

@@ -1,8 +1,8 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;

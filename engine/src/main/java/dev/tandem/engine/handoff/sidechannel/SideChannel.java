@@ -1,8 +1,8 @@
 package dev.tandem.engine.handoff.sidechannel;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.counter.Counters;
 import dev.tandem.engine.request.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -1,11 +1,11 @@
 package dev.tandem.engine.handoff.lease;
 
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.request.EngineException;

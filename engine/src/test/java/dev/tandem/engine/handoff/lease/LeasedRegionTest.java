@@ -1,11 +1,11 @@
 package dev.tandem.engine.handoff.lease;
 
-import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.KvFixtures;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region.Access;
@@ -27,8 +27,7 @@ class LeasedRegionTest {
     private final LeaseDirectory directory = new LeaseDirectory();
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<BlockLease> rested = new ArrayList<>();
-    private final List<LeasedRegion> regions =
-            LeasedRegion.over(pool, IDS, 12_345, directory, counters, rested::add);
+    private final List<LeasedRegion> regions = LeasedRegion.over(pool, IDS, 12_345, directory, counters, rested::add);
 
     @AfterEach
     void close() {

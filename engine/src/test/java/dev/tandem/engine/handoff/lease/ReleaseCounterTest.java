@@ -1,8 +1,8 @@
 package dev.tandem.engine.handoff.lease;
 
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.engine.handoff.KvFixtures;
 import dev.tandem.kv.KvLayout;
 import java.util.List;
 import java.util.Map;

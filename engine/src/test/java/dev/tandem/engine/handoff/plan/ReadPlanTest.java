@@ -1,10 +1,10 @@
 package dev.tandem.engine.handoff.plan;
 
-import dev.tandem.engine.handoff.KvFixtures;
-import dev.tandem.engine.handoff.TestConnector;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.TestConnector;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
@@ -100,8 +100,7 @@ class ReadPlanTest {
             var used = new TreeSet<Integer>();
             for (int request = 0; request < 16; request++) {
                 var ofRequest = new TreeSet<Integer>();
-                for (ReadPlan.Read read :
-                        reads("cmpl-" + request, prefill, decode, 0, prefill.metadata())) {
+                for (ReadPlan.Read read : reads("cmpl-" + request, prefill, decode, 0, prefill.metadata())) {
                     ofRequest.addAll(prefill.bytesByRank(read.spans()).keySet());
                 }
                 assertThat(ofRequest).as("the two local ranks read from two").hasSize(2);
@@ -115,8 +114,7 @@ class ReadPlanTest {
     void shouldReadFromRanksOfOneProcessInOneTransfer() {
         try (var prefill = Engine.of(8, 16, 8, 0);
                 var decode = Engine.of(2, 16, 8, 0)) {
-            assertThat(reads("r", prefill, decode, 0, prefill.metadata()))
-                    .hasSize(2);
+            assertThat(reads("r", prefill, decode, 0, prefill.metadata())).hasSize(2);
         }
     }
 
@@ -124,7 +122,8 @@ class ReadPlanTest {
     void shouldRefuseAnEngineWhoseRanksDoNotHoldAllHeads() {
         try (var prefill = Engine.of(4, 16, 4, 0);
                 var decode = Engine.of(1, 16, 4, 0)) {
-            assertThatThrownBy(() -> reads("r", prefill, decode, 0, prefill.metadata().subList(0, 3)))
+            assertThatThrownBy(() ->
+                            reads("r", prefill, decode, 0, prefill.metadata().subList(0, 3)))
                     .isInstanceOf(TransferException.class)
                     .hasMessageContaining("no peer holds head 3 of plane k.0");
         }
@@ -134,8 +133,7 @@ class ReadPlanTest {
             String requestId, Engine prefill, Engine decode, int cached, List<PeerMetadata> peers) {
         long[] blockIds = Arrays.stream(prefill.blocks).asLongStream().toArray();
         var ticket = new HandoffTicket("0", "127.0.0.1", 30_000, blockIds, 1, Map.of());
-        return ReadPlan.of(
-                ticket, TestConnector.prompt(requestId, PROMPT, cached, decode.blocks), peers, decode.pools);
+        return ReadPlan.of(ticket, TestConnector.prompt(requestId, PROMPT, cached, decode.blocks), peers, decode.pools);
     }
 
     private static byte[] expected(Engine decode, int rank, int cached) {

@@ -1,9 +1,9 @@
 package dev.tandem.engine.handoff.plan;
 
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.engine.handoff.KvFixtures;
 import dev.tandem.kernel.DType;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
@@ -244,8 +244,8 @@ class TransferPlanTest {
     void shouldRejectAddressesThatOverflow() {
         KvLayout layout = KvFixtures.layout(16, 1, 3, 8);
         try (var pool = new KvPool(layout, 8)) {
-            var source = new TransferPlan.PeerSide(
-                    layout, List.of(Long.MAX_VALUE - 10, Long.MAX_VALUE - 5), new long[] {3});
+            var source =
+                    new TransferPlan.PeerSide(layout, List.of(Long.MAX_VALUE - 10, Long.MAX_VALUE - 5), new long[] {3});
             assertThatThrownBy(() -> TransferPlan.between(
                                     List.of(source), targetOf(pool, new int[] {0}), TransferPlan.Local.TARGET)
                             .spans(0, new TransferPlan.Tokens(0, 16), pool.memory()))
@@ -271,7 +271,9 @@ class TransferPlanTest {
             var bases =
                     IntStream.range(1, 81).mapToObj(plane -> plane * 1_000_000L).toList();
             assertThatThrownBy(() -> TransferPlan.between(
-                                    List.of(new TransferPlan.PeerSide(peer, bases, ids)), target, TransferPlan.Local.TARGET)
+                                    List.of(new TransferPlan.PeerSide(peer, bases, ids)),
+                                    target,
+                                    TransferPlan.Local.TARGET)
                             .spans(0, new TransferPlan.Tokens(0, 4096), memory))
                     .isInstanceOf(TransferException.class)
                     .hasMessageContaining("need more than");

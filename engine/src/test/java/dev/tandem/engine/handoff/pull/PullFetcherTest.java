@@ -1,25 +1,25 @@
 package dev.tandem.engine.handoff.pull;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.sidechannel.SideChannel;
-import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
-import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
-import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.Peers;
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.handoff.HandoffLimits;
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.handoff.TestConnector;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
+import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.PeerNotices;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
+import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;

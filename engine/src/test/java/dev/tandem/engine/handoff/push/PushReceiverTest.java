@@ -1,23 +1,23 @@
 package dev.tandem.engine.handoff.push;
 
-import dev.tandem.engine.handoff.lease.BlockLease;
-import dev.tandem.engine.handoff.lease.LeaseDirectory;
-import dev.tandem.engine.handoff.lease.VirtualIds;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.Peers;
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.engine.handoff.PromptBlocks;
-import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
+import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.PromptBlocks;
+import dev.tandem.engine.handoff.lease.BlockLease;
+import dev.tandem.engine.handoff.lease.LeaseDirectory;
+import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region.Operation;

@@ -1,16 +1,16 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.KvFixtures;
-import dev.tandem.engine.handoff.Damage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.engine.handoff.Damage;
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
+import dev.tandem.engine.handoff.ranktable.Device;
+import dev.tandem.engine.handoff.ranktable.SuperPod;
 import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec.Request.Finished;
 import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec.Request.Introduction;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneReceiving;
-import dev.tandem.engine.handoff.ranktable.Device;
-import dev.tandem.engine.handoff.ranktable.SuperPod;
 import dev.tandem.transfer.TransferException;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -123,8 +123,7 @@ class LlmDataDistCodecTest {
     void shouldSurviveDamagedPayloads() {
         var random = new SplittableRandom(12);
         byte[] question = LlmDataDistCodec.encodeQuestion(A3);
-        byte[] answer =
-                LlmDataDistCodec.encodeAnswer(A3, metadata(), new RankEndpoint("172.22.0.155", 5557, 3, 16));
+        byte[] answer = LlmDataDistCodec.encodeAnswer(A3, metadata(), new RankEndpoint("172.22.0.155", 5557, 3, 16));
         int refused = 0;
         for (int round = 0; round < 20_000; round++) {
             boolean isAnswer = random.nextBoolean();

@@ -1,11 +1,11 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.KvFixtures;
-import dev.tandem.engine.handoff.Damage;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.engine.handoff.Damage;
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneReceiving;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.GetMetadata;
 import dev.tandem.transfer.TransferException;

@@ -1,18 +1,18 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.engine.handoff.lease.LeaseDirectory;
-import dev.tandem.engine.handoff.lease.LeaseTable;
-import dev.tandem.engine.handoff.lease.VirtualIds;
-import dev.tandem.engine.handoff.lease.ReleaseQuorum;
-import dev.tandem.engine.handoff.plan.PeerMetadata;
-import dev.tandem.engine.handoff.HandoffEvent;
-import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.engine.handoff.KvFixtures;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.HandoffLimits;
+import dev.tandem.engine.handoff.KvFixtures;
+import dev.tandem.engine.handoff.lease.LeaseDirectory;
+import dev.tandem.engine.handoff.lease.LeaseTable;
+import dev.tandem.engine.handoff.lease.ReleaseQuorum;
+import dev.tandem.engine.handoff.lease.VirtualIds;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
@@ -330,8 +330,7 @@ class SideChannelTest {
 
     private static CompletableFuture<byte[]> ask(SideChannel channel, String endpoint, byte[] payload) {
         var answer = new CompletableFuture<byte[]>();
-        channel.execute(
-                () -> channel.client().ask(endpoint, payload, answer::complete, answer::completeExceptionally));
+        channel.execute(() -> channel.client().ask(endpoint, payload, answer::complete, answer::completeExceptionally));
         return answer;
     }
 

@@ -1,9 +1,9 @@
 package dev.tandem.engine.handoff.startup;
 
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
