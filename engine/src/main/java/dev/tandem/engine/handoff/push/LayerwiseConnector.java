@@ -87,16 +87,7 @@ public final class LayerwiseConnector implements KvConnector {
                 (report, at) -> receiver.hear(report));
         var writes = new InFlightTransfers(runtime.channel(), Operation.WRITE, runtime.transfers()::write);
         var notices = new PeerNotices(runtime.channel(), SideChannelDialect.of(config), runtime.counters());
-        var sender = new PushSender(
-                config,
-                List.copyOf(pools),
-                runtime.channel(),
-                runtime.peers(),
-                writes,
-                runtime.limits(),
-                runtime.counters(),
-                notices,
-                wakeLoop);
+        var sender = new PushSender(config, List.copyOf(pools), runtime, writes, notices, wakeLoop);
         return new LayerwiseConnector(config, List.copyOf(pools), runtime, receiver, memory, sender, notices);
     }
 

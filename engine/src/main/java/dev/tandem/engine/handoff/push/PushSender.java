@@ -13,6 +13,7 @@ import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.handoff.plan.PushPlan;
 import dev.tandem.engine.handoff.runtime.EventQueue;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.PeerNotices;
@@ -63,20 +64,17 @@ final class PushSender {
     PushSender(
             HandoffConfig config,
             List<KvPool> pools,
-            SideChannel channel,
-            PeerMetadataCache peers,
+            HandoffRuntime runtime,
             InFlightTransfers writes,
-            HandoffLimits limits,
-            Counters<HandoffCounter> counters,
             PeerNotices notices,
             Runnable wakeLoop) {
         this.config = config;
         this.pools = pools;
-        this.channel = channel;
-        this.peers = peers;
+        this.channel = runtime.channel();
+        this.peers = runtime.peers();
         this.writes = writes;
-        this.limits = limits;
-        this.counters = counters;
+        this.limits = runtime.limits();
+        this.counters = runtime.counters();
         this.notices = notices;
         this.dialect = SideChannelDialect.of(config);
         this.layers = layers(pools.getFirst());
