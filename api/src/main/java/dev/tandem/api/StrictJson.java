@@ -12,7 +12,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * JSON as clients send it, read without forgiveness: one object, no key twice, nothing behind it, nesting at most
+ * JSON as clients send it, read strictly: one object, no key twice, nothing behind it, nesting at most
  * {@value #MAX_DEPTH}, integers of any size kept exact. Stateless; any thread.
  */
 public final class StrictJson {
