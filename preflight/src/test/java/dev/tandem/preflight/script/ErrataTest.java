@@ -326,7 +326,7 @@ class ErrataTest {
             assertThat(finding.severity()).isEqualTo(erratum.severity);
             assertThat(finding.subject()).isEqualTo(erratum.subject);
             assertThat(finding.found()).contains(erratum.found);
-            assertThat(finding.mend().isEmpty()).isEqualTo(erratum.severity == Severity.NOTE);
+            assertThat(finding.fix().isEmpty()).isEqualTo(erratum.severity == Severity.NOTE);
         });
         if (erratum.severity == Severity.NOTE) {
             assertThat(faults).isEmpty();
