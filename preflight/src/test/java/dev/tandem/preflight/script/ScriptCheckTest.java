@@ -35,7 +35,7 @@ class ScriptCheckTest {
                 "decode.sh | --host 0.0.0.0 | --seed 0 | WARNING | decode.sh:3 | no --host: tandem listens on 127.0.0.1 only",
                 "decode.sh | export HCCL_IF_IP=198.51.100.2 | : | ERROR | decode.sh:4 | --host 0.0.0.0 cannot be announced to peers",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.1 | ERROR | proxy.sh:6 | is listed for decode, and the node of prefill.sh:3 is a kv_producer",
-                "decode.sh | export GLOO | export OMP_NUM_THREADS=many GLOO | ERROR | decode.sh:2 | OMP_NUM_THREADS=many is no whole number",
+                "decode.sh | export GLOO | export OMP_NUM_THREADS=many GLOO | ERROR | decode.sh:2 | OMP_NUM_THREADS=many is not a whole number",
                 "proxy.sh | --decoder-ports 8004 | --decoder-ports 8005 | ERROR | proxy.sh:6 | nobody listens on 198.51.100.2:8005: the node of decode.sh:3 on that host listens on port 8004",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.9 | WARNING | proxy.sh:6 | none of these scripts starts a node at 198.51.100.9:8004",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.9 | WARNING | decode.sh:3 | no proxy of these scripts lists this node",
