@@ -1,5 +1,8 @@
 package dev.tandem.api;
 
+import java.net.BindException;
+import java.net.UnknownHostException;
+
 /**
  * A failure of the network or of the other side, with its kind. {@link Kind#CONNECT} promises that nothing of the request was ever
  * sent; every other kind of a client's failure leaves open whether the other side has acted on it.
@@ -11,13 +14,13 @@ public final class ApiException extends RuntimeException {
         ADDRESS_IN_USE,
         /** The address to listen on is not one of this machine, or may not be bound. */
         ADDRESS_REFUSED,
-        /** No connection came about: nothing was sent. */
+        /** No connection was established: nothing was sent. */
         CONNECT,
         /** The connection ended before the response was complete. */
         CLOSED,
         /** The other side stayed silent, or took, longer than allowed. */
         TIMEOUT,
-        /** What came back is no HTTP, or larger than allowed. */
+        /** What came back is not HTTP, or larger than allowed. */
         PROTOCOL,
         /** This side called the exchange off. */
         CANCELLED
@@ -35,6 +38,18 @@ public final class ApiException extends RuntimeException {
     public ApiException(Kind kind, String message) {
         super(message);
         this.kind = kind;
+    }
+
+    /** Why nobody can listen at an address, with the host and the port. */
+    static ApiException cannotListen(String host, int port, Throwable cause) {
+        String sentence = "cannot listen on " + new HttpAddress(host, port).authority() + ": ";
+        if (cause instanceof UnknownHostException) {
+            return new ApiException(Kind.ADDRESS_REFUSED, sentence + "unknown host", cause);
+        }
+        if (cause instanceof BindException && String.valueOf(cause.getMessage()).contains("in use")) {
+            return new ApiException(Kind.ADDRESS_IN_USE, sentence + "the port is in use by another process", cause);
+        }
+        return new ApiException(Kind.ADDRESS_REFUSED, sentence + cause.getMessage(), cause);
     }
 
     /** What went wrong. */

@@ -8,7 +8,6 @@ import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
 import io.vertx.core.net.SocketAddress;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -20,8 +19,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link Route}), or are
- * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is no
+ * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link BlockingRoute}), or are
+ * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is not
  * HTTP, 404, 405, 408, 413, and 503 beyond the configured number of exchanges. A client that closes its connection is noticed at once
  * while its request is being served; only a client that has already pipelined its next request is noticed when the answer is written.
  */
@@ -45,9 +44,9 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts a server with event loops of its own; throws {@link ApiException} naming host and port when it cannot listen. */
-    public static HttpServer start(HttpServerConfig config, List<Route> routes) {
+    public static HttpServer start(HttpServerConfig config, List<? extends Route> routes) {
         EventLoops loops = EventLoops.start(config.eventLoops());
-        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes, List.of()));
+        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes));
         try {
             server.listen();
         } catch (RuntimeException e) {
@@ -58,9 +57,8 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts a server on event loops that it shares and does not close. */
-    public static HttpServer start(
-            EventLoops loops, HttpServerConfig config, List<Route> routes, List<LoopRoute> loopRoutes) {
-        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes, loopRoutes));
+    public static HttpServer start(EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
+        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes));
         server.listen();
         return server;
     }
@@ -109,8 +107,7 @@ public final class HttpServer implements AutoCloseable {
         try {
             return InetAddress.getByName(config.host());
         } catch (UnknownHostException e) {
-            throw new ApiException(
-                    ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": unknown host", e);
+            throw ApiException.cannotListen(config.host(), config.port(), e);
         }
     }
 
@@ -127,27 +124,12 @@ public final class HttpServer implements AutoCloseable {
         try {
             return EventLoops.await(listening.future());
         } catch (Throwable e) {
-            throw listenFailure(e);
+            throw ApiException.cannotListen(config.host(), config.port(), e);
         }
     }
 
     private static void watch(HttpConnection connection) {
         connection.exceptionHandler(cause -> LOG.debug("client's connection failed: {}", cause.toString()));
-    }
-
-    private ApiException listenFailure(Throwable e) {
-        if (e instanceof BindException && String.valueOf(e.getMessage()).contains("in use")) {
-            return new ApiException(
-                    ApiException.Kind.ADDRESS_IN_USE,
-                    "cannot listen on " + where() + ": the port is in use by another process",
-                    e);
-        }
-        return new ApiException(
-                ApiException.Kind.ADDRESS_REFUSED, "cannot listen on " + where() + ": " + e.getMessage(), e);
-    }
-
-    private String where() {
-        return new HttpAddress(config.host(), config.port()).authority();
     }
 
     private static HttpServerOptions options() {

@@ -76,11 +76,6 @@ public final class LoopExchange {
         return gone;
     }
 
-    /** Whether the head of the answer is on its way. */
-    public boolean isStarted() {
-        return started;
-    }
-
     /** Whether the answer is complete or has lost its reader. */
     public boolean isOver() {
         return over;

@@ -1,12 +1,12 @@
 package dev.tandem.api;
 
 /**
- * Which event loop handler answers a method and an exact path (without query).
+ * Which handler answers a method and an exact path (without query) on the event loop, where it must not block.
  *
- * @param isCallback whether its requests come from servers that requests in flight wait for: they are counted by themselves, so that a
- *     house full of clients does not shut out what the clients wait for
+ * @param isCallback whether its requests come from servers that requests in flight wait for: they are counted separately, so that many
+ *     clients do not shut out what the clients wait for
  */
-public record LoopRoute(String method, String path, LoopHandler handler, boolean isCallback) {
+public record LoopRoute(String method, String path, LoopHandler handler, boolean isCallback) implements Route {
     /** A route for clients. */
     public LoopRoute(String method, String path, LoopHandler handler) {
         this(method, path, handler, false);

@@ -5,10 +5,8 @@ import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -25,24 +23,23 @@ final class RequestIntake {
     private static final long REFUSED_BODY_MS = 2_000;
 
     private final HttpServerConfig config;
-    /** By path, then by method; never changed after construction. Values are {@link Handler} or {@link LoopHandler}. */
-    private final Map<String, Map<String, Object>> routes = new HashMap<>();
+    /** By path, then by method; never changed after construction. */
+    private final Map<String, Map<String, Route>> routes = new HashMap<>();
     /** Exchanges in flight: counted up by event loops, down by whoever ends one. */
     private final AtomicInteger active = new AtomicInteger();
-    /** Paths whose requests are counted by themselves. */
-    private final Set<String> callbacks = new HashSet<>();
-    /** Callbacks in flight, counted likewise. */
+    /** Callbacks in flight, counted separately in the same way. */
     private final AtomicInteger activeCallbacks = new AtomicInteger();
     /** Set once by the closing thread; event loops then refuse new requests. */
     private volatile boolean stopped;
 
-    RequestIntake(HttpServerConfig config, List<Route> blocking, List<LoopRoute> looping) {
+    RequestIntake(HttpServerConfig config, List<? extends Route> routes) {
         this.config = config;
-        blocking.forEach(route -> add(route.method(), route.path(), route.handler()));
-        for (LoopRoute route : looping) {
-            add(route.method(), route.path(), route.handler());
-            if (route.isCallback()) {
-                callbacks.add(route.path());
+        for (Route route : routes) {
+            Route other = this.routes
+                    .computeIfAbsent(route.path(), path -> new HashMap<>())
+                    .put(route.method(), route);
+            if (other != null) {
+                throw new IllegalArgumentException("two handlers for " + route.method() + " " + route.path());
             }
         }
     }
@@ -57,39 +54,26 @@ final class RequestIntake {
 
     /** Called on the event loop for the head of each request. */
     void accept(HttpServerRequest request, Context context) {
-        ApiError refusal = refusal(request);
-        if (refusal != null) {
-            refuse(request, context, refusal, false);
+        Map<String, Route> byMethod = routes.getOrDefault(request.path(), Map.of());
+        Route route = byMethod.get(request.method().name());
+        if (route == null) {
+            refuse(request, context, unknown(request, byMethod), false);
+        } else if (stopped) {
+            refuse(request, context, ApiError.unavailable("the server is stopping", RETRY_AFTER_SECONDS), false);
+        } else if (declaredBytes(request) > config.maxBodyBytes()) {
+            refuse(request, context, tooLarge(), false);
         } else {
-            new Arrival(request, context).begin();
+            new Arrival(request, context, route).begin();
         }
     }
 
-    private void add(String method, String path, Object handler) {
-        Object old = routes.computeIfAbsent(path, p -> new HashMap<>()).put(method, handler);
-        if (old != null) {
-            throw new IllegalArgumentException("two handlers for " + method + " " + path);
-        }
-    }
-
-    private @Nullable ApiError refusal(HttpServerRequest request) {
-        Map<String, Object> byMethod = routes.get(request.path());
-        if (byMethod == null) {
+    private static ApiError unknown(HttpServerRequest request, Map<String, Route> byMethod) {
+        if (byMethod.isEmpty()) {
             return ApiError.notFound("no such path: " + request.path(), null);
         }
-        if (!byMethod.containsKey(request.method().name())) {
-            String allowed = String.join(", ", new TreeSet<>(byMethod.keySet()));
-            request.response().putHeader("Allow", allowed);
-            return new ApiError(
-                    405, "MethodNotAllowedError", request.path() + " answers " + allowed + " only", null, -1);
-        }
-        if (stopped) {
-            return ApiError.unavailable("the server is stopping", RETRY_AFTER_SECONDS);
-        }
-        if (declaredBytes(request) > config.maxBodyBytes()) {
-            return tooLarge();
-        }
-        return null;
+        String allowed = String.join(", ", new TreeSet<>(byMethod.keySet()));
+        request.response().putHeader("Allow", allowed);
+        return new ApiError(405, "MethodNotAllowedError", request.path() + " answers " + allowed + " only", null, -1);
     }
 
     private ApiError tooLarge() {
@@ -122,15 +106,19 @@ final class RequestIntake {
         new LoopExchange(request, context, new byte[0], () -> {}).fail(error);
     }
 
-    private void start(LoopExchange exchange, Object handler) {
-        if (handler instanceof LoopHandler looping) {
-            try {
-                looping.handle(exchange);
-            } catch (RuntimeException e) {
-                exchange.fail(e);
+    private void start(LoopExchange exchange, Route route) {
+        switch (route) {
+            case BlockingRoute blocking ->
+                Thread.ofVirtual()
+                        .name("exchange")
+                        .start(() -> serve(new Exchange(exchange, config.limits()), blocking.handler()));
+            case LoopRoute looping -> {
+                try {
+                    looping.handler().handle(exchange);
+                } catch (RuntimeException e) {
+                    exchange.fail(e);
+                }
             }
-        } else if (handler instanceof Handler blocking) {
-            Thread.ofVirtual().name("exchange").start(() -> serve(new Exchange(exchange, config.limits()), blocking));
         }
     }
 
@@ -151,7 +139,7 @@ final class RequestIntake {
     private final class Arrival {
         private final HttpServerRequest request;
         private final Context context;
-        private final Object handler;
+        private final Route route;
         private final AtomicInteger counter;
         private @Nullable Buffer first;
         private @Nullable Buffer all;
@@ -159,12 +147,11 @@ final class RequestIntake {
         private long timer = -1;
         private boolean settled;
 
-        Arrival(HttpServerRequest request, Context context) {
+        Arrival(HttpServerRequest request, Context context, Route route) {
             this.request = request;
             this.context = context;
-            this.counter = callbacks.contains(request.path()) ? activeCallbacks : active;
-            this.handler = routes.getOrDefault(request.path(), Map.of())
-                    .getOrDefault(request.method().name(), Map.of());
+            this.route = route;
+            this.counter = route instanceof LoopRoute loop && loop.isCallback() ? activeCallbacks : active;
         }
 
         void begin() {
@@ -235,8 +222,8 @@ final class RequestIntake {
             settle();
             Buffer body = all != null ? all : first;
             byte[] bytes = body == null ? new byte[0] : body.getBytes();
-            Runnable whenOver = handler instanceof LoopHandler ? counter::decrementAndGet : () -> {};
-            start(new LoopExchange(request, context, bytes, whenOver), handler);
+            Runnable whenOver = route instanceof LoopRoute ? counter::decrementAndGet : () -> {};
+            start(new LoopExchange(request, context, bytes, whenOver), route);
         }
     }
 }

@@ -1,4 +1,10 @@
 package dev.tandem.api;
 
-/** Which handler answers a method and an exact path (without query). */
-public record Route(String method, String path, Handler handler) {}
+/** What answers a method and an exact path (without query) of a server: on a virtual thread of its own, or on the event loop. */
+public sealed interface Route permits BlockingRoute, LoopRoute {
+    /** In capitals. */
+    String method();
+
+    /** Without query. */
+    String path();
+}

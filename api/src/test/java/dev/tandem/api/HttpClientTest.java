@@ -268,7 +268,7 @@ class HttpClientTest {
         HttpServerConfig config = new HttpServerConfig("::1", 0, 1, 1000, 10);
         Handler echo = exchange -> exchange.respond(
                 200, "text/plain", exchange.header("Host").orElse("none").getBytes(StandardCharsets.UTF_8));
-        try (HttpServer ipv6 = HttpServer.start(config, java.util.List.of(new Route("GET", "/", echo)))) {
+        try (HttpServer ipv6 = HttpServer.start(config, java.util.List.of(new BlockingRoute("GET", "/", echo)))) {
             HttpAddress address = new HttpAddress("[::1]", ipv6.port());
             assertThat(client.send(HttpCall.get(address, "/"), DEADLINE).text()).isEqualTo("[::1]:" + ipv6.port());
         }

@@ -29,7 +29,7 @@ class HttpServerTest {
     }
 
     private static HttpServer serve(HttpServerConfig config, String method, Handler handler) {
-        return HttpServer.start(config, List.of(new Route(method, "/x", handler)));
+        return HttpServer.start(config, List.of(new BlockingRoute(method, "/x", handler)));
     }
 
     private static byte[] utf8(String text) {

@@ -9,8 +9,9 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -48,11 +49,11 @@ public final class EngineBench implements AutoCloseable {
         this.checkpoint = Checkpoint.open(path);
         this.threads = new KernelThreads(threadCount);
         this.vocabulary = checkpoint.config().vocabularySize();
-        var context = RankContext.single(KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(threads));
         Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, Math.max(16, sequences), MODEL_LENGTH));
         KvLayout layout = model.kvLayout(16, checkpoint.config().dtype());
         var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) * Math.max(4, sequences));
-        var limits = new EngineConfig.Limits(512, Math.max(16, sequences), 64, true);
+        var limits = new BatchLimits(512, Math.max(16, sequences), 64, true);
         this.engine = Engine.start(
                 new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.empty()), EngineParts.single(model, pool));
     }

@@ -4,13 +4,13 @@ import dev.tandem.kernel.AttentionRows;
 import dev.tandem.kernel.AttentionShape;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Int8Weight;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.selection.KernelSelection;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,13 +43,13 @@ public final class KernelBench {
     private static final double WARM_UP_SECONDS = 1;
 
     private final PrintStream out;
-    private final Kernels kernels;
+    private final KernelSelection selection;
     private final SteadyMedian median;
     private final Random random = new Random(1);
 
-    private KernelBench(PrintStream out, Kernels kernels, SteadyMedian median) {
+    private KernelBench(PrintStream out, KernelSelection selection, SteadyMedian median) {
         this.out = out;
-        this.kernels = kernels;
+        this.selection = selection;
         this.median = median;
     }
 
@@ -60,7 +60,7 @@ public final class KernelBench {
                 : System::nanoTime;
         var bench = new KernelBench(
                 System.out,
-                KernelSelection.named(words.text("kernels", "auto")).kernels(),
+                KernelSelection.named(words.text("kernels", "auto")),
                 new SteadyMedian(words.number("runs", 7), WARM_UP_SECONDS, clockNs));
         int[] threadCounts = words.numbers("threads", "1,2");
         for (String type : words.list("types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1")) {
@@ -107,19 +107,20 @@ public final class KernelBench {
         }
         double seconds;
         try (var threads = new KernelThreads(threadCount)) {
+            Kernels kernels = selection.kernels(threads);
             seconds = median.seconds(() -> {
                 for (LinearWeight weight : weights) {
                     Matrix x = weight.columns() == HIDDEN ? narrow : wide;
-                    kernels.linear(x, rows, weight, result, 0, threads);
+                    kernels.linear(x, rows, weight, result, 0);
                 }
                 if (withHead) {
-                    kernels.linear(narrow, rows, head, logits, 0, threads);
+                    kernels.linear(narrow, rows, head, logits, 0);
                 }
             });
         }
         out.printf(
                 "%s linear %-4s rows=%-3d threads=%d  %8.2f ms  %7.1f tok/s  %6.1f GB/s  %6.1f Gflop/s%n",
-                kernels.name(),
+                selection.name(),
                 dtype,
                 rows,
                 threadCount,
@@ -158,6 +159,7 @@ public final class KernelBench {
         double seconds;
         try (Arena arena = Arena.ofShared();
                 var threads = new KernelThreads(threadCount)) {
+            Kernels kernels = selection.kernels(threads);
             KvPlaneView keys = plane(arena, sequences * blocks);
             KvPlaneView values = plane(arena, sequences * blocks);
             Matrix q = matrix(rows, HIDDEN);
@@ -165,7 +167,7 @@ public final class KernelBench {
             var batch = new AttentionRows(rows, positions, tables, BLOCK_SIZE);
             seconds = median.seconds(() -> {
                 for (int layer = 0; layer < LAYERS; layer++) {
-                    kernels.attention(q, 0, mixed, keys, values, batch, HEADS, threads);
+                    kernels.attention(q, 0, mixed, keys, values, batch, HEADS);
                 }
             });
         }
@@ -176,7 +178,14 @@ public final class KernelBench {
         double flops = 4 * pairs * HIDDEN * LAYERS;
         out.printf(
                 "%s attention %-7s rows=%-3d context=%-4d threads=%d  %8.2f ms  %7.1f tok/s  %6.1f Gflop/s%n",
-                kernels.name(), what, rows, length, threadCount, seconds * 1e3, rows / seconds, flops / seconds / 1e9);
+                selection.name(),
+                what,
+                rows,
+                length,
+                threadCount,
+                seconds * 1e3,
+                rows / seconds,
+                flops / seconds / 1e9);
     }
 
     private KvPlaneView plane(Arena arena, int blocks) {

@@ -2,13 +2,13 @@ package dev.tandem.bench;
 
 import dev.tandem.kernel.AttentionRows;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.KvPlaneView;
 import dev.tandem.kernel.LatentShape;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import dev.tandem.kernel.selection.KernelSelection;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -35,23 +35,23 @@ public final class LatentBench {
     private static final double WARM_UP_SECONDS = 2;
 
     private final PrintStream out;
-    private final Kernels kernels;
+    private final KernelSelection selection;
     private final SteadyMedian median;
     private final int heads;
     private final Random random = new Random(1);
 
-    private LatentBench(PrintStream out, Kernels kernels, SteadyMedian median, int heads) {
+    private LatentBench(PrintStream out, KernelSelection selection, SteadyMedian median, int heads) {
         this.out = out;
-        this.kernels = kernels;
+        this.selection = selection;
         this.median = median;
         this.heads = heads;
     }
 
     public static void main(String[] args) {
         var words = new BenchWords(List.of(args));
-        var kernels = KernelSelection.named(words.text("kernels", "auto")).kernels();
+        var selection = KernelSelection.named(words.text("kernels", "auto"));
         var median = new SteadyMedian(words.number("runs", 5), WARM_UP_SECONDS, System::nanoTime);
-        var bench = new LatentBench(System.out, kernels, median, words.number("heads", 128));
+        var bench = new LatentBench(System.out, selection, median, words.number("heads", 128));
         for (int context : words.numbers("contexts", "1024,4096,16384,32768")) {
             bench.decode(context, words.number("threads", 2));
         }
@@ -65,6 +65,7 @@ public final class LatentBench {
         var selected = new SelectedPositions(1, TOP_K);
         try (Arena arena = Arena.ofShared();
                 var threads = new KernelThreads(threadCount)) {
+            Kernels kernels = selection.kernels(threads);
             KvPlaneView latents = plane(arena, LATENT, blocks);
             KvPlaneView rotaryKeys = plane(arena, ROTARY, blocks);
             KvPlaneView indexKeys = plane(arena, INDEX_DIM, blocks);
@@ -72,16 +73,15 @@ public final class LatentBench {
             Matrix mixed = Matrix.of(1, heads * LATENT);
             Matrix indexQuery = matrix(INDEX_HEADS * INDEX_DIM);
             Matrix headWeights = matrix(INDEX_HEADS);
-            double dense =
-                    milliseconds(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape, threads));
-            double index = milliseconds(
-                    () -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected, threads));
+            double dense = milliseconds(() -> kernels.latentAttention(q, mixed, latents, rotaryKeys, rows, shape));
+            double index =
+                    milliseconds(() -> kernels.selectPositions(indexQuery, headWeights, indexKeys, rows, selected));
             double sparse = milliseconds(
-                    () -> kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected, threads));
+                    () -> kernels.sparseLatentAttention(q, mixed, latents, rotaryKeys, rows, shape, selected));
             out.printf(
                     "%s context=%-6d heads=%d threads=%d  V3 %8.2f ms   V3.2 %8.2f ms = index %7.2f + attention %7.2f   ratio"
                             + " %.1f%n",
-                    kernels.name(),
+                    selection.name(),
                     context,
                     heads,
                     threadCount,

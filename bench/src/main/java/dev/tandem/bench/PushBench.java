@@ -7,16 +7,19 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
@@ -49,51 +52,57 @@ public final class PushBench implements AutoCloseable {
     private static final int CHUNK = 2048;
     private static final int MODEL_LENGTH = 8192;
     private static final Duration LIMIT = Duration.ofMinutes(5);
-    private static final HandoffConfig.Terms TERMS =
-            new HandoffConfig.Terms(LIMIT, LIMIT, HandoffConfig.FailurePolicy.FAIL);
 
     /** A prefill and a decode engine with one connector. */
     private static final class Pair implements AutoCloseable {
-        final HandoffHub prefillHub;
-        final HandoffHub decodeHub;
+        final HandoffWarmUp warmUp;
+        final HandoffRuntime prefillRuntime;
+        final HandoffRuntime decodeRuntime;
         final Engine prefill;
         final Engine decode;
         /** What the metaserver does with the next invitation. */
         volatile Consumer<Invitation> metaserver = invitation -> {};
 
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
-            prefillHub =
-                    HandoffHub.start(new HandoffHub.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond), connector);
-            decodeHub = HandoffHub.start(
-                    new HandoffHub.Setup(
-                            "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond),
-                    connector);
-            prefill = loader.engine(prefillHub, new HandoffConfig.Part(Role.PRODUCER, connector));
-            decode = loader.engine(decodeHub, new HandoffConfig.Part(Role.CONSUMER, connector));
+            prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> {}, bytesPerSecond);
+            decodeRuntime = HandoffRuntime.start(
+                    "127.0.0.1", "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond);
+            warmUp = HandoffWarmUp.start(connector);
+            prefill = loader.engine(prefillRuntime, Role.PRODUCER, connector);
+            decode = loader.engine(decodeRuntime, Role.CONSUMER, connector);
         }
 
         @Override
         public void close() {
             decode.close();
             prefill.close();
-            decodeHub.close();
-            prefillHub.close();
+            warmUp.close();
+            decodeRuntime.close();
+            prefillRuntime.close();
         }
     }
 
     /** Makes engines over one mapped checkpoint. */
     private record Loader(Checkpoint checkpoint, int threadCount, List<KernelThreads> threads) {
-        Engine engine(HandoffHub hub, HandoffConfig.Part part) {
+        Engine engine(HandoffRuntime runtime, Role role, Connector connector) {
             threads.add(new KernelThreads(threadCount));
-            var context = RankContext.single(KernelSelection.best().kernels(), threads.getLast());
+            var context = RankContext.single(KernelSelection.best().kernels(threads.getLast()));
             Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, 4, MODEL_LENGTH));
             KvLayout layout = model.kvLayout(BLOCK_SIZE, checkpoint.config().dtype());
             var pool = new KvPool(layout, layout.blocksFor(MODEL_LENGTH) + 8);
-            var handoff = new HandoffConfig(part.role().name() + part.connector(), 0, part, 1, TERMS);
-            var limits = new EngineConfig.Limits(CHUNK, 4, 16, true);
+            var handoff = new HandoffConfig(
+                    role.name() + connector,
+                    0,
+                    role,
+                    connector,
+                    new Peers.FromTicket(1),
+                    LIMIT,
+                    LIMIT,
+                    HandoffConfig.FailurePolicy.FAIL);
+            var limits = new BatchLimits(CHUNK, 4, 16, true);
             return Engine.start(
                     new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.of(handoff)),
-                    EngineParts.single(model, pool).with(hub),
+                    EngineParts.single(model, pool).with(runtime),
                     Duration.ofMillis(500));
         }
     }

@@ -1,24 +1,25 @@
 package dev.tandem.engine;
 
 import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.schedule.BatchLimits;
 import java.util.Optional;
 
 /**
- * Settings of one engine.
+ * Settings of one engine, built by whoever reads them and passed down whole.
  *
- * @param maxModelLength longest prompt plus output, tokens
+ * @param maxModelLength {@code --max-model-len}: longest prompt plus output, tokens
  * @param limits bounds of a step and of the queue
- * @param cachesPrefixes blocks of finished prompts are kept and found again
+ * @param cachesPrefixes {@code --enable-prefix-caching}: blocks of finished prompts are kept and found again
  * @param seed base of the seeds drawn for requests without one
  * @param handoff present on nodes that take part in a prefill/decode exchange
  */
 public record EngineConfig(
-        int maxModelLength, Limits limits, boolean cachesPrefixes, long seed, Optional<HandoffConfig> handoff) {
-    /**
-     * @param batchedTokens {@code --max-num-batched-tokens}: rows of one step
-     * @param sequences {@code --max-num-seqs}: sequences running at once
-     * @param waiting requests that may wait; one more is refused with OVERLOADED
-     * @param isPrefillChunked long prompts may be cut over several steps
-     */
-    public record Limits(int batchedTokens, int sequences, int waiting, boolean isPrefillChunked) {}
+        int maxModelLength, BatchLimits limits, boolean cachesPrefixes, long seed, Optional<HandoffConfig> handoff) {
+    /** @throws IllegalArgumentException naming the flag and both values, when a setting is out of range or contradicts another */
+    public EngineConfig {
+        if (maxModelLength < 2) {
+            throw new IllegalArgumentException("--max-model-len " + maxModelLength + " must be at least 2");
+        }
+        limits.requireWholePrompts(maxModelLength);
+    }
 }

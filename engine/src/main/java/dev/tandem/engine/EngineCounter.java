@@ -1,7 +1,9 @@
 package dev.tandem.engine;
 
+import dev.tandem.counter.Counter;
+
 /** Counters of one engine; the sentence is shown on the metrics page. */
-public enum EngineCounter {
+public enum EngineCounter implements Counter {
     REQUESTS_FINISHED_STOP("Requests that ended at an end token or stop id."),
     REQUESTS_FINISHED_LENGTH("Requests that reached their token limit."),
     REQUESTS_ABORTED("Requests ended by their client or by a deadline."),
@@ -34,7 +36,7 @@ public enum EngineCounter {
         this.sentence = sentence;
     }
 
-    /** What the counter counts and what it hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

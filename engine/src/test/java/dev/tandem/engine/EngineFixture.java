@@ -2,11 +2,11 @@ package dev.tandem.engine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -15,6 +15,7 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,9 +23,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 
-/** An engine over a {@link FakeModel} and a {@link FakeHandoff}, and the words in which tests speak of it. */
+/** An engine over a {@link FakeModel} and a {@link FakeConnector}, and the words in which tests speak of it. */
 final class EngineFixture implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(30);
     static final int BLOCK_SIZE = 4;
@@ -85,7 +85,7 @@ final class EngineFixture implements AutoCloseable {
     }
 
     final FakeModel model = new FakeModel();
-    final FakeHandoff handoff;
+    final FakeConnector handoff;
     final Engine engine;
 
     EngineFixture(Setup setup) {
@@ -93,22 +93,23 @@ final class EngineFixture implements AutoCloseable {
         var exchange = new HandoffConfig(
                 "me",
                 0,
-                new HandoffConfig.Part(Role.BOTH, setup.connector()),
-                1,
-                new HandoffConfig.Terms(Duration.ofMinutes(1), Duration.ofMinutes(1), setup.policy()));
+                Role.BOTH,
+                setup.connector(),
+                new Peers.FromTicket(1),
+                Duration.ofMinutes(1),
+                Duration.ofMinutes(1),
+                setup.policy());
         var config = new EngineConfig(
                 512,
-                new Limits(setup.batchedTokens(), setup.sequences(), setup.waiting(), true),
+                new BatchLimits(setup.batchedTokens(), setup.sequences(), setup.waiting(), true),
                 setup.caches(),
                 1,
                 Optional.of(exchange));
-        var made = new FakeHandoff[1];
-        Function<Runnable, HandoffSide> start = wake -> {
-            made[0] = new FakeHandoff(pool, wake);
-            return made[0];
-        };
-        this.engine =
-                Engine.start(config, EngineParts.single(model, pool), new Engine.Launch(start, Duration.ofMillis(20)));
+        var made = new FakeConnector[1];
+        this.engine = Engine.start(config, EngineParts.single(model, pool), Duration.ofMillis(20), wake -> {
+            made[0] = new FakeConnector(pool, wake);
+            return Optional.of(made[0]);
+        });
         this.handoff = made[0];
     }
 
@@ -139,7 +140,8 @@ final class EngineFixture implements AutoCloseable {
     }
 
     TokenStream fetch(String id, int[] prompt, int maxTokens) {
-        return submit(id, prompt, maxTokens, new HandoffRole.Fetch(FakeHandoff.ticket(Math.ceilDiv(prompt.length, 4))));
+        return submit(
+                id, prompt, maxTokens, new HandoffRole.Fetch(FakeConnector.ticket(Math.ceilDiv(prompt.length, 4))));
     }
 
     static Outcome read(TokenStream stream) throws InterruptedException {

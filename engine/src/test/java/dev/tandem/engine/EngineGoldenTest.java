@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -17,9 +16,10 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -130,17 +130,16 @@ class EngineGoldenTest {
     }
 
     private static Engine start(Checkpoint checkpoint, KernelThreads threads, Cut cut) {
-        var context = RankContext.single(KernelSelection.best().kernels(), threads);
+        var context = RankContext.single(KernelSelection.best().kernels(threads));
         var model = ModelLoader.load(checkpoint, context, new StepLimits(64, cut.sequences(), MODEL_LENGTH));
         var pool = new KvPool(model.kvLayout(cut.blockSize(), DType.F32), cut.blocks());
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(cut.batchedTokens(), cut.sequences(), 64, true),
+                new BatchLimits(cut.batchedTokens(), cut.sequences(), 64, true),
                 cut.caches(),
                 0,
                 Optional.empty());
-        var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
-        return Engine.start(config, EngineParts.single(model, pool), launch);
+        return Engine.start(config, EngineParts.single(model, pool), Duration.ofMillis(1));
     }
 
     /** Greedy; end tokens do not stop unless they do in the golden. */

@@ -4,24 +4,22 @@ import static dev.tandem.engine.EngineFixture.await;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
-import dev.tandem.engine.handoff.HandoffHub;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
@@ -46,13 +44,14 @@ final class ExchangeNode implements AutoCloseable {
      *
      * @param bytesPerSecond most KV that leaves; 0 for no bound
      */
-    record Setup(Part part, Ranks ranks, Sizes sizes, Terms terms, long bytesPerSecond) {
+    record Setup(Role role, Connector connector, Ranks ranks, Sizes sizes, Waits waits, long bytesPerSecond) {
         static Setup of(Role role, Connector connector) {
             return new Setup(
-                    new Part(role, connector),
+                    role,
+                    connector,
                     new Ranks(1, 1),
                     new Sizes(16, 64, true),
-                    new Terms(LONG, LONG, FailurePolicy.RECOMPUTE),
+                    new Waits(LONG, LONG, FailurePolicy.RECOMPUTE),
                     0);
         }
 
@@ -61,7 +60,7 @@ final class ExchangeNode implements AutoCloseable {
         }
 
         Setup withRanks(Ranks some) {
-            return new Setup(part, some, sizes, terms, bytesPerSecond);
+            return new Setup(role, connector, some, sizes, waits, bytesPerSecond);
         }
 
         Setup withBlockSize(int size) {
@@ -77,29 +76,32 @@ final class ExchangeNode implements AutoCloseable {
         }
 
         private Setup with(Sizes others) {
-            return new Setup(part, ranks, others, terms, bytesPerSecond);
+            return new Setup(role, connector, ranks, others, waits, bytesPerSecond);
         }
 
         Setup withLease(Duration lease) {
-            return with(new Terms(lease, terms.fetchTimeout(), terms.failurePolicy()));
+            return with(new Waits(lease, waits.fetchTimeout(), waits.failurePolicy()));
         }
 
         Setup withFetchTimeout(Duration timeout) {
-            return with(new Terms(terms.leaseTimeout(), timeout, terms.failurePolicy()));
+            return with(new Waits(waits.leaseTimeout(), timeout, waits.failurePolicy()));
         }
 
         Setup failing() {
-            return with(new Terms(terms.leaseTimeout(), terms.fetchTimeout(), FailurePolicy.FAIL));
+            return with(new Waits(waits.leaseTimeout(), waits.fetchTimeout(), FailurePolicy.FAIL));
         }
 
-        private Setup with(Terms others) {
-            return new Setup(part, ranks, sizes, others, bytesPerSecond);
+        private Setup with(Waits others) {
+            return new Setup(role, connector, ranks, sizes, others, bytesPerSecond);
         }
 
         Setup withPace(long bytes) {
-            return new Setup(part, ranks, sizes, terms, bytes);
+            return new Setup(role, connector, ranks, sizes, waits, bytes);
         }
     }
+
+    /** Deadlines, and what happens when they pass. */
+    record Waits(Duration leaseTimeout, Duration fetchTimeout, FailurePolicy failurePolicy) {}
 
     /** Replicas, and tensor-parallel ranks of each. */
     record Ranks(int dp, int tp) {}
@@ -108,7 +110,7 @@ final class ExchangeNode implements AutoCloseable {
     record Sizes(int blockSize, int batchedTokens, boolean caches) {}
 
     final List<Engine> replicas = new ArrayList<>();
-    private final HandoffHub hub;
+    private final HandoffRuntime runtime;
     private final Setup setup;
     private final Peers peers;
     private final Checkpoint checkpoint;
@@ -130,9 +132,7 @@ final class ExchangeNode implements AutoCloseable {
     private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {
         this.setup = setup;
         this.peers = peers;
-        this.hub = HandoffHub.start(
-                new HandoffHub.Setup("127.0.0.1", messenger, setup.bytesPerSecond()),
-                setup.part().connector());
+        this.runtime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", messenger, setup.bytesPerSecond());
         this.checkpoint = Checkpoint.open(path);
         for (int dp = 0; dp < setup.ranks().dp(); dp++) {
             replicas.add(replica(dp));
@@ -148,24 +148,30 @@ final class ExchangeNode implements AutoCloseable {
             var context = new RankContext(
                     new Rank(tp, tpSize, dp, setup.ranks().dp()),
                     group.member(tp),
-                    KernelSelection.best().kernels(),
-                    threads.getLast(),
+                    KernelSelection.best().kernels(threads.getLast()),
                     Optional.empty());
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(setup.sizes().blockSize(), DType.F32), BLOCKS);
             shards.add(new EngineParts.Shard(model, pool, group.member(tp)));
         }
-        String name =
-                peers instanceof Peers.FromRankTable ? "0" : setup.part().role().name();
+        String name = peers instanceof Peers.FromRankTable ? "0" : setup.role().name();
         String engineId = name + (setup.ranks().dp() == 1 ? "" : "_dp" + dp);
         var config = new EngineConfig(
                 MODEL_LENGTH,
-                new Limits(
+                new BatchLimits(
                         setup.sizes().batchedTokens(), Math.min(8, setup.sizes().batchedTokens()), 64, true),
                 setup.sizes().caches(),
                 0,
-                Optional.of(new HandoffConfig(engineId, 0, setup.part(), peers, setup.terms())));
-        return Engine.start(config, new EngineParts(dp, shards, Optional.of(hub)), Duration.ofMillis(20));
+                Optional.of(new HandoffConfig(
+                        engineId,
+                        0,
+                        setup.role(),
+                        setup.connector(),
+                        peers,
+                        setup.waits().leaseTimeout(),
+                        setup.waits().fetchTimeout(),
+                        setup.waits().failurePolicy())));
+        return Engine.start(config, new EngineParts(dp, shards, Optional.of(runtime)), Duration.ofMillis(20));
     }
 
     TokenStream submit(String id, Prompt prompt, HandoffRole role) {
@@ -194,18 +200,13 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A counter of the transfer engine. */
     long transferred(TransferCounter counter) {
-        return hub.counts().stream()
-                .filter(count -> count.name().equalsIgnoreCase("transfer_" + counter.name()))
-                .findFirst()
-                .orElseThrow()
-                .value()
-                .getAsLong();
+        return runtime.transfers().counters().value(counter);
     }
 
     @Override
     public void close() {
         replicas.forEach(Engine::close);
-        hub.close();
+        runtime.close();
         threads.forEach(KernelThreads::close);
         checkpoint.close();
     }

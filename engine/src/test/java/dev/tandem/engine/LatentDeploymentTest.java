@@ -3,19 +3,18 @@ package dev.tandem.engine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.checkpoint.Checkpoint;
-import dev.tandem.engine.EngineConfig.Limits;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
-import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
-import dev.tandem.engine.cluster.expert.ExpertHub;
+import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -26,10 +25,11 @@ import dev.tandem.engine.request.SamplingOptions.Stop;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -74,50 +74,50 @@ class LatentDeploymentTest {
     /** What one process runs: the replicas of its seat, with their way to all experts. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint;
-        final ClusterCounters counters = new ClusterCounters();
-        final ExpertHub hub;
-        final Seat seat;
+        final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
+        final ExpertRuntime hub;
+        final MemberPlacement seat;
         final List<Engine> replicas = new ArrayList<>();
         private final Shape shape;
-        private final Kernels kernels = KernelSelection.best().kernels();
+        private final KernelSelection selection = KernelSelection.best();
         private final List<KernelThreads> threads = new ArrayList<>();
 
         Process(String golden, Shape shape, Shard dpRanks) throws IOException {
             this.checkpoint = Checkpoint.open(GoldenFile.FOLDER.resolve(golden));
             this.shape = shape;
-            this.hub = ExpertHub.start(
-                    new ExpertHub.Setup(
+            this.hub = ExpertRuntime.start(
+                    new ExpertRuntime.Setup(
                             new InetSocketAddress("127.0.0.1", 0),
-                            terms(new Seat(dpRanks, "127.0.0.1", 0)),
+                            terms(new MemberPlacement(dpRanks, "127.0.0.1", 0)),
                             TOKEN,
-                            ExpertHub.limits(Duration.ofSeconds(10)),
-                            new ExpertHub.Patience(PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
+                            ExpertRuntime.limits(Duration.ofSeconds(10)),
+                            new ExpertRuntime.Patience(
+                                    PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
                             64),
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
                     counters);
-            this.seat = new Seat(dpRanks, "127.0.0.1", hub.port());
+            this.seat = new MemberPlacement(dpRanks, "127.0.0.1", hub.port());
             for (int dp = dpRanks.from(); dp < dpRanks.to(); dp++) {
                 replicas.add(replica(dp));
             }
         }
 
         private ExpertBank bank() {
-            return ModelLoader.experts(
-                    checkpoint, RankContext.single(kernels, threads()), new StepLimits(64, 8, MODEL_LENGTH));
+            return ModelLoader.experts(checkpoint, RankContext.single(kernels()), new StepLimits(64, 8, MODEL_LENGTH));
         }
 
-        private KernelThreads threads() {
+        private Kernels kernels() {
             threads.add(new KernelThreads(1));
-            return threads.getLast();
+            return selection.kernels(threads.getLast());
         }
 
-        private JoinTerms terms(Seat own) {
+        private JoinTerms terms(MemberPlacement own) {
             var numbers = new ModelTerms.Numbers("float32", "none");
             return new JoinTerms(
                     "0.1.0",
                     ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, MODEL_LENGTH),
-                    new Spread(shape.dpSize(), true, true, shape.tpSize()),
+                    new ParallelLayout(shape.dpSize(), true, true, shape.tpSize()),
                     new KvTerms(16, List.of()),
                     own);
         }
@@ -129,8 +129,7 @@ class LatentDeploymentTest {
                 var context = new RankContext(
                         new Rank(tp, shape.tpSize(), dp, shape.dpSize()),
                         group.member(tp),
-                        kernels,
-                        threads(),
+                        kernels(),
                         Optional.of(hub.router(bank())));
                 shards.add(shard(ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH)), context));
             }
@@ -189,7 +188,7 @@ class LatentDeploymentTest {
     private static List<List<Step>> ofOneRank(String golden, List<Prompt> prompts) throws InterruptedException {
         try (var checkpoint = Checkpoint.open(GoldenFile.FOLDER.resolve(golden));
                 var threads = new KernelThreads(1)) {
-            var context = RankContext.single(KernelSelection.best().kernels(), threads);
+            var context = RankContext.single(KernelSelection.best().kernels(threads));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             try (var engine = start(new EngineParts(0, List.of(shard(model, context)), Optional.empty()))) {
                 var expected = new ArrayList<List<Step>>();
@@ -208,8 +207,8 @@ class LatentDeploymentTest {
     }
 
     private static Engine start(EngineParts parts) {
-        var config = new EngineConfig(MODEL_LENGTH, new Limits(64, 8, 64, true), false, 0, Optional.empty());
-        return Engine.start(config, parts, new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1)));
+        var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
+        return Engine.start(config, parts, Duration.ofMillis(1));
     }
 
     private static Request request(Prompt prompt, int number) {

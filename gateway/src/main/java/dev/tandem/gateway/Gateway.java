@@ -8,6 +8,8 @@ import dev.tandem.api.HttpLimits;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.LoopRoute;
+import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.Route;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
@@ -49,6 +51,13 @@ public final class Gateway implements AutoCloseable {
 
     /** Starts a gateway: judges its nodes once, then listens. Throws {@link dev.tandem.api.ApiException} when it cannot listen. */
     public static Gateway start(GatewayConfig config) {
+        try (var named = new ReservedPorts()) { // no probe's connection may be given the gateway's own port
+            named.add(config.listen().host(), config.listen().port());
+            return startReserved(config);
+        }
+    }
+
+    private static Gateway startReserved(GatewayConfig config) {
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
                 loops,
@@ -129,17 +138,19 @@ public final class Gateway implements AutoCloseable {
                 config.policies().shape().kind());
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
-                CompletionIntake intake = intake(config, new PrefillThenDecode(parts), metrics);
-                yield HttpServer.start(loops, serverConfig(config), pages.routes(), relayed(intake));
+                List<Route> routes = new ArrayList<>(pages.routes());
+                routes.addAll(relayed(intake(config, new PrefillThenDecode(parts), metrics)));
+                yield HttpServer.start(loops, serverConfig(config), routes);
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
-                List<LoopRoute> routes = new ArrayList<>(relayed(intake(config, protocol, metrics)));
+                List<Route> routes = new ArrayList<>(pages.routes());
+                routes.addAll(relayed(intake(config, protocol, metrics)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 String host = advertisedHost.orElse(config.listen().host());
                 warnOfLoopback(config, host);
                 protocol.announce(metaserver(host, config.listen().port())); // before the first request can come
-                HttpServer server = HttpServer.start(loops, serverConfig(config), pages.routes(), routes);
+                HttpServer server = HttpServer.start(loops, serverConfig(config), routes);
                 protocol.announce(metaserver(host, server.port()));
                 yield server;
             }

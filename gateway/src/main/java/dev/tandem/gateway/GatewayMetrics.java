@@ -3,15 +3,14 @@ package dev.tandem.gateway;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
+import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.protocol.ExchangeMeters;
 import dev.tandem.gateway.protocol.GatewayCounter;
-import dev.tandem.gateway.protocol.GatewayCounters;
 import dev.tandem.gateway.protocol.LocalReason;
-import java.util.Locale;
 import java.util.Map;
 
 /** The gateway's series, all named {@code tandem_gateway_…}. Any thread. */
@@ -22,22 +21,19 @@ final class GatewayMetrics {
     private final ExchangeMeters meters;
 
     GatewayMetrics(Fleet fleet) {
-        GatewayCounters counters = new GatewayCounters();
         meters = new ExchangeMeters(
-                counters,
+                new Counters<>(GatewayCounter.class),
+                new Counters<>(LocalReason.class),
                 histogram("prefill_seconds", "From the call of a prefill node to its answer.", buckets()),
                 histogram("first_byte_seconds", "From the client's request to its first byte.", buckets()),
                 histogram("request_seconds", "From the client's request to the end.", VllmBuckets.requestLatency()));
-        for (GatewayCounter counter : GatewayCounter.values()) {
-            String name = PREFIX + counter.name().toLowerCase(Locale.ROOT);
-            page.counter(new MetricName(name, counter.help()), () -> counters.get(counter));
-        }
+        page.counters(PREFIX, Map.of(), meters.counters());
         for (LocalReason reason : LocalReason.values()) {
             MetricName name = new MetricName(
                     PREFIX + "not_disaggregated",
                     "Requests that the decode node computed alone, by reason: disaggregation is lost.",
                     Map.of("reason", reason.word()));
-            page.counter(name, () -> counters.get(reason));
+            page.counter(name, () -> meters.localReasons().value(reason));
         }
         for (NodeRole role : NodeRole.values()) {
             fleet.nodes(role).forEach(this::addNode);

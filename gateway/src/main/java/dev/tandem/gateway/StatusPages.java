@@ -1,11 +1,11 @@
 package dev.tandem.gateway;
 
 import dev.tandem.api.ApiException;
+import dev.tandem.api.BlockingRoute;
 import dev.tandem.api.Exchange;
 import dev.tandem.api.HttpCall;
 import dev.tandem.api.HttpClient;
 import dev.tandem.api.HttpReply;
-import dev.tandem.api.Route;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.ApiError;
@@ -45,13 +45,14 @@ final class StatusPages {
         this.kind = kind;
     }
 
-    List<Route> routes() {
+    List<BlockingRoute> routes() {
         return List.of(
-                new Route("GET", "/health", this::health),
-                new Route("GET", "/healthcheck", this::healthcheck),
-                new Route("GET", "/v1/models", this::models),
-                new Route("GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
-                new Route("GET", "/version", this::version));
+                new BlockingRoute("GET", "/health", this::health),
+                new BlockingRoute("GET", "/healthcheck", this::healthcheck),
+                new BlockingRoute("GET", "/v1/models", this::models),
+                new BlockingRoute(
+                        "GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
+                new BlockingRoute("GET", "/version", this::version));
     }
 
     /**

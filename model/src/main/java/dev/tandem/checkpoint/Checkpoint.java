@@ -19,6 +19,9 @@ import java.util.SortedMap;
  * shortened meanwhile.
  */
 public sealed interface Checkpoint extends AutoCloseable permits SafetensorsCheckpoint, GgufCheckpoint {
+    /** Name of the rotary factors of a GGUF file: the one tensor that is no weight, since it follows from the rope scaling. */
+    String ROTARY_FACTORS = "rope_freqs.weight";
+
     /**
      * Opens a Hugging Face folder ({@code config.json} beside {@code model.safetensors}, or beside shards and their index), a {@code
      * .gguf} file, or a folder without {@code config.json} that holds exactly one {@code .gguf} file.
@@ -39,7 +42,9 @@ public sealed interface Checkpoint extends AutoCloseable permits SafetensorsChec
     /** All tensors by name. */
     SortedMap<String, Tensor> tensors();
 
-    /** How linear weights were quantised; empty for a checkpoint of plain or block types. What serve compares {@code --quantization} with. */
+    /**
+     * How linear weights were quantised; empty for a checkpoint of plain or block types. What serve compares {@code --quantization} with.
+     */
     Optional<Quantization> quantization();
 
     /** Files that were mapped, with their sizes in bytes. */
@@ -49,7 +54,7 @@ public sealed interface Checkpoint extends AutoCloseable permits SafetensorsChec
      * Whether the rows of every {@code q_proj} and {@code k_proj} are reordered within each head, so that the rotary embedding turns
      * neighbouring pairs. True for GGUF files of architecture {@code llama} only.
      *
-     * <p>With d values a head, stored row 2i of a head is the original row i, and stored row 2i + 1 the original row i + d/2: the order
+     * <p>With d values per head, stored row 2i of a head is the original row i, and stored row 2i + 1 the original row i + d/2: the order
      * [0, d/2, 1, d/2 + 1, …]. A model may either rotate pairs (2i, 2i + 1) instead of (i, i + d/2), with the same angle i for both (the
      * queries and keys are then permuted alike, and scores are the same), or put the results of the projection back in order before it
      * rotates halves. Norms per head do not occur with it. Keys in a cache are exchanged between nodes in one order, so the second is

@@ -23,7 +23,7 @@ import java.util.stream.Stream;
  * ignorable keys; anything else is refused. Defaults of absent keys are llama.cpp's.
  */
 final class GgufConfig {
-    /** Keys that are no part of the model's graph, with the reason; a dot at the end stands for all keys under it. */
+    /** Keys that are not part of the model's graph, with the reason; a dot at the end stands for all keys under it. */
     private static final Map<String, String> IGNORABLE = Map.of(
             "general.", "describes the file; architecture, alignment and quantization_version are read",
             "quantize.", "how it was quantised",

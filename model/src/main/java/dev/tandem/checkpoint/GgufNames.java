@@ -13,7 +13,7 @@ final class GgufNames {
             "token_embd.weight", TensorCheck.EMBEDDING,
             "output_norm.weight", "model.norm.weight",
             "output.weight", TensorCheck.HEAD,
-            "rope_freqs.weight", TensorCheck.ROTARY_FACTORS);
+            "rope_freqs.weight", Checkpoint.ROTARY_FACTORS);
 
     private static final Map<String, String> INSIDE = Map.ofEntries(
             Map.entry("attn_norm", "input_layernorm"),

@@ -56,7 +56,7 @@ final class HuggingFaceConfig {
             Map.entry("rope_interleaved", List.of(false)),
             Map.entry("use_sliding_window", List.of(false)));
 
-    /** The same for {@code generation_config.json}. */
+    /** Keys of {@code generation_config.json} that change no token, with the reason. */
     private static final Map<String, String> IGNORABLE_GENERATION = Map.of(
             "_from_model_config", "how it was written",
             "cache_implementation", "transformers' own memory",

@@ -3,8 +3,8 @@ package dev.tandem.checkpoint;
 import dev.tandem.kernel.Int8Weight;
 import dev.tandem.kernel.Int8Weight.StaticInput;
 import dev.tandem.kernel.LinearWeight;
-import dev.tandem.kernel.ScalarKernels;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.StoredValues;
 import java.util.Collections;
 import java.util.EnumMap;
 import java.util.HashSet;
@@ -19,8 +19,8 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a
- * stored type of tensors and no quantisation in this sense.
+ * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF)
+ * are a stored type of tensors and not a quantisation in this sense.
  *
  * @param method what {@code --quantization} calls it: {@link #ASCEND}
  * @param modelType the checkpoint's own name for the whole, such as {@code W8A8}; weights may differ from it
@@ -33,14 +33,14 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     private static final String WEIGHT = "weight";
 
     /**
-     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
-     * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
+     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed
+     * form, uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
      */
     private static final Pattern WHOLE_ROWS =
             Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."
                     + "((.*\\.)?(?!kv_b_proj)[a-z_]+_proj|kv_a_proj_with_mqa|indexer\\.(wq_b|wk))\\.weight");
 
-    /** Those of them that exporters leave as they are: few outputs, on which choices depend. */
+    /** Projections that exporters leave as they are: few outputs, on which choices depend. */
     private static final Pattern KEPT = Pattern.compile("lm_head\\.weight|.*\\.indexer\\.(wk|weights_proj)\\.weight");
 
     /** What a linear weight is and how its input becomes int8; source: fixtures/golden/README.md, "W8A8, ModelSlim layout". */
@@ -63,7 +63,7 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
             };
         }
 
-        /** Last parts of the names of tensors that may; all of them or none. */
+        /** Last parts of the names of tensors that may stand beside it; all of them or none. */
         List<String> optional() {
             return this == W8A8 ? List.of("weight_scale", "weight_offset") : List.of();
         }
@@ -89,7 +89,7 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     }
 
     /** Names of the tensors that stand, or may stand, beside quantised weights. */
-    Set<String> namesBeside() {
+    public Set<String> namesBeside() {
         var names = new HashSet<String>();
         schemes.forEach((weight, scheme) -> {
             scheme.required().forEach(part -> names.add(beside(weight, part)));
@@ -149,12 +149,7 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     static float[] values(Tensor tensor, int from, int to) {
         var values = new float[to - from];
         long at = tensor.dtype().bytes(from);
-        new ScalarKernels()
-                .widen(
-                        tensor.dtype(),
-                        tensor.data().asSlice(at, tensor.dtype().bytes(to - from)),
-                        values,
-                        values.length);
+        StoredValues.widen(tensor.dtype(), tensor.data(), at, values, 0, values.length);
         return values;
     }
 }

@@ -26,7 +26,7 @@ import tools.jackson.core.JsonToken;
  * @param spans all tensors, in the order of the header
  */
 record SafetensorsHeader(long dataOffset, List<TensorSpan> spans) {
-    /** Real headers take about 100 bytes a tensor; the largest published ones stay below 10 MiB. */
+    /** Real headers take about 100 bytes per tensor; the largest published ones stay below 10 MiB. */
     static final int MAX_HEADER_BYTES = 32 << 20;
 
     static final int MAX_TENSORS = 250_000;

@@ -16,11 +16,10 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Holds the tensors that files have against the tensors that a model reads: none missing, none of a wrong shape, none left over. */
+/** Compares the tensors that files have with the tensors that a model reads: none missing, none of a wrong shape, none left over. */
 final class TensorCheck {
     static final String HEAD = "lm_head.weight";
     static final String EMBEDDING = "model.embed_tokens.weight";
-    static final String ROTARY_FACTORS = "rope_freqs.weight";
 
     /** Buffers that old versions of transformers wrote; they follow from the configuration. */
     private static final Pattern IGNORABLE =
@@ -43,7 +42,7 @@ final class TensorCheck {
     }
 
     /**
-     * Those of {@code found} that a model of this configuration reads, each expert a tensor of its own.
+     * Those of {@code found} that a model of this configuration reads, each expert being a tensor of its own.
      *
      * @param place folder, for messages
      * @param quantised what a ModelSlim folder says of its tensors
@@ -58,7 +57,7 @@ final class TensorCheck {
     }
 
     /**
-     * The same where the experts of a layer are one stack.
+     * Checks {@code found} where the experts of a layer are one stack.
      *
      * @param place file, for messages
      * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
@@ -68,7 +67,7 @@ final class TensorCheck {
         var check = new TensorCheck(place, found, Optional.empty());
         WeightShapes.forEach(config, true, (name, shape) -> check.require(name, shape));
         if (mayScaleRotary
-                && found.containsKey(ROTARY_FACTORS)
+                && found.containsKey(Checkpoint.ROTARY_FACTORS)
                 && config.attention() instanceof GroupedQuery attention) {
             check.requireRotaryFactors(List.of(attention.headDim() / 2));
         }
@@ -115,15 +114,16 @@ final class TensorCheck {
     }
 
     private void requireRotaryFactors(List<Integer> shape) {
-        Tensor factors = require(ROTARY_FACTORS, shape);
+        Tensor factors = require(Checkpoint.ROTARY_FACTORS, shape);
         DType dtype = factors.dtype();
         if (dtype != DType.F32) {
-            throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "F32", dtype);
+            throw CheckpointException.refuse(place, "tensor " + Checkpoint.ROTARY_FACTORS, "F32", dtype);
         }
         for (long i = 0; i < factors.columns(); i++) {
             float factor = factors.data().get(FLOAT, i * Float.BYTES);
             if (!(factor > 0 && factor < Float.POSITIVE_INFINITY)) {
-                throw CheckpointException.refuse(place, "tensor " + ROTARY_FACTORS, "finite factors above 0", factor);
+                throw CheckpointException.refuse(
+                        place, "tensor " + Checkpoint.ROTARY_FACTORS, "finite factors above 0", factor);
             }
         }
     }
@@ -154,7 +154,10 @@ final class TensorCheck {
         });
     }
 
-    /** Whether the model does without a tensor: a head that is the embedding, a buffer of old, part of a layer that only drafts. */
+    /**
+     * Whether the model does without a tensor: a head that is the embedding, a buffer of older versions, part of a layer that only
+     * drafts.
+     */
     private static boolean isOptional(String name, ModelConfig config) {
         if (config.tiesEmbeddings() && name.equals(HEAD)) {
             return true;

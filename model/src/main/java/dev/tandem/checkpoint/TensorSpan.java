@@ -20,7 +20,7 @@ record TensorSpan(String name, DType dtype, List<Integer> shape, long begin, lon
     /** Most extents of a tensor, as in GGUF. */
     static final int MAX_EXTENTS = 4;
 
-    /** Bytes of a tensor of this type and shape; refuses extents below 1, overflow, and rows that are no whole number of blocks. */
+    /** Bytes of a tensor of this type and shape; refuses extents below 1, overflow, and rows that are not a whole number of blocks. */
     static long bytes(Path file, String name, DType dtype, List<Integer> shape) {
         if (shape.isEmpty() || shape.size() > MAX_EXTENTS) {
             throw CheckpointException.refuse(file, "tensor " + name, "1 to " + MAX_EXTENTS + " extents", shape);

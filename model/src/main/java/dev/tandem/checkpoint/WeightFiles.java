@@ -17,7 +17,7 @@ record WeightFiles(Path file, boolean isIndex) {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
 
-    /** ModelSlim's names begin so; older versions put the scheme behind it ({@code quant_model_weight_w8a8_dynamic…}). */
+    /** ModelSlim's names begin so; older versions append the scheme ({@code quant_model_weight_w8a8_dynamic…}). */
     private static final String QUANTISED = "quant_model_weight*";
 
     /** {@code model.safetensors}, or its index; where both are there, the single file is taken, as transformers does. */

@@ -7,7 +7,7 @@ import java.util.Arrays;
  * its equals, the lowest positions. Scores are ordered as by {@link Float#compare}, except that both zeros are equal. Stateless.
  */
 final class BestPositions {
-    /** Counters that {@link #select} needs: one a value of a byte. */
+    /** Counters that {@link #select} needs: one per value of a byte. */
     static final int HISTOGRAM = 256;
 
     private static final int BYTE = 0xFF;

@@ -5,6 +5,11 @@ package dev.tandem.kernel;
  * of blocks. Block formats are those of GGUF (ggml): Q8_0 = f16 scale, 32 int8; Q4_0 = f16 scale, 16 bytes of nibbles (value =
  * scale * (nibble - 8), low nibbles are values 0..15, high nibbles 16..31); Q4_1 = f16 scale, f16 minimum, 16 bytes of nibbles
  * (value = scale * nibble + minimum).
+ *
+ * <p>To find a format in the code: {@code kernel.scalar.StoredValues} says what its bytes mean, value by value; {@code
+ * kernel.vector.VectorWidening} widens many values to float32; {@code kernel.vector.VectorDots} has the loop of decode that multiplies
+ * stored rows straight away (I8 has it in {@code kernel.vector.VectorInt8}); {@code checkpoint} knows how files name it. A new format is
+ * a constant here and a case of the {@code switch} in each of these, which the compiler asks for.
  */
 public enum DType {
     F32(1, 4),

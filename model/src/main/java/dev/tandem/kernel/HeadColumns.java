@@ -8,7 +8,7 @@ package dev.tandem.kernel;
  */
 public record HeadColumns(int first, int stride) {
     /** First column of a head. */
-    int of(int head) {
+    public int of(int head) {
         return first + head * stride;
     }
 }

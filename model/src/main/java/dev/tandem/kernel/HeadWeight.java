@@ -1,8 +1,8 @@
 package dev.tandem.kernel;
 
 /**
- * One matrix a head, all of them parts of one stored weight: head h has rows {@code [h * stride + firstRow, h * stride + firstRow + rows)},
- * where stride is the weight's rows divided by the heads.
+ * One matrix per head, all of them parts of one stored weight: head h has rows {@code [h * stride + firstRow, h * stride + firstRow +
+ * rows)}, where stride is the weight's rows divided by the heads.
  *
  * @param stacked [heads * stride, columns], any stored type of linear weights
  * @param heads matrices
@@ -23,8 +23,8 @@ public record HeadWeight(Tensor stacked, int heads, int firstRow, int rows) {
         return stacked.columns();
     }
 
-    /** Bytes from the begin of the weight to a row of a head's matrix. */
-    long offset(int head, int row) {
+    /** Bytes from the beginning of the weight to a row of a head's matrix. */
+    public long offset(int head, int row) {
         long stride = stacked.rows() / heads;
         return (head * stride + firstRow + row) * stacked.rowBytes();
     }

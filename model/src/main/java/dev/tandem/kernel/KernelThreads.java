@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * owner: only its rank worker calls {@link #run}. Threads spin briefly, then park; with more threads than cores they park at once. A
  * slice belongs to whichever thread claims it first, so a thread that the system does not run at the moment holds up nobody.
  *
- * <p>Also owns the scratch memory of each slice, so that kernels themselves are stateless and allocate nothing in a step.
+ * <p>What runs on it, and in which memory, is the affair of the {@link Kernels} that were made with it.
  */
 public final class KernelThreads implements AutoCloseable {
     /** One loop; called once per slice, from different threads. Must not allocate. */
@@ -28,14 +28,6 @@ public final class KernelThreads implements AutoCloseable {
     private final int count;
     private final int spins;
     private final Worker[] workers;
-    private final SliceScratch[] scratch;
-    private final LinearTask linearTask;
-    private final RowTask rowTask = new RowTask(this);
-    private final Int8Task int8Task = new Int8Task(this);
-    private final AttentionTask attentionTask = new AttentionTask(this);
-    private final HeadLinearTask headLinearTask = new HeadLinearTask(this);
-    private final HeadMixTask headMixTask = new HeadMixTask(this);
-    private final IndexTask indexTask = new IndexTask(this);
 
     /** Written by the owner before {@link #claims} moves on to the next loop; read by threads before they claim a slice of it. */
     private @Nullable Slice current;
@@ -75,13 +67,8 @@ public final class KernelThreads implements AutoCloseable {
             throw new IllegalArgumentException("kernel threads must be at least 1, not " + count);
         }
         this.count = count;
-        this.linearTask = new LinearTask(this, count);
         this.spins = count > cores ? 0 : SPINS;
         this.claims = new AtomicLong(count); // loop 0 has no unclaimed slice
-        this.scratch = new SliceScratch[count];
-        for (int i = 0; i < count; i++) {
-            scratch[i] = new SliceScratch();
-        }
         this.workers = new Worker[count - 1];
         for (int i = 0; i < workers.length; i++) {
             workers[i] = new Worker(i + 1);
@@ -197,44 +184,9 @@ public final class KernelThreads implements AutoCloseable {
         }
     }
 
-    /** For the thread that runs that slice. */
-    SliceScratch scratch(int slice) {
-        return scratch[slice];
-    }
-
-    /** The one matrix product that can run at a time. */
-    LinearTask linearTask() {
-        return linearTask;
-    }
-
-    /** The same for int8 weights. */
-    Int8Task int8Task() {
-        return int8Task;
-    }
-
-    /** The one operation over rows that can run at a time. */
-    RowTask rowTask() {
-        return rowTask;
-    }
-
-    /** The one attention that can run at a time. */
-    AttentionTask attentionTask() {
-        return attentionTask;
-    }
-
-    /** The one product with a matrix a head that can run at a time. */
-    HeadLinearTask headLinearTask() {
-        return headLinearTask;
-    }
-
-    /** The one mix with a matrix a head that can run at a time. */
-    HeadMixTask headMixTask() {
-        return headMixTask;
-    }
-
-    /** The one choice of positions that can run at a time. */
-    IndexTask indexTask() {
-        return indexTask;
+    /** First of {@code total} items that belongs to a slice, when each slice takes an equal part. */
+    public static int firstOf(int total, int slice, int slices) {
+        return (int) ((long) total * slice / slices);
     }
 
     /** Ends the threads and waits for them. */

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
  * @param dtype stored type
  * @param heads heads on this rank; 1 for planes without heads
  * @param headDim values per token and head
- * @param blockSize tokens a block
+ * @param blockSize tokens per block
  * @param data [blocks, heads, blockSize, headDim]
  */
 public record KvPlaneView(DType dtype, int heads, int headDim, int blockSize, MemorySegment data) {}

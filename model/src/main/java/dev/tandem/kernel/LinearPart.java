@@ -1,7 +1,7 @@
 package dev.tandem.kernel;
 
 /**
- * One of several products that read the same rows of x in one loop ({@link Kernels#linear(Matrix, int, java.util.List, KernelThreads)}).
+ * One of several products that read the same rows of x in one loop ({@link Kernels#linear(Matrix, int, java.util.List)}).
  * Built once, so that a step allocates nothing.
  *
  * @param weight [outputs, inputs]

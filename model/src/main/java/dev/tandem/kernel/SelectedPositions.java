@@ -5,6 +5,9 @@ package dev.tandem.kernel;
  * worker; while a kernel runs its threads write disjoint rows.
  */
 public final class SelectedPositions {
+    /** Counters that {@link #selectBest} needs. */
+    public static final int HISTOGRAM = BestPositions.HISTOGRAM;
+
     private final int most;
     private final int[] positions; // [maxRows, most]
     private final int[] counts; // [maxRows]
@@ -40,15 +43,20 @@ public final class SelectedPositions {
     }
 
     /** All positions from 0 to the row's own, of which there are at most {@link #most}. */
-    void selectAll(int row, int count) {
+    public void selectAll(int row, int count) {
         for (int i = 0; i < count; i++) {
             positions[row * most + i] = i;
         }
         counts[row] = count;
     }
 
-    /** The {@link #most} best of more positions. */
-    void selectBest(int row, float[] scores, int offset, int count, int[] histogram) {
+    /**
+     * The {@link #most} best of more positions: those with the largest scores, of equal ones the lowest.
+     *
+     * @param scores [count] from {@code offset}
+     * @param histogram scratch of {@link #HISTOGRAM} counters
+     */
+    public void selectBest(int row, float[] scores, int offset, int count, int[] histogram) {
         BestPositions.select(scores, offset, count, most, positions, row * most, histogram);
         counts[row] = most;
     }

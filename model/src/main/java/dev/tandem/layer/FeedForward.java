@@ -3,10 +3,10 @@ package dev.tandem.layer;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.GatherBuffer;
 
-/** The second half of a decoder layer: every row on its own. */
+/** The second half of a decoder layer, in which every row is computed on its own. */
 public sealed interface FeedForward permits Mlp, MixtureOfExperts, RemoteExperts, SharedExpert {
     /**
-     * Computes rows of x, leaves x as it is.
+     * Computes rows of x and leaves x as it is.
      *
      * @param x [rows, hidden], normed
      * @param out [rows, hidden], overwritten; whole afterwards on every rank

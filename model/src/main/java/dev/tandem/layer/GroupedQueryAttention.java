@@ -1,107 +1,86 @@
 package dev.tandem.layer;
 
+import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.kernel.AttentionShape;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.layer.AttentionWeights.HeadNorms;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.GatherBuffer;
-import java.util.Optional;
+import dev.tandem.parallel.Rank;
+import dev.tandem.parallel.Shard;
 
 /**
- * Attention with several query heads to a KV head.
+ * Attention with several query heads per KV head (arXiv:2305.13245) over the paged cache, for one rank's heads. There is one per graph: layers
+ * bring their weights and their planes of the cache, and pass their heads one layer after the other through the same buffers.
+ *
+ * <p>What a layer does between the two halves is its family's affair: norms of heads, biases and the rotary embedding work in place on
+ * {@link #query} and {@link #key}.
  */
-public final class GroupedQueryAttention implements Attention {
+public final class GroupedQueryAttention {
     private final RankContext context;
-    private final LinearGroup projections;
-    private final ShardedLinear output;
-    private final Optional<HeadNorms> headNorms;
-    private final AttentionForm form;
-    private final RotaryEmbedding rotary;
-    private final AttentionScratch scratch;
+    private final Shard queryRows; // outputs of the query projection that make this rank's heads
+    private final Shard keyRows; // the same for keys and for values; replicated where there are more ranks than heads
+    private final Matrix projected; // [maxRows, query | key | value heads of this rank]
+    private final Heads query;
+    private final Heads key;
+    private final int valueColumn;
+    private final GatherBuffer attended; // [maxRows, heads * headDim]
     private final AttentionShape shape;
-    private final float[] head; // [headDim] for reordering
+    private final float[] head; // [headDim] a head while its values are reordered
 
-    public GroupedQueryAttention(
-            RankContext context,
-            AttentionWeights weights,
-            AttentionForm form,
-            RotaryEmbedding rotary,
-            AttentionScratch scratch) {
-        HeadShards heads = form.heads();
+    public GroupedQueryAttention(RankContext context, GroupedQuery sizes, Workspace workspace) {
+        Rank rank = context.rank();
+        int headDim = sizes.headDim();
+        Shard queryHeads = rank.shard(sizes.heads());
+        Shard keyHeads = rank.shardOfKvHeads(sizes.kvHeads());
+        int keyColumn = queryHeads.size() * headDim;
         this.context = context;
-        this.projections = projections(context, weights, heads, scratch.projected());
-        this.output = ShardedLinear.byRank(context, weights.output());
-        this.headNorms = weights.headNorms();
-        this.form = form;
-        this.rotary = rotary;
-        this.scratch = scratch;
-        this.shape = new AttentionShape(
-                heads.query().size(), heads.kv().size(), heads.headDim(), (float) (1 / Math.sqrt(heads.headDim())));
-        this.head = new float[heads.headDim()];
-    }
-
-    /** Query, key and value side by side in {@code projected}. */
-    private static LinearGroup projections(
-            RankContext context, AttentionWeights weights, HeadShards heads, Matrix projected) {
-        var query = new ShardedLinear(context, weights.query(), heads.rows(heads.query()));
-        var key = new ShardedLinear(context, weights.key(), heads.rows(heads.kv()));
-        var value = new ShardedLinear(context, weights.value(), heads.rows(heads.kv()));
-        int keyColumn = heads.queryColumns();
-        return new LinearGroup(
-                context,
-                query.into(projected, 0),
-                key.into(projected, keyColumn),
-                value.into(projected, keyColumn + heads.kvColumns()));
-    }
-
-    @Override
-    public void store(Matrix x, StepRows rows) {
-        Matrix projected = scratch.projected();
-        int count = rows.count();
-        int keyColumn = form.heads().queryColumns();
-        int valueColumn = keyColumn + form.heads().kvColumns();
-        projections.forward(x, count);
-        if (form.order() == HeadOrder.INTERLEAVED) {
-            splitHeads(projected, count, shape.queryHeads() + shape.kvHeads());
-        }
-        if (headNorms.isPresent()) {
-            headNorms.get().query().forwardHeads(projected, count, 0, shape.queryHeads());
-            headNorms.get().key().forwardHeads(projected, count, keyColumn, shape.kvHeads());
-        }
-        rotary.forward(projected, rows, 0, shape.queryHeads());
-        rotary.forward(projected, rows, keyColumn, shape.kvHeads());
-        int plane = 2 * form.layer();
-        context.kernels().storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots(), context.threads());
-        context.kernels()
-                .storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots(), context.threads());
-    }
-
-    @Override
-    public void attend(StepRows rows, GatherBuffer out) {
-        int plane = 2 * form.layer();
-        GatherBuffer attended = scratch.attended();
-        context.kernels()
-                .attention(
-                        scratch.projected(),
-                        0,
-                        attended.part(),
-                        rows.plane(plane),
-                        rows.plane(plane + 1),
-                        rows.attentionRows(),
-                        shape,
-                        context.threads());
-        attended.gather(context.collective(), rows.count());
-        output.forwardWhole(attended.whole(), rows.count(), out);
+        this.queryRows = queryHeads.times(headDim);
+        this.keyRows = keyHeads.times(headDim);
+        this.valueColumn = keyColumn + keyRows.size();
+        this.projected = workspace.matrix("query, key, value", valueColumn + keyRows.size());
+        this.query = Heads.of(projected, 0, queryHeads.size(), headDim);
+        this.key = Heads.of(projected, keyColumn, keyHeads.size(), headDim);
+        this.attended = workspace.gathered("attended", sizes.heads() * headDim);
+        this.shape = new AttentionShape(queryHeads.size(), keyHeads.size(), headDim, (float) (1 / Math.sqrt(headDim)));
+        this.head = new float[headDim];
     }
 
     /**
-     * Brings interleaved query and key heads into half-split order: value 2i + j moves to j · headDim/2 + i. Values only move, so the
-     * same numbers enter the same sums as with a checkpoint that is half-split to begin with.
+     * A layer's projections to this rank's queries, keys and values, side by side.
+     *
+     * @param queryWeight [heads * headDim, hidden]
+     * @param keyWeight [kvHeads * headDim, hidden]
+     * @param valueWeight [kvHeads * headDim, hidden]
      */
-    private void splitHeads(Matrix projected, int rows, int heads) {
+    public LinearGroup projections(LinearWeight queryWeight, LinearWeight keyWeight, LinearWeight valueWeight) {
+        return new LinearGroup(
+                context,
+                new ShardedLinear(context, queryWeight, queryRows).into(projected, 0),
+                new ShardedLinear(context, keyWeight, keyRows).into(projected, queryRows.size()),
+                new ShardedLinear(context, valueWeight, keyRows).into(projected, valueColumn));
+    }
+
+    /** This rank's query heads, as last projected. */
+    public Heads query() {
+        return query;
+    }
+
+    /** This rank's key heads, as last projected. */
+    public Heads key() {
+        return key;
+    }
+
+    /**
+     * Brings query and key heads whose rotary pairs are neighbours, (2i, 2i + 1), into the order (i, i + headDim/2) that the rotary
+     * embedding and the cache have. Values only move, so the same numbers enter the same sums as with a checkpoint that has this order
+     * to begin with.
+     */
+    public void splitPairs(int rows) {
         float[] values = projected.values();
         int half = head.length / 2;
         for (int row = 0; row < rows; row++) {
-            for (int h = 0; h < heads; h++) {
+            for (int h = 0; h < query.count() + key.count(); h++) {
                 int at = projected.offset(row) + h * head.length;
                 System.arraycopy(values, at, head, 0, head.length);
                 for (int i = 0; i < half; i++) {
@@ -110,5 +89,32 @@ public final class GroupedQueryAttention implements Attention {
                 }
             }
         }
+    }
+
+    /** Stores keys in {@code plane} of the pool and values in the next one. */
+    public void store(int plane, StepRows rows) {
+        int count = rows.count();
+        int keyColumn = key.columns().first();
+        PlainOperations.storeKv(projected, count, keyColumn, rows.plane(plane), rows.slots());
+        PlainOperations.storeKv(projected, count, valueColumn, rows.plane(plane + 1), rows.slots());
+    }
+
+    /**
+     * Attends over what {@link #store} and earlier passes left in the same planes.
+     *
+     * @return [rows, heads * headDim], whole on every rank
+     */
+    public Matrix attend(int plane, StepRows rows) {
+        context.kernels()
+                .attention(
+                        projected,
+                        query.columns().first(),
+                        attended.part(),
+                        rows.plane(plane),
+                        rows.plane(plane + 1),
+                        rows.attentionRows(),
+                        shape);
+        attended.gather(context.collective(), rows.count());
+        return attended.whole();
     }
 }

@@ -1,92 +1,91 @@
 package dev.tandem.layer;
 
 import dev.tandem.checkpoint.ModelConfig.Indexer;
-import dev.tandem.kernel.HeadColumns;
 import dev.tandem.kernel.LinearPart;
+import dev.tandem.kernel.LinearWeight;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
-import java.util.List;
+import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
- * Chooses the positions that a row of sparse attention reads (DeepSeek-V3.2-Exp, section 2.1): few small heads compare the row with one
- * small key a token, which has a cache plane of its own, and weigh their positive scores. Whole on every rank: ranks of a group choose
- * alike. Its rotary embedding is half-split, over the first values of a head, with the frequencies of the attention that it serves.
+ * Chooses the positions that a row of sparse attention reads (DeepSeek-V3.2-Exp, section 2.1, equation 1): few small heads compare the row
+ * with one small key per token, which has a cache plane of its own, and weigh their positive scores. The indexer is whole on every rank, so
+ * that all ranks of a group make the same choice. There is one per graph, as with {@link LatentAttention}.
  */
 public final class LightningIndexer {
-    private static final float KEY_NORM_EPSILON = 1e-6f; // whatever the configuration says of other norms
-
     private final RankContext context;
-    private final IndexerWeights weights;
-    private final Form form;
-    private final RotaryEmbedding rotary;
-    private final IndexerScratch scratch;
-    private final ShardedLinear query;
-    private final ShardedLinear key;
-    private final ShardedLinear headWeights;
-    private final HeadColumns heads;
+    private final Heads query; // [maxRows, heads * headDim]
+    private final Heads key; // [maxRows, headDim], one head
+    private final Matrix headWeights; // [maxRows, heads]
     private final float scale;
+    private final SelectedPositions selected; // of the running layer
+
+    /** @param maxPositions tokens of the longest sequence */
+    public LightningIndexer(RankContext context, Indexer sizes, int maxPositions, Workspace workspace) {
+        int headDim = sizes.headDim();
+        this.context = context;
+        this.query = Heads.of(workspace.matrix("index query", sizes.heads() * headDim), 0, sizes.heads(), headDim);
+        this.key = Heads.of(workspace.matrix("index key", headDim), 0, 1, headDim);
+        this.headWeights = workspace.matrix("index head weights", sizes.heads());
+        this.scale = (float) (1 / Math.sqrt((double) headDim * sizes.heads()));
+        this.selected = new SelectedPositions(workspace.maxRows(), Math.min(sizes.topK(), maxPositions));
+    }
 
     /**
-     * What an indexer works on.
+     * The projection to index keys.
      *
-     * @param plane the pool's plane of this layer's index keys
-     * @param sizes its heads
+     * @param weight [headDim, hidden]
      */
-    public record Form(int plane, Indexer sizes) {}
-
-    public LightningIndexer(
-            RankContext context, IndexerWeights weights, Form form, RotaryEmbedding rotary, IndexerScratch scratch) {
-        this.context = context;
-        this.weights = weights;
-        this.form = form;
-        this.rotary = rotary;
-        this.scratch = scratch;
-        this.query = ShardedLinear.replicated(context, weights.query());
-        this.key = ShardedLinear.replicated(context, weights.key());
-        this.headWeights = ShardedLinear.replicated(context, weights.headWeights());
-        this.heads = new HeadColumns(0, form.sizes.headDim());
-        this.scale = (float) (1 / Math.sqrt((double) form.sizes.headDim() * form.sizes.heads()));
+    public LinearPart keys(LinearWeight weight) {
+        return ShardedLinear.replicated(context, weight).into(key.matrix(), 0);
     }
 
-    /** What is computed of the layer's normed input before {@link #store}: keys, and weights of the heads. */
-    List<LinearPart> fromHidden() {
-        return List.of(key.into(scratch.key(), 0), headWeights.into(scratch.headWeights(), 0));
+    /**
+     * The projection to the weights that heads have in a row's scores.
+     *
+     * @param weight [heads, hidden]
+     */
+    public LinearPart headWeights(LinearWeight weight) {
+        return ShardedLinear.replicated(context, weight).into(headWeights, 0);
     }
 
-    /** What is computed of the normed latent of the query before {@link #select}. */
-    LinearPart fromQueryLatent() {
-        return query.into(scratch.query(), 0);
+    /**
+     * The projection to index queries.
+     *
+     * @param weight [heads * headDim, queryRank]
+     */
+    public LinearPart queries(LinearWeight weight) {
+        return ShardedLinear.replicated(context, weight).into(query.matrix(), 0);
     }
 
-    /** Stores the rows' index keys; the weights of the heads wait in the scratch. */
-    void store(StepRows rows) {
+    /** Index keys, as last projected: one head. */
+    public Heads key() {
+        return key;
+    }
+
+    /** Index queries, as last projected. */
+    public Heads query() {
+        return query;
+    }
+
+    /** Positions that the rows of the last layer attend to. */
+    public SelectedPositions selected() {
+        return selected;
+    }
+
+    /** Stores the rows' index keys in {@code plane} of the pool; the weights of their heads wait for {@link #select}. */
+    public void store(int plane, StepRows rows) {
         int count = rows.count();
-        Matrix keys = scratch.key();
-        context.kernels()
-                .layerNorm(keys, count, weights.keyNorm(), weights.keyNormBias(), KEY_NORM_EPSILON, context.threads());
-        rotary.forwardFirst(keys, rows, heads, 1);
-        context.kernels().storeKv(keys, count, 0, rows.plane(form.plane), rows.slots(), context.threads());
-        scale(scratch.headWeights(), count);
-    }
-
-    private void scale(Matrix values, int rows) {
-        for (int i = 0; i < values.offset(rows); i++) {
-            values.values()[i] *= scale;
+        PlainOperations.storeKv(key.matrix(), count, 0, rows.plane(plane), rows.slots());
+        for (int i = 0; i < headWeights.offset(count); i++) {
+            headWeights.values()[i] *= scale;
         }
     }
 
-    /** The positions of every row, valid until the next call on any indexer with this scratch. */
-    SelectedPositions select(StepRows rows) {
-        Matrix queries = scratch.query();
-        rotary.forwardFirst(queries, rows, heads, form.sizes.heads());
+    /** Selects the positions of every row, valid until the next layer selects. */
+    public SelectedPositions select(int plane, StepRows rows) {
         context.kernels()
-                .selectPositions(
-                        queries,
-                        scratch.headWeights(),
-                        rows.plane(form.plane),
-                        rows.attentionRows(),
-                        scratch.selected(),
-                        context.threads());
-        return scratch.selected();
+                .selectPositions(query.matrix(), headWeights, rows.plane(plane), rows.attentionRows(), selected);
+        return selected;
     }
 }

@@ -5,23 +5,33 @@ import dev.tandem.kernel.Matrix;
 import java.util.List;
 
 /** Linear layers that read the same rows and are computed in one loop: query, key and value of attention; gate and up of a feed-forward. */
-final class LinearGroup {
+public final class LinearGroup {
     private final RankContext context;
     private final List<LinearPart> parts;
 
     /** @param parts this rank's rows of each layer and where they go, from {@link ShardedLinear#into} */
-    LinearGroup(RankContext context, LinearPart... parts) {
+    public LinearGroup(RankContext context, LinearPart... parts) {
         this.context = context;
         this.parts = List.of(parts);
     }
 
-    /** This rank's outputs of all layers. */
-    void forward(Matrix x, int rows) {
-        context.kernels().linear(x, rows, parts, context.threads());
+    /**
+     * Computes this rank's outputs of all layers.
+     *
+     * @param x [rows, inputs]
+     */
+    public void forward(Matrix x, int rows) {
+        context.kernels().linear(x, rows, parts);
     }
 
-    /** The same of chosen rows of {@code x}, into rows {@code toRows}. */
+    /**
+     * Computes this rank's outputs of chosen rows of {@code x}.
+     *
+     * @param x [rows, inputs]
+     * @param fromRows [count] rows of {@code x}
+     * @param toRows [count] rows of every layer's outputs
+     */
     void forwardRows(Matrix x, int[] fromRows, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, parts, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, parts, toRows, count);
     }
 }

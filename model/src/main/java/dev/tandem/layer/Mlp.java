@@ -3,54 +3,50 @@ package dev.tandem.layer;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.GatherBuffer;
 
-/** {@code down(silu(gate x) · up x)}: a dense feed-forward layer. */
+/** {@code down(silu(gate x) · up x)} (SwiGLU, arXiv:2002.05202, section 2): a dense feed-forward layer, or one expert. */
 public final class Mlp implements FeedForward {
     private final RankContext context;
+    private final GatherBuffer gate; // [maxRows, inner], after the activation function the input of down
+    private final Matrix up; // [maxRows, inner of this rank]
     private final LinearGroup gateAndUp;
-    private final int inner; // of this rank
     private final ShardedLinear down;
-    private final SwiGluScratch scratch;
+    private final int[] packedRows; // [maxRows] 0, 1, 2, ...
 
-    public Mlp(RankContext context, SwiGluWeights weights, SwiGluScratch scratch) {
+    public Mlp(RankContext context, SwiGluWeights weights, Workspace workspace) {
+        ShardedLinear gateLinear = ShardedLinear.byRank(context, weights.gate());
+        ShardedLinear upLinear = ShardedLinear.byRank(context, weights.up());
         this.context = context;
-        ShardedLinear gate = ShardedLinear.byRank(context, weights.gate());
-        ShardedLinear up = ShardedLinear.byRank(context, weights.up());
-        this.gateAndUp = new LinearGroup(context, gate.into(scratch.gate().part(), 0), up.into(scratch.up(), 0));
-        this.inner = gate.outputs();
+        this.gate = workspace.gathered("gate", weights.gate().rows());
+        this.up = workspace.matrix("up", upLinear.outputs());
+        this.gateAndUp = new LinearGroup(context, gateLinear.into(gate.part(), 0), upLinear.into(up, 0));
         this.down = ShardedLinear.byRank(context, weights.down());
-        this.scratch = scratch;
+        this.packedRows = workspace.rowNumbers();
     }
 
     @Override
     public void forward(Matrix x, int rows, GatherBuffer out) {
         gateAndUp.forward(x, rows);
-        activate(rows, out);
+        down.forwardWhole(activated(rows), rows, out);
     }
 
-    /** The same for chosen rows of x; their results are rows 0..count-1 of {@code out}. */
-    void forwardRows(Matrix x, int[] fromRows, int[] toRows, int count, GatherBuffer out) {
-        gateAndUp.forwardRows(x, fromRows, toRows, count);
-        activate(count, out);
+    /** Computes chosen rows of x, whose results are packed in rows 0..count-1 of {@code out}. */
+    void forwardRows(Matrix x, int[] fromRows, int count, GatherBuffer out) {
+        gateAndUp.forwardRows(x, fromRows, packedRows, count);
+        down.forwardWhole(activated(count), count, out);
     }
 
     /**
-     * The same where this rank has the whole expert, into chosen rows of the result.
+     * Computes chosen rows of x where this rank has the whole expert.
      *
-     * @param packedRows 0, 1, 2, ...
      * @param out [rows, hidden], rows {@code toRows} overwritten
      */
-    void forwardRows(Matrix x, int[] fromRows, int[] packedRows, int count, Matrix out, int[] toRows) {
+    void forwardRows(Matrix x, int[] fromRows, int count, Matrix out, int[] toRows) {
         gateAndUp.forwardRows(x, fromRows, packedRows, count);
         down.forwardRows(activated(count), packedRows, out, toRows, count);
     }
 
-    private void activate(int rows, GatherBuffer out) {
-        down.forwardWhole(activated(rows), rows, out);
-    }
-
     private Matrix activated(int rows) {
-        GatherBuffer gate = scratch.gate();
-        context.kernels().siluMultiply(gate.part(), scratch.up(), rows, inner, context.threads());
+        context.kernels().siluMultiply(gate.part(), up, rows, up.columns());
         gate.gather(context.collective(), rows);
         return gate.whole();
     }

@@ -9,30 +9,29 @@ import java.util.Arrays;
 
 /**
  * A mixture of experts under expert parallelism: experts live whole on ranks of the deployment. The ranks of a tensor-parallel group,
- * which all have the same rows, share them out; each sends its rows to the experts' owners, adds what comes back in ascending expert
- * order, and the group puts the rows together. The same products and the same sums as {@link MixtureOfExperts}.
+ * which all have the same rows, divide them among themselves; each sends its rows to the experts' owners, adds what comes back in
+ * ascending expert order, and the group puts the rows together. Products and sums are the same as those of {@link MixtureOfExperts}.
  */
-public final class RemoteExperts implements FeedForward {
+final class RemoteExperts implements FeedForward {
     private final RankContext context;
     private final ExpertExchange exchange;
     private final Router router;
     private final int layer;
-    private final RemoteExpertScratch scratch;
+    private final ExpertRows packed; // rows on their way, one per row and expert that it chose
 
-    /**
-     * @param layer index of the decoder layer
-     */
-    public RemoteExperts(
+    /** @param layer index of the decoder layer */
+    RemoteExperts(
             RankContext context,
             ExpertExchange exchange,
-            RouterWeights router,
+            Router router,
             int layer,
-            RemoteExpertScratch scratch) {
+            int hiddenSize,
+            Workspace workspace) {
         this.context = context;
         this.exchange = exchange;
-        this.router = new Router(context, router, scratch.routing());
+        this.router = router;
         this.layer = layer;
-        this.scratch = scratch;
+        this.packed = workspace.expertRows(router.choice(), hiddenSize);
     }
 
     @Override
@@ -42,15 +41,14 @@ public final class RemoteExperts implements FeedForward {
         Matrix sum = out.whole();
         if (share.size() > 0) {
             Arrays.fill(sum.values(), sum.offset(share.from()), sum.offset(share.to()), 0f);
-            ExpertRows packed = pack(x, choice);
+            pack(x, choice);
             exchange.exchange(packed);
-            add(choice, packed, sum);
+            add(choice, sum);
         }
         context.collective().gatherRows(sum, rows);
     }
 
-    private ExpertRows pack(Matrix x, ExpertChoice choice) {
-        ExpertRows packed = scratch.rows();
+    private void pack(Matrix x, ExpertChoice choice) {
         packed.begin(layer);
         for (int expert = 0; expert < packed.experts(); expert++) {
             int count = choice.rowCount(expert);
@@ -64,10 +62,9 @@ public final class RemoteExperts implements FeedForward {
                         x.columns());
             }
         }
-        return packed;
     }
 
-    private void add(ExpertChoice choice, ExpertRows packed, Matrix sum) {
+    private void add(ExpertChoice choice, Matrix sum) {
         for (int expert = 0; expert < packed.experts(); expert++) {
             int first = packed.firstRow(expert);
             for (int i = 0; i < choice.rowCount(expert); i++) {

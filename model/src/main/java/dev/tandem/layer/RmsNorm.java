@@ -3,7 +3,10 @@ package dev.tandem.layer;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
 
-/** {@code w · x / sqrt(mean(x²) + epsilon)}, over whole rows or over every head of a row on its own. */
+/**
+ * {@code w · x / sqrt(mean(x²) + epsilon)} (RMSNorm, arXiv:1910.07467, section 4), over whole rows or over every head of a row on its
+ * own.
+ */
 public final class RmsNorm {
     private final RankContext context;
     private final Tensor weight; // [columns] or [headDim]
@@ -15,13 +18,18 @@ public final class RmsNorm {
         this.epsilon = epsilon;
     }
 
-    /** Whole rows; {@code x} and {@code out} may be the same matrix. */
+    /**
+     * Norms the first values of every row, as many as the weight has.
+     *
+     * @param x [rows, at least columns]
+     * @param out [rows, at least columns], may be {@code x}
+     */
     public void forward(Matrix x, int rows, Matrix out) {
-        context.kernels().rmsNorm(x, rows, weight, epsilon, out, context.threads());
+        context.kernels().rmsNorm(x, rows, weight, epsilon, out);
     }
 
-    /** Every head in columns {@code [column, column + heads * headDim)}, in place. */
-    public void forwardHeads(Matrix x, int rows, int column, int heads) {
-        context.kernels().headNorm(x, rows, column, heads, weight, epsilon, context.threads());
+    /** Norms every head of every row on its own, in place. */
+    public void forward(Heads heads, int rows) {
+        context.kernels().headNorm(heads.matrix(), rows, heads.columns().first(), heads.count(), weight, epsilon);
     }
 }

@@ -1,12 +1,13 @@
 package dev.tandem.layer;
 
-import dev.tandem.kernel.HeadColumns;
-import dev.tandem.kernel.Matrix;
+import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.kernel.RotaryTable;
+import dev.tandem.kernel.RotaryTables;
+import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
- * Rotary embedding: pair i of every head turns by position · inverse frequency i. Pairs are (i, i + d/2), or neighbours where a method
- * says interleaved. One per rank, shared by its layers; the table is the process's.
+ * Rotary embedding (RoFormer, arXiv:2104.09864, section 3.4.2): pair i of every head turns by position · inverse frequency i. Pairs are
+ * (i, i + d/2), or the neighbours (2i, 2i + 1) where a method says interleaved. There is one per graph, shared by its layers; all ranks of a process share the table.
  */
 public final class RotaryEmbedding {
     private final RankContext context;
@@ -18,32 +19,34 @@ public final class RotaryEmbedding {
         this.table = table;
     }
 
-    /** Turns heads in columns {@code [column, column + heads * headDim)} of every row by the row's position, in place. */
-    void forward(Matrix x, StepRows rows, int column, int heads) {
-        int headDim = 2 * table.pairs();
-        context.kernels().rotate(x, rows.count(), column, heads, headDim, rows.positions(), table, context.threads());
+    /**
+     * The rotary embedding that a model's configuration describes.
+     *
+     * @param rotated values of a head that are turned
+     * @param positions tokens of the longest sequence
+     * @param tables of the process
+     */
+    public static RotaryEmbedding of(RankContext context, Rope rope, int rotated, int positions, RotaryTables tables) {
+        double[] inverse = RotaryFrequencies.of(rope, rotated);
+        return new RotaryEmbedding(context, tables.of(inverse, positions, RotaryFrequencies.tableFactor(rope)));
     }
 
-    /** The same for wider heads, of which only the first values are turned. */
-    void forwardFirst(Matrix x, StepRows rows, HeadColumns columns, int heads) {
+    /** Turns the first values of the heads of every row by the row's position, in place. */
+    public void forward(Heads heads, StepRows rows) {
         context.kernels()
                 .rotate(
-                        x,
+                        heads.matrix(),
                         rows.count(),
-                        columns.first(),
-                        heads,
-                        columns.stride(),
+                        heads.columns().first(),
+                        heads.count(),
+                        heads.columns().stride(),
                         rows.positions(),
-                        table,
-                        context.threads());
+                        table);
     }
 
-    /**
-     * Turns neighbouring pairs.
-     *
-     * @param columns where the turned values of a head begin
-     */
-    void forwardInterleaved(Matrix x, StepRows rows, HeadColumns columns, int heads) {
-        context.kernels().rotateInterleaved(x, rows.count(), columns, heads, rows.positions(), table);
+    /** Turns neighbouring pairs of the first values of the heads of every row, in place. */
+    public void forwardInterleaved(Heads heads, StepRows rows) {
+        PlainOperations.rotateInterleaved(
+                heads.matrix(), rows.count(), heads.columns(), heads.count(), rows.positions(), table);
     }
 }

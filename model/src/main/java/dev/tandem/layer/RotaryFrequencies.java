@@ -1,7 +1,9 @@
 package dev.tandem.layer;
 
 import dev.tandem.checkpoint.ModelConfig.Llama3Scaling;
+import dev.tandem.checkpoint.ModelConfig.Rope;
 import dev.tandem.checkpoint.ModelConfig.YarnScaling;
+import java.util.Optional;
 
 /** Inverse frequencies of rotary embeddings, in double precision. Pure. */
 public final class RotaryFrequencies {
@@ -10,20 +12,53 @@ public final class RotaryFrequencies {
 
     private RotaryFrequencies() {}
 
-    /** {@code theta^(-2i/d)} for i < d/2, d the rotated values of a head. */
-    public static double[] plain(double theta, int headDim) {
-        var inverse = new double[headDim / 2];
+    /**
+     * The inverse frequencies that a model's configuration asks for.
+     *
+     * @param rotated values of a head that are turned
+     * @return [rotated / 2]
+     */
+    public static double[] of(Rope rope, int rotated) {
+        double[] plain = plain(rope.theta(), rotated);
+        if (rope.scaling().isEmpty()) {
+            return plain;
+        }
+        return switch (rope.scaling().get()) {
+            case Llama3Scaling llama3 -> llama3(plain, llama3);
+            case YarnScaling yarn -> yarn(plain, rope.theta(), yarn);
+        };
+    }
+
+    /** What a model's cosines and sines are multiplied by. */
+    public static double tableFactor(Rope rope) {
+        return yarnOf(rope).map(RotaryFrequencies::yarnTableFactor).orElse(1.0);
+    }
+
+    /** What a model's attention scores are multiplied by, beside the usual scale. */
+    public static double scoreFactor(Rope rope) {
+        return yarnOf(rope).map(RotaryFrequencies::yarnScoreFactor).orElse(1.0);
+    }
+
+    private static Optional<YarnScaling> yarnOf(Rope rope) {
+        return rope.scaling().filter(YarnScaling.class::isInstance).map(YarnScaling.class::cast);
+    }
+
+    /** {@code theta^(-2i/d)} for i < d/2, where d is how many values of a head are turned (RoFormer, arXiv:2104.09864, section 3.2.2). */
+    static double[] plain(double theta, int rotated) {
+        var inverse = new double[rotated / 2]; // [rotated / 2]
         for (int i = 0; i < inverse.length; i++) {
-            inverse[i] = StrictMath.pow(theta, -2.0 * i / headDim);
+            inverse[i] = StrictMath.pow(theta, -2.0 * i / rotated);
         }
         return inverse;
     }
 
     /**
-     * Llama 3.1's scaling: long waves are stretched by the factor, short ones stay, those between are blended (transformers {@code
-     * _compute_llama3_parameters}).
+     * Llama 3.1's scaling: long waves are stretched by the factor, short ones stay as they are, and those between are blended
+     * (transformers, {@code _compute_llama3_parameters}).
+     *
+     * @param inverse [rotated / 2] from {@link #plain}
      */
-    public static double[] llama3(double[] inverse, Llama3Scaling scaling) {
+    static double[] llama3(double[] inverse, Llama3Scaling scaling) {
         var scaled = new double[inverse.length];
         double low = scaling.lowFrequencyFactor();
         double high = scaling.highFrequencyFactor();
@@ -43,12 +78,13 @@ public final class RotaryFrequencies {
     }
 
     /**
-     * YaRN's scaling: waves that turn often over the original context stay, long ones are stretched by the factor, those between are blended
-     * by their index (transformers {@code _compute_yarn_parameters}, DeepSeek-V3 {@code precompute_freqs_cis}).
+     * YaRN's scaling: waves that turn often over the original context stay as they are, long ones are stretched by the factor, and those
+     * between are blended by their index (arXiv:2309.00071, section 3.2; transformers, {@code _compute_yarn_parameters}; DeepSeek-V3,
+     * {@code precompute_freqs_cis}).
      *
-     * @param inverse from {@link #plain} with the same theta
+     * @param inverse [rotated / 2] from {@link #plain} with the same theta
      */
-    public static double[] yarn(double[] inverse, double theta, YarnScaling scaling) {
+    static double[] yarn(double[] inverse, double theta, YarnScaling scaling) {
         int rotated = 2 * inverse.length;
         double low = Math.max(Math.floor(yarnIndex(scaling.ramp().betaFast(), rotated, theta, scaling)), 0);
         double high = Math.min(Math.ceil(yarnIndex(scaling.ramp().betaSlow(), rotated, theta, scaling)), rotated - 1);
@@ -67,22 +103,28 @@ public final class RotaryFrequencies {
         return rotated * StrictMath.log(ratio) / (2 * StrictMath.log(theta));
     }
 
-    /** What cosines and sines are multiplied by, at every position. */
-    public static double yarnTableFactor(YarnScaling scaling) {
+    /** What YaRN multiplies cosines and sines by, at every position. */
+    static double yarnTableFactor(YarnScaling scaling) {
         return magnitude(scaling.mscale(), scaling) / magnitude(scaling.mscaleAllDim(), scaling);
     }
 
-    /** What scores are multiplied by beside the usual scale. */
-    public static double yarnScoreFactor(YarnScaling scaling) {
+    /** What YaRN multiplies scores by, beside the usual scale. */
+    static double yarnScoreFactor(YarnScaling scaling) {
         double magnitude = magnitude(scaling.mscaleAllDim(), scaling);
         return magnitude * magnitude;
     }
 
+    /** {@code 0.1 m ln(factor) + 1} (YaRN, arXiv:2309.00071, section 3.4, with DeepSeek's factor m). */
     private static double magnitude(double mscale, YarnScaling scaling) {
         return 0.1 * mscale * StrictMath.log(scaling.factor()) + 1;
     }
 
-    /** Factors of a GGUF file's {@code rope_freqs.weight} divide the inverse frequencies. */
+    /**
+     * Divides inverse frequencies by the factors of a GGUF file's {@code rope_freqs.weight}.
+     *
+     * @param inverse [rotated / 2]
+     * @param factors [rotated / 2]
+     */
     public static double[] divided(double[] inverse, float[] factors) {
         var divided = new double[inverse.length];
         for (int i = 0; i < inverse.length; i++) {

@@ -2,34 +2,59 @@ package dev.tandem.layer;
 
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.Shard;
 
-/** Scores all experts for every row and chooses among them. Whole on every rank: ranks of a group choose alike. */
-final class Router {
+/** Scores all experts for every row and chooses among them. The router is whole on every rank, so that all ranks of a group
+ * make the same choice. */
+public final class Router {
     private final RankContext context;
     private final Tensor weight; // [experts, hidden]
-    private final float[] correction; // [experts]
-    private final RoutingScratch scratch;
+    private final float[] correction; // [experts] added to scores for the choice only
+    private final ExpertChoice choice;
+    private final Matrix scores; // [maxRows, experts]
 
-    Router(RankContext context, RouterWeights weights, RoutingScratch scratch) {
+    /**
+     * A router that chooses by scores alone.
+     *
+     * @param weight [experts, hidden]
+     * @param choice shared by all layers of a rank
+     */
+    public Router(RankContext context, Tensor weight, ExpertChoice choice, Workspace workspace) {
         this.context = context;
-        this.weight = weights.scores();
+        this.weight = weight;
         this.correction = new float[weight.rows()];
-        this.scratch = scratch;
-        weights.correction()
-                .ifPresent(tensor ->
-                        context.kernels().widen(tensor.dtype(), tensor.data(), correction, correction.length));
+        this.choice = choice;
+        this.scores = workspace.matrix("router scores", weight.rows());
     }
 
-    /** Choices of a share of the rows; valid until the next call on any router with this scratch. */
+    /**
+     * A router that corrects scores before it chooses.
+     *
+     * @param correction [experts], added to scores for the choice, not for the weight that an expert gets
+     */
+    public Router(RankContext context, Tensor weight, Tensor correction, ExpertChoice choice, Workspace workspace) {
+        this(context, weight, choice, workspace);
+        context.kernels().widen(correction.dtype(), correction.data(), this.correction, this.correction.length);
+    }
+
+    /** What {@link #choose} fills. */
+    ExpertChoice choice() {
+        return choice;
+    }
+
+    /**
+     * Chooses experts for a share of the rows; valid until the next layer's router chooses.
+     *
+     * @param x [rows, hidden], normed
+     */
     ExpertChoice choose(Matrix x, int rows, Shard share) {
-        Matrix scores = scratch.scores();
-        context.kernels().linear(x, rows, weight, scores, 0, context.threads());
-        switch (scratch.scoring()) {
-            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows(), context.threads());
-            case SIGMOID -> context.kernels().sigmoid(scores, rows, weight.rows());
+        context.kernels().linear(x, rows, weight, scores, 0);
+        switch (choice.scoring()) {
+            case SOFTMAX -> context.kernels().softmax(scores, rows, weight.rows());
+            case SIGMOID -> PlainOperations.sigmoid(scores, rows, weight.rows());
         }
-        scratch.choice().choose(scores, correction, share);
-        return scratch.choice();
+        choice.choose(scores, correction, share);
+        return choice;
     }
 }

@@ -23,7 +23,7 @@ public final class ShardedLinear {
         this.weight = whole.slice(shard.from(), shard.to());
     }
 
-    /** The usual cut: equal consecutive parts of the output rows, one a rank. */
+    /** The usual cut: equal consecutive parts of the output rows, one per rank. */
     public static ShardedLinear byRank(RankContext context, LinearWeight whole) {
         return new ShardedLinear(context, whole, context.rank().shard(whole.rows()));
     }
@@ -38,22 +38,37 @@ public final class ShardedLinear {
         return weight.rows();
     }
 
-    /** This rank's outputs into columns {@code [outColumn, outColumn + outputs())} of {@code out}. */
+    /**
+     * Computes this rank's outputs into columns {@code [outColumn, outColumn + outputs())} of {@code out}.
+     *
+     * @param x [rows, in]
+     * @param out [rows, at least outColumn + outputs()]
+     */
     public void forward(Matrix x, int rows, Matrix out, int outColumn) {
-        context.kernels().linear(x, rows, weight, out, outColumn, context.threads());
+        context.kernels().linear(x, rows, weight, out, outColumn);
     }
 
-    /** This rank's outputs of chosen rows of {@code x} into rows {@code toRows} of {@code out}. */
+    /**
+     * Computes this rank's outputs of chosen rows of {@code x} into rows {@code toRows} of {@code out}.
+     *
+     * @param fromRows [count] rows of {@code x}
+     * @param toRows [count] rows of {@code out}
+     */
     public void forwardRows(Matrix x, int[] fromRows, Matrix out, int[] toRows, int count) {
-        context.kernels().linearRows(x, fromRows, weight, out, toRows, count, context.threads());
+        context.kernels().linearRows(x, fromRows, weight, out, toRows, count);
     }
 
     /** This layer as a part of a loop over several, with its outputs in columns {@code [outColumn, outColumn + outputs())}. */
-    LinearPart into(Matrix out, int outColumn) {
+    public LinearPart into(Matrix out, int outColumn) {
         return new LinearPart(weight, out, outColumn);
     }
 
-    /** All ranks' outputs: computes this rank's part and gathers. */
+    /**
+     * Computes this rank's outputs and gathers those of all ranks.
+     *
+     * @param x [rows, in], the same on every rank
+     * @param out [rows, out], whole afterwards on every rank
+     */
     public void forwardWhole(Matrix x, int rows, GatherBuffer out) {
         forward(x, rows, out.part(), 0);
         out.gather(context.collective(), rows);

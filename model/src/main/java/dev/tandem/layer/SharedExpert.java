@@ -11,23 +11,23 @@ public final class SharedExpert implements FeedForward {
     private final RankContext context;
     private final FeedForward chosen;
     private final Mlp shared;
-    private final GatherBuffer result; // [rows, hidden]
+    private final GatherBuffer result; // [maxRows, hidden]
 
     /**
      * @param chosen the experts that a router chooses
-     * @param result scratch [rows, hidden], shared by all layers of a rank
+     * @param weights of all shared experts, side by side in one layer
      */
-    public SharedExpert(RankContext context, FeedForward chosen, Mlp shared, GatherBuffer result) {
+    public SharedExpert(RankContext context, FeedForward chosen, SwiGluWeights weights, Workspace workspace) {
         this.context = context;
         this.chosen = chosen;
-        this.shared = shared;
-        this.result = result;
+        this.shared = new Mlp(context, weights, workspace);
+        this.result = workspace.gathered("shared result", weights.down().rows());
     }
 
     @Override
     public void forward(Matrix x, int rows, GatherBuffer out) {
         chosen.forward(x, rows, out);
         shared.forward(x, rows, result);
-        context.kernels().add(out.whole(), result.whole(), rows, context.threads());
+        context.add(out.whole(), result, rows);
     }
 }

@@ -16,7 +16,7 @@ public final class StepRows {
     private final int[] tokenIds; // [maxRows]
     private final int[] positions; // [maxRows]
     private final int[] slots; // [maxRows] block id * block size + offset
-    private final int[][] blockTables; // [maxRows], rows of one sequence share the array object
+    private final int[][] blockTables; // [maxRows][blocks of the sequence], rows of one sequence share the array object
     private @Nullable KvPool pool; // of the running pass
     private AttentionRows attentionRows = NONE;
     private int count;
@@ -39,9 +39,9 @@ public final class StepRows {
     /**
      * Adds consecutive tokens of one sequence.
      *
-     * @param ids token ids of the batch, of which {@code [from, from + rows)} are meant
+     * @param ids [rows of the batch] token ids, of which {@code [from, from + rows)} are meant
      * @param firstPosition position of the first of them
-     * @param blockIds blocks of the sequence, from its beginning
+     * @param blockIds [blocks] of the sequence, from its beginning
      */
     public void add(int[] ids, int from, int rows, int firstPosition, int[] blockIds) {
         int blockSize = pool().layout().blockSize();
@@ -55,7 +55,7 @@ public final class StepRows {
         count += rows;
     }
 
-    /** Ends the filling: the rows can now pass the layers. */
+    /** Ends the filling: the rows can now go through the layers. */
     public void seal() {
         Arrays.fill(blockTables, count, blockTables.length, null);
         attentionRows =
@@ -72,23 +72,27 @@ public final class StepRows {
         return tokenIds.length - count;
     }
 
-    /** Token of each row, [count] and beyond. */
-    int[] tokenIds() {
+    /** Token of each row: the first {@link #count} entries. */
+    public int[] tokenIds() {
         return tokenIds;
     }
 
+    /** Position of each row in its sequence: the first {@link #count} entries. */
     int[] positions() {
         return positions;
     }
 
+    /** Where in the cache each row's keys and values go: the first {@link #count} entries. */
     int[] slots() {
         return slots;
     }
 
+    /** The rows as attention kernels read them. */
     AttentionRows attentionRows() {
         return attentionRows;
     }
 
+    /** A plane of the pool in which this pass caches. */
     KvPlaneView plane(int planeIndex) {
         return pool().plane(planeIndex);
     }

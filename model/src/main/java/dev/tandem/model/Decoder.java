@@ -3,42 +3,43 @@ package dev.tandem.model;
 import dev.tandem.checkpoint.ModelConfig;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.SelectedPositions;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
-import dev.tandem.layer.DecoderLayer;
-import dev.tandem.layer.ExpertChoice;
 import dev.tandem.layer.RankContext;
 import dev.tandem.layer.StepRows;
+import dev.tandem.layer.Workspace;
 import dev.tandem.model.TokenBatch.Chunk;
+import dev.tandem.parallel.GatherBuffer;
 import java.util.List;
-import java.util.Optional;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What all decoder families share: embedding, layers, final norm, head, and the passes in which a batch goes through them. A batch of
- * more rows than the scratch holds goes in several passes; as every row's result depends on its own sequence only, nobody can tell.
- * Owned by the rank worker.
+ * Leads batches through a family's graph, pass by pass. A batch of more rows than the workspace holds takes several passes; since a row's result
+ * depends on its own sequence only, results are the same. Owned by the rank worker.
  */
 final class Decoder implements Model {
     private final RankContext context;
     private final ModelConfig config;
     private final StepLimits limits;
-    private final DecoderStack stack;
-    private final DecoderScratch scratch;
-    private final StepRows rows;
-    private final int[] askedRows; // [maxRows] rows of the running pass that need logits
+    private final DecoderGraph graph;
+    private final Matrix residual; // [maxRows, hidden] the residual stream
+    private final Matrix logitInput; // [maxLogitRows, hidden] rows of the residual stream that need logits
+    private final GatherBuffer logits; // [maxLogitRows, vocabulary]
+    private final StepRows rows; // of the running pass
+    private final int[] rowsForLogits; // [maxRows] rows of the running pass that need logits
     private @Nullable KvPool checkedPool; // the pool whose layout was last found to fit
 
-    Decoder(RankContext context, ModelConfig config, StepLimits limits, DecoderStack stack) {
+    Decoder(RankContext context, ModelConfig config, StepLimits limits, DecoderGraph graph, Workspace workspace) {
         this.context = context;
         this.config = config;
         this.limits = limits;
-        this.stack = stack;
-        this.scratch = DecoderScratch.of(context.rank(), limits, config.hiddenSize(), config.vocabularySize());
+        this.graph = graph;
+        this.residual = workspace.matrix("residual", config.hiddenSize());
+        this.logitInput = Matrix.of(limits.maxLogitRows(), config.hiddenSize());
+        this.logits = GatherBuffer.of(context.rank(), limits.maxLogitRows(), config.vocabularySize());
         this.rows = new StepRows(limits.maxRows());
-        this.askedRows = new int[limits.maxRows()];
+        this.rowsForLogits = new int[limits.maxRows()];
     }
 
     @Override
@@ -57,32 +58,27 @@ final class Decoder implements Model {
         BatchCheck.require(batch, pool, limits, config.vocabularySize());
         int logitRows = passes(batch, pool, afterLayer);
         if (logitRows > 0) {
-            stack.finalNorm().forward(scratch.asked(), logitRows, scratch.asked());
-            stack.head().forwardWhole(scratch.asked(), logitRows, scratch.logits());
+            graph.logits(logitInput, logitRows, logits);
         }
-        return scratch.logits().whole();
+        return logits.whole();
     }
 
     /** The residual stream of the running or last pass, for tests that look for the first layer that differs: [maxRows, hidden]. */
     Matrix residual() {
-        return scratch.residual();
+        return residual;
     }
 
-    /** Rows of the last batch that asked for logits, after the final norm, for the same tests: [maxLogitRows, hidden]. */
+    /** The rows of the last batch for which logits were asked, after the final norm, for the same tests: [maxLogitRows, hidden]. */
     Matrix finalNormed() {
-        return scratch.asked();
+        return logitInput;
     }
 
-    /** Positions that the rows of the last attention read, where an indexer chose them, for the same tests. */
-    Optional<SelectedPositions> selected() {
-        return stack.choices().positions();
+    /** The family's graph, for the same tests. */
+    DecoderGraph graph() {
+        return graph;
     }
 
-    /** Experts that the rows of the last mixture chose, for the same tests. */
-    Optional<ExpertChoice> chosenExperts() {
-        return stack.choices().experts();
-    }
-
+    /** Frees nothing: scratch memory is on the heap. */
     @Override
     public void close() {}
 
@@ -90,16 +86,16 @@ final class Decoder implements Model {
     private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
         List<Chunk> chunks = batch.chunks();
         int logitRows = 0;
-        int askedInPass = 0;
+        int keptInPass = 0;
         int batchRow = 0;
         rows.begin(pool);
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
-            int firstAsked = chunk.rows() - chunk.logitRows();
+            int firstForLogits = chunk.rows() - chunk.logitRows();
             for (int done = 0; done < chunk.rows(); ) {
                 int taken = Math.min(chunk.rows() - done, rows.room());
-                for (int row = Math.max(done, firstAsked); row < done + taken; row++) {
-                    askedRows[askedInPass++] = rows.count() + row - done;
+                for (int row = Math.max(done, firstForLogits); row < done + taken; row++) {
+                    rowsForLogits[keptInPass++] = rows.count() + row - done;
                 }
                 rows.add(batch.tokenIds(), batchRow, taken, chunk.firstPosition() + done, chunk.blockIds());
                 done += taken;
@@ -107,9 +103,9 @@ final class Decoder implements Model {
                 boolean isLast = batchRow == batch.rows();
                 if (isLast || rows.room() == 0) {
                     pass(isLast ? afterLayer : layer -> {});
-                    keepAsked(askedInPass, logitRows);
-                    logitRows += askedInPass;
-                    askedInPass = 0;
+                    keepForLogits(keptInPass, logitRows);
+                    logitRows += keptInPass;
+                    keptInPass = 0;
                     rows.begin(pool);
                 }
             }
@@ -119,22 +115,24 @@ final class Decoder implements Model {
 
     private void pass(IntConsumer afterLayer) {
         rows.seal();
-        Matrix residual = scratch.residual();
-        stack.embedding().forward(rows, residual);
-        for (int i = 0; i < stack.layers().size(); i++) {
-            DecoderLayer layer = stack.layers().get(i);
-            layer.store(residual, rows, scratch.normed());
+        graph.embed(rows, residual);
+        List<? extends DecoderGraph.Layer> layers = graph.layers();
+        for (int i = 0; i < layers.size(); i++) {
+            layers.get(i).store(residual, rows);
             afterLayer.accept(i);
-            layer.finish(residual, rows, scratch.normed(), scratch.added());
+            layers.get(i).finish(residual, rows);
         }
     }
 
-    private void keepAsked(int count, int firstTo) {
-        Matrix from = scratch.residual();
-        Matrix to = scratch.asked();
+    /** Copies rows of the residual stream, which the next pass overwrites. */
+    private void keepForLogits(int count, int firstTo) {
         for (int i = 0; i < count; i++) {
             System.arraycopy(
-                    from.values(), from.offset(askedRows[i]), to.values(), to.offset(firstTo + i), from.columns());
+                    residual.values(),
+                    residual.offset(rowsForLogits[i]),
+                    logitInput.values(),
+                    logitInput.offset(firstTo + i),
+                    residual.columns());
         }
     }
 

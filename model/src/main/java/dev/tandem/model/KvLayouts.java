@@ -1,7 +1,6 @@
 package dev.tandem.model;
 
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.checkpoint.ModelConfig.Attention;
 import dev.tandem.checkpoint.ModelConfig.GroupedQuery;
 import dev.tandem.checkpoint.ModelConfig.Latent;
 import dev.tandem.kernel.DType;
@@ -17,7 +16,7 @@ public final class KvLayouts {
     private KvLayouts() {}
 
     /**
-     * What every layer caches: keys and values of this rank's heads in planes {@code k.0, v.0, k.1, v.1, ...}, or, with latent attention,
+     * The layout of what every layer caches: keys and values of this rank's heads in planes {@code k.0, v.0, k.1, v.1, ...}, or, with latent attention,
      * {@code latent.0, k_rope.0} and with an indexer {@code index.k.0}, which all ranks hold whole.
      *
      * @throws IllegalArgumentException for a type that a cache cannot have, or heads that cannot be spread over the ranks
@@ -52,13 +51,5 @@ public final class KvLayouts {
 
     private static KvPlane replicated(String name, DType dtype, int values) {
         return new KvPlane(name, dtype, 1, values, 0, 1);
-    }
-
-    /** Planes of one layer: layer i has those from {@code i * planesPerLayer} on. */
-    static int planesPerLayer(Attention attention) {
-        return switch (attention) {
-            case GroupedQuery grouped -> 2;
-            case Latent latent -> latent.indexer().isPresent() ? 3 : 2;
-        };
     }
 }

@@ -11,4 +11,9 @@ public record Shard(int from, int to) {
     public int size() {
         return to - from;
     }
+
+    /** The same part counted in smaller things, {@code width} per index: the output rows of a projection that make these heads. */
+    public Shard times(int width) {
+        return new Shard(from * width, to * width);
+    }
 }

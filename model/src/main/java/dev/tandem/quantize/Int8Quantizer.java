@@ -22,7 +22,7 @@ import java.util.function.Consumer;
 
 /**
  * Makes a ModelSlim folder of scheme W8A8_DYNAMIC out of a Hugging Face folder with float weights: every projection of attention and
- * feed-forward becomes int8 with a scale an output; embeddings, norms, routers and the head stay as they are, and so do configuration and
+ * feed-forward becomes int8 with a scale per output; embeddings, norms, routers and the head stay as they are, and so do configuration and
  * tokenizer. Weights are read through the mapping and written row by row, so memory does not grow with the model.
  */
 public final class Int8Quantizer {
@@ -84,7 +84,7 @@ public final class Int8Quantizer {
     /**
      * Does it all; on any failure nothing is left at {@code out}.
      *
-     * @throws CheckpointException when the input cannot be read, is no float folder, or has weights that are not finite
+     * @throws CheckpointException when the input cannot be read, is not a float folder, or has weights that are not finite
      * @throws IOException when the output exists or cannot be written
      */
     public Result run() throws IOException {

@@ -3,7 +3,6 @@ package dev.tandem.quantize;
 import dev.tandem.checkpoint.CheckpointException;
 import dev.tandem.checkpoint.Quantization;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.Int8Rounding;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.Tensor;
 import dev.tandem.quantize.ShardPlan.Place;

@@ -1,9 +1,9 @@
 package dev.tandem.text;
 
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -62,7 +62,7 @@ final class GgufVocabulary {
         addPostProcessor(description);
         description.set("decoder", PreTokenizers.byteLevel());
         addModel(description.putObject("model"));
-        return new TokenizerSource("The GGUF vocabulary", description, specialTokens(), templates());
+        return new TokenizerSource("The GGUF vocabulary", description, specialTokens(), template());
     }
 
     private void addTokens(ArrayNode added) {
@@ -148,15 +148,8 @@ final class GgufVocabulary {
         return Map.copyOf(special);
     }
 
-    private Map<String, String> templates() {
-        Map<String, String> templates = new LinkedHashMap<>();
-        if (metadata.get(TEMPLATE) instanceof String text) {
-            templates.put(ChatTemplates.DEFAULT, text);
-        }
-        if (metadata.get(TEMPLATE + "." + ChatTemplates.TOOL_USE) instanceof String text) {
-            templates.put(ChatTemplates.TOOL_USE, text);
-        }
-        return templates;
+    private Optional<String> template() {
+        return metadata.get(TEMPLATE) instanceof String text ? Optional.of(text) : Optional.empty();
     }
 
     private int type(int id) {

@@ -1,10 +1,11 @@
 package dev.tandem.text;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import dev.tandem.text.template.ChatTemplate;
+import dev.tandem.text.template.TemplateException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -17,7 +18,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  */
 public final class Tokenizer implements AutoCloseable {
     private final Vocabulary vocabulary;
-    private final ChatTemplates templates;
+    private final Optional<String> template; // its source
     private final Map<String, String> specialTokens;
     private final TokenizersLibrary library;
     /** Encoding reads, closing writes: the native tokenizer must not go while another thread is inside it. */
@@ -28,7 +29,7 @@ public final class Tokenizer implements AutoCloseable {
     Tokenizer(TokenizerSource source) {
         vocabulary = Vocabulary.of(source.description(), source.name());
         specialTokens = source.specialTokens();
-        templates = ChatTemplates.parse(source);
+        template = source.template();
         library = NativeLibrary.get();
         handle = nativeTokenizer(library, source);
     }
@@ -110,12 +111,6 @@ public final class Tokenizer implements AutoCloseable {
         return Optional.ofNullable(vocabulary.text(id));
     }
 
-    /** Id of an added token such as {@code <|im_end|>} by its text. */
-    public OptionalInt addedTokenId(String text) {
-        Integer id = vocabulary.addedId(text);
-        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
-    }
-
     /** {@code bos_token}, {@code eos_token}, … by name, without those that the model leaves null. */
     public Map<String, String> specialTokens() {
         return specialTokens;
@@ -127,17 +122,16 @@ public final class Tokenizer implements AutoCloseable {
     }
 
     /**
-     * The chat template that came with the vocabulary; of several named ones {@code default}.
+     * The chat template that came with the vocabulary, parsed anew by each call; of several named ones {@code default}.
      *
      * @throws TemplateException when there is one that cannot be parsed
      */
     public Optional<ChatTemplate> chatTemplate() {
-        return templates.find(ChatTemplates.DEFAULT);
-    }
-
-    /** The chat template for requests with tools: the one named {@code tool_use}, else {@link #chatTemplate}. */
-    public Optional<ChatTemplate> toolChatTemplate() {
-        return templates.find(ChatTemplates.TOOL_USE).or(this::chatTemplate);
+        try {
+            return template.map(source -> ChatTemplate.parse(source, specialTokens));
+        } catch (TemplateException e) {
+            throw new TemplateException("The model's chat template cannot be used: " + e.getMessage());
+        }
     }
 
     @Override

@@ -3,8 +3,8 @@ package dev.tandem.text;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -13,6 +13,9 @@ import tools.jackson.databind.json.JsonMapper;
 /** Reads the files of a Hugging Face folder that concern text. */
 final class TokenizerFolder {
     private static final JsonMapper JSON = JsonMapper.shared();
+
+    /** The one of several named chat templates that is rendered. */
+    private static final String DEFAULT_TEMPLATE = "default";
 
     private TokenizerFolder() {}
 
@@ -23,7 +26,7 @@ final class TokenizerFolder {
         }
         JsonNode config = readOptional(folder.resolve("tokenizer_config.json"));
         return new TokenizerSource(
-                file.toString(), readTree(file), specialTokens(folder, config), templates(folder, config));
+                file.toString(), readTree(file), specialTokens(folder, config), template(folder, config));
     }
 
     /** {@code tokenizer_config.json} wins over the older {@code special_tokens_map.json}. */
@@ -45,32 +48,26 @@ final class TokenizerFolder {
     }
 
     /** A file of its own wins over the configuration's entry, as in transformers. */
-    private static Map<String, String> templates(Path folder, JsonNode config) {
-        Map<String, String> templates = new LinkedHashMap<>();
-        collectTemplates(config.path("chat_template"), templates);
-        collectTemplates(readOptional(folder.resolve("chat_template.json")).path("chat_template"), templates);
+    private static Optional<String> template(Path folder, JsonNode config) {
+        JsonNode file = readOptional(folder.resolve("chat_template.json"));
         Path jinja = folder.resolve("chat_template.jinja");
         if (Files.isRegularFile(jinja)) {
-            templates.put(ChatTemplates.DEFAULT, readText(jinja));
+            return Optional.of(readText(jinja));
         }
-        Path toolUse = folder.resolve("additional_chat_templates").resolve(ChatTemplates.TOOL_USE + ".jinja");
-        if (Files.isRegularFile(toolUse)) {
-            templates.put(ChatTemplates.TOOL_USE, readText(toolUse));
-        }
-        return templates;
+        return template(file.path("chat_template")).or(() -> template(config.path("chat_template")));
     }
 
     /** A template's text, or a list of objects with name and template. */
-    private static void collectTemplates(JsonNode entry, Map<String, String> templates) {
-        if (entry.isString()) {
-            templates.put(ChatTemplates.DEFAULT, entry.stringValue());
-        }
+    private static Optional<String> template(JsonNode entry) {
+        Optional<String> found = entry.isString() ? Optional.of(entry.stringValue()) : Optional.empty();
         if (entry.isArray()) {
             for (JsonNode named : entry) {
-                templates.put(
-                        named.path("name").asString(""), named.path("template").asString(""));
+                if (named.path("name").asString("").equals(DEFAULT_TEMPLATE)) {
+                    found = Optional.of(named.path("template").asString(""));
+                }
             }
         }
+        return found;
     }
 
     private static JsonNode readOptional(Path file) {

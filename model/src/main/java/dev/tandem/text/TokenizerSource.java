@@ -1,6 +1,7 @@
 package dev.tandem.text;
 
 import java.util.Map;
+import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -9,7 +10,7 @@ import tools.jackson.databind.JsonNode;
  * @param name where it came from, for messages
  * @param description the tree of a {@code tokenizer.json}
  * @param specialTokens {@code bos_token}, {@code eos_token}, … by name
- * @param templates sources of chat templates by name
+ * @param template source of the chat template
  */
 record TokenizerSource(
-        String name, JsonNode description, Map<String, String> specialTokens, Map<String, String> templates) {}
+        String name, JsonNode description, Map<String, String> specialTokens, Optional<String> template) {}

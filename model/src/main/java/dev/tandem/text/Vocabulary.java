@@ -3,7 +3,6 @@ package dev.tandem.text;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -20,13 +19,11 @@ final class Vocabulary {
     private final byte[][] bytes;
 
     private final BitSet special;
-    private final Map<String, Integer> addedIds;
 
-    private Vocabulary(@Nullable String[] texts, byte[][] bytes, BitSet special, Map<String, Integer> addedIds) {
+    private Vocabulary(@Nullable String[] texts, byte[][] bytes, BitSet special) {
         this.texts = texts;
         this.bytes = bytes;
         this.special = special;
-        this.addedIds = addedIds;
     }
 
     /**
@@ -48,16 +45,14 @@ final class Vocabulary {
             bytes[id] = ByteAlphabet.bytes(entry.getKey());
         }
         BitSet special = new BitSet(size);
-        Map<String, Integer> addedIds = new HashMap<>();
         for (JsonNode token : added) {
             int id = token.path("id").intValue();
             String content = token.path("content").stringValue();
             texts[id] = content;
             bytes[id] = content.getBytes(StandardCharsets.UTF_8);
             special.set(id, token.path("special").asBoolean(false));
-            addedIds.put(content, id);
         }
-        return new Vocabulary(texts, bytes, special, Map.copyOf(addedIds));
+        return new Vocabulary(texts, bytes, special);
     }
 
     int size() {
@@ -79,12 +74,6 @@ final class Vocabulary {
     boolean isSpecial(int id) {
         requireNotNegative(id);
         return special.get(id);
-    }
-
-    /** Id of an added token by its content. */
-    @Nullable
-    Integer addedId(String content) {
-        return addedIds.get(content);
     }
 
     private static void requireNotNegative(int id) {

@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,7 +50,7 @@ class MutatedCheckpointTest {
 
     private static boolean opens(Path checkpoint, int mutation) {
         try (Checkpoint opened = Checkpoint.open(checkpoint)) {
-            assertThat(Inspection.of(opened).lines()).isNotEmpty();
+            assertThat(facts(opened)).isNotEmpty().allMatch(fact -> !fact.isEmpty());
             return true;
         } catch (CheckpointException e) {
             assertThat(e).hasMessageContaining(checkpoint.toString());
@@ -56,6 +58,20 @@ class MutatedCheckpointTest {
         } catch (RuntimeException | Error e) {
             throw new AssertionError("mutation " + mutation + " ended in " + e, e);
         }
+    }
+
+    /** Everything that a checkpoint tells of itself, as texts. */
+    private static List<String> facts(Checkpoint opened) {
+        var facts = new ArrayList<String>();
+        opened.tensors()
+                .forEach((name, tensor) -> facts.add(
+                        name + tensor.dtype() + tensor.shape() + tensor.data().byteSize()));
+        opened.files().forEach((file, bytes) -> facts.add(file.toString() + bytes));
+        opened.quantization()
+                .ifPresent(quantised -> facts.add(
+                        quantised.method() + quantised.modelType() + quantised.counts() + quantised.namesBeside()));
+        facts.add(opened.config().toString());
+        return facts;
     }
 
     private static byte[] damaged(byte[] sound, int damagedBytes, SplittableRandom random) {

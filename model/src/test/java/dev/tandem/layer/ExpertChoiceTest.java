@@ -8,6 +8,7 @@ import dev.tandem.checkpoint.ModelConfig.Routing;
 import dev.tandem.checkpoint.ModelConfig.Scoring;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.Shard;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class ExpertChoiceTest {
@@ -37,9 +38,7 @@ class ExpertChoiceTest {
         var choice = choice(false);
         choice.choose(PROBABILITIES, new float[4], new Shard(0, 3));
         assertThat(choice.rowCount(0)).isEqualTo(2);
-        var rows = new int[2];
-        choice.copyRows(0, rows);
-        assertThat(rows).containsExactly(1, 2);
+        assertThat(Arrays.copyOf(choice.rowsOf(0), choice.rowCount(0))).containsExactly(1, 2);
         assertThat(choice.row(0, 1)).isEqualTo(2);
         assertThat(choice.weight(0, 1)).isEqualTo(0.7f);
         assertThat(choice.rowCount(2)).isZero();

@@ -3,10 +3,10 @@ package dev.tandem.layer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.TensorGroup;
@@ -59,7 +59,7 @@ class ShardedLinearTest {
 
     private RankContext context(Rank rank) {
         return new RankContext(
-                rank, TensorGroup.single().member(0), KernelSelection.best().kernels(), threads, Optional.empty());
+                rank, TensorGroup.single().member(0), KernelSelection.best().kernels(threads), Optional.empty());
     }
 
     private static Matrix input() {

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.kv.KvPool;
@@ -39,7 +39,7 @@ class DecoderTest {
     void open() {
         rank = new TestRank(
                 TestRank.GOLDEN.resolve("llama"),
-                Setup.plain(KernelSelection.best().kernels()).withMaxRows(4));
+                Setup.plain(KernelSelection.best()).withMaxRows(4));
     }
 
     @AfterEach
@@ -77,12 +77,12 @@ class DecoderTest {
 
     private static Model load(Checkpoint checkpoint, Rank place, KernelThreads threads) {
         var context = new RankContext(
-                place, TensorGroup.single().member(0), KernelSelection.best().kernels(), threads, Optional.empty());
+                place, TensorGroup.single().member(0), KernelSelection.best().kernels(threads), Optional.empty());
         return ModelLoader.load(checkpoint, context, new StepLimits(4, 1, 64));
     }
 
     @Test
-    void shouldRefuseCacheTypesThatAreNoFloats() {
+    void shouldRefuseCacheTypesThatAreNotFloats() {
         assertThatThrownBy(() -> rank.model.kvLayout(16, DType.Q8_0)).hasMessageContaining("Q8_0");
     }
 
@@ -134,16 +134,15 @@ class DecoderTest {
         var batch = new TokenBatch(new int[] {7}, List.of(new Chunk(1, 0, blockIds, 1)));
         long limit = 4096L * rank.model.config().layers();
         long eachStep = Long.MAX_VALUE;
-        for (int round = 0; round < MOST_ROUNDS && eachStep >= limit; round++) { // until the compiler has come round
+        for (int round = 0; round < MOST_ROUNDS && eachStep >= limit; round++) { // until the compiler is done
             long before = bean.getCurrentThreadAllocatedBytes();
             for (int i = 0; i < STEPS; i++) {
                 rank.model.forward(batch, rank.pool, layer -> {});
             }
             eachStep = (bean.getCurrentThreadAllocatedBytes() - before) / STEPS;
         }
-        // some 15 loops a layer are handed to the kernel threads, 2 KiB of closures while the compiler has not removed
-        // them
-        // (measured: 6.3 KiB a step); the scratch of a pass would be 23 KiB, the logits 1.9 MiB
+        // some 15 loops per layer are handed to the kernel threads, 2 KiB of closures while the compiler has not
+        // removed them (measured: 6.3 KiB per step); the scratch of a pass would be 23 KiB, the logits 1.9 MiB
         assertThat(eachStep).isLessThan(limit);
     }
 

@@ -3,9 +3,7 @@ package dev.tandem.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.tandem.kernel.KernelSelection;
-import dev.tandem.kernel.Kernels;
-import dev.tandem.kernel.ScalarKernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.model.TestRank.Setup;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,7 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class GoldenTest {
     private static final int STEPS = 32;
 
-    private final Kernels fast = KernelSelection.best().kernels();
+    private final KernelSelection fast = KernelSelection.best();
 
     @ParameterizedTest
     @ValueSource(
@@ -47,7 +45,7 @@ class GoldenTest {
     @ValueSource(strings = {"qwen3", "qwen3-moe-w8a8"})
     void shouldGenerateGoldenTokensWithScalarKernels(String name) {
         Path folder = TestRank.GOLDEN.resolve(name);
-        compareWithGolden(folder, folder.resolve("golden"), new ScalarKernels());
+        compareWithGolden(folder, folder.resolve("golden"), KernelSelection.named("scalar"));
     }
 
     @Test
@@ -61,7 +59,7 @@ class GoldenTest {
         }
     }
 
-    private static void compareWithGolden(Path checkpoint, Path golden, Kernels kernels) {
+    private static void compareWithGolden(Path checkpoint, Path golden, KernelSelection kernels) {
         List<GoldenPrompt> prompts = GoldenPrompt.read(golden.resolve("golden.json"));
         assertThat(prompts).hasSizeGreaterThanOrEqualTo(4);
         var tensors = new GoldenTensors(golden.resolve("logits.safetensors"));
@@ -91,7 +89,7 @@ class GoldenTest {
         return logits;
     }
 
-    /** Row 0 is the embedding, row 1 + i what leaves layer i, the last row is after the final norm. Compared in this order. */
+    /** Row 0 is the embedding, row 1 + i what leaves layer i, the last row is after the final norm; rows are compared in this order. */
     private static void compareHidden(TestRank rank, GoldenPrompt prompt, float[] golden) {
         int last = prompt.tokenIds().length - 1;
         var rows = new ArrayList<float[]>();

@@ -3,9 +3,8 @@ package dev.tandem.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.Matrix;
-import dev.tandem.kernel.ScalarKernels;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.model.TestRank.Setup;
 import dev.tandem.model.TokenBatch.Chunk;
 import java.nio.file.Path;
@@ -112,7 +111,7 @@ class InvarianceTest {
                 "deepseek-v3.2-w8a8"
             })
     void shouldNotDependOnKernels(String name) {
-        assertSameBits(longest(name, plain()), longest(name, Setup.plain(new ScalarKernels())));
+        assertSameBits(longest(name, plain()), longest(name, Setup.plain(KernelSelection.named("scalar"))));
     }
 
     @ParameterizedTest
@@ -141,7 +140,7 @@ class InvarianceTest {
     }
 
     private static Setup plain() {
-        return Setup.plain(KernelSelection.best().kernels());
+        return Setup.plain(KernelSelection.best());
     }
 
     private static Path path(String name) {
@@ -201,7 +200,7 @@ class InvarianceTest {
         }
     }
 
-    /** A sequence on its way. */
+    /** A sequence that is under way. */
     private static final class Running {
         private static final int CHUNK_ROWS = 13;
         private final int[] prompt;

@@ -73,8 +73,8 @@ class KvLayoutsTest {
     @Test
     void shouldSayWhichGroupSizesFitLatentAttention() {
         ModelConfig config = config("deepseek-v3");
-        assertThat(DecoderParts.partition(config, true).allowedSizes()).containsExactly(1, 2, 4, 8, 16);
-        assertThatThrownBy(() -> DecoderParts.partition(config, false).require(64))
+        assertThat(ModelLoader.partition(config, true).allowedSizes()).containsExactly(1, 2, 4, 8, 16);
+        assertThatThrownBy(() -> ModelLoader.partition(config, false).require(64))
                 .hasMessage("tensor parallel size 64 does not fit query heads 16, shared expert size 32,"
                         + " expert intermediate size 32; sizes that fit: [1, 2, 4, 8, 16]");
     }

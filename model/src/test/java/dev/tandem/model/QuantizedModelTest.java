@@ -3,8 +3,8 @@ package dev.tandem.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
-import dev.tandem.kernel.Kernels;
+import dev.tandem.kernel.KernelThreads;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.model.TestRank.Setup;
 import dev.tandem.quantize.Int8Quantizer;
 import java.io.IOException;
@@ -14,21 +14,25 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What {@code tandem quantize} makes runs as any other checkpoint, and stays near the one that it was made of. */
+/** What {@code tandem quantize} makes runs as any other checkpoint does, and stays near the one that it was made of. */
 class QuantizedModelTest {
     private static final int STEPS = 8;
 
     @TempDir
     Path folder;
 
-    private final Kernels kernels = KernelSelection.best().kernels();
+    private final KernelSelection kernels = KernelSelection.best();
 
     @ParameterizedTest
     @ValueSource(strings = {"llama", "qwen3", "qwen3-moe"})
     void shouldGiveTheSameTokensHoweverItIsRun(String name) throws IOException {
         Path in = TestRank.GOLDEN.resolve(name);
         Path out = folder.resolve("out");
-        new Int8Quantizer(new Int8Quantizer.Options(in, out, DType.F32, 1 << 20), kernels, layer -> {}).run();
+        new Int8Quantizer(
+                        new Int8Quantizer.Options(in, out, DType.F32, 1 << 20),
+                        kernels.kernels(new KernelThreads(1)),
+                        layer -> {})
+                .run();
         int[] prompt =
                 GoldenPrompt.read(in.resolve("golden/golden.json")).get(3).tokenIds();
         List<float[]> whole;

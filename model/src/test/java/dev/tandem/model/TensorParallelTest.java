@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.layer.RankContext;
@@ -35,7 +35,7 @@ class TensorParallelTest {
     private static final List<int[]> PROMPTS = List.of(prompt(37, 7), prompt(21, 90), prompt(5, 33));
     private static final int[][] BLOCK_TABLES = {{5, 2, 7, 0}, {11, 4, 9}, {8}};
 
-    /** Each prompt for itself, in chunks of more rows than one pass holds. */
+    /** Each prompt on its own, in chunks of more rows than one pass holds. */
     private static final Cut ALONE = new Cut(20, false);
 
     /**
@@ -78,7 +78,7 @@ class TensorParallelTest {
                                 Stream.of(Arguments.of(golden, tpSize, false), Arguments.of(golden, tpSize, true))));
     }
 
-    /** One rank computes the prompts one by one; the group has them in common batches, in small chunks. */
+    /** One rank computes the prompts one by one; the group computes them in common batches, in small chunks. */
     @ParameterizedTest(name = "{0} tp={1} ep={2}")
     @MethodSource("deepSeek")
     void shouldGiveTheSameBitsAtAnyGroupSizeWhateverTheBatches(String golden, int tpSize, boolean hasExpertParallel)
@@ -154,12 +154,12 @@ class TensorParallelTest {
 
     private static List<List<float[]>> steps(
             Checkpoint checkpoint, Rank rank, TensorGroup group, boolean hasExpertParallel, Cut cut) {
-        var kernels = KernelSelection.best().kernels();
         try (var threads = new KernelThreads(1)) {
+            var kernels = KernelSelection.best().kernels(threads);
             Optional<ExpertExchange> exchange = hasExpertParallel
-                    ? Optional.of(wholeExperts(checkpoint, RankContext.single(kernels, threads)))
+                    ? Optional.of(wholeExperts(checkpoint, RankContext.single(kernels)))
                     : Optional.empty();
-            var context = new RankContext(rank, group.member(rank.tp()), kernels, threads, exchange);
+            var context = new RankContext(rank, group.member(rank.tp()), kernels, exchange);
             Model model = ModelLoader.load(checkpoint, context, new StepLimits(MAX_ROWS, 4, 512));
             try (var pool = new KvPool(model.kvLayout(BLOCK_SIZE, DType.BF16), BLOCKS)) {
                 return cut.isTogether() ? together(model, pool, cut) : oneByOne(model, pool, cut);
@@ -219,7 +219,7 @@ class TensorParallelTest {
         }
     }
 
-    /** A sequence on its way. */
+    /** A sequence that is under way. */
     private static final class Running {
         private final int[] prompt;
         private final int[] blockIds;

@@ -3,9 +3,9 @@ package dev.tandem.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.tandem.kernel.KernelSelection;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.kernel.SelectedPositions;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvPlane;
 import dev.tandem.layer.ExpertChoice;
 import dev.tandem.model.TestRank.Setup;
@@ -43,7 +43,7 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
             int[] blockIds = rank.takeBlocks(prompt.length);
             Map<String, float[]> hidden = run(rank, prompt, blockIds);
             for (int layer = 0; layer < rank.model.config().layers(); layer++) {
@@ -61,8 +61,8 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
-            SelectedPositions selected = rank.decoder().selected().orElseThrow();
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
+            SelectedPositions selected = ((DeepSeekV32Graph) rank.decoder().graph()).selected();
             var chosen = new ArrayList<int[]>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
             rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
@@ -83,8 +83,8 @@ class TraceTest {
         Path folder = TestRank.GOLDEN.resolve(name);
         var trace = new GoldenTensors(folder.resolve("golden/trace.safetensors"));
         int[] prompt = promptOfTrace(folder);
-        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best().kernels()))) {
-            ExpertChoice choice = rank.decoder().chosenExperts().orElseThrow();
+        try (var rank = new TestRank(folder, Setup.plain(KernelSelection.best()))) {
+            ExpertChoice choice = choice(rank.decoder().graph());
             var byLayer = new ArrayList<List<Expert>>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
             rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
@@ -110,6 +110,16 @@ class TraceTest {
                 }
             }
         }
+    }
+
+    private static ExpertChoice choice(DecoderGraph graph) {
+        return switch (graph) {
+            case Qwen3MoeGraph moe -> moe.choice();
+            case DeepSeekV3Graph v3 -> v3.choice();
+            case DeepSeekV32Graph v32 -> v32.choice();
+            case LlamaGraph llama -> throw new AssertionError("no experts in " + llama);
+            case Qwen3Graph qwen3 -> throw new AssertionError("no experts in " + qwen3);
+        };
     }
 
     private record Expert(int id, float weight) {}

@@ -8,8 +8,9 @@ import dev.tandem.checkpoint.CheckpointException;
 import dev.tandem.checkpoint.Quantization;
 import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
-import dev.tandem.kernel.ScalarKernels;
+import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Tensor;
+import dev.tandem.kernel.scalar.ScalarKernels;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.FileAlreadyExistsException;
@@ -43,7 +44,7 @@ class Int8QuantizerTest {
 
     private Int8Quantizer.Result quantize(Path in, DType scaleType, long shardBytes) throws IOException {
         var options = new Int8Quantizer.Options(in, out, scaleType, shardBytes);
-        return new Int8Quantizer(options, new ScalarKernels(), reported::add).run();
+        return new Int8Quantizer(options, new ScalarKernels(new KernelThreads(1)), reported::add).run();
     }
 
     private List<String> names() throws IOException {

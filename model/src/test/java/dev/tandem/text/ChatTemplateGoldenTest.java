@@ -3,6 +3,8 @@ package dev.tandem.text;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import dev.tandem.text.template.ChatTemplate;
+import dev.tandem.text.template.TemplateException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.util.HashMap;

@@ -20,7 +20,7 @@ final class Fixtures {
         return root().resolve("fixtures/golden").resolve(path);
     }
 
-    /** Rows of a file with one JSON object a line. */
+    /** Rows of a file with one JSON object per line. */
     static List<JsonNode> rows(Path file) {
         return text(file).lines().map(JsonMapper.shared()::readTree).toList();
     }

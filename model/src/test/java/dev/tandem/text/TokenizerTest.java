@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
+import dev.tandem.text.template.TemplateException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class TokenizerTest {
+    private static final LocalDateTime NOW = LocalDateTime.parse("2026-01-15T13:05:09");
     private static final Path QWEN = Fixtures.golden("tokenizers/qwen");
 
     @TempDir
@@ -63,8 +66,7 @@ class TokenizerTest {
             assertThat(tokenizer.isSpecial(1392)).isTrue();
             assertThat(tokenizer.isSpecial(1398)).isFalse();
             assertThat(tokenizer.tokenBytes(1398)).isEqualTo("<think>".getBytes(StandardCharsets.UTF_8));
-            assertThat(tokenizer.addedTokenId("<|im_end|>")).hasValue(1393);
-            assertThat(tokenizer.addedTokenId("Ġ")).isEmpty();
+            assertThat(tokenizer.tokenText(1393)).contains("<|im_end|>");
             assertThat(tokenizer.specialTokens())
                     .isEqualTo(Map.of("eos_token", "<|im_end|>", "pad_token", "<|endoftext|>"));
         }
@@ -209,5 +211,41 @@ class TokenizerTest {
         return Arrays.stream(tokenizer.encode(text, false))
                 .mapToObj(id -> tokenizer.tokenText(id).orElseThrow())
                 .toList();
+    }
+
+    @Test
+    void shouldFindTemplatesWhereverAModelKeepsThem() throws IOException {
+        Files.copy(Fixtures.golden("tokenizers/qwen/tokenizer.json"), folder.resolve("tokenizer.json"));
+        try (Tokenizer bare = Tokenizer.openFolder(folder)) {
+            assertThat(bare.chatTemplate()).isEmpty();
+        }
+        Files.writeString(
+                folder.resolve("tokenizer_config.json"),
+                "{\"bos_token\":{\"content\":\"<s>\",\"special\":true},\"eos_token\":null,\"chat_template\":["
+                        + "{\"name\":\"default\",\"template\":\"D{{ bos_token }}\"},{\"name\":\"tool_use\",\"template\":\"T\"}]}");
+        assertThat(rendered()).isEqualTo("D<s>");
+        Files.writeString(folder.resolve("chat_template.json"), "{\"chat_template\":\"J\"}");
+        assertThat(rendered()).isEqualTo("J");
+        Files.writeString(folder.resolve("chat_template.jinja"), "F");
+        assertThat(rendered()).isEqualTo("F");
+    }
+
+    @Test
+    void shouldServeCompletionsOfModelsWhoseTemplateIsRefused() throws IOException {
+        Files.copy(Fixtures.golden("tokenizers/qwen/tokenizer.json"), folder.resolve("tokenizer.json"));
+        Files.writeString(folder.resolve("chat_template.jinja"), "\n{% include 'x' %}");
+        try (Tokenizer tokenizer = Tokenizer.openFolder(folder)) {
+            assertThat(tokenizer.encode("a", true)).hasSize(1);
+            assertThatExceptionOfType(TemplateException.class)
+                    .isThrownBy(tokenizer::chatTemplate)
+                    .withMessage(
+                            "The model's chat template cannot be used: the tag 'include' is not known (template line 2)");
+        }
+    }
+
+    private String rendered() {
+        try (Tokenizer tokenizer = Tokenizer.openFolder(folder)) {
+            return tokenizer.chatTemplate().orElseThrow().render(Map.of(), NOW);
+        }
     }
 }

@@ -3,20 +3,21 @@ package dev.tandem.node;
 import dev.tandem.api.Version;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.Quantization;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
-import dev.tandem.engine.cluster.ClusterNode;
+import dev.tandem.engine.cluster.ClusterMember;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.cluster.Seat;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
@@ -33,11 +34,14 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This process among those of its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
+ * The part of this process in its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
  * node joins it. Where somebody else balances, processes join only to exchange expert rows. A process that has all ranks is alone.
  */
 final class ClusterMembership implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ClusterMembership.class);
+    /** The flags that name the head's address, for messages. */
+    static final String JOIN_FLAGS = "--data-parallel-address and --data-parallel-rpc-port";
+
     private static final Duration SILENCE = Duration.ofSeconds(10);
     private static final int MAX_FRAME_BYTES = 64 << 20;
     private static final int MAX_QUEUED_FRAMES = 4096;
@@ -45,9 +49,9 @@ final class ClusterMembership implements AutoCloseable {
 
     private final ReplicaSet replicas;
     private final Optional<ClusterHead> head;
-    private final Optional<ClusterNode> member;
+    private final Optional<ClusterMember> member;
 
-    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterNode> member) {
+    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterMember> member) {
         this.replicas = replicas;
         this.head = head;
         this.member = member;
@@ -67,6 +71,21 @@ final class ClusterMembership implements AutoCloseable {
                 .orElseGet(SharedToken::none);
     }
 
+    /** Where others join this process; empty unless it is the head of several. */
+    static Optional<InetSocketAddress> joinAddress(NodeConfig config) {
+        Parallel parallel = config.flags().parallel();
+        return mustMeet(parallel) && parallel.isMeetingPoint() ? Optional.of(headAddress(parallel)) : Optional.empty();
+    }
+
+    private static InetSocketAddress headAddress(Parallel parallel) {
+        return new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+    }
+
+    private static boolean mustMeet(Parallel parallel) {
+        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
+        return isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
+    }
+
     /**
      * Returns when all ranks are there, or when this node has joined.
      *
@@ -80,20 +99,16 @@ final class ClusterMembership implements AutoCloseable {
             JoinTerms terms,
             SortedMap<Integer, Replica> local,
             Consumer<Members> onMembers,
-            ClusterCounters counters)
+            Counters<ClusterCounter> counters)
             throws InterruptedException {
         Parallel parallel = config.flags().parallel();
         var replicas = new ReplicaSet(
                 parallel.data().size(), config.flags().model().generation().seed(), counters);
         local.forEach((dpRank, replica) -> replicas.add(dpRank, replica, "here"));
-        boolean isApart = parallel.hasRemoteRanks() || parallel.isHeadless(); // a head may be without ranks
-        boolean mustMeet =
-                isApart && (parallel.data().balancing() == Balancing.INTERNAL || parallel.hasExpertParallel());
-        if (!mustMeet) {
+        if (!mustMeet(parallel)) {
             return new ClusterMembership(replicas, Optional.empty(), Optional.empty());
         }
-        var address =
-                new InetSocketAddress(parallel.head().address(), parallel.head().rpcPort());
+        InetSocketAddress address = headAddress(parallel);
         Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
         if (parallel.isMeetingPoint()) {
             var setup = new ClusterHead.Setup(address, terms, token(config), channelLimits());
@@ -101,23 +116,23 @@ final class ClusterMembership implements AutoCloseable {
             await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
             return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
         }
-        ClusterNode member = ClusterNode.start(
-                new ClusterNode.Setup(
-                        address, terms, token(config), channelLimits(), ClusterNode.Patience.of(deadline)),
-                new ClusterNode.Service(local, counters, onMembers, ClusterMembership::report));
+        ClusterMember member = ClusterMember.start(
+                new ClusterMember.Setup(
+                        address, terms, token(config), channelLimits(), ClusterMember.Patience.of(deadline)),
+                new ClusterMember.Service(local, counters, onMembers, ClusterMembership::report));
         await(member::close, member::awaitJoined);
         return new ClusterMembership(replicas, Optional.empty(), Optional.of(member));
     }
 
     private static ClusterHead startHead(
-            ClusterHead.Setup setup, ReplicaSet replicas, ClusterCounters counters, Consumer<Members> onMembers) {
+            ClusterHead.Setup setup,
+            ReplicaSet replicas,
+            Counters<ClusterCounter> counters,
+            Consumer<Members> onMembers) {
         try {
             return ClusterHead.start(setup, replicas, counters, onMembers);
         } catch (IOException e) {
-            throw new EngineException(
-                    EngineException.Kind.UNAVAILABLE,
-                    "--data-parallel-address and --data-parallel-rpc-port: " + e.getMessage(),
-                    e);
+            throw new EngineException(EngineException.Kind.UNAVAILABLE, JOIN_FLAGS + ": " + e.getMessage(), e);
         }
     }
 
@@ -125,7 +140,7 @@ final class ClusterMembership implements AutoCloseable {
         void run() throws InterruptedException;
     }
 
-    /** Waits for the others; who waited in vain leaves nothing open. */
+    /** Waits for the others; whoever waited in vain leaves nothing open. */
     private static void await(Resources.Part part, InterruptibleWait wait) throws InterruptedException {
         try {
             wait.run();
@@ -153,13 +168,13 @@ final class ClusterMembership implements AutoCloseable {
         return new JoinTerms(
                 Version.TEXT,
                 ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, plan.maxModelLength()),
-                new Spread(
+                new ParallelLayout(
                         data.size(),
                         parallel.hasExpertParallel(),
                         data.balancing() == Balancing.INTERNAL,
                         parallel.tensor()),
                 KvTerms.of(plan.layout()),
-                new Seat(
+                new MemberPlacement(
                         new Shard(data.startRank(), data.startRank() + data.localSize()),
                         config.announcedHost(),
                         expertPort));
@@ -183,7 +198,7 @@ final class ClusterMembership implements AutoCloseable {
 
     @Override
     public void close() {
-        member.ifPresent(ClusterNode::close);
+        member.ifPresent(ClusterMember::close);
         head.ifPresent(ClusterHead::close);
     }
 }

@@ -4,13 +4,13 @@ import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.checkpoint.GgufCheckpoint;
 import dev.tandem.checkpoint.Quantization;
 import dev.tandem.checkpoint.SafetensorsCheckpoint;
-import dev.tandem.kernel.KernelSelection;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.http.ServedModel;
-import dev.tandem.text.ChatTemplate;
-import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.text.template.ChatTemplate;
+import dev.tandem.text.template.TemplateException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -40,7 +40,7 @@ final class LoadedModel implements AutoCloseable {
         this.kernels = flags.model().numerics().kernels().equals("auto")
                 ? KernelSelection.best()
                 : KernelSelection.named(flags.model().numerics().kernels());
-        LOG.info("kernels={} reason=\"{}\"", kernels.kernels().name(), kernels.reason());
+        LOG.info("kernels={} reason=\"{}\"", kernels.name(), kernels.reason());
         this.conversations = conversations(flags, tokenizer);
     }
 

@@ -1,11 +1,11 @@
 package dev.tandem.node;
 
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -28,10 +28,10 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
     /**
      * Reads the table that LLMDataDistCMgrConnector needs and says which file that was; empty for any other connector.
      *
-     * @throws FlagException when the file is no rank table, or not this node's
+     * @throws FlagException when the file is not a rank table, or not this node's
      */
     static Optional<LocalDevices> of(NodeConfig config) {
-        if (!config.isDataDist()) {
+        if (!config.usesRankTable()) {
             return Optional.empty();
         }
         Path path = Path.of(config.environment().network().rankTable().orElseThrow());
@@ -55,9 +55,7 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
     }
 
     private static List<Device> devices(NodeConfig config, RankTable table, Path path) {
-        Side side = config.flags().kvTransfer().orElseThrow().role() == KvTransferConfig.Role.KV_PRODUCER
-                ? Side.PREFILL
-                : Side.DECODE;
+        Side side = config.flags().kvTransfer().orElseThrow().role() == Role.PRODUCER ? Side.PREFILL : Side.DECODE;
         if (config.flags().parallel().localRanks() == 0) {
             return List.of(); // a head that runs none: whoever joins it has the devices
         }
@@ -92,8 +90,9 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
         try {
             address = InetAddress.ofLiteral(host);
         } catch (IllegalArgumentException e) {
-            throw new FlagException("--host " + host + " is no address; a rank table holds addresses: set HCCL_IF_IP to"
-                    + " this node's server_id, one of " + String.join(", ", table.servers(side)));
+            throw new FlagException(
+                    "--host " + host + " is not an address; a rank table holds addresses: set HCCL_IF_IP to"
+                            + " this node's server_id, one of " + String.join(", ", table.servers(side)));
         }
         List<Device> listed = table.devices(side, address);
         if (listed.isEmpty()) {

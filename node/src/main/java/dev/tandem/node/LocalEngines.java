@@ -5,10 +5,11 @@ import dev.tandem.engine.EngineConfig;
 import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -16,7 +17,7 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** The engines of this process, one a data-parallel rank. Closed together. */
+/** The engines of this process, one per data-parallel rank. Closed together. */
 final class LocalEngines implements AutoCloseable {
     /** The first engine makes the kernels hot for all: the compiler's work is the process's. */
     private static final Duration FIRST_WARM_UP = Duration.ofSeconds(2);
@@ -24,7 +25,8 @@ final class LocalEngines implements AutoCloseable {
     private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
 
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
-    private final Optional<HandoffHub> hub;
+    private final Optional<HandoffRuntime> runtime;
+    private final Optional<HandoffWarmUp> warmUp;
 
     private final Optional<MetaserverCalls> metaserver;
 
@@ -33,27 +35,26 @@ final class LocalEngines implements AutoCloseable {
                 .kvTransfer()
                 .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
         this.metaserver = kvTransfer
-                .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.LAYERWISE)
+                .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.hub = kvTransfer.map(transfer -> hub(config, transfer));
+        this.runtime = kvTransfer.map(transfer -> runtime(config));
+        this.warmUp = kvTransfer.map(transfer -> HandoffWarmUp.start(transfer.connector()));
     }
 
-    /** One for each request that may run here: a request awaits its KV once. */
+    /** One call for each request that may run here: a request awaits its KV once. */
     private static MetaserverCalls metaserverCalls(NodeConfig config) {
         ServeFlags flags = config.flags();
-        int sequences = flags.scheduler().sequences() * flags.parallel().data().size();
+        int sequences = flags.limits().sequences() * flags.parallel().data().size();
         return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffHub hub(NodeConfig config, KvTransferConfig transfer) {
+    private HandoffRuntime runtime(NodeConfig config) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffHub.start(
-                new HandoffHub.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
-                part(transfer).connector());
+        return HandoffRuntime.start(config.announcedHost(), config.sideChannelHost(), messenger, pace);
     }
 
     /**
@@ -65,11 +66,11 @@ final class LocalEngines implements AutoCloseable {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
-                EngineParts connected = started.hub.map(parts::with).orElse(parts);
+                EngineParts connected = started.runtime.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
-                started.engines.put(
-                        parts.dpRank(),
-                        Engine.start(engineConfig(config, plan, parts.dpRank(), devices), connected, warmUp));
+                EngineConfig engine = config.flags()
+                        .engineConfig(plan.maxModelLength(), handoffConfig(config, parts.dpRank(), devices));
+                started.engines.put(parts.dpRank(), Engine.start(engine, connected, warmUp));
             }
             return started;
         } catch (RuntimeException e) {
@@ -90,75 +91,36 @@ final class LocalEngines implements AutoCloseable {
                 .findFirst();
     }
 
-    private static EngineConfig engineConfig(
-            NodeConfig config, RankPlan plan, int dpRank, Optional<LocalDevices> devices) {
-        ServeFlags flags = config.flags();
-        return new EngineConfig(
-                plan.maxModelLength(),
-                new EngineConfig.Limits(
-                        flags.scheduler().batchedTokens(),
-                        flags.scheduler().sequences(),
-                        flags.server().maxWaiting(),
-                        flags.scheduler().isPrefillChunked()),
-                flags.cache().cachesPrefixes(),
-                flags.model().generation().seed(),
-                flags.kvTransfer()
-                        .map(transfer -> handoffConfig(config, transfer, dpRank, peers(transfer, dpRank, devices))));
-    }
-
-    private static Peers peers(KvTransferConfig transfer, int dpRank, Optional<LocalDevices> devices) {
-        return devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
-                .orElseGet(() -> new Peers.FromTicket(peerTpSize(transfer)));
-    }
-
-    private static HandoffConfig handoffConfig(NodeConfig config, KvTransferConfig transfer, int dpRank, Peers peers) {
+    /** The part that a replica plays in exchanges of KV; empty on a node that takes part in none. */
+    private static Optional<HandoffConfig> handoffConfig(
+            NodeConfig config, int dpRank, Optional<LocalDevices> devices) {
         // As vLLM names the engines of several data-parallel ranks.
         String suffix = config.flags().parallel().data().size() == 1 ? "" : "_dp" + dpRank;
-        return new HandoffConfig(
-                transfer.engineId() + suffix,
-                config.ports().orElseThrow().sideChannel(dpRank, 0),
-                part(transfer),
-                peers,
-                new HandoffConfig.Terms(
-                        config.environment().handoff().lease(),
-                        config.environment().handoff().fetch(),
-                        switch (transfer.failurePolicy()) {
-                            case RECOMPUTE -> FailurePolicy.RECOMPUTE;
-                            case FAIL -> FailurePolicy.FAIL;
-                        }));
-    }
-
-    private static HandoffConfig.Part part(KvTransferConfig transfer) {
-        return new HandoffConfig.Part(
-                switch (transfer.role()) {
-                    case KV_PRODUCER -> HandoffConfig.Role.PRODUCER;
-                    case KV_CONSUMER -> HandoffConfig.Role.CONSUMER;
-                    case KV_BOTH -> HandoffConfig.Role.BOTH;
-                },
-                switch (transfer.connector()) {
-                    case PULL, DATA_DIST -> HandoffConfig.Connector.PULL;
-                    case LAYERWISE -> HandoffConfig.Connector.LAYERWISE;
-                });
-    }
-
-    /** What the extra config says of the other side; a node that plays both parts has peers like itself. */
-    private static int peerTpSize(KvTransferConfig transfer) {
-        Optional<KvTransferConfig.Sizes> peer = switch (transfer.role()) {
-            case KV_PRODUCER -> transfer.expected().decode();
-            case KV_CONSUMER, KV_BOTH -> transfer.expected().prefill();
-        };
-        return peer.map(KvTransferConfig.Sizes::tp).orElse(1);
+        NodeEnvironment.Handoff limits = config.environment().handoff();
+        return config.flags()
+                .kvTransfer()
+                .map(transfer -> new HandoffConfig(
+                        transfer.engineId() + suffix,
+                        config.ports().orElseThrow().sideChannel(dpRank, 0),
+                        transfer.role(),
+                        transfer.connector(),
+                        devices.<Peers>map(own -> new Peers.FromRankTable(own.table(), own.ofReplica(dpRank)))
+                                .orElseGet(() -> new Peers.FromTicket(transfer.peerTpSize())),
+                        limits.lease(),
+                        limits.fetch(),
+                        transfer.failurePolicy()));
     }
 
     /** What exchanges KV with other nodes, where this one does. */
-    Optional<HandoffHub> hub() {
-        return hub;
+    Optional<HandoffRuntime> runtime() {
+        return runtime;
     }
 
     @Override
     public void close() {
         engines.values().forEach(Engine::close);
-        hub.ifPresent(HandoffHub::close);
+        warmUp.ifPresent(HandoffWarmUp::close);
+        runtime.ifPresent(HandoffRuntime::close);
         metaserver.ifPresent(MetaserverCalls::close);
     }
 }

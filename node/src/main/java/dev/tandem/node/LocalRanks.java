@@ -5,14 +5,13 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.RotaryTables;
+import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.layer.RankContext;
 import dev.tandem.model.Model;
 import dev.tandem.model.ModelLoader;
-import dev.tandem.model.StepLimits;
 import dev.tandem.node.flags.Parallel;
-import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.TensorGroup;
 import java.util.ArrayList;
@@ -20,26 +19,23 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The ranks of this process: a shard of the model, KV memory and kernel threads each. Weights are views of one mapping, so n ranks hold
+ * The ranks of this process, each with a shard of the model, KV memory and kernel threads. Weights are views of one mapping, so n ranks hold
  * them once. The engines close models and pools; closing this ends the threads, after them.
  */
 final class LocalRanks implements AutoCloseable {
-    /** Rows that pass the layers together: what scratch is sized by, whatever a step's budget is. */
-    private static final int MAX_ROWS = 512;
-
     private final NodeConfig config;
     private final Checkpoint checkpoint;
-    private final Kernels kernels;
+    private final KernelSelection selection;
     private final RankPlan plan;
-    private final Optional<Experts> experts;
+    private final Optional<LocalExperts> experts;
     private final RotaryTables tables = new RotaryTables();
     private final List<KernelThreads> threads = new ArrayList<>();
     private final List<EngineParts> replicas = new ArrayList<>();
 
-    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
-        this.kernels = loaded.kernels().kernels();
+        this.selection = loaded.kernels();
         this.plan = plan;
         this.experts = experts;
     }
@@ -49,7 +45,7 @@ final class LocalRanks implements AutoCloseable {
      *
      * @param experts way to the experts, where they are spread over ranks
      */
-    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         var ranks = new LocalRanks(config, loaded, plan, experts);
         try {
             ranks.load();
@@ -83,18 +79,15 @@ final class LocalRanks implements AutoCloseable {
     }
 
     private Model model(int dpRank, int tp, TensorGroup group) {
-        ServeFlags flags = config.flags();
-        var limits = new StepLimits(
-                Math.min(flags.scheduler().batchedTokens(), MAX_ROWS),
-                flags.scheduler().sequences(),
-                plan.maxModelLength());
-        var rank = new Rank(tp, group.size(), dpRank, flags.parallel().data().size());
+        var rank = new Rank(
+                tp, group.size(), dpRank, config.flags().parallel().data().size());
         threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
-        var context = new RankContext(rank, group.member(tp), kernels, threads.getLast(), Optional.empty());
+        Kernels rankKernels = selection.kernels(threads.getLast());
+        var context = new RankContext(rank, group.member(tp), rankKernels, Optional.empty());
         if (experts.isPresent()) {
-            context = context.withExperts(experts.get().exchange(threads.getLast()));
+            context = context.withExperts(experts.get().exchange(rankKernels));
         }
-        return ModelLoader.load(checkpoint, context, limits, tables);
+        return ModelLoader.load(checkpoint, context, plan.limits(), tables);
     }
 
     /** By data-parallel rank, ascending. */

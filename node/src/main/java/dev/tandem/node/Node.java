@@ -1,7 +1,9 @@
 package dev.tandem.node;
 
 import dev.tandem.api.HttpServer;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.api.ReservedPorts;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
@@ -36,14 +38,14 @@ public final class Node implements AutoCloseable {
      *
      * @throws dev.tandem.node.flags.FlagException when flags do not fit the checkpoint or the machine
      * @throws dev.tandem.checkpoint.CheckpointException when the checkpoint cannot be used
+     * @throws dev.tandem.api.ApiException when the HTTP port is taken
      * @throws NodeException when the deployment refuses this process or others do not come
      */
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
-        config.ports().ifPresent(ports -> SideChannelPorts.requireFree(ports, config.sideChannelHost()));
         var resources = new Resources();
-        try {
+        try (ReservedPorts named = NamedPorts.reserve(config)) { // held until whatever listens on them does
             Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
@@ -66,9 +68,9 @@ public final class Node implements AutoCloseable {
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         resources.add(loaded::close);
-        var counters = new ClusterCounters();
+        var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
-        Optional<Experts> experts = experts(config, loaded, plan, counters);
+        Optional<LocalExperts> experts = experts(config, loaded, plan, counters);
         experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         resources.add(ranks::close);
@@ -81,7 +83,7 @@ public final class Node implements AutoCloseable {
                         config,
                         loaded.checkpoint(),
                         plan,
-                        experts.map(Experts::port).orElse(0)),
+                        experts.map(LocalExperts::port).orElse(0)),
                 engines.byDpRank(),
                 members -> experts.ifPresent(it -> it.update(members)),
                 counters);
@@ -98,7 +100,7 @@ public final class Node implements AutoCloseable {
                     cluster.replicas(),
                     cluster::others,
                     counters,
-                    engines.hub());
+                    engines.runtime());
             resources.add(server::close);
             port = server.port();
         }
@@ -106,8 +108,8 @@ public final class Node implements AutoCloseable {
     }
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
-    private static Optional<Experts> experts(
-            NodeConfig config, LoadedModel loaded, RankPlan plan, ClusterCounters counters) {
+    private static Optional<LocalExperts> experts(
+            NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
@@ -117,7 +119,7 @@ public final class Node implements AutoCloseable {
             return Optional.empty();
         }
         JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
-        return Optional.of(Experts.start(config, loaded, terms, counters));
+        return Optional.of(LocalExperts.start(config, loaded, terms, counters));
     }
 
     private static NodeReport report(
@@ -127,7 +129,7 @@ public final class Node implements AutoCloseable {
                 new NodeReport.Address(config.flags().server().host(), port),
                 new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
-                new NodeReport.Compute(loaded.kernels().kernels().name(), ranks.threadsPerRank()),
+                new NodeReport.Compute(loaded.kernels().name(), ranks.threadsPerRank()),
                 config.ports()
                         .filter(ports -> !ports.sideChannels().isEmpty())
                         .map(ports -> config.announcedHost() + ":"
@@ -138,7 +140,7 @@ public final class Node implements AutoCloseable {
         return report;
     }
 
-    /** Why this process can serve no longer: an engine died, or its deployment goes on without it. */
+    /** Why this process can no longer serve: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
         return engines.failure().or(cluster::failure);
     }

@@ -7,8 +7,10 @@ import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Supplier;
 
 /**
  * Everything that one node is started with.
@@ -24,36 +26,68 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     private static final String RANK_TABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
     public NodeConfig {
+        var problems = new ArrayList<String>();
         String announced = announcedHost(flags, environment);
-        flags.ports(environment.network().dataDist().port())
-                .ifPresent(ports -> refusePortsTwice(flags, ports, announced));
-        if (isDataDist(flags) && environment.network().rankTable().isEmpty()) {
-            throw new FlagException("kv_connector LLMDataDistCMgrConnector needs " + RANK_TABLE
+        try {
+            flags.ports(environment.network().dataDist().port())
+                    .ifPresent(ports -> addPortsTwice(problems, flags, ports, announced));
+        } catch (FlagException e) {
+            problems.addAll(e.problems());
+        }
+        if (usesRankTable(flags) && environment.network().rankTable().isEmpty()) {
+            problems.add("kv_connector LLMDataDistCMgrConnector needs " + RANK_TABLE
                     + ": the rank table that all nodes of the deployment share; tandem ranktable writes it");
         }
         if (flags.kvTransfer().isPresent()
                 && isWildcard(flags.server().host())
                 && environment.announcedHost().isEmpty()
                 && flags.kvTransfer().get().kvIp().isEmpty()) {
-            throw new FlagException(
+            problems.add(
                     "--host " + flags.server().host() + " cannot be announced to peers: set HCCL_IF_IP or kv_ip to this"
                             + " node's own address, or give it as --host");
+        }
+        if (!problems.isEmpty()) {
+            throw new FlagException(problems);
+        }
+    }
+
+    /**
+     * Reads what a node on this machine is told.
+     *
+     * @throws FlagException with all problems of the arguments and the variables
+     */
+    public static NodeConfig read(List<String> arguments, Map<String, String> variables, int cores) {
+        var problems = new ArrayList<String>();
+        Optional<ServeFlags> flags = orProblems(() -> ServeFlags.parse(arguments), problems);
+        Optional<NodeEnvironment> environment = orProblems(() -> NodeEnvironment.read(variables), problems);
+        if (!problems.isEmpty()) {
+            throw new FlagException(problems);
+        }
+        return new NodeConfig(flags.orElseThrow(), environment.orElseThrow(), cores);
+    }
+
+    private static <T> Optional<T> orProblems(Supplier<T> reader, List<String> problems) {
+        try {
+            return Optional.of(reader.get());
+        } catch (FlagException e) {
+            problems.addAll(e.problems());
+            return Optional.empty();
         }
     }
 
     /** The HTTP port and the port for joins must not be side-channel ports of the same address. */
-    private static void refusePortsTwice(ServeFlags flags, PortPlan ports, String announced) {
+    private static void addPortsTwice(List<String> problems, ServeFlags flags, PortPlan ports, String announced) {
         ServeFlags.Server server = flags.server();
         boolean isSameHost = isWildcard(server.host()) || server.host().equals(announced);
         if (isSameHost && !flags.parallel().isHeadless() && ports.contains(server.port())) {
-            throw new FlagException(taken(ports, "--port", server.port()));
+            problems.add(taken(ports, "--port", server.port()));
         }
         Parallel.Head head = flags.parallel().head();
         if (flags.parallel().isMeetingPoint()
                 && flags.parallel().hasRemoteRanks()
                 && head.address().equals(announced)
                 && ports.contains(head.rpcPort())) {
-            throw new FlagException(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
+            problems.add(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
     }
 
@@ -112,7 +146,7 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     public List<String> notes() {
         var notes = new ArrayList<>(flags.notes());
         notes.addAll(environment.notes());
-        if (flags.kvTransfer().isPresent() && !isDataDist()) {
+        if (flags.kvTransfer().isPresent() && !usesRankTable()) {
             addOfDataDist(notes);
         }
         if (environment.network().rankTable().isPresent() && flags.kvTransfer().isEmpty()) {
@@ -143,18 +177,16 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
                 .network()
                 .dataDist()
                 .host()
-                .filter(host -> isDataDist())
+                .filter(host -> usesRankTable())
                 .orElseGet(this::announcedHost);
     }
 
-    /** Whether peers are found in the rank table. */
-    public boolean isDataDist() {
-        return isDataDist(flags);
+    /** Whether peers are found in the rank table, as LLMDataDistCMgrConnector does. */
+    public boolean usesRankTable() {
+        return usesRankTable(flags);
     }
 
-    private static boolean isDataDist(ServeFlags flags) {
-        return flags.kvTransfer()
-                .filter(transfer -> transfer.connector() == KvTransferConfig.Connector.DATA_DIST)
-                .isPresent();
+    private static boolean usesRankTable(ServeFlags flags) {
+        return flags.kvTransfer().filter(KvTransferConfig::usesRankTable).isPresent();
     }
 }

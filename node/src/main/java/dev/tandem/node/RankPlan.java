@@ -1,10 +1,12 @@
 package dev.tandem.node;
 
 import dev.tandem.checkpoint.ModelConfig;
+import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.kernel.DType;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvSizing;
 import dev.tandem.model.KvLayouts;
+import dev.tandem.model.StepLimits;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.parallel.Rank;
@@ -16,11 +18,13 @@ import org.slf4j.LoggerFactory;
  * What every rank of this process is sized for, worked out before any is loaded.
  *
  * @param layout of the KV memory of tensor-parallel rank 0, which no other rank's exceeds
- * @param maxModelLength longest sequence, prompt plus output, tokens
+ * @param limits of a step
  * @param blocks of each rank's pool
  */
-record RankPlan(KvLayout layout, int maxModelLength, int blocks) {
+record RankPlan(KvLayout layout, StepLimits limits, int blocks) {
     private static final Logger LOG = LoggerFactory.getLogger(RankPlan.class);
+    /** Rows that pass the layers together: what scratch is sized by, whatever a step's budget is. */
+    private static final int MAX_ROWS = 512;
 
     /** @throws FlagException when a sequence of the length that was asked for does not fit */
     static RankPlan of(NodeConfig config, ModelConfig model) {
@@ -31,17 +35,21 @@ record RankPlan(KvLayout layout, int maxModelLength, int blocks) {
                 config.flags().cache().blockSize(),
                 kvDtype(config.flags().model().numerics(), model));
         int length = fittingLength(config, layout, modelLength(config, model));
-        requireWholePrompts(config.flags().scheduler(), length);
-        return new RankPlan(layout, length, blockCount(config, layout, length));
+        return new RankPlan(layout, limits(config.flags().limits(), length), blockCount(config, layout, length));
     }
 
-    /** As vLLM: a prompt that is not cut must fit one step. */
-    static void requireWholePrompts(ServeFlags.Scheduler scheduler, int maxModelLength) {
-        if (!scheduler.isPrefillChunked() && scheduler.batchedTokens() < maxModelLength) {
-            throw new FlagException("--max-num-batched-tokens " + scheduler.batchedTokens()
-                    + " with --no-enable-chunked-prefill is below the longest sequence of " + maxModelLength
-                    + " (--max-model-len); raise the one, lower the other, or let prompts be cut");
+    private static StepLimits limits(BatchLimits limits, int length) {
+        try {
+            limits.requireWholePrompts(length);
+        } catch (IllegalArgumentException e) {
+            throw new FlagException(String.valueOf(e.getMessage()));
         }
+        return new StepLimits(Math.min(limits.batchedTokens(), MAX_ROWS), limits.sequences(), length);
+    }
+
+    /** Longest sequence, prompt plus output, tokens. */
+    int maxModelLength() {
+        return limits.maxModelLength();
     }
 
     /** As vLLM: {@code --kv-cache-dtype} auto follows {@code --dtype}, and auto there follows the checkpoint. */
@@ -74,7 +82,7 @@ record RankPlan(KvLayout layout, int maxModelLength, int blocks) {
         if (config.flags().model().maxModelLength().isPresent() || tokens >= length || tokens < 1) {
             return length;
         }
-        LOG.info("max-model-len={} reason=\"the KV memory of {} bytes a rank holds no more\"", tokens, bytes);
+        LOG.info("max-model-len={} reason=\"the KV memory of {} bytes per rank holds no more\"", tokens, bytes);
         return (int) tokens;
     }
 

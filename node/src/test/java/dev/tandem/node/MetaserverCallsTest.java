@@ -2,9 +2,9 @@ package dev.tandem.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.BlockingRoute;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
-import dev.tandem.api.Route;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.engine.handoff.Invitation;
 import java.io.IOException;
@@ -31,14 +31,14 @@ class MetaserverCallsTest {
     private final HttpServer server = HttpServer.start(
             new HttpServerConfig("127.0.0.1", 0, 1, 1 << 20, 16),
             List.of(
-                    new Route("POST", "/v1/metaserver", exchange -> {
+                    new BlockingRoute("POST", "/v1/metaserver", exchange -> {
                         posts.add(exchange.json());
                         exchange.respondJson(200, exchange.json());
                     }),
-                    new Route("POST", "/refusing", exchange -> {
+                    new BlockingRoute("POST", "/refusing", exchange -> {
                         throw new ApiError(502, "BadGateway", "prefill failed", null, -1);
                     }),
-                    new Route("POST", "/slow", exchange -> {
+                    new BlockingRoute("POST", "/slow", exchange -> {
                         try {
                             answersSlowly.await();
                         } finally {

@@ -4,11 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -110,22 +106,5 @@ class NodeConfigTest {
                                 + " LLMDataDistCMgrConnector",
                         "VLLM_ASCEND_LLMDD_RPC_PORT=6000: known, no effect, because it belongs to"
                                 + " LLMDataDistCMgrConnector");
-    }
-
-    @Test
-    void shouldNameTheRankWhosePortIsTakenAndAPortThatIsFree() throws IOException {
-        var loopback = InetAddress.getByName("127.0.0.1");
-        try (var taken = new ServerSocket(0, 1, loopback)) {
-            var plan = new PortPlan(taken.getLocalPort() - 3, 2, 0, 2);
-            assertThatThrownBy(() -> SideChannelPorts.requireFree(plan, "127.0.0.1"))
-                    .isInstanceOf(FlagException.class)
-                    .hasMessageContaining("127.0.0.1:")
-                    .hasMessageContaining("this node's ranks need the ports " + plan.range());
-            assertThatThrownBy(() ->
-                            SideChannelPorts.requireFree(new PortPlan(taken.getLocalPort(), 1, 0, 1), "127.0.0.1"))
-                    .hasMessageContaining("dp rank 0, tp rank 0")
-                    .hasMessageContaining("127.0.0.1:" + taken.getLocalPort())
-                    .hasMessageContaining("with kv_port ");
-        }
     }
 }

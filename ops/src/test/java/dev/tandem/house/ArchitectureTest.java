@@ -30,12 +30,14 @@ class ArchitectureTest {
     @Test
     void shouldSeeTheClassesOfEveryModule() {
         for (String name : List.of(
+                "dev.tandem.counter.Counters",
                 "dev.tandem.model.Model",
                 "dev.tandem.transfer.TransferEngine",
                 "dev.tandem.api.HttpServer",
                 "dev.tandem.engine.Engine",
                 "dev.tandem.gateway.Gateway",
                 "dev.tandem.node.Node",
+                "dev.tandem.preflight.Finding",
                 "dev.tandem.cli.Main")) {
             assertThat(CLASSES.contain(name)).as(name).isTrue();
         }
@@ -45,6 +47,8 @@ class ArchitectureTest {
     void shouldDependDownwardsOnly() {
         layeredArchitecture()
                 .consideringOnlyDependenciesInLayers()
+                .layer("counter")
+                .definedBy("dev.tandem.counter..")
                 .layer("model")
                 .definedBy(MODEL)
                 .layer("transfer")
@@ -57,19 +61,25 @@ class ArchitectureTest {
                 .definedBy("dev.tandem.gateway..")
                 .layer("node")
                 .definedBy("dev.tandem.node..")
+                .layer("preflight")
+                .definedBy("dev.tandem.preflight..")
                 .layer("ops")
                 .definedBy("dev.tandem.ops..", "dev.tandem.cli..")
                 .whereLayer("model")
-                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
+                .whereLayer("counter")
+                .mayNotAccessAnyLayer()
                 .whereLayer("transfer")
-                .mayOnlyBeAccessedByLayers("engine", "node", "ops")
+                .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
                 .whereLayer("api")
-                .mayOnlyBeAccessedByLayers("node", "gateway", "ops")
+                .mayOnlyBeAccessedByLayers("node", "gateway", "preflight", "ops")
                 .whereLayer("engine")
-                .mayOnlyBeAccessedByLayers("node", "ops")
+                .mayOnlyBeAccessedByLayers("node", "preflight", "ops")
                 .whereLayer("gateway")
-                .mayOnlyBeAccessedByLayers("ops")
+                .mayOnlyBeAccessedByLayers("preflight", "ops")
                 .whereLayer("node")
+                .mayOnlyBeAccessedByLayers("preflight", "ops")
+                .whereLayer("preflight")
                 .mayOnlyBeAccessedByLayers("ops")
                 .whereLayer("ops")
                 .mayNotBeAccessedByAnyLayer()

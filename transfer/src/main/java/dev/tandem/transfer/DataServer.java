@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
@@ -16,11 +17,11 @@ final class DataServer {
 
     private final Poller poller;
     private final RegionTable regions;
-    private final Counters counters;
+    private final Counters<TransferCounter> counters;
     private final long progressNs;
     private final Set<ServerSession> sessions = new LinkedHashSet<>(); // oldest first
 
-    DataServer(Poller poller, RegionTable regions, Counters counters, long progressNs) {
+    DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, long progressNs) {
         this.poller = poller;
         this.regions = regions;
         this.counters = counters;
@@ -78,7 +79,7 @@ final class DataServer {
         return regions;
     }
 
-    Counters counters() {
+    Counters<TransferCounter> counters() {
         return counters;
     }
 

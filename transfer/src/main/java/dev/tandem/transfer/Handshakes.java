@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.HandshakeClient;
 import dev.tandem.transfer.wire.HandshakeFrame;
@@ -15,10 +16,7 @@ import java.time.Duration;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -32,20 +30,15 @@ final class Handshakes {
     private static final String NO_CONNECTION = "{\"local_gid\":\"\",\"local_lid\":0,\"local_nic_path\":\"\","
             + "\"payload\":\"\",\"peer_nic_path\":\"\",\"qp_num\":[],\"reply_msg\":\"\"}\n";
 
-    /** Notifications that may wait for {@link #takeNotifications}. */
-    static final int MAX_NOTIFICATIONS = 1024;
-
     private final Supplier<SegmentDescriptor> own;
     private final Duration deadline;
-    private final Counters counters;
-    // From handshake threads to whoever takes them.
-    private final ArrayBlockingQueue<Notification> notifications = new ArrayBlockingQueue<>(MAX_NOTIFICATIONS);
+    private final Counters<TransferCounter> counters;
 
     /**
      * @param own our descriptor as it is now
      * @param deadline to connect, and again for an answer
      */
-    Handshakes(Supplier<SegmentDescriptor> own, Duration deadline, Counters counters) {
+    Handshakes(Supplier<SegmentDescriptor> own, Duration deadline, Counters<TransferCounter> counters) {
         this.own = own;
         this.deadline = deadline;
         this.counters = counters;
@@ -102,23 +95,15 @@ final class Handshakes {
         }
     }
 
-    /** What peers have told us since the last call. */
-    List<Notification> takeNotifications() {
-        List<Notification> taken = new ArrayList<>();
-        notifications.drainTo(taken);
-        return taken;
-    }
-
     private String ownJson() {
         return own.get().toJson(TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault())));
     }
 
+    /** The peer gets Mooncake's answer, although nothing here waits for what it tells. */
     private Notification take(Notification notification) {
-        if (notifications.offer(notification)) {
-            return Notification.TAKEN;
-        }
+        LOG.debug("notification of a peer: {}", notification);
         counters.increment(TransferCounter.NOTIFICATIONS_DROPPED);
-        return Notification.REFUSED;
+        return Notification.TAKEN;
     }
 
     private TransferException failed(Kind kind, String peer, Exception cause) {

@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.Poller;
 import java.io.IOException;
@@ -358,7 +359,7 @@ final class Peer {
         return owner.poller();
     }
 
-    Counters counters() {
+    Counters<TransferCounter> counters() {
         return owner.counters();
     }
 

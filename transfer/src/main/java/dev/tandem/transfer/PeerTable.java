@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.Poller;
 import java.nio.ByteBuffer;
@@ -18,14 +19,14 @@ final class PeerTable {
 
     private final TransferConfig config;
     private final Poller poller;
-    private final Counters counters;
+    private final Counters<TransferCounter> counters;
     private final Handshakes handshakes;
     private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES); // for answers that nobody wants
     private final Map<String, Peer> peers = new HashMap<>();
     // Counted up by callers, down by the poller: the bound must hold before a transfer is queued.
     private final AtomicInteger posted = new AtomicInteger();
 
-    PeerTable(TransferConfig config, Poller poller, Counters counters, Handshakes handshakes) {
+    PeerTable(TransferConfig config, Poller poller, Counters<TransferCounter> counters, Handshakes handshakes) {
         this.config = config;
         this.poller = poller;
         this.counters = counters;
@@ -84,7 +85,7 @@ final class PeerTable {
         return poller;
     }
 
-    Counters counters() {
+    Counters<TransferCounter> counters() {
         return counters;
     }
 

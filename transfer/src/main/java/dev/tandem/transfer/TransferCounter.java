@@ -1,7 +1,9 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counter;
+
 /** What a transfer engine counts, each with what it hints at. */
-public enum TransferCounter {
+public enum TransferCounter implements Counter {
     READ_BYTES("Bytes that we read from peers; the decode side of a handoff."),
     WRITTEN_BYTES("Bytes that we wrote into peers."),
     SERVED_READ_BYTES("Bytes that peers read from us; the prefill side of a handoff."),
@@ -29,7 +31,8 @@ public enum TransferCounter {
     HANDSHAKES("Descriptors fetched from peers; many means restarting or unreachable ones."),
     HANDSHAKES_FAILED("Handshakes with peers that failed."),
     SERVED_HANDSHAKES("Handshake messages of peers that were answered."),
-    NOTIFICATIONS_DROPPED("Notifications of peers that were refused because nobody takes them.");
+    NOTIFICATIONS_DROPPED(
+            "Notifications of peers that were answered and dropped, because nothing here waits for them.");
 
     private final String sentence;
 
@@ -37,7 +40,7 @@ public enum TransferCounter {
         this.sentence = sentence;
     }
 
-    /** What a high value hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

@@ -1,11 +1,11 @@
 package dev.tandem.transfer;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.DataListener;
 import dev.tandem.transfer.tcp.HandshakeServer;
 import dev.tandem.transfer.tcp.Pace;
 import dev.tandem.transfer.tcp.Poller;
-import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
 import dev.tandem.transfer.wire.SegmentDescriptor.Buffer;
 import dev.tandem.transfer.wire.SegmentName;
@@ -34,7 +34,7 @@ public final class TransferEngine implements AutoCloseable {
 
     private final TransferConfig config;
     private final RegionTable regions = new RegionTable();
-    private final Counters counters = new Counters();
+    private final Counters<TransferCounter> counters = new Counters<>(TransferCounter.class);
     private final Handshakes handshakes;
     private final Poller poller;
     private final DataServer server;
@@ -129,7 +129,7 @@ public final class TransferEngine implements AutoCloseable {
         return post(peer, spans, Region.Operation.READ, deadline);
     }
 
-    /** Writes our memory into a peer's. As {@link #read}. */
+    /** Writes our memory into a peer's; otherwise as {@link #read}. */
     public Transfer write(String peer, SpanBatch spans, Duration deadline) {
         return post(peer, spans, Region.Operation.WRITE, deadline);
     }
@@ -143,19 +143,14 @@ public final class TransferEngine implements AutoCloseable {
         return handshakes.fetch(peer).descriptor();
     }
 
-    /** What peers have sent by Notify since the last call; at most 1024 wait, more are refused. */
-    public List<Notification> takeNotifications() {
-        return handshakes.takeNotifications();
-    }
-
     /** Whether the poller lives; without it nothing moves any more. */
     public boolean isRunning() {
         return poller.isRunning();
     }
 
-    /** What one counter says now. */
-    public long count(TransferCounter counter) {
-        return counters.value(counter);
+    /** What this engine counts; any thread. */
+    public Counters<TransferCounter> counters() {
+        return counters;
     }
 
     /** Cancels what is posted, closes connections, waits for the poller. */

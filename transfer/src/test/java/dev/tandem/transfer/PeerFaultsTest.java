@@ -581,7 +581,7 @@ class PeerFaultsTest {
     }
 
     private static long count(TransferEngine engine, TransferCounter counter) {
-        return engine.count(counter);
+        return engine.counters().value(counter);
     }
 
     private static void await(CountDownLatch latch) {

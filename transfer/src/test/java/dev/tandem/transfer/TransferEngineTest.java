@@ -357,7 +357,7 @@ class TransferEngineTest {
     }
 
     private static long count(TransferEngine engine, TransferCounter counter) {
-        return engine.count(counter);
+        return engine.counters().value(counter);
     }
 
     /** 1,024 spans of 1 KiB in an order of their own. */

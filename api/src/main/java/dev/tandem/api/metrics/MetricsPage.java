@@ -1,5 +1,7 @@
 package dev.tandem.api.metrics;
 
+import dev.tandem.counter.Counter;
+import dev.tandem.counter.Counters;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Tag;
@@ -17,7 +19,7 @@ import java.util.function.LongSupplier;
 
 /**
  * The series of one process and the page that shows them, in Prometheus' text format 0.0.4. Values are read when the page is asked for.
- * The Prometheus library takes {@code _total} and {@code _info} off names that are no counters, but vLLM has such names
+ * The Prometheus library takes {@code _total} and {@code _info} off names that are not counters, but vLLM has such names
  * ({@code vllm:iteration_tokens_total}, {@code vllm:cache_config_info}): they are registered under a stand-in and put right on the page.
  * Histograms are those of the Prometheus library, since Micrometer rounds observations up to whole numbers. Thread-safe.
  */
@@ -55,6 +57,16 @@ public final class MetricsPage {
                 .description(name.help())
                 .tags(tags(name))
                 .register(registry);
+    }
+
+    /** Adds all counters of one enum; a series is named {@code prefix} and the counter's own part, such as {@code leases_expired}. */
+    public <C extends Enum<C> & Counter> void counters(
+            String prefix, Map<String, String> labels, Counters<C> counters) {
+        for (C counter : counters.all()) {
+            counter(
+                    new MetricName(prefix + counter.seriesName(), counter.sentence(), labels),
+                    () -> counters.value(counter));
+        }
     }
 
     /** Adds a histogram with these upper bounds; one for above is added. The label names of one name are always the same. */

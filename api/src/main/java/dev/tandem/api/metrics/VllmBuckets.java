@@ -14,8 +14,6 @@ public final class VllmBuckets {
     private static final double[] REQUEST_LATENCY = {
         0.3, 0.5, 0.8, 1, 1.5, 2, 2.5, 5, 10, 15, 20, 30, 40, 50, 60, 120, 240, 480, 960, 1920, 7680
     };
-    private static final double[] ITERATION_TOKENS = {1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384};
-    private static final double[] PARAMS_N = {1, 2, 5, 10, 20};
 
     private VllmBuckets() {}
 
@@ -32,16 +30,6 @@ public final class VllmBuckets {
     /** Seconds of whole requests and of their queue, prefill, decode and inference parts. */
     public static double[] requestLatency() {
         return REQUEST_LATENCY.clone();
-    }
-
-    /** Tokens of one engine step. */
-    public static double[] iterationTokens() {
-        return ITERATION_TOKENS.clone();
-    }
-
-    /** Values of the parameter n. */
-    public static double[] paramsN() {
-        return PARAMS_N.clone();
     }
 
     /** Token counts 1, 2, 5, 10, 20, … up to the longest context. */

@@ -72,7 +72,7 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
 
     /** The first chunk of a chat choice, which carries the role. */
     public ObjectNode roleChunk(int index, Optional<List<Integer>> promptTokenIds) {
-        ObjectNode chunk = head(kind.chunk);
+        ObjectNode chunk = chunkHead();
         ObjectNode choice = chunk.putArray("choices").addObject();
         choice.put("index", index);
         choice.putObject("delta").put("role", "assistant").put("content", "");
@@ -82,27 +82,22 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
         return chunk;
     }
 
-    /** A chunk with new output of one choice. */
-    public ObjectNode chunk(ReplyPiece piece, Optional<ReplyUsage> usage) {
-        ObjectNode chunk = head(kind.chunk);
-        ObjectNode choice = chunk.putArray("choices").addObject();
-        choice.put("index", piece.index());
-        if (kind == Kind.CHAT) {
-            choice.putObject("delta").put("content", piece.text());
-        } else {
-            choice.put("text", piece.text());
-        }
-        fill(choice, piece);
-        usage.ifPresent(counts -> chunk.set("usage", counts.toJson()));
-        return chunk;
+    /** What the chunks of one choice have in common. */
+    public ChunkTemplate chunks(int index) {
+        return new ChunkTemplate(this, index);
     }
 
     /** The last chunk of a stream that asked for {@code include_usage}. */
     public ObjectNode usageChunk(ReplyUsage usage) {
-        ObjectNode chunk = head(kind.chunk);
+        ObjectNode chunk = chunkHead();
         chunk.putArray("choices");
         chunk.set("usage", usage.toJson());
         return chunk;
+    }
+
+    /** The fields that every chunk begins with. */
+    ObjectNode chunkHead() {
+        return head(kind.chunk);
     }
 
     private ObjectNode head(String object) {
@@ -114,7 +109,8 @@ public record ReplyBuilder(Kind kind, String id, long createdSeconds, String mod
         return head;
     }
 
-    private void fill(ObjectNode choice, ReplyPiece piece) {
+    /** Puts all of a piece but its text into its choice. */
+    void fill(ObjectNode choice, ReplyPiece piece) {
         JsonNode logprobs = piece.logprobs()
                 .<JsonNode>map(kind == Kind.CHAT ? ReplyBuilder::chatLogprobs : ReplyBuilder::completionLogprobs)
                 .orElse(NODES.nullNode());

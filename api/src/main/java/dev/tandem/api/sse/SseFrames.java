@@ -40,11 +40,6 @@ public final class SseFrames {
         return done && held.length == 0;
     }
 
-    /** Bytes that wait for the rest of their event. */
-    public int heldBytes() {
-        return held.length;
-    }
-
     /** Index behind the last empty line, 0 when there is none. */
     private static int boundary(byte[] bytes) {
         for (int i = bytes.length - 1; i > 0; i--) {

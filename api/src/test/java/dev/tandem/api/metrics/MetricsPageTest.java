@@ -63,7 +63,7 @@ class MetricsPageTest {
     @Test
     void shouldKeepTheEndingsThatTheLibraryTakesOff() {
         page.gauge(new MetricName("vllm:cache_config_info", "Config.", Map.of("block_size", "16")), () -> 1);
-        page.histogram(new MetricName("vllm:iteration_tokens_total", "Tokens."), VllmBuckets.iterationTokens());
+        page.histogram(new MetricName("vllm:iteration_tokens_total", "Tokens."), VllmBuckets.tokenCounts(8));
         assertThat(text())
                 .contains("vllm:cache_config_info{block_size=\"16\",model_name=\"fable\"} 1.0\n")
                 .contains("# TYPE vllm:iteration_tokens_total histogram\n")

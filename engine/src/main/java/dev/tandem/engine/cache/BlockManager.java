@@ -142,7 +142,7 @@ public final class BlockManager {
      * @param owners tables of all living sequences
      * @return one sentence for each block in disorder; empty when all is well
      */
-    public List<String> findDisorder(Iterable<BlockTable> owners) {
+    public List<String> checkIntegrity(Iterable<BlockTable> owners) {
         var expected = new int[references.length];
         for (BlockTable table : owners) {
             for (int blockId : table.blockIds()) {

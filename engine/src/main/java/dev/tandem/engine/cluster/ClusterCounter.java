@@ -1,7 +1,9 @@
 package dev.tandem.engine.cluster;
 
+import dev.tandem.counter.Counter;
+
 /** Counters of one process as part of a deployment; the sentence is shown on the metrics page. */
-public enum ClusterCounter {
+public enum ClusterCounter implements Counter {
     NODES_JOINED("Times that a node joined this head; more than there are nodes hints at nodes that come and go."),
     NODES_LOST("Times that a joined node went away."),
     NODES_REFUSED("Times that a process was not let in; the log names the field that differs."),
@@ -25,7 +27,7 @@ public enum ClusterCounter {
         this.sentence = sentence;
     }
 
-    /** What the counter counts and what it hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

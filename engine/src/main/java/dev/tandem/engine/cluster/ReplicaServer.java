@@ -1,5 +1,6 @@
 package dev.tandem.engine.cluster;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.cluster.channel.BodyReader;
@@ -35,12 +36,12 @@ final class ReplicaServer {
 
     private final FrameChannel channel;
     private final SortedMap<Integer, Replica> replicas;
-    private final ClusterCounters counters;
+    private final Counters<ClusterCounter> counters;
     private final Map<Long, TokenStream> streams = new ConcurrentHashMap<>(); // reader adds, a stream's thread removes
     private final Map<Integer, EngineStatus> sent = new HashMap<>(); // owned by the thread that calls pushStates
 
     /** @param replicas of this process, by their rank in the deployment */
-    ReplicaServer(FrameChannel channel, SortedMap<Integer, Replica> replicas, ClusterCounters counters) {
+    ReplicaServer(FrameChannel channel, SortedMap<Integer, Replica> replicas, Counters<ClusterCounter> counters) {
         this.channel = channel;
         this.replicas = replicas;
         this.counters = counters;

@@ -1,5 +1,6 @@
 package dev.tandem.engine.cluster;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.Replica;
@@ -68,7 +69,7 @@ public final class ReplicaSet implements Replica {
 
     private final int dpSize;
     private final long baseSeed;
-    private final ClusterCounters counters;
+    private final Counters<ClusterCounter> counters;
     private final ReentrantLock lock = new ReentrantLock();
     private final TreeMap<Integer, Entry> entries = new TreeMap<>(); // by rank; guarded by the lock, as all below
     private final Set<String> liveIds = new HashSet<>();
@@ -80,7 +81,7 @@ public final class ReplicaSet implements Replica {
      * @param dpSize ranks of the deployment, for messages
      * @param baseSeed {@code --seed}: of the seeds drawn for requests without one
      */
-    public ReplicaSet(int dpSize, long baseSeed, ClusterCounters counters) {
+    public ReplicaSet(int dpSize, long baseSeed, Counters<ClusterCounter> counters) {
         this.dpSize = dpSize;
         this.baseSeed = baseSeed;
         this.counters = counters;
@@ -243,7 +244,7 @@ public final class ReplicaSet implements Replica {
         }
     }
 
-    ClusterCounters counters() {
+    Counters<ClusterCounter> counters() {
         return counters;
     }
 

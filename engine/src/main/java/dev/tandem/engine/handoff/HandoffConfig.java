@@ -8,45 +8,35 @@ import java.time.Duration;
  * @param engineId of this node, unique in the deployment unless a rank table says who is who
  * @param sideChannelPort of tensor rank 0 of this replica, {@code kv_port + global dp rank * tp size}, or as LLMDataDistCMgrConnector
  *     counts; rank r listens on {@code sideChannelPort + r}. 0 for any free ones
- * @param part which side it takes, and how KV moves
+ * @param role {@code kv_role}
+ * @param connector {@code kv_connector}, the same on both sides
  * @param peers where it learns who the other side is
- * @param terms deadlines and what happens when they pass
+ * @param leaseTimeout how long P keeps lent blocks, and how long D waits for a push in which nothing moves
+ * @param fetchTimeout how long bytes that could move may take: D's read, P's write
+ * @param failurePolicy {@code kv_load_failure_policy}
  */
-public record HandoffConfig(String engineId, int sideChannelPort, Part part, Peers peers, Terms terms) {
+public record HandoffConfig(
+        String engineId,
+        int sideChannelPort,
+        Role role,
+        Connector connector,
+        Peers peers,
+        Duration leaseTimeout,
+        Duration fetchTimeout,
+        FailurePolicy failurePolicy) {
     public HandoffConfig {
-        if (peers instanceof Peers.FromRankTable && (part.connector() != Connector.PULL || part.role() == Role.BOTH)) {
-            throw new IllegalArgumentException("a rank table with " + part);
+        if (peers instanceof Peers.FromRankTable && (connector != Connector.PULL || role == Role.BOTH)) {
+            throw new IllegalArgumentException("a rank table with kv_role " + role + " and connector " + connector);
         }
     }
 
-    /** Of an engine whose peers are found by their tickets. */
-    public HandoffConfig(String engineId, int sideChannelPort, Part part, int peerTpSize, Terms terms) {
-        this(engineId, sideChannelPort, part, new Peers.FromTicket(peerTpSize), terms);
-    }
-
-    /** {@code kv_role}. */
-    public Role role() {
-        return part.role();
-    }
-
-    /** {@code kv_connector}. */
-    public Connector connector() {
-        return part.connector();
-    }
-
     /** Whether this engine's memory is read or written by peers, so that they need to find it. */
-    boolean isHost() {
-        return switch (part.connector()) {
-            case PULL -> part.role() != Role.CONSUMER;
-            case LAYERWISE -> part.role() != Role.PRODUCER;
+    public boolean isHost() {
+        return switch (connector) {
+            case PULL -> role != Role.CONSUMER;
+            case LAYERWISE -> role != Role.PRODUCER;
         };
     }
-
-    /**
-     * @param role {@code kv_role}
-     * @param connector {@code kv_connector}, the same on both sides
-     */
-    public record Part(Role role, Connector connector) {}
 
     /** When bytes move. */
     public enum Connector {
@@ -68,11 +58,4 @@ public record HandoffConfig(String engineId, int sideChannelPort, Part part, Pee
         RECOMPUTE,
         FAIL
     }
-
-    /**
-     * @param leaseTimeout how long P keeps lent blocks, and how long D waits for a push in which nothing moves
-     * @param fetchTimeout how long bytes that could move may take: D's read, P's write
-     * @param failurePolicy {@code kv_load_failure_policy}
-     */
-    public record Terms(Duration leaseTimeout, Duration fetchTimeout, FailurePolicy failurePolicy) {}
 }

@@ -1,7 +1,9 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.counter.Counter;
+
 /** Counters of one rank's handoff, besides those of the engine; the sentence is shown on the metrics page. */
-public enum HandoffCounter {
+public enum HandoffCounter implements Counter {
     METADATA_SERVED("Questions for this node's addresses that were answered."),
     METADATA_ASKED("Questions for a prefill node's addresses; about one per prefill node and restart is normal."),
     METADATA_REFRESHED("Cached addresses asked for again; hints at prefill nodes that were restarted."),
@@ -10,6 +12,8 @@ public enum HandoffCounter {
     DONE_SENT("Done messages that a prefill node acknowledged."),
     DONE_UNDELIVERED("Done messages given up; the prefill node keeps its blocks until the lease expires."),
     FRAMES_DROPPED("Side-channel messages that are no messages; hints at a port scanner or a foreign protocol."),
+    TASKS_REFUSED(
+            "Transfers and declines that were not begun because too many waited; hints at a side channel that cannot keep up."),
     READS_REFUSED(
             "Accesses outside a live lease; hints at decode nodes that read, or prefill nodes that write, too late."),
     INVITATIONS_SENT("Prompts that a metaserver was asked to have pushed to this node."),
@@ -25,7 +29,7 @@ public enum HandoffCounter {
         this.sentence = sentence;
     }
 
-    /** What the counter counts and what it hints at. */
+    @Override
     public String sentence() {
         return sentence;
     }

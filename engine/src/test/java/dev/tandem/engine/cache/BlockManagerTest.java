@@ -25,11 +25,11 @@ class BlockManagerTest {
         assertThat(ids).hasSize(8).doesNotHaveDuplicates();
         assertThat(blocks.freeBlocks()).isZero();
         assertThat(blocks.canAllocate(new BlockTable(), 0, 1, 0)).isFalse();
-        assertThat(blocks.findDisorder(List.of(one, two))).isEmpty();
+        assertThat(blocks.checkIntegrity(List.of(one, two))).isEmpty();
         blocks.release(one);
         blocks.release(two);
         assertThat(blocks.freeBlocks()).isEqualTo(8);
-        assertThat(blocks.findDisorder(List.of())).isEmpty();
+        assertThat(blocks.checkIntegrity(List.of())).isEmpty();
     }
 
     @Test
@@ -48,7 +48,7 @@ class BlockManagerTest {
         blocks.release(first);
         assertThat(blocks.freeBlocks()).isEqualTo(5);
         assertThat(blocks.cachedBlocks()).isZero();
-        assertThat(blocks.findDisorder(List.of(second))).isEmpty();
+        assertThat(blocks.checkIntegrity(List.of(second))).isEmpty();
         blocks.release(second);
         assertThat(blocks.cachedBlocks()).isEqualTo(2);
     }
@@ -134,8 +134,10 @@ class BlockManagerTest {
     void shouldNameBlocksWithoutTheirOwners() {
         BlockTable table = allocate(tokens(8), 0);
 
-        assertThat(blocks.findDisorder(List.of())).hasSize(2).allMatch(line -> line.contains("1 references, 0 owners"));
-        assertThat(blocks.findDisorder(List.of(table, table))).hasSize(2);
+        assertThat(blocks.checkIntegrity(List.of()))
+                .hasSize(2)
+                .allMatch(line -> line.contains("1 references, 0 owners"));
+        assertThat(blocks.checkIntegrity(List.of(table, table))).hasSize(2);
     }
 
     @Test
@@ -165,7 +167,7 @@ class BlockManagerTest {
             if (random.nextBoolean() && !tables.isEmpty()) {
                 many.release(tables.remove(random.nextInt(tables.size())));
             }
-            assertThat(many.findDisorder(tables)).isEmpty();
+            assertThat(many.checkIntegrity(tables)).isEmpty();
         }
     }
 

@@ -3,11 +3,9 @@ package dev.tandem.engine.handoff;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
@@ -15,13 +13,16 @@ import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import dev.tandem.transfer.TransferException.Kind;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -44,7 +45,6 @@ class HandoffDataDistTest {
     private static final int HEADS = 4;
     private static final int PROMPT = 75;
     private static final int[] LENT = {7, 2, 3, 9, 4};
-    private static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
 
@@ -95,8 +95,8 @@ class HandoffDataDistTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
-        assertThat(decode.hub.counters().get(HandoffCounter.METADATA_ASKED)).isZero();
-        assertThat(decode.hub.counters().get(HandoffCounter.DONE_UNDELIVERED)).isOne();
+        assertThat(decode.hub.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
+        assertThat(decode.hub.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
     }
 
     @Test
@@ -132,14 +132,14 @@ class HandoffDataDistTest {
     void shouldRefuseAForeignPrefillNodeAndSayWhyItCannotBeRead() {
         RankTable table = RankTables.of(PREFILL, 1, DECODE, 1);
         Replica decode = decode(table);
-        byte[] question = DataDistCodec.encodeQuestion(table.prefill().getFirst());
+        byte[] question = LlmDataDistCodec.encodeQuestion(table.prefill().getFirst());
         byte[] foreign = java.util.Arrays.copyOfRange(question, 2, question.length); // without [ 0, … ]
-        var channel = SideChannel.start(HandoffLimits.standard(), new HandoffCounters());
+        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
-        var ticket =
-                new HandoffTicket("0", PREFILL, port, List.of(1, 2, 3, 4, 5), -1, Map.of(HandoffTicket.TP_SIZE, "1"));
+        var ticket = new HandoffTicket(
+                "0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(decode, "vllm-ascend, which moves KV over HCCL links", "this node has none");
     }
@@ -154,11 +154,11 @@ class HandoffDataDistTest {
         RankTable table = RankTables.of(PREFILL, 2, DECODE, 4);
         Replica prefill = prefill(table);
         prefill.handoff.lend("r", LENT, 42, 0);
-        byte[] finished = DataDistCodec.encodeFinished("r");
-        assertThat(prefill.ask(1, DataDistCodec.encodeQuestion(table.decode().get(3))))
-                .satisfies(
-                        answer -> assertThat(DataDistCodec.decodeAnswer(answer).device())
-                                .isEqualTo(table.prefill().get(1)));
+        byte[] finished = LlmDataDistCodec.encodeFinished("r");
+        assertThat(prefill.ask(1, LlmDataDistCodec.encodeQuestion(table.decode().get(3))))
+                .satisfies(answer -> assertThat(
+                                LlmDataDistCodec.decodeAnswer(answer).device())
+                        .isEqualTo(table.prefill().get(1)));
         assertThat(prefill.ask(1, finished)).isEqualTo(taken());
         assertThat(prefill.ask(1, finished)).as("repeated").isEqualTo(taken());
         assertThat(prefill.handoff.poll(0)).isEmpty();
@@ -170,27 +170,23 @@ class HandoffDataDistTest {
     void shouldTakeADeviceOfTheOtherListForNobody() throws Exception {
         RankTable table = RankTables.of(PREFILL, 2, DECODE, 1);
         Replica prefill = prefill(table);
-        assertThat(prefill.ask(0, DataDistCodec.encodeQuestion(table.prefill().get(1))))
+        assertThat(prefill.ask(
+                        0, LlmDataDistCodec.encodeQuestion(table.prefill().get(1))))
                 .isEqualTo(SideChannelCodec.refusal());
     }
 
     @Test
     void shouldKnowTwoRolesOnly() {
         RankTable table = RankTables.of(PREFILL, 1, DECODE, 1);
-        assertThatThrownBy(() -> new HandoffConfig(
-                        "0", 0, new Part(Role.BOTH, Connector.PULL), RankTables.peers(table, Side.PREFILL), TERMS))
+        Peers peers = RankTables.peers(table, Side.PREFILL);
+        assertThatThrownBy(() -> HandoffReplica.config("0", 0, Role.BOTH, Connector.PULL, peers))
                 .isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> new HandoffConfig(
-                        "0",
-                        0,
-                        new Part(Role.PRODUCER, Connector.LAYERWISE),
-                        RankTables.peers(table, Side.PREFILL),
-                        TERMS))
+        assertThatThrownBy(() -> HandoffReplica.config("0", 0, Role.PRODUCER, Connector.LAYERWISE, peers))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 
     private static HandoffTicket ticket(Map<String, Object> further) {
-        return new HandoffTicket("0", PREFILL, 5557, List.of(1, 2, 3, 4, 5), -1, further);
+        return new HandoffTicket("0", PREFILL, 5557, new long[] {1, 2, 3, 4, 5}, -1, further);
     }
 
     private static void assertRejected(Replica decode, String... words) {
@@ -213,9 +209,9 @@ class HandoffDataDistTest {
     }
 
     private Replica replica(String host, Role role, Peers.FromRankTable peers) {
-        var hub = HandoffHub.startCold(HandoffHub.Setup.of(host), HandoffLimits.standard());
+        var hub = HandoffRuntime.start(host);
         opened.push(hub);
-        var replica = new Replica(new HandoffConfig("0", 0, new Part(role, Connector.PULL), peers, TERMS), hub);
+        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), hub);
         opened.push(replica);
         return replica;
     }
@@ -223,19 +219,19 @@ class HandoffDataDistTest {
     /** One engine: a pool for each of its devices, and the engine loop's waiting for events. */
     private static final class Replica implements AutoCloseable {
         final List<KvPool> pools = new ArrayList<>();
-        final HandoffHub hub;
-        final Handoff handoff;
+        final HandoffRuntime hub;
+        final TestConnector handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
-        Replica(HandoffConfig config, HandoffHub hub) {
+        Replica(HandoffConfig config, HandoffRuntime hub) {
             this.hub = hub;
             int tpSize = ((Peers.FromRankTable) config.peers()).own().size();
             for (int rank = 0; rank < tpSize; rank++) {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
                 pools.add(new KvPool(KvFixtures.rank(16, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
             }
-            this.handoff = Handoff.start(config, pools, hub, wakes::release);
+            this.handoff = TestConnector.start(config, pools, hub, wakes::release);
         }
 
         void write(int[] blocks, long seed) {
@@ -257,7 +253,7 @@ class HandoffDataDistTest {
             String endpoint = SideChannel.endpoint(hub.host(), Integer.toString(handoff.sideChannelPort() + rank));
             hub.channel()
                     .execute(() -> hub.channel()
-                            .questions()
+                            .client()
                             .ask(endpoint, message, answer::complete, answer::completeExceptionally));
             return answer.get(10, TimeUnit.SECONDS);
         }

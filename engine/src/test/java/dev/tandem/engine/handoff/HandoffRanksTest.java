@@ -2,17 +2,17 @@ package dev.tandem.engine.handoff;
 
 import static dev.tandem.engine.handoff.HandoffReplica.HOST;
 import static dev.tandem.engine.handoff.HandoffReplica.PROMPT;
-import static dev.tandem.engine.handoff.HandoffReplica.TERMS;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.Part;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
@@ -74,8 +74,8 @@ class HandoffRanksTest {
 
     @Test
     void shouldServeSeveralReplicasOfOneProcessOverOneTransferEngine() {
-        HandoffHub prefillHub = hub();
-        HandoffHub decodeHub = hub();
+        HandoffRuntime prefillHub = hub();
+        HandoffRuntime decodeHub = hub();
         var prefills = new ArrayList<HandoffReplica>();
         var decodes = new ArrayList<HandoffReplica>();
         for (int replica = 0; replica < 3; replica++) {
@@ -92,12 +92,12 @@ class HandoffRanksTest {
             decodes.get(replica).assertHolds(LENT, 0, replica);
             assertThat(prefills.get(replica).next()).isInstanceOf(LeaseEnded.class);
         }
-        assertThat(decodeHub.counters().get(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
+        assertThat(decodeHub.counters().value(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
     }
 
     @Test
     void shouldGoOnServingWhenOneReplicaOfTheProcessCloses() throws Exception {
-        HandoffHub hub = hub();
+        HandoffRuntime hub = hub();
         HandoffReplica first = replica("0", hub, Role.PRODUCER, 2, 1);
         HandoffReplica second = replica("0", hub, Role.PRODUCER, 2, 1);
         HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 2);
@@ -185,7 +185,7 @@ class HandoffRanksTest {
 
     @Test
     void shouldNameThePortAndRankThatIsTaken() {
-        HandoffHub hub = hub();
+        HandoffRuntime hub = hub();
         HandoffReplica first = replica("0", hub, Role.PRODUCER, 4, 1);
         int third = first.handoff.sideChannelPort() + 2;
         assertThatThrownBy(() -> replica(config("1", third, Role.PRODUCER, 1), hub(), KvFixtures.heads(2, 16)))
@@ -200,9 +200,9 @@ class HandoffRanksTest {
         var large = new KvPool(KvFixtures.layout(16, 1, 1, 8), 5);
         opened.push(small);
         opened.push(large);
-        HandoffHub hub = hub();
-        var config = new HandoffConfig("0", 0, new Part(Role.BOTH, Connector.PULL), 1, TERMS);
-        assertThatThrownBy(() -> Handoff.start(config, List.of(small, large), hub, () -> {}))
+        HandoffRuntime hub = hub();
+        var config = config("0", 0, Role.BOTH, 1);
+        assertThatThrownBy(() -> TestConnector.start(config, List.of(small, large), hub, () -> {}))
                 .hasMessageContaining("pools of 4 and 5 blocks");
     }
 
@@ -210,28 +210,29 @@ class HandoffRanksTest {
         return HandoffTicket.fromParams(new LinkedHashMap<>(ticket.toParams()));
     }
 
-    private HandoffHub hub() {
-        var hub = HandoffHub.startCold(HandoffHub.Setup.of(HOST), HandoffLimits.standard());
+    private HandoffRuntime hub() {
+        var hub = HandoffRuntime.start(HOST);
         opened.push(hub);
         return hub;
     }
 
-    private HandoffReplica replica(String engineId, HandoffHub hub, Role role, int tpSize, int peerTpSize) {
+    private HandoffReplica replica(String engineId, HandoffRuntime hub, Role role, int tpSize, int peerTpSize) {
         return replica(engineId, hub, role, KvFixtures.heads(tpSize, 16), peerTpSize);
     }
 
-    private HandoffReplica replica(String engineId, HandoffHub hub, Role role, List<KvLayout> layouts, int peerTpSize) {
+    private HandoffReplica replica(
+            String engineId, HandoffRuntime hub, Role role, List<KvLayout> layouts, int peerTpSize) {
         return replica(config(engineId, 0, role, peerTpSize), hub, layouts);
     }
 
-    private HandoffReplica replica(HandoffConfig config, HandoffHub hub, List<KvLayout> layouts) {
+    private HandoffReplica replica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
         var replica = new HandoffReplica(config, hub, layouts);
         opened.push(replica);
         return replica;
     }
 
     private static HandoffConfig config(String engineId, int port, Role role, int peerTpSize) {
-        return new HandoffConfig(engineId, port, new Part(role, Connector.PULL), peerTpSize, TERMS);
+        return HandoffReplica.config(engineId, port, role, Connector.PULL, new Peers.FromTicket(peerTpSize));
     }
 
     /** Says done to one rank's port and waits for the answer. */

@@ -2,8 +2,11 @@ package dev.tandem.engine.handoff;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.HandoffConfig.Terms;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
@@ -15,23 +18,29 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 /** One data-parallel replica with all its sockets real: a pool for each rank, and the engine loop's waiting for events. */
-final class HandoffReplica implements AutoCloseable {
+public final class HandoffReplica implements AutoCloseable {
     static final String HOST = "127.0.0.1";
     static final int PROMPT = 75;
-    static final Terms TERMS = new Terms(Duration.ofSeconds(60), Duration.ofSeconds(20), FailurePolicy.FAIL);
+    static final Duration LEASE = Duration.ofSeconds(60);
+    static final Duration FETCH = Duration.ofSeconds(20);
     private static final int BLOCKS = 12;
 
     final List<KvPool> pools = new ArrayList<>();
-    final HandoffHub hub;
-    final Handoff handoff;
+    final HandoffRuntime hub;
+    final TestConnector handoff;
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
     /** @param layouts by rank */
-    HandoffReplica(HandoffConfig config, HandoffHub hub, List<KvLayout> layouts) {
+    HandoffReplica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
         this.hub = hub;
         layouts.forEach(layout -> pools.add(new KvPool(layout, BLOCKS)));
-        this.handoff = Handoff.start(config, pools, hub, wakes::release);
+        this.handoff = TestConnector.start(config, pools, hub, wakes::release);
+    }
+
+    /** A replica's part with the usual deadlines. */
+    public static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
+        return new HandoffConfig(engineId, port, role, connector, peers, LEASE, FETCH, FailurePolicy.FAIL);
     }
 
     /** Blocks for the prompt, in descending order. */
@@ -68,9 +77,8 @@ final class HandoffReplica implements AutoCloseable {
         var answer = new CompletableFuture<byte[]>();
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
         hub.channel()
-                .execute(() -> hub.channel()
-                        .questions()
-                        .ask(endpoint, message, answer::complete, answer::completeExceptionally));
+                .execute(() ->
+                        hub.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
 

@@ -135,7 +135,7 @@ final class ClientAnswer implements Answer {
         if (over) {
             return;
         }
-        meters.counters().add(GatewayCounter.CLIENTS_GONE);
+        meters.counters().increment(GatewayCounter.CLIENTS_GONE);
         LOG.info("client gone: request={} afterMs={}", requestId, Math.round(1_000 * elapsedSeconds()));
         Runnable action = goneAction;
         if (action != null) {

@@ -35,10 +35,10 @@ public final class CompletionIntake {
         this.meters = meters;
     }
 
-    /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is no JSON object. */
+    /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is not a JSON object. */
     public void accept(LoopExchange client) {
         JsonSpans json = JsonSpans.of(client.body());
-        meters.counters().add(GatewayCounter.REQUESTS);
+        meters.counters().increment(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
         ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));
         Optional<SequencePlan> plan =

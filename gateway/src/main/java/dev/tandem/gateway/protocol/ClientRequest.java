@@ -1,5 +1,7 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.api.openai.ReplyBuilder.Kind;
+import dev.tandem.api.openai.RequestId;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -12,14 +14,13 @@ import java.util.Map;
  * @param headers of the client that go on to both nodes
  */
 public record ClientRequest(String path, String id, JsonSpans json, Map<String, String> headers) {
-    /** Whether it is a chat: its sequences are named otherwise. */
-    boolean isChat() {
-        return path.endsWith("/chat/completions");
+    private Kind kind() {
+        return path.endsWith("/chat/completions") ? Kind.CHAT : Kind.COMPLETION;
     }
 
     /** The id of the reply, as nodes write it. */
     public String replyId() {
-        return (isChat() ? "chatcmpl-" : "cmpl-") + id;
+        return RequestId.ofReply(kind(), id);
     }
 
     /** Size of the body, which stands for its tokens. */
@@ -27,9 +28,9 @@ public record ClientRequest(String path, String id, JsonSpans json, Map<String, 
         return json.bytes().length;
     }
 
-    /** The id under which a node's engine knows the sequence of a hop: {@code cmpl-ID-0} or {@code chatcmpl-ID}. */
+    /** The id under which a node's engine knows the sequence of a hop. */
     String sequenceId(String hopId) {
-        return isChat() ? "chatcmpl-" + hopId : "cmpl-" + hopId + "-0";
+        return RequestId.ofSequence(kind(), hopId, 0);
     }
 
     /** Headers of a hop. */

@@ -1,14 +1,20 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.metrics.Histogram;
+import dev.tandem.counter.Counters;
 
 /**
  * What exchanges are measured with.
  *
- * @param counters counts
+ * @param counters of requests and failures
+ * @param localReasons why requests were not disaggregated
  * @param prefillSeconds from the call of a prefill node to its answer
  * @param firstByteSeconds from the client's request to the first byte for the client
  * @param requestSeconds from the client's request to the end of its answer
  */
 public record ExchangeMeters(
-        GatewayCounters counters, Histogram prefillSeconds, Histogram firstByteSeconds, Histogram requestSeconds) {}
+        Counters<GatewayCounter> counters,
+        Counters<LocalReason> localReasons,
+        Histogram prefillSeconds,
+        Histogram firstByteSeconds,
+        Histogram requestSeconds) {}

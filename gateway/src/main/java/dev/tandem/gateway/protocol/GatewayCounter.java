@@ -1,7 +1,9 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.counter.Counter;
+
 /** What the gateway counts; each constant says what its growth hints at. */
-public enum GatewayCounter {
+public enum GatewayCounter implements Counter {
     REQUESTS("Completion requests that were accepted: the traffic."),
     DISAGGREGATED("Requests that went through a prefill node and a decode node: the normal way."),
     PREFILL_RETRIES("Prefill calls repeated on another node: prefill nodes fail or refuse."),
@@ -16,14 +18,14 @@ public enum GatewayCounter {
     HANDOFFS_CANCELLED("Prefill nodes told to free the blocks of a request that will not be decoded."),
     HANDOFF_CANCELS_FAILED("Cancels that did not reach the prefill node: its blocks stay lent until the lease ends.");
 
-    private final String help;
+    private final String sentence;
 
-    GatewayCounter(String help) {
-        this.help = help;
+    GatewayCounter(String sentence) {
+        this.sentence = sentence;
     }
 
-    /** The sentence for operators. */
-    public String help() {
-        return help;
+    @Override
+    public String sentence() {
+        return sentence;
     }
 }

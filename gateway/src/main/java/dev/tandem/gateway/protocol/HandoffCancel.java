@@ -5,6 +5,7 @@ import dev.tandem.api.HttpCall;
 import dev.tandem.api.HttpClient;
 import dev.tandem.api.ReplyHead;
 import dev.tandem.api.ReplyListener;
+import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.FleetNode;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
@@ -21,9 +22,9 @@ final class HandoffCancel implements ReplyListener {
 
     private final FleetNode node;
     private final String requestId;
-    private final GatewayCounters counters;
+    private final Counters<GatewayCounter> counters;
 
-    private HandoffCancel(FleetNode node, String requestId, GatewayCounters counters) {
+    private HandoffCancel(FleetNode node, String requestId, Counters<GatewayCounter> counters) {
         this.node = node;
         this.requestId = requestId;
         this.counters = counters;
@@ -34,11 +35,11 @@ final class HandoffCancel implements ReplyListener {
      *
      * @param headers of the request's own hops, for a node that asks for a key
      */
-    static void send(HttpClient http, FleetNode node, Map<String, String> headers, GatewayCounters counters) {
+    static void send(HttpClient http, FleetNode node, Map<String, String> headers, Counters<GatewayCounter> counters) {
         if (!node.cancelsHandoffs()) {
             return;
         }
-        counters.add(GatewayCounter.HANDOFFS_CANCELLED);
+        counters.increment(GatewayCounter.HANDOFFS_CANCELLED);
         String requestId = String.valueOf(headers.get("X-Request-Id"));
         byte[] body = ("{\"request_id\":\"" + requestId + "\"}").getBytes(StandardCharsets.UTF_8);
         http.startOnLoop(
@@ -57,7 +58,7 @@ final class HandoffCancel implements ReplyListener {
 
     @Override
     public void chunk(byte[] bytes) {
-        // what the node says about it interests nobody
+        // the body of the node's answer is of no interest
     }
 
     @Override
@@ -71,7 +72,7 @@ final class HandoffCancel implements ReplyListener {
     }
 
     private void missed(String cause) {
-        counters.add(GatewayCounter.HANDOFF_CANCELS_FAILED);
+        counters.increment(GatewayCounter.HANDOFF_CANCELS_FAILED);
         LOG.warn("handoff not cancelled: request={} node={} cause={}", requestId, node.address(), cause);
     }
 }

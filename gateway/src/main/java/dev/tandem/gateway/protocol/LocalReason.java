@@ -1,7 +1,9 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.counter.Counter;
+
 /** Why a request was not disaggregated: it is said in the response, in the log and on the metrics page. */
-public enum LocalReason {
+public enum LocalReason implements Counter {
     LIST_PROMPT(
             "list-prompt",
             false,
@@ -37,12 +39,12 @@ public enum LocalReason {
 
     private final String word;
     private final boolean failure;
-    private final String help;
+    private final String sentence;
 
-    LocalReason(String word, boolean failure, String help) {
+    LocalReason(String word, boolean failure, String sentence) {
         this.word = word;
         this.failure = failure;
-        this.help = help;
+        this.sentence = sentence;
     }
 
     /** The reason in the response header and as a metric label. */
@@ -55,8 +57,8 @@ public enum LocalReason {
         return failure;
     }
 
-    /** The sentence for operators. */
-    public String help() {
-        return help;
+    @Override
+    public String sentence() {
+        return sentence;
     }
 }

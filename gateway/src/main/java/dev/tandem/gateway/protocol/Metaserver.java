@@ -2,6 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.LoopExchange;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.counter.Counters;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -24,14 +25,14 @@ final class Metaserver {
 
     private static final long QUIET_NS = 1_000_000_000L;
 
-    private final PushLedger ledger;
-    private final GatewayCounters counters;
+    private final PendingPushes pushes;
+    private final Counters<GatewayCounter> counters;
 
     /** When a refusal was last logged; set by whichever event loop does. */
     private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
 
-    Metaserver(PushLedger ledger, GatewayCounters counters) {
-        this.ledger = ledger;
+    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters) {
+        this.pushes = pushes;
         this.counters = counters;
     }
 
@@ -39,23 +40,23 @@ final class Metaserver {
         try {
             byte[] params = node.body();
             String id = sequenceId(params);
-            Optional<PushAttempt> attempt = ledger.find(id);
+            Optional<PushAttempt> attempt = pushes.find(id);
             if (attempt.isEmpty()) {
                 throw ApiError.notFound(
                         "no request in flight is known as " + shortened(id)
                                 + "; it has ended, or another gateway has it",
                         "request_id");
             }
-            counters.add(GatewayCounter.PUSHES_ASKED);
+            counters.increment(GatewayCounter.PUSHES_ASKED);
             attempt.get().post(new MetaserverCall(node, params));
         } catch (ApiError e) {
-            counters.add(GatewayCounter.METASERVER_REFUSALS);
+            counters.increment(GatewayCounter.METASERVER_REFUSALS);
             logRefusal(e);
             node.fail(e);
         }
     }
 
-    /** Anybody can post rubbish: one line a second says so, a counter has them all. */
+    /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */
     private void logRefusal(ApiError refusal) {
         long nowNs = System.nanoTime();
         long quietFromNs = lastLogNs.get();
@@ -64,7 +65,7 @@ final class Metaserver {
                     "metaserver refused a post: status={} cause={} refusedSoFar={}",
                     refusal.status(),
                     refusal.message(),
-                    counters.get(GatewayCounter.METASERVER_REFUSALS));
+                    counters.value(GatewayCounter.METASERVER_REFUSALS));
         }
     }
 

@@ -84,7 +84,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     final void route() {
         answer.onGone(this::clientGone);
         Optional<LocalReason> unfit =
-                HopBodies.unfit(request.json(), parts.settings().clientKvParamsAllowed());
+                LegRequests.unfit(request.json(), parts.settings().clientKvParamsAllowed());
         Optional<FleetNode> decode = choose(NodeRole.DECODE, List.of());
         boolean hasPrefill = parts.fleet().healthy(NodeRole.PREFILL) > 0;
         if (decode.isEmpty()) {
@@ -112,7 +112,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     /** Whether the request may go on without P; says so everywhere, or fails it. */
     private boolean accept(LocalReason reason, String cause) {
         if (reason.isFailure() && !mayGoLocal()) {
-            String message = "this request could not be disaggregated (" + reason.word() + "): " + reason.help();
+            String message = "this request could not be disaggregated (" + reason.word() + "): " + reason.sentence();
             fail(
                     reason == LocalReason.NO_PREFILL_NODE
                             ? ApiError.unavailable(message, RETRY_AFTER_SECONDS)
@@ -120,7 +120,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
             return false;
         }
         localReason = reason;
-        parts.meters().counters().add(reason);
+        parts.meters().localReasons().increment(reason);
         LOG.info("not disaggregated: request={} reason={} cause={}", request.id(), reason.word(), cause);
         return true;
     }
@@ -149,7 +149,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         if (reason == null) {
             return handoffBody();
         }
-        return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : HopBodies.localBody(request.json());
+        return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : LegRequests.localBody(request.json());
     }
 
     final Upstream call(FleetNode node, String hopId, byte[] body, Leg leg) {
@@ -181,7 +181,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
 
     /** D's stream broke off after the client had got a part of it; the relay has told the client. */
     final void streamBroke(FleetNode node, String cause) {
-        parts.meters().counters().add(GatewayCounter.STREAMS_BROKEN);
+        parts.meters().counters().increment(GatewayCounter.STREAMS_BROKEN);
         LOG.warn("stream broke off: request={} node={} cause={}", request.id(), node.address(), cause);
         finish(false);
     }
@@ -225,7 +225,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         if (action.isEmpty()) {
             return false;
         }
-        parts.meters().counters().add(GatewayCounter.DECODE_RETRIES);
+        parts.meters().counters().increment(GatewayCounter.DECODE_RETRIES);
         LOG.warn("decode retried: request={} node={} cause={}", request.id(), node.address(), cause);
         reserveDecode(next.get());
         later(triedDecode.size(), action.get());
@@ -251,7 +251,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
 
     /** A node's error is the client's answer. */
     final void passOn(ReplyHead head, byte[] body) {
-        parts.meters().counters().add(GatewayCounter.UPSTREAM_ERRORS);
+        parts.meters().counters().increment(GatewayCounter.UPSTREAM_ERRORS);
         head.header("Retry-After").ifPresent(value -> answer.header("Retry-After", value));
         if (body.length == 0) {
             answer.fail(new ApiError(
@@ -263,7 +263,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     }
 
     final void fail(ApiError error) {
-        parts.meters().counters().add(GatewayCounter.GATEWAY_ERRORS);
+        parts.meters().counters().increment(GatewayCounter.GATEWAY_ERRORS);
         answer.fail(error);
         finish(false);
     }
@@ -283,7 +283,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
 
     private void succeeded() {
         if (localReason == null) {
-            parts.meters().counters().add(GatewayCounter.DISAGGREGATED);
+            parts.meters().counters().increment(GatewayCounter.DISAGGREGATED);
         }
         finish(true);
     }

@@ -15,43 +15,44 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class ConfigFile {
     private final String file;
-    private final CommandLine line;
+    private final FlagArguments target;
 
-    private ConfigFile(String file, CommandLine line) {
+    private ConfigFile(String file, FlagArguments target) {
         this.file = file;
-        this.line = line;
+        this.target = target;
     }
 
-    /** Puts what the file says into {@code line}. */
-    static void read(Path path, CommandLine line) {
+    /** Puts what the file says into {@code target}. */
+    static void read(Path path, FlagArguments target) {
         try {
-            read(Files.readString(path), path.toString(), line);
+            read(Files.readString(path), path.toString(), target);
         } catch (IOException e) {
-            line.problem("--config " + path + " cannot be read: " + e);
+            target.problem("--config " + path + " cannot be read: " + e);
         }
     }
 
-    /** The same for a text. */
-    static void read(String source, String file, CommandLine line) {
-        var reader = new ConfigFile(file, line);
+    /** Puts what a text says into {@code target}; {@code file} is its name in messages. */
+    static void read(String source, String file, FlagArguments target) {
+        var reader = new ConfigFile(file, target);
         try {
             YamlNode root = YamlNode.parse(source, file);
             Map<String, YamlNode> entries = root.entries()
-                    .orElseThrow(
-                            () -> new FlagException(file + " line " + root.line() + " is no mapping of flag to value"));
+                    .orElseThrow(() ->
+                            new FlagException(file + " line " + root.line() + " is not a mapping of flag to value"));
             entries.forEach(reader::take);
         } catch (FlagException e) {
-            e.problems().forEach(line::problem);
+            e.problems().forEach(target::problem);
         }
     }
 
     private void take(String key, YamlNode value) {
         String name = key.replace('_', '-');
-        Flag flag = FlagTable.find(name).orElse(null);
+        Flag flag = target.table().find(name).orElse(null);
         if (flag == null || name.equals("config")) {
-            line.problem(file + " line " + value.line() + ": "
+            target.problem(file + " line " + value.line() + ": "
                     + (flag == null
-                            ? "unknown key " + key + "; the nearest is " + FlagTable.nearest(name)
+                            ? "unknown key " + key + "; the nearest is "
+                                    + target.table().nearest(name)
                             : "a file cannot name another one with " + key));
             return;
         }
@@ -63,24 +64,25 @@ final class ConfigFile {
                 .map(item -> item.text().orElse(""))
                 .toList();
         if (texts.isEmpty() || texts.contains("")) {
-            line.problem(at(value, key) + " needs a value");
+            target.problem(at(value, key) + " needs a value");
         } else if (texts.size() > 1 && flag.kind() != Kind.TEXTS) {
-            line.problem(at(value, key) + " takes one value, not " + texts);
+            target.problem(at(value, key) + " takes one value, not " + texts);
         } else if (flag.kind() == Kind.SWITCH
                 && !List.of("true", "false").contains(texts.getFirst().toLowerCase(Locale.ROOT))) {
-            line.problem(at(value, key) + " must be true or false, not " + texts.getFirst());
+            target.problem(at(value, key) + " must be true or false, not " + texts.getFirst());
         } else {
-            line.put(flag, flag.kind() == Kind.SWITCH ? List.of(texts.getFirst().toLowerCase(Locale.ROOT)) : texts);
+            target.put(
+                    flag, flag.kind() == Kind.SWITCH ? List.of(texts.getFirst().toLowerCase(Locale.ROOT)) : texts);
         }
     }
 
     private void takeObject(Flag flag, YamlNode value) {
         if (value.entries().isPresent()) {
-            line.putObject(flag, (ObjectNode) value.toJson());
+            target.putObject(flag, (ObjectNode) value.toJson());
         } else if (value.text().isPresent()) {
-            line.putObject(flag, value.text().get());
+            target.putObject(flag, value.text().get());
         } else {
-            line.problem(at(value, flag.name()) + " must be a mapping");
+            target.problem(at(value, flag.name()) + " must be a mapping");
         }
     }
 

@@ -2,17 +2,19 @@ package dev.tandem.node.flags;
 
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalInt;
 
 /**
- * One flag of {@code tandem serve}.
+ * One flag of a {@link FlagTable}.
  *
  * @param name with hyphens, without the leading two
  * @param kind what follows it
- * @param group heading in the help, as vLLM groups them
+ * @param group heading in the help, as vLLM groups its flags
  * @param help one line: meaning, unit, default; of flags that do not act, why not
  * @param effect what it does here
+ * @param guidePosition where the deployment guides write it among the others; empty when they do not use it
  */
-public record Flag(String name, Kind kind, String group, String help, Effect effect) {
+public record Flag(String name, Kind kind, String group, String help, Effect effect, OptionalInt guidePosition) {
     /** What follows a flag. */
     public enum Kind {
         TEXT,
@@ -20,16 +22,18 @@ public record Flag(String name, Kind kind, String group, String help, Effect eff
         TEXTS,
         /** A value or none. */
         OPTIONAL,
+        /** {@code user@} or nothing. */
+        USER,
         /** A whole number; {@code 32k} is 32,000 and {@code 32K} is 32,768, as in vLLM. */
         WHOLE,
         NUMBER,
         /** A JSON object, whole or by dotted keys. */
         JSON,
-        /** Nothing; {@code --no-NAME} switches it off. */
+        /** Nothing; {@code --no-NAME} switches it off where the table has vLLM's habit. */
         SWITCH
     }
 
-    /** What a flag of vLLM does here. */
+    /** What a flag that belongs to another program does here. */
     public sealed interface Effect {
         /** What it says. */
         record Acts() implements Effect {}
@@ -38,7 +42,7 @@ public record Flag(String name, Kind kind, String group, String help, Effect eff
         record None() implements Effect {}
 
         /**
-         * The node does not start, since it would answer otherwise than asked for.
+         * The process does not start, since it would answer otherwise than asked for.
          *
          * @param harmless values that ask for what happens anyway
          */

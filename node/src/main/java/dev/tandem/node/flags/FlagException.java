@@ -2,7 +2,7 @@ package dev.tandem.node.flags;
 
 import java.util.List;
 
-/** A command line that cannot be carried out: all its problems together, each naming the flag, the value and the mend. */
+/** A command line that cannot be carried out: all its problems together, each naming the flag, the value and the fix. */
 public final class FlagException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -1,26 +1,27 @@
 package dev.tandem.node.flags;
 
 /**
- * The flags of vLLM v0.11's {@code serve} and ours, as text. A line is a mark, the name, short forms, the kind and the help. {@code +}
- * acts. {@code .} has no effect, and the help finishes the sentence "accepted, no effect, because …". {@code -} is refused for the
- * reason given, but for the values after {@code =}, which ask for what happens anyway. Facts only; {@link FlagTable} reads them.
+ * The flags of vLLM v0.11's {@code serve} and ours, as text. {@link FlagTable} says how a line is read; {@code #} numbers the flags in
+ * the order in which the deployment guides write them, as {@code up --print} does. Facts only.
  */
 final class FlagList {
     private FlagList() {}
 
-    static final String WORDS = """
+    static final String TEXT = """
             Options:
-              + headless switch: no HTTP: join the head of the deployment and run ranks
-              + api-server-count (asc) whole: HTTP event loops that share the port (default 1); 0 means --headless
+              + headless #4 switch: no HTTP: join the head of the deployment and run ranks
+              + api-server-count (asc) #3 whole: HTTP event loops that share the port (default 1); 0 means --headless
               + config text: YAML or JSON file with flags, by name without hyphens in front; flags win over it
+              + ready-file text: file that is written in one go when the node is ready, with what it says of itself
+              + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone (default off)
               . disable-log-stats switch: counters are kept for /metrics and cost nothing
               . aggregate-engine-logging switch: /metrics has all ranks of a node
               . enable-log-requests switch: requests are counted; their text is never logged
               . disable-log-requests switch: requests are counted; their text is never logged
 
             Frontend:
-              + host text: address to bind, and no other (default 127.0.0.1)
-              + port whole: HTTP port (default 8000)
+              + host #1 text: address to bind, and no other (default 127.0.0.1)
+              + port #2 whole: HTTP port (default 8000)
               - uds text: a node listens on --host and --port
               + api-key texts: keys that requests under /v1 must carry (default: VLLM_API_KEY)
               + chat-template text: file with a chat template to use instead of the checkpoint's
@@ -73,9 +74,9 @@ final class FlagList {
               - tokenizer-mode text = auto|slow|hf: the tokenizer is the checkpoint's own
               - skip-tokenizer-init switch: requests come as text
               . tokenizer-revision text: nothing is downloaded
-              . trust-remote-code switch: no code of a checkpoint is ever run
+              . trust-remote-code #20 switch: no code of a checkpoint is ever run
               + dtype text: auto | float32 | bfloat16 | float16: auto follows the checkpoint, float32 is exact
-              + seed whole: base of the seeds of requests without one (default 0)
+              + seed #12 whole: base of the seeds of requests without one (default 0)
               - hf-config-path text: the config is the checkpoint's own
               - config-format text = auto|hf: the config is the checkpoint's own
               - hf-overrides json: change the checkpoint's config.json instead, on all nodes alike
@@ -86,16 +87,16 @@ final class FlagList {
               . code-revision text: no code of a checkpoint is ever run
               . allowed-local-media-path text: only text is served
               . allowed-media-domains texts: only text is served
-              + max-model-len whole: longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)
-              + quantization (q) text: ascend: insist on a ModelSlim W8A8 checkpoint (default: as the checkpoint says)
-              . enforce-eager switch: there are no graphs to capture
+              + max-model-len #17 whole: longest prompt plus output, tokens (default: the checkpoint's, cut to the KV memory)
+              + quantization (q) #14 text: ascend: insist on a ModelSlim W8A8 checkpoint (default: as the checkpoint says)
+              . enforce-eager #13 switch: there are no graphs to capture
               . max-seq-len-to-capture whole: there are no graphs to capture
               + max-logprobs whole: most alternatives that logprobs may ask for (default 20)
               - logprobs-mode text = raw_logprobs: logprobs are those of the model, before penalties and temperature
               . disable-sliding-window switch: no model that is served has a window
               . disable-cascade-attn switch: attention has one form only
               - enable-prompt-embeds switch: prompts are text or token ids
-              + served-model-name texts: names that requests may use; the first is shown (default: the path as given)
+              + served-model-name #16 texts: names that requests may use; the first is shown (default: the path as given)
               - pooler-config json: only text generation is served
               - override-pooler-config json: only text generation is served
               - logits-processor-pattern text: no Python is loaded
@@ -126,22 +127,22 @@ final class FlagList {
               . guided-decoding-disable-additional-properties text: requests that constrain the output are refused
 
             ParallelConfig:
-              + tensor-parallel-size (tp) whole: shards of a replica (default 1)
+              + tensor-parallel-size (tp) #10 whole: shards of a replica (default 1)
               - pipeline-parallel-size (pp) whole = 1: models are cut by tensor and by expert, never by layer
               - decode-context-parallel-size (dcp) whole = 1: a sequence's KV lies whole on its replica
               - prefill-context-parallel-size (pcp) whole = 1: a prompt is computed whole on its replica
-              + data-parallel-size (dp) whole: replicas of the whole deployment, all its nodes together (default 1)
-              + data-parallel-size-local (dpl) whole: replicas that this process runs (default: all); 0: a head without ranks
-              + data-parallel-start-rank (dpr) whole: global index of this process's first replica (default 0)
+              + data-parallel-size (dp) #5 whole: replicas of the whole deployment, all its nodes together (default 1)
+              + data-parallel-size-local (dpl) #6 whole: replicas that this process runs (default: all); 0: a head without ranks
+              + data-parallel-start-rank (dpr) #7 whole: global index of this process's first replica (default 0)
               + data-parallel-rank (dpn) whole: the one replica that this process runs, when somebody else balances
-              + data-parallel-address (dpa) text: address of the head (default 127.0.0.1)
-              + data-parallel-rpc-port (dpp) whole: port on which nodes join the head (default 29550)
+              + data-parallel-address (dpa) #8 text: address of the head (default 127.0.0.1)
+              + data-parallel-rpc-port (dpp) #9 whole: port on which nodes join the head (default 29550)
               - data-parallel-backend (dpb) text = mp: nodes are started by hand or by tandem up, not by Ray
               + data-parallel-hybrid-lb (dph) switch: each node balances over its own replicas (default off)
-              + data-parallel-external-lb (dpe) switch: one replica a process; somebody else balances (default off)
-              + enable-expert-parallel (ep) switch: spread whole experts over all ranks instead of cutting each (default off)
+              + data-parallel-external-lb (dpe) switch: one replica per process; somebody else balances (default off)
+              + enable-expert-parallel (ep) #11 switch: spread whole experts over all ranks instead of cutting each (default off)
               + join-timeout whole: seconds that head and headless nodes wait for each other (default 300)
-              - distributed-executor-backend text = mp|uni: ranks are threads of this process, nodes are started one by one
+              - distributed-executor-backend #15 text = mp|uni: ranks are threads of this process, nodes are started one by one
               . all2all-backend text: rows reach experts by memory within a process and by TCP between processes
               . enable-dbo switch: rows for experts are sent while others are computed anyway
               . dbo-decode-token-threshold whole: rows for experts are sent while others are computed anyway
@@ -162,11 +163,11 @@ final class FlagList {
               . enable-multimodal-encoder-data-parallel switch: only text is served
 
             CacheConfig:
-              + block-size whole: tokens a KV block (default 16)
-              + gpu-memory-utilization number: fraction of a 2 GiB budget that becomes KV memory (default 0.9)
+              + block-size whole: tokens per KV block (default 16)
+              + gpu-memory-utilization #22 number: fraction of a 2 GiB budget that becomes KV memory (default 0.9)
               + kv-cache-memory-bytes whole: bytes of KV memory; else VLLM_CPU_KVCACHE_SPACE (GiB), else --gpu-memory-utilization of 2 GiB
               + kv-cache-dtype text: auto | bfloat16 | float16 | float32: auto follows --dtype
-              + enable-prefix-caching switch: keep the blocks of finished prompts (default on)
+              + enable-prefix-caching #21 switch: keep the blocks of finished prompts (default on)
               - num-gpu-blocks-override whole: give --kv-cache-memory-bytes instead
               . swap-space number: nothing is swapped; a preempted sequence is computed again
               . prefix-caching-hash-algo text: equal prefixes are found by their tokens
@@ -209,8 +210,8 @@ final class FlagList {
               . collect-detailed-traces texts: no traces are sent
 
             SchedulerConfig:
-              + max-num-seqs whole: sequences running at once, each rank (default 128)
-              + max-num-batched-tokens whole: rows of one step, at least --max-num-seqs (default 512; without chunked prefill at least --max-model-len)
+              + max-num-seqs #19 whole: sequences running at once, per rank (default 128)
+              + max-num-batched-tokens #18 whole: rows of one step, at least --max-num-seqs (default 512; without chunked prefill at least --max-model-len)
               + enable-chunked-prefill switch: cut long prompts over several steps (default on)
               . max-num-partial-prefills whole: prompts are cut by --max-num-batched-tokens alone
               . max-long-partial-prefills whole: prompts are cut by --max-num-batched-tokens alone
@@ -231,8 +232,8 @@ final class FlagList {
               + kv-transfer-config json: this node's part in prefill/decode disaggregation, as JSON or as --kv-transfer-config.KEY VALUE
               - speculative-config json: no tokens are drafted
               - kv-events-config json: KV events are not published
-              . compilation-config (O) json: nothing is compiled for a device
-              . additional-config json: its keys set Ascend devices (graphs, schedulers, expert maps), and there are none
+              . compilation-config (O) #23 json: nothing is compiled for a device
+              . additional-config #24 json: its keys set Ascend devices (graphs, schedulers, expert maps), and there are none
             """;
 
     static final String KV_TRANSFER_KEYS = """

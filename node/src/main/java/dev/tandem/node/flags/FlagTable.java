@@ -8,33 +8,55 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** All flags of {@code tandem serve}, in the order of its help: the words of {@link FlagList}, read once. */
+/**
+ * The flags of a command whose grammar belongs to another program, in the order of its help, read from a text. An unindented line with a
+ * colon begins a group. Every other line has a mark, the name, short forms in parentheses, {@code #} and the flag's place in the
+ * commands of the deployment guides, the kind, {@code =} and harmless values, a colon and the help. The mark {@code +} means that the
+ * flag acts; {@code .} that it has no effect, and the help finishes the sentence "accepted, no effect, because …"; {@code -} that it is
+ * refused for the reason given, but for the harmless values, which ask for what happens anyway. Immutable.
+ */
 public final class FlagTable {
-    /** mark, name, short forms, kind, harmless values, help. */
-    private static final Pattern LINE =
-            Pattern.compile("([+.-]) ([a-z0-9-]+)(?: \\(([A-Za-z0-9 ]+)\\))? ([a-z]+)(?: = (\\S+))?: (.+)");
+    private static final Pattern LINE = Pattern.compile(
+            "([+.-]) ([a-z0-9-]+)(?: \\(([A-Za-z0-9 ]+)\\))?(?: #(\\d+))? ([a-z]+)(?: = (\\S+))?: (.+)");
 
-    private static final FlagTable TABLE = read(FlagList.WORDS);
+    /** How a program spells its command line. */
+    public enum Habit {
+        /**
+         * As vLLM reads {@code serve}: flags in full or in their short forms, {@code --no-NAME}, dotted keys of JSON flags, arguments
+         * without a flag.
+         */
+        VLLM,
+        /**
+         * As Python's argparse reads the programs beside it: any beginning of a flag that fits only one, every value behind its flag;
+         * whatever does not begin with two hyphens is a value.
+         */
+        ARGPARSE
+    }
 
+    private final Habit habit;
     private final Map<String, Flag> flags = new LinkedHashMap<>();
     private final Map<String, String> shortForms = new LinkedHashMap<>();
 
-    private FlagTable() {}
+    private FlagTable(Habit habit) {
+        this.habit = habit;
+    }
 
-    private static FlagTable read(String words) {
-        var table = new FlagTable();
+    /** Reads a table from the text that describes it; a line that cannot be read is a fault of ours. */
+    public static FlagTable of(Habit habit, String text) {
+        var table = new FlagTable(habit);
         String group = "";
-        for (String line : words.lines().filter(line -> !line.isBlank()).toList()) {
+        for (String line : text.lines().filter(line -> !line.isBlank()).toList()) {
             if (!line.startsWith(" ")) {
                 group = line.substring(0, line.length() - 1);
                 continue;
             }
             Matcher parts = LINE.matcher(line.strip());
             if (!parts.matches()) {
-                throw new IllegalStateException("no flag: " + line);
+                throw new IllegalStateException("this line describes no flag: " + line);
             }
             table.add(parts, group);
         }
@@ -43,15 +65,17 @@ public final class FlagTable {
 
     private void add(Matcher parts, String group) {
         String name = parts.group(2);
-        String harmless = parts.group(5);
+        String harmless = parts.group(6);
         Effect effect = switch (parts.group(1)) {
             case "+" -> new Effect.Acts();
             case "." -> new Effect.None();
             default -> new Effect.Refused(harmless == null ? List.of() : List.of(harmless.split("\\|", -1)));
         };
-        var flag = new Flag(name, Kind.valueOf(parts.group(4).toUpperCase(Locale.ROOT)), group, parts.group(6), effect);
-        if (flags.put(name, flag) != null) {
-            throw new IllegalStateException("--" + name + " stands twice in the list of flags");
+        OptionalInt position =
+                parts.group(4) == null ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(parts.group(4)));
+        var kind = Kind.valueOf(parts.group(5).toUpperCase(Locale.ROOT));
+        if (flags.put(name, new Flag(name, kind, group, parts.group(7), effect, position)) != null) {
+            throw new IllegalStateException("the table has --" + name + " twice");
         }
         if (parts.group(3) != null) {
             for (String shortForm : parts.group(3).split(" ", -1)) {
@@ -60,51 +84,49 @@ public final class FlagTable {
         }
     }
 
-    public static Optional<Flag> find(String name) {
-        return Optional.ofNullable(TABLE.flags.get(name));
+    Habit habit() {
+        return habit;
+    }
+
+    /** The flag of a name in full, without its hyphens. */
+    public Optional<Flag> find(String name) {
+        return Optional.ofNullable(flags.get(name));
+    }
+
+    /** The flags that begin like {@code spelled}; one alone when it is spelled in full. */
+    List<Flag> fitting(String spelled) {
+        return find(spelled)
+                .map(List::of)
+                .orElseGet(() -> flags.values().stream()
+                        .filter(flag -> flag.name().startsWith(spelled))
+                        .toList());
     }
 
     /** The flag that {@code -tp} and its like stand for; {@code form} without the hyphen. */
-    static Optional<Flag> findShort(String form) {
-        return Optional.ofNullable(TABLE.shortForms.get(form)).flatMap(FlagTable::find);
+    Optional<Flag> findShort(String form) {
+        return Optional.ofNullable(shortForms.get(form)).flatMap(this::find);
     }
 
-    static List<String> shortForms() {
-        return List.copyOf(TABLE.shortForms.keySet());
+    List<String> shortForms() {
+        return List.copyOf(shortForms.keySet());
     }
 
     /** All flags in the order of the help. */
-    public static List<Flag> all() {
-        return List.copyOf(TABLE.flags.values());
+    public List<Flag> all() {
+        return List.copyOf(flags.values());
     }
 
-    /** The known flag that was probably meant: one that begins with the word, else the one with the fewest changes. */
-    public static String nearest(String name) {
-        return TABLE.flags.keySet().stream()
+    /** The known flag that was probably meant: one that begins like {@code name}, else the one with the fewest changes. */
+    public String nearest(String name) {
+        return flags.keySet().stream()
                 .filter(known -> name.length() > 3 && known.startsWith(name))
                 .findFirst()
-                .orElseGet(() -> Nearest.of(name, TABLE.flags.keySet()));
+                .orElseGet(() -> Nearest.of(name, flags.keySet()));
     }
 
-    /** The help: the flags that act, by group. */
-    public static String help() {
-        var text = new StringBuilder("usage: tandem serve CHECKPOINT [flags]\n");
-        describe(text, all().stream().filter(Flag::acts).toList());
-        text.append('\n').append(FlagList.KV_TRANSFER_KEYS);
-        long none = all().stream()
-                .filter(flag -> flag.effect() instanceof Effect.None)
-                .count();
-        long refused = all().stream()
-                .filter(flag -> flag.effect() instanceof Effect.Refused)
-                .count();
-        return text.append("\nOf vLLM's other flags ")
-                .append(none)
-                .append(" are accepted and have no effect, ")
-                .append(refused)
-                .append(" are refused, each with the reason.\n")
-                .append(
-                        "--help=all lists them too; --help=ParallelConfig a group; --help=WORD the flags with the word.\n")
-                .toString();
+    /** The flags that act, by group. */
+    public String help() {
+        return describe(all().stream().filter(Flag::acts).toList());
     }
 
     /**
@@ -112,10 +134,10 @@ public final class FlagTable {
      *
      * @throws FlagException when nothing fits
      */
-    public static String help(String asked) {
+    public String help(String asked) {
         String word = asked.replace('_', '-').toLowerCase(Locale.ROOT);
-        var text = new StringBuilder();
         if (word.equals("listgroup")) {
+            var text = new StringBuilder();
             all().stream()
                     .map(Flag::group)
                     .distinct()
@@ -133,24 +155,26 @@ public final class FlagTable {
         if (fitting.isEmpty()) {
             throw new FlagException("no flag or group is called " + asked + "; the nearest flag is --" + nearest(word));
         }
-        describe(text, fitting);
-        return text.toString();
+        return describe(fitting);
     }
 
-    private static void describe(StringBuilder text, List<Flag> flags) {
+    private String describe(List<Flag> described) {
+        var text = new StringBuilder();
         String group = "";
-        for (Flag flag : flags) {
+        for (Flag flag : described) {
             if (!flag.group().equals(group)) {
                 group = flag.group();
                 text.append('\n').append(group).append(":\n");
             }
             text.append(String.format("  %-38s %s%n", spelled(flag), explained(flag)));
         }
+        return text.toString();
     }
 
-    private static String spelled(Flag flag) {
-        var text = new StringBuilder(flag.kind() == Kind.SWITCH ? "--[no-]" : "--").append(flag.name());
-        TABLE.shortForms.forEach((form, name) -> {
+    private String spelled(Flag flag) {
+        boolean canBeOff = flag.kind() == Kind.SWITCH && habit == Habit.VLLM;
+        var text = new StringBuilder(canBeOff ? "--[no-]" : "--").append(flag.name());
+        shortForms.forEach((form, name) -> {
             if (name.equals(flag.name())) {
                 text.append(", -").append(form);
             }

@@ -1,39 +1,22 @@
 package dev.tandem.node.flags;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
  * {@code --kv-transfer-config}, as vLLM v0.11 and vllm-ascend name its keys.
  *
- * @param connector {@code kv_connector}
+ * @param name {@code kv_connector}
  * @param role {@code kv_role}
  * @param side who this side is to its peers
  * @param expected sizes of both sides, as the extra config says
  * @param failurePolicy {@code kv_load_failure_policy}
  */
 public record KvTransferConfig(
-        Connector connector, Role role, Side side, Expected expected, FailurePolicy failurePolicy) {
-
-    /** Connectors that this version carries out. */
-    public enum Connector {
-        /** {@code MooncakeConnector}, {@code MooncakeConnectorV1}: the decode node reads when the prefill node has answered. */
-        PULL("MooncakeConnector"),
-        /** {@code MooncakeLayerwiseConnector}: the prefill node writes each layer while it computes the next. */
-        LAYERWISE("MooncakeLayerwiseConnector"),
-        /** {@code LLMDataDistCMgrConnector}: the decode node reads, and finds the prefill node in the rank table. */
-        DATA_DIST("LLMDataDistCMgrConnector");
-
-        private final String vllmName;
-
-        Connector(String vllmName) {
-            this.vllmName = vllmName;
-        }
-
-        /** {@code kv_connector}. */
-        public String vllmName() {
-            return vllmName;
-        }
-    }
+        KvConnectorName name, Role role, Side side, Expected expected, FailurePolicy failurePolicy) {
 
     /**
      * Who this side is to its peers.
@@ -52,21 +35,23 @@ public record KvTransferConfig(
      */
     public record Expected(Optional<Sizes> prefill, Optional<Sizes> decode) {}
 
-    /** {@code kv_role}. */
-    public enum Role {
-        KV_PRODUCER,
-        KV_CONSUMER,
-        KV_BOTH
-    }
-
-    /** What a decode node does when a prompt's KV cannot be had. */
-    public enum FailurePolicy {
-        RECOMPUTE,
-        FAIL
-    }
-
     /** {@code dp_size} and {@code tp_size} of one side. */
     public record Sizes(int dp, int tp) {}
+
+    /** The value of {@code kv_role} that means a role. */
+    public static String word(Role role) {
+        return "kv_" + role.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** How KV moves. */
+    public Connector connector() {
+        return name.connector();
+    }
+
+    /** Whether nodes know each other by the rank table, and not by what a ticket says. */
+    public boolean usesRankTable() {
+        return name == KvConnectorName.LLM_DATA_DIST;
+    }
 
     public String engineId() {
         return side.engineId;
@@ -78,5 +63,11 @@ public record KvTransferConfig(
 
     public Optional<String> kvIp() {
         return side.kvIp;
+    }
+
+    /** Tensor-parallel size of the other side, as the extra config says; a node that plays both parts has peers like itself. */
+    public int peerTpSize() {
+        Optional<Sizes> peer = role == Role.PRODUCER ? expected.decode : expected.prefill;
+        return peer.map(Sizes::tp).orElse(1);
     }
 }

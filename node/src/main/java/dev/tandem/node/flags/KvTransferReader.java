@@ -1,14 +1,13 @@
 package dev.tandem.node.flags;
 
-import dev.tandem.node.flags.KvTransferConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.node.flags.KvTransferConfig.Expected;
-import dev.tandem.node.flags.KvTransferConfig.FailurePolicy;
-import dev.tandem.node.flags.KvTransferConfig.Role;
 import dev.tandem.node.flags.KvTransferConfig.Side;
 import dev.tandem.node.flags.KvTransferConfig.Sizes;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -41,11 +40,9 @@ final class KvTransferReader {
             "kv_rank", "the connector does not use it",
             "kv_parallel_size", "the connector does not use it",
             "enable_permute_local_kv", "both sides tell each other how their KV lies");
-    private static final Map<String, Connector> CONNECTORS = Map.of(
-            "MooncakeConnector", Connector.PULL,
-            "MooncakeConnectorV1", Connector.PULL,
-            "MooncakeLayerwiseConnector", Connector.LAYERWISE,
-            "LLMDataDistCMgrConnector", Connector.DATA_DIST);
+    private static final List<String> CONNECTORS = Arrays.stream(KvConnectorName.values())
+            .flatMap(connector -> connector.vllmNames().stream())
+            .toList();
     private static final Set<String> OTHER_CONNECTORS = Set.of(
             "NixlConnector",
             "MultiConnector",
@@ -56,12 +53,6 @@ final class KvTransferReader {
             "SharedStorageConnector",
             "LMCacheConnectorV1",
             "OffloadingConnector");
-    /** The last part of a module path, before and after vllm-ascend moved its connectors to {@code kv_transfer}. */
-    private static final Map<Connector, String> MODULES = Map.of(
-            Connector.PULL, "mooncake_connector",
-            Connector.LAYERWISE, "mooncake_layerwise_connector",
-            Connector.DATA_DIST, "llmdatadist_c_mgr_connector");
-
     /** What LLMDataDistCMgrConnector takes and does not use; equal engine ids and ports on all nodes are right for it. */
     private static final Map<String, String> WITHOUT_EFFECT_IN_DATA_DIST = Map.of(
             "kv_port",
@@ -107,10 +98,11 @@ final class KvTransferReader {
                 notes.add(key + ": accepted, no effect, because " + WITHOUT_EFFECT.get(key));
             }
         }
-        Optional<Connector> connector = connector();
+        Optional<KvConnectorName> connector = connector();
         connector.ifPresent(this::compareModulePath);
         Role role = role(connector);
-        boolean isDataDist = connector.filter(Connector.DATA_DIST::equals).isPresent();
+        boolean isDataDist =
+                connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
         Optional<String> ip = text("kv_ip");
         var side = new Side(text("engine_id").orElseGet(() -> UUID.randomUUID().toString()), port(), ip);
         Expected expected = expected(role);
@@ -122,51 +114,57 @@ final class KvTransferReader {
         } else {
             notePorts(side.kvPort());
         }
-        return new KvTransferConfig(connector.orElse(Connector.PULL), role, side, expected, failurePolicy());
+        return new KvTransferConfig(connector.orElse(KvConnectorName.MOONCAKE), role, side, expected, failurePolicy());
     }
 
-    private Optional<Connector> connector() {
+    private Optional<KvConnectorName> connector() {
         String name = text("kv_connector").orElse("(absent)");
-        Connector connector = CONNECTORS.get(name);
-        if (connector == null) {
+        Optional<KvConnectorName> connector = Arrays.stream(KvConnectorName.values())
+                .filter(known -> known.vllmNames().contains(name))
+                .findFirst();
+        if (connector.isEmpty()) {
             String reason = OTHER_CONNECTORS.contains(name)
                     ? " is known, but this version does not carry it out"
-                    : " is no connector; the nearest is " + Nearest.of(name, CONNECTORS.keySet());
+                    : " is not a connector; the nearest is " + Nearest.of(name, CONNECTORS);
             problem(
                     "kv_connector " + name + reason
                             + "; use MooncakeConnector, MooncakeConnectorV1, MooncakeLayerwiseConnector or LLMDataDistCMgrConnector");
         }
-        return Optional.ofNullable(connector);
+        return connector;
     }
 
-    private void compareModulePath(Connector connector) {
+    private void compareModulePath(KvConnectorName connector) {
         Optional<String> path = text("kv_connector_module_path");
         if (path.isEmpty()) {
             return;
         }
         String module = path.get().substring(path.get().lastIndexOf('.') + 1);
-        String fitting = String.valueOf(MODULES.get(connector));
-        if (module.equals(fitting)) {
+        if (module.equals(connector.module())) {
             notes.add("kv_connector_module_path: accepted, no effect, because no Python is loaded");
             return;
         }
         problem("kv_connector_module_path " + path.get() + " contradicts kv_connector "
-                + text("kv_connector").orElse("") + ", which stands in vllm_ascend.distributed." + fitting
-                + (MODULES.containsValue(module) ? "; change one of the two" : "; correct it or leave it out"));
+                + text("kv_connector").orElse("") + ", which stands in " + connector.modulePath()
+                + (Arrays.stream(KvConnectorName.values())
+                                .map(KvConnectorName::module)
+                                .anyMatch(module::equals)
+                        ? "; change one of the two"
+                        : "; correct it or leave it out"));
     }
 
     /** A node of LLMDataDistCMgrConnector stands in one list of the rank table, and plays that part. */
-    private Role role(Optional<Connector> connector) {
+    private Role role(Optional<KvConnectorName> connector) {
         String name = text("kv_role").orElse("absent");
-        boolean playsOne = connector.filter(Connector.DATA_DIST::equals).isPresent();
+        boolean playsOne =
+                connector.filter(KvConnectorName.LLM_DATA_DIST::equals).isPresent();
         for (Role role : Role.values()) {
-            if (role.name().toLowerCase(Locale.ROOT).equals(name) && !(playsOne && role == Role.KV_BOTH)) {
+            if (KvTransferConfig.word(role).equals(name) && !(playsOne && role == Role.BOTH)) {
                 return role;
             }
         }
         problem("kv_role must be " + (playsOne ? "kv_producer or kv_consumer" : "kv_producer, kv_consumer or kv_both")
                 + (playsOne ? " with LLMDataDistCMgrConnector" : "") + ", not " + name);
-        return Role.KV_BOTH;
+        return Role.BOTH;
     }
 
     private int port() {
@@ -199,8 +197,8 @@ final class KvTransferReader {
             noteExtra(key, extra.path(key));
         }
         var expected = new Expected(sizes(extra, "prefill"), sizes(extra, "decode"));
-        boolean isDecode = role == Role.KV_CONSUMER;
-        if (role != Role.KV_BOTH) {
+        boolean isDecode = role == Role.CONSUMER;
+        if (role != Role.BOTH) {
             (isDecode ? expected.decode() : expected.prefill())
                     .ifPresent(own -> refuseOtherSizes(own, isDecode ? "decode" : "prefill"));
         }

@@ -15,7 +15,7 @@ import java.util.Optional;
 public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boolean hasExpertParallel) {
     private static final int MAX_SIZE = 1 << 16;
     private static final int DEFAULT_RPC_PORT = 29_550;
-    private static final long DEFAULT_JOIN_SECONDS = 300;
+    private static final int DEFAULT_JOIN_SECONDS = 300;
 
     /** Who spreads requests over data-parallel ranks. */
     public enum Balancing {
@@ -72,35 +72,31 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
     }
 
     /** Reads the flags; what contradicts itself is reported to {@code line}. */
-    static Parallel read(CommandLine line) {
-        int apiServers = line.whole("api-server-count", 0, 1024).orElse(1L).intValue();
-        boolean isHeadless = line.flag("headless").orElse(false) || apiServers == 0;
+    static Parallel read(FlagArguments line) {
+        int apiServers = line.whole("api-server-count", 0, 1024, 1);
+        boolean isHeadless = line.isOn("headless", false) || apiServers == 0;
         if (isHeadless && apiServers > 1) {
             line.problem(
                     "--api-server-count " + apiServers + " contradicts --headless, which has no HTTP; leave one out");
         }
         return new Parallel(
-                size(line, "tensor-parallel-size").orElse(1),
+                line.whole("tensor-parallel-size", 1, MAX_SIZE, 1),
                 data(line, isHeadless),
                 new Head(
                         line.text("data-parallel-address").orElse("127.0.0.1"),
-                        line.whole("data-parallel-rpc-port", 1, 65_535)
-                                .orElse((long) DEFAULT_RPC_PORT)
-                                .intValue(),
-                        line.whole("join-timeout", 1, 86_400)
-                                .orElse(DEFAULT_JOIN_SECONDS)
-                                .intValue()),
+                        line.whole("data-parallel-rpc-port", 1, 65_535, DEFAULT_RPC_PORT),
+                        line.whole("join-timeout", 1, 86_400, DEFAULT_JOIN_SECONDS)),
                 isHeadless,
-                line.flag("enable-expert-parallel").orElse(false));
+                line.isOn("enable-expert-parallel", false));
     }
 
-    private static Data data(CommandLine line, boolean isHeadless) {
-        int size = size(line, "data-parallel-size").orElse(1);
+    private static Data data(FlagArguments line, boolean isHeadless) {
+        int size = line.whole("data-parallel-size", 1, MAX_SIZE, 1);
         Optional<Integer> local =
                 line.whole("data-parallel-size-local", 0, MAX_SIZE).map(Long::intValue);
         Optional<Integer> rank = line.whole("data-parallel-rank", 0, MAX_SIZE).map(Long::intValue);
-        boolean isHybrid = line.flag("data-parallel-hybrid-lb").orElse(false);
-        boolean isExternal = line.flag("data-parallel-external-lb").orElse(false);
+        boolean isHybrid = line.isOn("data-parallel-hybrid-lb", false);
+        boolean isExternal = line.isOn("data-parallel-external-lb", false);
         if (isHybrid && isHeadless) {
             line.problem("--data-parallel-hybrid-lb contradicts --headless: each hybrid node has its own HTTP");
         }
@@ -111,8 +107,7 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
         if (rank.isPresent() || isExternal) {
             return external(line, size, local, rank);
         }
-        int startRank =
-                line.whole("data-parallel-start-rank", 0, MAX_SIZE).orElse(0L).intValue();
+        int startRank = line.whole("data-parallel-start-rank", 0, MAX_SIZE, 0);
         if (isHybrid && local.isEmpty()) {
             line.problem("--data-parallel-hybrid-lb needs --data-parallel-size-local, the ranks of this node");
         }
@@ -142,7 +137,7 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
         return localSize == 1 ? Balancing.EXTERNAL : Balancing.HYBRID;
     }
 
-    private static Data external(CommandLine line, int size, Optional<Integer> local, Optional<Integer> rank) {
+    private static Data external(FlagArguments line, int size, Optional<Integer> local, Optional<Integer> rank) {
         if (rank.isEmpty()) {
             line.problem("--data-parallel-external-lb needs --data-parallel-rank, the one rank of this process");
         }
@@ -157,9 +152,5 @@ public record Parallel(int tensor, Data data, Head head, boolean isHeadless, boo
                 .ifPresent(start -> line.problem("--data-parallel-start-rank " + start
                         + " contradicts --data-parallel-rank " + rank.orElseThrow()));
         return new Data(size, 1, rank.orElse(0), Balancing.EXTERNAL);
-    }
-
-    private static Optional<Integer> size(CommandLine line, String flag) {
-        return line.whole(flag, 1, MAX_SIZE).map(Long::intValue);
     }
 }

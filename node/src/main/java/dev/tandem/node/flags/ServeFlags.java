@@ -1,5 +1,10 @@
 package dev.tandem.node.flags;
 
+import dev.tandem.engine.EngineConfig;
+import dev.tandem.engine.handoff.HandoffConfig;
+import dev.tandem.engine.schedule.BatchLimits;
+import dev.tandem.node.flags.Flag.Effect;
+import dev.tandem.node.flags.FlagTable.Habit;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -7,14 +12,30 @@ import java.util.Optional;
 /**
  * The command line of {@code tandem serve}, checked.
  *
+ * @param process what whoever starts the process asks of it
  * @param model what to serve
  * @param server where to listen
- * @param engine ranks, memory and steps
+ * @param parallel where ranks stand
+ * @param cache KV memory
+ * @param limits bounds of a step and of the queue
  * @param kvTransfer present on nodes of a disaggregated deployment
  * @param notes sentences on flags and keys that were accepted and have no effect, each with the reason, and on what looks odd
  */
 public record ServeFlags(
-        Model model, Server server, Engine engine, Optional<KvTransferConfig> kvTransfer, List<String> notes) {
+        ProcessFlags process,
+        Model model,
+        Server server,
+        Parallel parallel,
+        Cache cache,
+        BatchLimits limits,
+        Optional<KvTransferConfig> kvTransfer,
+        List<String> notes) {
+    private static final FlagTable TABLE = FlagTable.of(Habit.VLLM, FlagList.TEXT);
+    private static final List<String> DTYPES = List.of("auto", "float32", "float", "bfloat16", "float16", "half");
+    private static final List<String> KERNELS = List.of("auto", "scalar", "vector-128", "vector-256", "vector-512");
+    private static final int MAX_SEQUENCES = 65_536;
+    private static final int MAX_BATCHED_TOKENS = 1 << 24;
+    private static final int DEFAULT_BATCHED_TOKENS = 512;
 
     /**
      * What to serve.
@@ -65,93 +86,76 @@ public record ServeFlags(
      * @param port HTTP port; 0 for any free one
      * @param apiServers event loops that share the port; 0 on a headless node
      * @param apiKeys keys for /v1; empty for none
-     * @param bounds of requests
+     * @param requestTimeoutSeconds for a whole request
      */
-    public record Server(String host, int port, int apiServers, List<String> apiKeys, RequestBounds bounds) {
-        public int requestTimeoutSeconds() {
-            return bounds.timeoutSeconds;
-        }
-
-        public int maxWaiting() {
-            return bounds.maxWaiting;
-        }
-    }
-
-    /**
-     * Bounds of requests.
-     *
-     * @param timeoutSeconds for a whole request
-     * @param maxWaiting requests that may wait
-     */
-    public record RequestBounds(int timeoutSeconds, int maxWaiting) {}
-
-    /**
-     * Ranks, memory and steps.
-     *
-     * @param parallel where ranks stand
-     * @param cache KV memory
-     * @param scheduler bounds of a step
-     */
-    public record Engine(Parallel parallel, Cache cache, Scheduler scheduler) {}
+    public record Server(String host, int port, int apiServers, List<String> apiKeys, int requestTimeoutSeconds) {}
 
     /**
      * KV memory.
      *
      * @param memoryBytes {@code --kv-cache-memory-bytes}
      * @param utilization {@code --gpu-memory-utilization}
-     * @param blockSize tokens a block
+     * @param blockSize tokens per block
      * @param cachesPrefixes prefix caching
      */
     public record Cache(Optional<Long> memoryBytes, double utilization, int blockSize, boolean cachesPrefixes) {}
-
-    /**
-     * Bounds of a step.
-     *
-     * @param sequences {@code --max-num-seqs}
-     * @param batchedTokens {@code --max-num-batched-tokens}
-     * @param isPrefillChunked chunked prefill
-     */
-    public record Scheduler(int sequences, int batchedTokens, boolean isPrefillChunked) {}
-
-    private static final List<String> DTYPES = List.of("auto", "float32", "float", "bfloat16", "float16", "half");
 
     public ServeFlags {
         notes = List.copyOf(notes);
     }
 
+    /** The flags of {@code serve}. */
+    public static FlagTable table() {
+        return TABLE;
+    }
+
+    /** The help: the flags that act, the keys of the transfer config, and what is said of the others. */
+    public static String help() {
+        long none = TABLE.all().stream()
+                .filter(flag -> flag.effect() instanceof Effect.None)
+                .count();
+        long refused = TABLE.all().stream()
+                .filter(flag -> flag.effect() instanceof Effect.Refused)
+                .count();
+        return "usage: tandem serve CHECKPOINT [flags]\n" + TABLE.help() + "\n" + FlagList.KV_TRANSFER_KEYS
+                + "\nOf vLLM's other flags " + none + " are accepted and have no effect, " + refused
+                + " are refused, each with the reason.\n"
+                + "--help=all lists them too; --help=ParallelConfig a group; --help=WORD the flags with the word.\n";
+    }
+
     /**
-     * Reads the words behind {@code tandem serve}, and the file that they name with {@code --config}.
+     * Reads the arguments behind {@code tandem serve}, and the file that they name with {@code --config}.
      *
      * @throws FlagException with all problems at once
      */
-    public static ServeFlags parse(List<String> words) {
-        CommandLine line = CommandLine.read(words);
+    public static ServeFlags parse(List<String> arguments) {
+        FlagArguments line = FlagArguments.read(TABLE, arguments);
         List<String> notes = line.notes();
         Parallel parallel = Parallel.read(line);
         noteWhatHeadlessLeavesOut(line, parallel, notes);
         Optional<KvTransferConfig> kvTransfer = kvTransfer(line, parallel, notes);
-        var flags = new ServeFlags(
-                model(line),
-                server(line, parallel),
-                new Engine(parallel, cache(line), scheduler(line)),
-                kvTransfer,
-                notes);
-        if (!line.problems().isEmpty()) {
-            throw new FlagException(line.problems().stream().distinct().toList());
+        Model model = model(line);
+        Server server = server(line, parallel);
+        Cache cache = cache(line);
+        Optional<BatchLimits> limits = limits(line);
+        line.refuseProblems();
+        return new ServeFlags(
+                ProcessFlags.of(line), model, server, parallel, cache, limits.orElseThrow(), kvTransfer, notes);
+    }
+
+    /**
+     * The configuration of an engine of this process.
+     *
+     * @param maxModelLength longest prompt plus output, tokens
+     * @param handoff the engine's part in exchanges of KV, where it takes one
+     * @throws FlagException when the length does not fit the bounds of a step
+     */
+    public EngineConfig engineConfig(int maxModelLength, Optional<HandoffConfig> handoff) {
+        try {
+            return new EngineConfig(maxModelLength, limits, cache.cachesPrefixes, model.generation.seed, handoff);
+        } catch (IllegalArgumentException e) {
+            throw new FlagException(String.valueOf(e.getMessage()));
         }
-        return flags;
-    }
-
-    public Parallel parallel() {
-        return engine.parallel;
-    }
-
-    public Cache cache() {
-        return engine.cache;
-    }
-
-    public Scheduler scheduler() {
-        return engine.scheduler;
     }
 
     /** Side-channel ports of this process's ranks, when it takes part in handoffs and the environment says nothing of them. */
@@ -165,23 +169,23 @@ public record ServeFlags(
      * @param dataDistPort {@code VLLM_ASCEND_LLMDD_RPC_PORT}, from which LLMDataDistCMgrConnector counts
      */
     public Optional<PortPlan> ports(int dataDistPort) {
-        Parallel.Data data = parallel().data();
+        Parallel.Data data = parallel.data();
         return kvTransfer.map(config ->
-                new PortPlan(base(config, dataDistPort), parallel().tensor(), data.startRank(), data.localSize()));
+                new PortPlan(base(config, dataDistPort), parallel.tensor(), data.startRank(), data.localSize()));
     }
 
     /** As vllm-ascend: a rank behind a port of its own counts from its global index there, all others from this node's first. */
     private PortPlan.Base base(KvTransferConfig config, int dataDistPort) {
-        if (config.connector() != KvTransferConfig.Connector.DATA_DIST) {
+        if (!config.usesRankTable()) {
             return new PortPlan.Base("kv_port", config.kvPort(), 0);
         }
-        boolean isExternal = parallel().data().balancing() == Parallel.Balancing.EXTERNAL;
-        int first = isExternal ? 0 : parallel().data().startRank();
+        boolean isExternal = parallel.data().balancing() == Parallel.Balancing.EXTERNAL;
+        int first = isExternal ? 0 : parallel.data().startRank();
         return new PortPlan.Base(PortPlan.DATA_DIST_SETTING, dataDistPort, first);
     }
 
     /** A headless node has no HTTP; the guides give it the flags of one all the same. */
-    private static void noteWhatHeadlessLeavesOut(CommandLine line, Parallel parallel, List<String> notes) {
+    private static void noteWhatHeadlessLeavesOut(FlagArguments line, Parallel parallel, List<String> notes) {
         if (parallel.isHeadless()) {
             List.of("host", "port", "api-key", "request-timeout").stream()
                     .filter(line::has)
@@ -190,7 +194,7 @@ public record ServeFlags(
         }
     }
 
-    private static Model model(CommandLine line) {
+    private static Model model(FlagArguments line) {
         Optional<String> named = line.text("model");
         if (named.isPresent() != line.positional().isEmpty()
                 || line.positional().size() > 1) {
@@ -208,23 +212,23 @@ public record ServeFlags(
                 checkpoint,
                 names.isEmpty() ? List.of(path) : List.copyOf(names),
                 new Numerics(
-                        word(line, "dtype", DTYPES),
-                        word(line, "kv-cache-dtype", DTYPES),
+                        dtype(line, "dtype"),
+                        dtype(line, "kv-cache-dtype"),
                         quantization(line),
-                        word(line, "kernels", List.of("auto", "scalar", "vector-128", "vector-256", "vector-512"))),
-                line.whole("max-model-len", 1, Integer.MAX_VALUE).map(Long::intValue),
+                        line.word("kernels", KERNELS, "auto")),
+                line.whole("max-model-len", 2, Integer.MAX_VALUE).map(Long::intValue),
                 generation(line));
     }
 
-    private static Generation generation(CommandLine line) {
+    private static Generation generation(FlagArguments line) {
         return new Generation(
                 line.whole("seed", 0, Long.MAX_VALUE).orElse(0L),
-                whole(line, "max-logprobs", 0, 100, 20),
-                word(line, "generation-config", List.of("auto", "vllm")).equals("auto"),
+                line.whole("max-logprobs", 0, 100, 20),
+                line.word("generation-config", List.of("auto", "vllm"), "auto").equals("auto"),
                 line.text("chat-template").map(Path::of));
     }
 
-    private static Optional<Quantization> quantization(CommandLine line) {
+    private static Optional<Quantization> quantization(FlagArguments line) {
         Optional<String> scheme = line.text("quantization");
         if (scheme.isEmpty() || scheme.get().equals("ascend")) {
             return scheme.map(name -> Quantization.ASCEND);
@@ -234,40 +238,44 @@ public record ServeFlags(
         return Optional.empty();
     }
 
-    private static Server server(CommandLine line, Parallel parallel) {
+    private static Server server(FlagArguments line, Parallel parallel) {
         return new Server(
                 line.text("host").orElse("127.0.0.1"),
-                whole(line, "port", 0, 65_535, 8000),
-                parallel.isHeadless() ? 0 : whole(line, "api-server-count", 1, 1024, 1),
+                line.whole("port", 0, 65_535, 8000),
+                parallel.isHeadless() ? 0 : line.whole("api-server-count", 1, 1024, 1),
                 List.copyOf(line.texts("api-key")),
-                new RequestBounds(
-                        whole(line, "request-timeout", 1, 86_400, 600),
-                        whole(line, "max-waiting", 1, 1_000_000, 1024)));
+                line.whole("request-timeout", 1, 86_400, 600));
     }
 
-    private static Cache cache(CommandLine line) {
-        int blockSize = whole(line, "block-size", 1, 1024, 16);
+    private static Cache cache(FlagArguments line) {
+        int blockSize = line.whole("block-size", 1, 1024, 16);
         return new Cache(
                 line.whole("kv-cache-memory-bytes", 1, Long.MAX_VALUE),
                 line.number("gpu-memory-utilization", 0, 1).orElse(0.9),
                 blockSize,
-                line.flag("enable-prefix-caching").orElse(true));
+                line.isOn("enable-prefix-caching", true));
     }
 
-    private static Scheduler scheduler(CommandLine line) {
-        int sequences = whole(line, "max-num-seqs", 1, 65_536, 128);
-        int batchedTokens = line.whole("max-num-batched-tokens", 1, 1 << 24)
-                .orElse(Math.max(512L, sequences))
-                .intValue();
-        if (batchedTokens < sequences) {
-            line.problem("--max-num-batched-tokens " + batchedTokens + " is below --max-num-seqs " + sequences
-                    + "; a step must hold a token of every sequence");
+    /** Empty when a bound cannot be used, which has been reported then. */
+    private static Optional<BatchLimits> limits(FlagArguments line) {
+        int reported = line.problemCount();
+        int sequences = line.whole("max-num-seqs", 1, MAX_SEQUENCES, 128);
+        int fitting = Math.max(DEFAULT_BATCHED_TOKENS, sequences);
+        int batchedTokens = line.whole("max-num-batched-tokens", 1, MAX_BATCHED_TOKENS, fitting);
+        int waiting = line.whole("max-waiting", 1, 1_000_000, 1024);
+        if (line.problemCount() > reported) {
+            return Optional.empty();
         }
-        return new Scheduler(
-                sequences, batchedTokens, line.flag("enable-chunked-prefill").orElse(true));
+        try {
+            return Optional.of(
+                    new BatchLimits(batchedTokens, sequences, waiting, line.isOn("enable-chunked-prefill", true)));
+        } catch (IllegalArgumentException e) {
+            line.problem(String.valueOf(e.getMessage()));
+            return Optional.empty();
+        }
     }
 
-    private static Optional<KvTransferConfig> kvTransfer(CommandLine line, Parallel parallel, List<String> notes) {
+    private static Optional<KvTransferConfig> kvTransfer(FlagArguments line, Parallel parallel, List<String> notes) {
         try {
             return line.object("kv-transfer-config").map(json -> KvTransferReader.read(json, parallel, notes));
         } catch (FlagException e) {
@@ -276,19 +284,11 @@ public record ServeFlags(
         }
     }
 
-    private static int whole(CommandLine line, String flag, long min, long max, long absent) {
-        return line.whole(flag, min, max).orElse(absent).intValue();
-    }
-
-    private static String word(CommandLine line, String flag, List<String> known) {
-        String word = line.text(flag).orElse("auto");
-        if (!known.contains(word)) {
-            line.problem("--" + flag + " must be one of " + String.join(", ", known) + ", not " + word);
-        }
-        return switch (word) {
+    private static String dtype(FlagArguments line, String flag) {
+        return switch (line.word(flag, DTYPES, "auto")) {
             case "float" -> "float32";
             case "half" -> "float16";
-            default -> word;
+            case String other -> other;
         };
     }
 }

@@ -32,7 +32,7 @@ public record YamlNode(
      * Parses a document; one that begins with a brace is read as JSON, whose indentation is free.
      *
      * @param file name for messages
-     * @throws FlagException with file and line where it is no YAML
+     * @throws FlagException with file and line where it is not valid YAML
      */
     public static YamlNode parse(String source, String file) {
         boolean isJson = source.stripLeading().startsWith("{");
@@ -43,7 +43,7 @@ public record YamlNode(
             }
             return read(parser, file, 0);
         } catch (JacksonException e) {
-            throw new FlagException(file + " line " + e.getLocation().getLineNr() + " is no "
+            throw new FlagException(file + " line " + e.getLocation().getLineNr() + " is not valid "
                     + (isJson ? "JSON" : "YAML") + ": " + e.getOriginalMessage());
         }
     }

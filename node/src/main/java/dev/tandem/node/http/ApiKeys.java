@@ -1,7 +1,7 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.BlockingRoute;
 import dev.tandem.api.Handler;
-import dev.tandem.api.Route;
 import dev.tandem.api.openai.ApiError;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -16,8 +16,8 @@ final class ApiKeys {
                 keys.stream().map(key -> key.getBytes(StandardCharsets.UTF_8)).toList();
     }
 
-    /** The route, behind the keys where there are any and the path asks for them. */
-    Route guard(Route route) {
+    /** The route, guarded by the keys where there are any and its path begins with {@code /v1}. */
+    BlockingRoute guard(BlockingRoute route) {
         if (keys.isEmpty() || !route.path().startsWith("/v1")) {
             return route;
         }
@@ -29,10 +29,10 @@ final class ApiKeys {
             }
             route.handler().handle(exchange);
         };
-        return new Route(route.method(), route.path(), guarded);
+        return new BlockingRoute(route.method(), route.path(), guarded);
     }
 
-    /** Compares with every key in constant time, so that the time tells nothing. */
+    /** Compares with every key in constant time, so that the time taken tells nothing. */
     private boolean isKnown(String sent) {
         byte[] bytes = sent.getBytes(StandardCharsets.UTF_8);
         boolean isKnown = false;

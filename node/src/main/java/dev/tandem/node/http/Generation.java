@@ -3,12 +3,15 @@ package dev.tandem.node.http;
 import dev.tandem.api.EventStream;
 import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.openai.ChunkTemplate;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
+import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.sse.SseWriter;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
@@ -59,14 +62,10 @@ final class Generation {
             return fields.output().choices();
         }
 
-        /** As vLLM forms ids: {@code cmpl-<id>-<prompt>}, {@code chatcmpl-<id>}; further choices are numbered in front. */
         String sequenceId(int prompt, int choice) {
-            String id = kind == Kind.CHAT ? "chatcmpl-" + requestId : "cmpl-" + requestId + "-" + prompt;
-            return choices() == 1 ? id : choice + "_" + id;
-        }
-
-        String replyId() {
-            return (kind == Kind.CHAT ? "chatcmpl-" : "cmpl-") + requestId;
+            return choices() == 1
+                    ? RequestId.ofSequence(kind, requestId, prompt)
+                    : RequestId.ofSequence(kind, requestId, prompt, choice);
         }
     }
 
@@ -91,7 +90,11 @@ final class Generation {
         List<ChoiceReader> readers = submit(job);
         try {
             exchange.onDisconnect(() -> readers.forEach(ChoiceReader::close));
-            var builder = new ReplyBuilder(job.kind(), job.replyId(), System.currentTimeMillis() / 1000, model.name());
+            var builder = new ReplyBuilder(
+                    job.kind(),
+                    RequestId.ofReply(job.kind(), job.requestId()),
+                    System.currentTimeMillis() / 1000,
+                    model.name());
             if (job.fields().output().stream().isPresent()) {
                 stream(exchange, job, builder, readers);
             } else {
@@ -179,14 +182,14 @@ final class Generation {
     private void stream(Exchange exchange, Job job, ReplyBuilder builder, List<ChoiceReader> readers)
             throws InterruptedException {
         // The first piece is awaited before the stream begins, so that a request that fails early gets a real status.
-        List<ReplyPiece> first = List.of(readers.getFirst().next());
+        ReplyPiece first = readers.getFirst().next();
         EventStream events = exchange.startEvents();
         var writer = new EventWriter(events, job, builder);
         var others = new ArrayList<CompletableFuture<Void>>();
         for (ChoiceReader reader : readers.subList(1, readers.size())) {
-            others.add(inBackground(() -> writer.relay(reader, List.of())));
+            others.add(inBackground(() -> writer.relay(reader, Optional.empty())));
         }
-        writer.relay(readers.getFirst(), first);
+        writer.relay(readers.getFirst(), Optional.of(first));
         try {
             others.forEach(CompletableFuture::join);
         } catch (CompletionException e) {
@@ -196,11 +199,11 @@ final class Generation {
         if (options.includesUsage()) {
             writer.send(builder.usageChunk(usage(job, readers)));
         }
-        events.send("data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII));
+        events.send(SseWriter.done());
         events.close();
     }
 
-    /** One virtual thread a choice: their tokens come interleaved. */
+    /** Each further choice has a virtual thread of its own: their tokens come interleaved. */
     private static CompletableFuture<Void> inBackground(InterruptibleTask task) {
         var done = new CompletableFuture<Void>();
         Thread.ofVirtual().name("choice").start(() -> {
@@ -234,18 +237,16 @@ final class Generation {
             this.builder = builder;
         }
 
-        void relay(ChoiceReader reader, List<ReplyPiece> already) throws InterruptedException {
-            boolean isOpen = true;
-            var queue = new ArrayList<>(already);
-            boolean isFirst = true;
-            while (isOpen) {
-                ReplyPiece piece = queue.isEmpty() ? reader.next() : queue.removeFirst();
-                if (isFirst && job.kind() == Kind.CHAT) {
-                    send(builder.roleChunk(piece.index(), promptIds(job, piece.index() / job.choices())));
-                }
-                isFirst = false;
-                send(builder.chunk(piece, continuousUsage(reader)));
-                isOpen = piece.ending().isEmpty();
+        void relay(ChoiceReader reader, Optional<ReplyPiece> first) throws InterruptedException {
+            ReplyPiece piece = first.isPresent() ? first.get() : reader.next();
+            if (job.kind() == Kind.CHAT) {
+                send(builder.roleChunk(piece.index(), promptIds(job, piece.index() / job.choices())));
+            }
+            ChunkTemplate chunks = builder.chunks(piece.index());
+            send(chunks.event(piece, continuousUsage(reader)));
+            while (piece.ending().isEmpty()) {
+                piece = reader.next();
+                send(chunks.event(piece, continuousUsage(reader)));
             }
         }
 
@@ -257,7 +258,10 @@ final class Generation {
         }
 
         void send(ObjectNode chunk) throws InterruptedException {
-            byte[] event = ("data: " + chunk + "\n\n").getBytes(StandardCharsets.UTF_8);
+            send(SseWriter.event(chunk.toString().getBytes(StandardCharsets.UTF_8)));
+        }
+
+        private void send(byte[] event) throws InterruptedException {
             lock.lockInterruptibly();
             try {
                 events.send(event);

@@ -7,11 +7,13 @@ import dev.tandem.api.openai.CompletionRequest;
 import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
+import dev.tandem.api.openai.RequestId;
 import dev.tandem.engine.request.HandoffRole;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** {@code POST /v1/completions} and {@code POST /v1/chat/completions}. */
@@ -69,7 +71,7 @@ final class GenerationEndpoints {
                     "prompt");
         }
         HandoffRole handoff = exchanges.of(fields, prompts.size(), exchange.peerAddress());
-        String requestId = RequestIds.of(exchange.header("x-request-id"));
+        String requestId = requestId(exchange);
         served.incrementAndGet();
         try {
             var input = new Generation.Input(prompts, tokenizeNanos);
@@ -78,6 +80,13 @@ final class GenerationEndpoints {
         } finally {
             served.decrementAndGet();
         }
+    }
+
+    /** The client's {@code X-Request-Id} when it is safe to repeat, else a fresh one. */
+    private static String requestId(Exchange exchange) {
+        return exchange.header("x-request-id")
+                .filter(RequestId::isSafe)
+                .orElseGet(() -> UUID.randomUUID().toString().replace("-", ""));
     }
 
     /** As vLLM: {@code X-data-parallel-rank} pins a request to a rank. */

@@ -2,11 +2,11 @@ package dev.tandem.node.http;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.GenerationFields;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.node.flags.KvTransferConfig;
-import dev.tandem.node.flags.KvTransferConfig.Role;
 import dev.tandem.node.flags.KvTransferConfig.Sizes;
 import java.util.Locale;
 import java.util.Optional;
@@ -47,21 +47,17 @@ record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList m
         Optional<Role> role = config.map(KvTransferConfig::role);
         boolean isAllowed = switch (asked) {
             case HandoffRole.None none -> true;
-            case HandoffRole.Lend lend ->
-                role.filter(r -> r != Role.KV_CONSUMER).isPresent();
-            case HandoffRole.Push push ->
-                role.filter(r -> r != Role.KV_CONSUMER).isPresent();
-            case HandoffRole.Fetch fetch ->
-                role.filter(r -> r != Role.KV_PRODUCER).isPresent();
+            case HandoffRole.Lend lend -> role.filter(r -> r != Role.CONSUMER).isPresent();
+            case HandoffRole.Push push -> role.filter(r -> r != Role.CONSUMER).isPresent();
+            case HandoffRole.Fetch fetch -> role.filter(r -> r != Role.PRODUCER).isPresent();
             case HandoffRole.Receive receive ->
-                role.filter(r -> r != Role.KV_PRODUCER).isPresent();
+                role.filter(r -> r != Role.PRODUCER).isPresent();
         };
         if (!isAllowed) {
             throw refused("kv_transfer_params asks for "
                     + asked.getClass().getSimpleName().toLowerCase(Locale.ROOT)
                     + ", but this node runs "
-                    + role.map(r -> "with kv_role " + r.name().toLowerCase(Locale.ROOT))
-                            .orElse("without --kv-transfer-config"));
+                    + role.map(r -> "with kv_role " + KvTransferConfig.word(r)).orElse("without --kv-transfer-config"));
         }
     }
 

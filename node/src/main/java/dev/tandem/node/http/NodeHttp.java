@@ -1,12 +1,13 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.BlockingRoute;
 import dev.tandem.api.HttpServer;
 import dev.tandem.api.HttpServerConfig;
-import dev.tandem.api.Route;
-import dev.tandem.engine.cluster.ClusterCounters;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -38,8 +39,8 @@ public final class NodeHttp {
             ServedModel served,
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
-            ClusterCounters counters,
-            Optional<HandoffHub> handoff) {
+            Counters<ClusterCounter> counters,
+            Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
@@ -47,26 +48,26 @@ public final class NodeHttp {
                 served,
                 generation,
                 new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
-                server.maxWaiting());
+                flags.limits().waiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
-        var routes = new ArrayList<Route>(List.of(
-                new Route("POST", "/v1/completions", endpoints::completions),
-                new Route("POST", "/v1/chat/completions", endpoints::chat),
-                new Route("POST", "/v1/handoff/cancel", state::cancelHandoff),
-                new Route("GET", "/v1/models", state::models),
-                new Route("POST", "/tokenize", text::tokenize),
-                new Route("POST", "/detokenize", text::detokenize),
-                new Route("GET", "/health", state::health),
-                new Route("GET", "/ping", state::health),
-                new Route("POST", "/ping", state::health),
-                new Route("GET", "/version", state::version),
-                new Route("GET", "/load", state::load),
-                new Route("GET", "/metrics", state::metrics)));
+        var routes = new ArrayList<BlockingRoute>(List.of(
+                new BlockingRoute("POST", "/v1/completions", endpoints::completions),
+                new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
+                new BlockingRoute("POST", "/v1/handoff/cancel", state::cancelHandoff),
+                new BlockingRoute("GET", "/v1/models", state::models),
+                new BlockingRoute("POST", "/tokenize", text::tokenize),
+                new BlockingRoute("POST", "/detokenize", text::detokenize),
+                new BlockingRoute("GET", "/health", state::health),
+                new BlockingRoute("GET", "/ping", state::health),
+                new BlockingRoute("POST", "/ping", state::health),
+                new BlockingRoute("GET", "/version", state::version),
+                new BlockingRoute("GET", "/load", state::load),
+                new BlockingRoute("GET", "/metrics", state::metrics)));
         var keys = new ApiKeys(apiKeys);
         routes.replaceAll(keys::guard);
-        int exchanges = server.maxWaiting()
-                + 4 * flags.scheduler().sequences() * flags.parallel().data().size();
+        int exchanges = flags.limits().waiting()
+                + 4 * flags.limits().sequences() * flags.parallel().data().size();
         return HttpServer.start(
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
                 routes);
@@ -75,9 +76,9 @@ public final class NodeHttp {
     /** A node's role as others read it: {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
     public static String roleName(Optional<KvTransferConfig> handoff) {
         return handoff.map(config -> switch (config.role()) {
-                    case KV_PRODUCER -> "prefill";
-                    case KV_CONSUMER -> "decode";
-                    case KV_BOTH -> "both";
+                    case PRODUCER -> "prefill";
+                    case CONSUMER -> "decode";
+                    case BOTH -> "both";
                 })
                 .orElse("aggregated");
     }

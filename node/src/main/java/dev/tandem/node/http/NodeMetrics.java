@@ -4,16 +4,15 @@ import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
+import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
-import dev.tandem.engine.cluster.ClusterCounters;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffHub;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -85,9 +84,9 @@ final class NodeMetrics {
     NodeMetrics(
             Parallel.Data data,
             ReplicaSet replicas,
-            ClusterCounters counters,
+            Counters<ClusterCounter> counters,
             ServedModel model,
-            Optional<HandoffHub> handoff) {
+            Optional<HandoffRuntime> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
         boolean isHead = data.balancing() == Parallel.Balancing.INTERNAL;
         int first = isHead ? 0 : data.startRank();
@@ -101,13 +100,11 @@ final class NodeMetrics {
         page.gauge(
                 new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
                 () -> replicas.statuses().size());
-        for (ClusterCounter counter : ClusterCounter.values()) {
-            String name = "tandem:cluster_" + counter.name().toLowerCase(Locale.ROOT);
-            page.counter(new MetricName(name, counter.sentence()), () -> counters.value(counter));
-        }
-        handoff.ifPresent(hub -> hub.counts()
-                .forEach(counted ->
-                        page.counter(new MetricName("tandem:" + counted.name(), counted.sentence()), counted.value())));
+        page.counters("tandem:cluster_", Map.of(), counters);
+        handoff.ifPresent(hub -> {
+            page.counters("tandem:handoff_", Map.of(), hub.counters());
+            page.counters("tandem:transfer_", Map.of(), hub.transfers().counters());
+        });
         int length = model.limits().maxModelLength();
         double[] latency = VllmBuckets.requestLatency();
         this.timeToFirstToken = page.histogram(
@@ -146,8 +143,8 @@ final class NodeMetrics {
             all.put("finished_reason", FINISH_REASONS.get(counter));
             return new MetricName("vllm:request_success", "Requests that ended, by finish reason.", all);
         }
-        String own = "tandem:" + counter.name().toLowerCase(Locale.ROOT);
-        return new MetricName(VLLM_NAMES.getOrDefault(counter, own), counter.sentence(), labels);
+        return new MetricName(
+                VLLM_NAMES.getOrDefault(counter, "tandem:" + counter.seriesName()), counter.sentence(), labels);
     }
 
     /** A token came {@code sinceLastNs} after the one before it. */

@@ -2,9 +2,9 @@ package dev.tandem.node.http;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.checkpoint.ModelConfig;
-import dev.tandem.text.ChatTemplate;
-import dev.tandem.text.TemplateException;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.text.template.ChatTemplate;
+import dev.tandem.text.template.TemplateException;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.util.List;
@@ -102,7 +102,7 @@ public record ServedModel(
         requireIds(ids, field, config.vocabularySize());
     }
 
-    /** The same with another limit: a tokenizer may know fewer ids than the embedding has rows. */
+    /** Checks ids against another limit: a tokenizer may know fewer ids than the embedding has rows. */
     void requireIds(List<Integer> ids, String field, int vocabularySize) {
         for (int id : ids) {
             if (id < 0 || id >= vocabularySize) {

@@ -4,8 +4,10 @@ import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
+import dev.tandem.api.openai.RequestId;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.node.flags.KvTransferConfig;
 import java.util.List;
 import java.util.Optional;
@@ -41,7 +43,7 @@ final class StateEndpoints {
 
     /**
      * 200 and empty while all is well, as in vLLM; 503 with the reason when no rank lives; 200 with what is missing while nodes of the
-     * deployment are away and the others go on.
+     * deployment are away and the others continue.
      */
     void health(Exchange exchange) {
         Optional<String> failure = replicas.status().failure();
@@ -59,7 +61,7 @@ final class StateEndpoints {
         ArrayNode nodes = page.putArray("nodes_away");
         for (MemberStatus other : away) {
             nodes.addObject()
-                    .put("node", other.seat().toString())
+                    .put("node", other.placement().toString())
                     .put("reason", other.downReason().orElse(""))
                     .put("seconds", other.inState().toSeconds())
                     .put("joins", other.joins());
@@ -72,14 +74,14 @@ final class StateEndpoints {
         ObjectNode page = JsonNodeFactory.instance.objectNode().put("version", Version.TEXT);
         ObjectNode node = page.putObject("node").put("role", NodeHttp.roleName(handoff));
         handoff.ifPresent(config -> node.put("handoff", handoffName(config.connector()))
-                .put("connector", config.connector().vllmName())
+                .put("connector", config.name().vllmName())
                 .put("engine_id", config.engineId()));
         exchange.respondJson(200, page);
     }
 
-    private static String handoffName(KvTransferConfig.Connector connector) {
+    private static String handoffName(Connector connector) {
         return switch (connector) {
-            case PULL, DATA_DIST -> "pull";
+            case PULL -> "pull";
             case LAYERWISE -> "layerwise";
         };
     }
@@ -110,8 +112,7 @@ final class StateEndpoints {
         var fields = new Fields(exchange.json());
         String id =
                 fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        replicas.cancelLease("cmpl-" + id + "-0");
-        replicas.cancelLease("chatcmpl-" + id);
+        RequestId.ofSingleSequence(id).forEach(replicas::cancelLease);
         exchange.respondEmpty(200);
     }
 

@@ -140,7 +140,7 @@ class KvTransferReaderTest {
                 "LLMDataDistCMgrConnector",
                 ", \"kv_port\": \"20001\", \"engine_id\": \"0\", \"kv_buffer_device\": \"npu\""
                         + path("vllm_ascend.distributed.llmdatadist_c_mgr_connector"));
-        assertThat(flags.kvTransfer().orElseThrow().connector()).isEqualTo(KvTransferConfig.Connector.DATA_DIST);
+        assertThat(flags.kvTransfer().orElseThrow().name()).isEqualTo(KvConnectorName.LLM_DATA_DIST);
         assertThat(flags.notes())
                 .anySatisfy(
                         note -> assertThat(note).startsWith("kv_port: accepted, no effect, because the side channels"))

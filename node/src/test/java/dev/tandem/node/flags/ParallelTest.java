@@ -3,6 +3,7 @@ package dev.tandem.node.flags;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.node.flags.Parallel.Balancing;
 import dev.tandem.node.flags.Parallel.Data;
 import java.util.ArrayList;
@@ -131,7 +132,7 @@ class ParallelTest {
                         .kvTransfer()
                         .orElseThrow()
                         .connector())
-                .isEqualTo(KvTransferConfig.Connector.LAYERWISE);
+                .isEqualTo(Connector.LAYERWISE);
     }
 
     @Test

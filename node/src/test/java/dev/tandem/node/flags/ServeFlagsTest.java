@@ -3,6 +3,7 @@ package dev.tandem.node.flags;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -43,16 +44,16 @@ class ServeFlagsTest {
         assertThat(flags.model().maxModelLength()).contains(2048);
         assertThat(flags.server().host()).isEqualTo("127.0.0.2");
         assertThat(flags.server().port()).isEqualTo(8100);
-        assertThat(flags.scheduler().sequences()).isEqualTo(16);
+        assertThat(flags.limits().sequences()).isEqualTo(16);
         KvTransferConfig transfer = flags.kvTransfer().orElseThrow();
         assertThat(transfer.kvPort()).isEqualTo(30000);
-        assertThat(transfer.role()).isEqualTo(KvTransferConfig.Role.KV_PRODUCER);
+        assertThat(transfer.role()).isEqualTo(Role.PRODUCER);
         assertThat(transfer.engineId()).isEqualTo("0");
     }
 
     @Test
     void shouldTreatUnderscoresAndHyphensAlike() {
-        assertThat(parse("m", "--max-num_seqs=3").scheduler().sequences()).isEqualTo(3);
+        assertThat(parse("m", "--max-num_seqs=3").limits().sequences()).isEqualTo(3);
         assertThat(parse("m", "--no_enable_prefix_caching").cache().cachesPrefixes())
                 .isFalse();
     }

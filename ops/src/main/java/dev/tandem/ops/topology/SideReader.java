@@ -1,7 +1,7 @@
 package dev.tandem.ops.topology;
 
 import dev.tandem.node.flags.Flag;
-import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.flags.YamlNode;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.Handoff;
@@ -25,8 +25,8 @@ final class SideReader {
     private static final Set<String> NODE_KEYS =
             Set.of("host", "port", "kv-port", "engine-id", "model", "headless", "parallel", "environment", "flags");
     private static final Set<String> PARALLEL_KEYS = Set.of("tensor", "data", "local", "rpc-port");
-    /** Flags that the file says with words of its own, and which these are. */
-    private static final Map<String, String> OWN_WORDS = Map.ofEntries(
+    /** Flags that a topology sets by keys of its own, and by which. */
+    private static final Map<String, String> OWN_KEYS = Map.ofEntries(
             Map.entry("model", "model"),
             Map.entry("served-model-name", "served-model-name"),
             Map.entry("host", "host"),
@@ -197,14 +197,15 @@ final class SideReader {
     }
 
     private void refuseForeign(String flag, String name, YamlNode value) {
-        Optional<Flag> known = FlagTable.find(flag);
+        Optional<Flag> known = ServeFlags.table().find(flag);
         if (known.isEmpty()) {
             throw reader.at(
                     value,
-                    "flags has " + name + ", which serve does not know; the nearest is " + FlagTable.nearest(flag));
+                    "flags has " + name + ", which serve does not know; the nearest is "
+                            + ServeFlags.table().nearest(flag));
         }
-        if (OWN_WORDS.containsKey(flag)) {
-            throw reader.at(value, "flags has " + name + ", which a topology says with " + OWN_WORDS.get(flag));
+        if (OWN_KEYS.containsKey(flag)) {
+            throw reader.at(value, "flags has " + name + ", which a topology sets with " + OWN_KEYS.get(flag));
         }
         boolean isSwitch = known.get().kind() == Flag.Kind.SWITCH;
         if (isSwitch) {
@@ -213,7 +214,10 @@ final class SideReader {
     }
 
     private String json(String flag, YamlNode value) {
-        if (FlagTable.find(flag).filter(known -> known.kind() == Flag.Kind.JSON).isEmpty()) {
+        if (ServeFlags.table()
+                .find(flag)
+                .filter(known -> known.kind() == Flag.Kind.JSON)
+                .isEmpty()) {
             throw reader.at(value, flag + " must be a single value");
         }
         return value.toJson().toString();

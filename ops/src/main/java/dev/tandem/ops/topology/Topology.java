@@ -1,5 +1,6 @@
 package dev.tandem.ops.topology;
 
+import dev.tandem.node.flags.KvConnectorName;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,7 +21,7 @@ import java.util.Optional;
  * @param decode decode nodes
  */
 public record Topology(
-        Model model, Endpoint gateway, Connector connector, List<NodeSpec> prefill, List<NodeSpec> decode) {
+        Model model, Endpoint gateway, KvConnectorName connector, List<NodeSpec> prefill, List<NodeSpec> decode) {
 
     /**
      * What requests ask for.
@@ -29,34 +30,6 @@ public record Topology(
      * @param servedName name that requests use
      */
     public record Model(Path checkpoint, String servedName) {}
-
-    /** How KV comes from prefill to decode nodes: one word in the file. */
-    public enum Connector {
-        /** The decode node reads it when the prefill node has answered. */
-        PULL("MooncakeConnector", "mooncake_connector"),
-        /** The prefill node writes each layer while it computes the next. */
-        LAYERWISE("MooncakeLayerwiseConnector", "mooncake_layerwise_connector"),
-        /** As {@link #PULL}, with the rank table as directory. */
-        LLMDATADIST("LLMDataDistCMgrConnector", "llmdatadist_c_mgr_connector");
-
-        private final String vllmName;
-        private final String module;
-
-        Connector(String vllmName, String module) {
-            this.vllmName = vllmName;
-            this.module = module;
-        }
-
-        /** {@code kv_connector}. */
-        public String vllmName() {
-            return vllmName;
-        }
-
-        /** {@code kv_connector_module_path}, as the guide gives it. */
-        public String modulePath() {
-            return "vllm_ascend.distributed." + module;
-        }
-    }
 
     /** A host and a port. */
     public record Endpoint(String host, int port) {

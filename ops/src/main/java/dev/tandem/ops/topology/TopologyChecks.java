@@ -1,7 +1,7 @@
 package dev.tandem.ops.topology;
 
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.PortPlan;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.ops.topology.Topology.Ranks;
@@ -23,7 +23,7 @@ final class TopologyChecks {
      */
     static void refuseClashes(Topology topology, Function<String, TopologyException> refusal) {
         List<NodeSpec> nodes = topology.nodes();
-        if (topology.connector() == Connector.LLMDATADIST) {
+        if (topology.connector() == KvConnectorName.LLM_DATA_DIST) {
             refuseUnfitForRankTable(nodes, refusal);
         } else {
             refuseEqualEngineIds(nodes, refusal);
@@ -37,9 +37,9 @@ final class TopologyChecks {
     }
 
     /** The ports of a node's ranks: LLMDataDistCMgrConnector numbers them from a variable and each node from its own first replica. */
-    private static PortPlan ports(Connector connector, NodeSpec node) {
+    private static PortPlan ports(KvConnectorName connector, NodeSpec node) {
         Ranks ranks = node.ranks();
-        if (connector != Connector.LLMDATADIST) {
+        if (connector != KvConnectorName.LLM_DATA_DIST) {
             return new PortPlan(node.handoff().kvPort(), ranks.tensor(), ranks.start(), ranks.local());
         }
         String given = node.settings().environment().getOrDefault(PortPlan.DATA_DIST_SETTING, "");
@@ -51,7 +51,7 @@ final class TopologyChecks {
                 ranks.local());
     }
 
-    /** The setting that numbers the ports, in the file's words. */
+    /** The setting that numbers the ports, as the file spells it. */
     private static String setting(PortPlan ports) {
         return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port")
                 + " " + ports.kvPort();
@@ -67,7 +67,7 @@ final class TopologyChecks {
             NodeSpec node = nodes.get(i);
             String host = node.http().host();
             if (!host.matches("[0-9.]+|.*:.*")) {
-                throw refusal.apply(connector + "host " + host + " is no address; a rank table holds addresses");
+                throw refusal.apply(connector + "host " + host + " is not an address; a rank table holds addresses");
             }
             if (!hosts.add(host)) {
                 throw refusal.apply(connector + "two nodes have the host " + host
@@ -127,7 +127,7 @@ final class TopologyChecks {
     }
 
     private static void refuseOverlap(
-            Connector connector, NodeSpec first, NodeSpec second, Function<String, TopologyException> refusal) {
+            KvConnectorName connector, NodeSpec first, NodeSpec second, Function<String, TopologyException> refusal) {
         PortPlan taken = ports(connector, first);
         PortPlan wanted = ports(connector, second);
         if (!first.http().host().equals(second.http().host()) || !taken.overlaps(wanted)) {

@@ -1,9 +1,9 @@
 package dev.tandem.ops.topology;
 
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.node.flags.YamlNode;
-import dev.tandem.ops.topology.Topology.Connector;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.Model;
 import dev.tandem.ops.topology.Topology.NodeSpec;
@@ -57,14 +57,14 @@ final class TopologyReader {
         }
     }
 
-    private Connector connector(Map<String, YamlNode> entries) {
+    private KvConnectorName connector(Map<String, YamlNode> entries) {
         YamlNode node = entries.get("connector");
         if (node == null) {
-            return Connector.PULL;
+            return KvConnectorName.MOONCAKE;
         }
         String word = text(node, "connector");
-        for (Connector connector : Connector.values()) {
-            if (connector.name().toLowerCase(Locale.ROOT).equals(word)) {
+        for (KvConnectorName connector : KvConnectorName.values()) {
+            if (connector.topologyWord().equals(word)) {
                 return connector;
             }
         }

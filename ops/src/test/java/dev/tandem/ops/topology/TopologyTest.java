@@ -3,6 +3,7 @@ package dev.tandem.ops.topology;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
@@ -39,9 +40,9 @@ class TopologyTest {
         LaunchPlan plan = LaunchPlan.of(read(GOOD));
         assertThat(plan.processes()).extracting(ProcessPlan::name).containsExactly("gateway", "prefill-0", "decode-0");
         ProcessPlan decode = plan.processes().get(2);
-        ServeFlags flags =
-                ServeFlags.parse(decode.words().subList(1, decode.words().size()));
-        assertThat(flags.scheduler().sequences()).isEqualTo(4);
+        ServeFlags flags = ServeFlags.parse(
+                decode.arguments().subList(1, decode.arguments().size()));
+        assertThat(flags.limits().sequences()).isEqualTo(4);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().engineId()).isEqualTo("1");
     }
@@ -71,7 +72,7 @@ class TopologyTest {
                 .hasMessageContaining("line 3");
         assertThatThrownBy(() -> read("model: ["))
                 .isInstanceOf(TopologyException.class)
-                .hasMessageContaining("no YAML");
+                .hasMessageContaining("is not valid YAML");
     }
 
     private static final String CLUSTER = """
@@ -95,7 +96,7 @@ class TopologyTest {
     @Test
     void shouldLayNodeOverSideOverDocument() {
         Topology topology = read(CLUSTER);
-        assertThat(topology.connector()).isEqualTo(Topology.Connector.LAYERWISE);
+        assertThat(topology.connector()).isEqualTo(KvConnectorName.MOONCAKE_LAYERWISE);
         Topology.Settings prefill = topology.prefill().getFirst().settings();
         assertThat(prefill.checkpoint()).contains(Path.of("elsewhere"));
         assertThat(prefill.environment()).containsExactly(Map.entry("A", "1"), Map.entry("B", "3"));
@@ -113,10 +114,12 @@ class TopologyTest {
         assertThat(headless.join().isHeadless()).isTrue();
         assertThat(headless.join().head()).hasToString("127.0.0.3:5964");
         LaunchPlan plan = LaunchPlan.of(read(CLUSTER));
-        assertThat(plan.processes().getFirst().words())
+        assertThat(plan.processes().getFirst().arguments())
                 .containsSubsequence("proxy", "--layerwise", "--decoder-hosts", "127.0.0.3", "--decoder-ports", "8200")
                 .doesNotContain("127.0.0.4");
-        assertThat(plan.processes().getLast().words()).contains("--headless").doesNotContain("--api-server-count");
+        assertThat(plan.processes().getLast().arguments())
+                .contains("--headless")
+                .doesNotContain("--api-server-count");
         assertThat(plan.processes().getLast().variables()).containsEntry("HCCL_IF_IP", "127.0.0.4");
     }
 
@@ -195,7 +198,7 @@ class TopologyTest {
     @Test
     void shouldTakeEqualEngineIdsAndPortsWhereARankTableFindsPeers() {
         LaunchPlan plan = LaunchPlan.of(read(RANK_TABLE), Path.of("/t/table.json"));
-        assertThat(plan.rankTable().orElseThrow().words(Path.of("t")))
+        assertThat(plan.rankTable().orElseThrow().arguments(Path.of("t")))
                 .containsExactly(
                         "ranktable",
                         "--ips",
@@ -213,7 +216,7 @@ class TopologyTest {
                         "t");
         assertThat(plan.processes().getLast().variables())
                 .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t/table.json");
-        assertThat(plan.processes().getFirst().words()).doesNotContain("--layerwise");
+        assertThat(plan.processes().getFirst().arguments()).doesNotContain("--layerwise");
         assertThat(plan.rankTable().orElseThrow().plan().problems()).isEmpty();
     }
 
@@ -229,7 +232,7 @@ class TopologyTest {
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "127.0.0.2")))
                 .hasMessageContaining("two nodes have the host 127.0.0.2");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "node-2")))
-                .hasMessageContaining("node-2 is no address");
+                .hasMessageContaining("node-2 is not an address");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("tensor: 2", "tensor: 8")))
                 .hasMessageContaining("127.0.0.2:8000 runs 4 ranks and another 8");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("connector: llmdatadist", "connector: llmdata")))

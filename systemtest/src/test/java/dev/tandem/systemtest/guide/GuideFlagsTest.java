@@ -2,9 +2,10 @@ package dev.tandem.systemtest.guide;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.node.NodeEnvironment;
-import dev.tandem.node.flags.KvTransferConfig.Connector;
-import dev.tandem.node.flags.KvTransferConfig.Role;
+import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.Parallel.Balancing;
 import dev.tandem.node.flags.Parallel.Data;
 import dev.tandem.node.flags.ServeFlags;
@@ -73,7 +74,7 @@ class GuideFlagsTest {
         assertThat(headless.server().apiServers()).isZero();
         ServeFlags prefill = flags(node(QWEN, "mooncake", "Prefiller node 1"));
         assertThat(prefill.parallel().isHead()).isFalse();
-        assertThat(prefill.kvTransfer().orElseThrow().role()).isEqualTo(Role.KV_PRODUCER);
+        assertThat(prefill.kvTransfer().orElseThrow().role()).isEqualTo(Role.PRODUCER);
     }
 
     /** Erratum 2. */
@@ -81,7 +82,7 @@ class GuideFlagsTest {
     void shouldTakeTheUnderscoreInMaxNumSeqs() {
         Guide.Block decode = node(QWEN, "layerwise", "Decoder node 1");
         assertThat(decode.text()).contains("--max-num_seqs 16");
-        assertThat(flags(decode).scheduler().sequences()).isEqualTo(16);
+        assertThat(flags(decode).limits().sequences()).isEqualTo(16);
     }
 
     /** Errata 7 and 8. */
@@ -116,8 +117,8 @@ class GuideFlagsTest {
     @Test
     void shouldCutALongPromptThatDecodeMustComputeItself() {
         ServeFlags decode = flags(node(QWEN, "mooncake", "Decoder node 1"));
-        assertThat(decode.scheduler().batchedTokens()).isEqualTo(512);
-        assertThat(decode.scheduler().isPrefillChunked()).isTrue();
+        assertThat(decode.limits().batchedTokens()).isEqualTo(512);
+        assertThat(decode.limits().isPrefillChunked()).isTrue();
     }
 
     /** Erratum 25. */
@@ -142,7 +143,7 @@ class GuideFlagsTest {
         ServeFlags prefill = flags(printed.with("}}'\n--kv", "}}' \\\n--kv"));
         ServeFlags decode = flags(node(DEEPSEEK, section, "Decoder node"));
         for (ServeFlags flags : List.of(prefill, decode)) {
-            assertThat(flags.kvTransfer().orElseThrow().connector()).isEqualTo(Connector.DATA_DIST);
+            assertThat(flags.kvTransfer().orElseThrow().name()).isEqualTo(KvConnectorName.LLM_DATA_DIST);
             assertThat(flags.parallel().tensor()).isEqualTo(16);
             assertThat(flags.parallel().hasExpertParallel()).isTrue();
             assertThat(flags.ports().orElseThrow().range()).isEqualTo("5557-5572");
@@ -153,8 +154,8 @@ class GuideFlagsTest {
                     .anySatisfy(note -> assertThat(note).startsWith("kv_buffer_device: accepted, no effect"))
                     .anySatisfy(note -> assertThat(note).startsWith("kv_parallel_size: accepted, no effect"));
         }
-        assertThat(prefill.kvTransfer().orElseThrow().role()).isEqualTo(Role.KV_PRODUCER);
-        assertThat(decode.kvTransfer().orElseThrow().role()).isEqualTo(Role.KV_CONSUMER);
+        assertThat(prefill.kvTransfer().orElseThrow().role()).isEqualTo(Role.PRODUCER);
+        assertThat(decode.kvTransfer().orElseThrow().role()).isEqualTo(Role.CONSUMER);
     }
 
     @Test

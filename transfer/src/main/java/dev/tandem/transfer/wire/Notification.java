@@ -8,14 +8,11 @@ import tools.jackson.databind.json.JsonMapper;
  * What a Notify message carries: {@code {"name":"...","notify_msg":"..."}}.
  *
  * @param name the sender's choice, usually a request id
- * @param message the sender's choice; in a reply, empty means refused
+ * @param message the sender's choice; in a reply, how it was taken
  */
 public record Notification(String name, String message) {
     /** The answer to a notification that was taken. */
     public static final Notification TAKEN = new Notification("", "success");
-
-    /** The answer to one that was not. */
-    public static final Notification REFUSED = new Notification("", "");
 
     private static final JsonMapper JSON = JsonMapper.shared();
 

@@ -2,7 +2,6 @@ package dev.tandem.engine.handoff.ranktable;
 
 import java.net.InetAddress;
 import java.nio.file.Path;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -158,46 +157,6 @@ public record RankTable(List<Device> prefill, List<Device> decode) {
     /** Whether the devices belong to super pods. */
     public boolean isA3() {
         return prefill.getFirst().superPod().isPresent();
-    }
-
-    /**
-     * The {@code server_id}s that are addresses of this host: one, or several where nodes share it. Every address of 127/8 is its own.
-     *
-     * @param own addresses of this host's network interfaces
-     * @throws RankTableException none is; the message lists both
-     */
-    public List<String> requireLocal(Collection<InetAddress> own) {
-        List<String> local = servers().stream()
-                .filter(server -> Addresses.isOwn(Addresses.parsed(server), own))
-                .toList();
-        if (local.isEmpty()) {
-            throw RankTableException.refuse(
-                    "server_id",
-                    "one of this host's addresses "
-                            + own.stream()
-                                    .map(InetAddress::getHostAddress)
-                                    .sorted()
-                                    .toList(),
-                    "only " + servers());
-        }
-        return local;
-    }
-
-    /**
-     * A node's devices in a list.
-     *
-     * @param server the node's own address
-     * @param ranks that it runs
-     * @throws RankTableException the list has none of it, or fewer than its ranks; the message says what is there
-     */
-    public List<Device> requireDevices(Side side, InetAddress server, int ranks) {
-        List<Device> devices = devices(side, server);
-        if (devices.size() < ranks) {
-            String found = devices.isEmpty() ? "none; it names " + servers(side) : devices.size() + " of them";
-            throw new RankTableException(side.key() + ": expected " + ranks + " devices of server_id "
-                    + server.getHostAddress() + ", found " + found);
-        }
-        return devices;
     }
 
     /** The documented form, byte for byte as Python's {@code json.dump(…, indent=4)} writes it: no line end behind the last brace. */

@@ -1,0 +1,87 @@
+package dev.tandem.api;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.net.BindException;
+import java.net.ConnectException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(60)
+class ReservedPortsTest {
+    private static final String HOST = "127.0.41.1";
+
+    private static int unused() throws IOException {
+        try (var socket = new ServerSocket(0, 1, InetAddress.getByName(HOST))) {
+            return socket.getLocalPort();
+        }
+    }
+
+    @Test
+    void shouldRefuseEarlyClientsAndOtherSocketsWhileAPortIsHeld() throws Exception {
+        int port = unused();
+        var address = new InetSocketAddress(HOST, port);
+        try (var reserved = new ReservedPorts()) {
+            reserved.add(HOST, port);
+            try (var client = new Socket()) {
+                assertThatThrownBy(() -> client.connect(address)).isInstanceOf(ConnectException.class);
+            }
+            try (var other = new Socket()) { // as an outgoing connection is bound, or what asks for any port
+                assertThatThrownBy(() -> other.bind(address)).isInstanceOf(BindException.class);
+            }
+        }
+        try (var other = new Socket()) {
+            other.bind(address);
+            assertThat(other.isBound()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldLetItsOwnersListenerComeUpBesideIt() throws Exception {
+        int port = unused();
+        try (var reserved = new ReservedPorts()) {
+            reserved.add(HOST, port);
+            try (HttpServer server = HttpServer.start(
+                            new HttpServerConfig(HOST, port, 2, 1 << 10, 8),
+                            List.of(new BlockingRoute("GET", "/", exchange -> exchange.respondEmpty(200))));
+                    HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {
+                assertThat(server.port()).isEqualTo(port);
+                HttpCall call = HttpCall.get(new HttpAddress(HOST, port), "/");
+                assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
+                reserved.close();
+                assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
+            }
+        }
+    }
+
+    @Test
+    void shouldTellOfAPortThatAnotherListensOn() throws Exception {
+        try (var taken = new ServerSocket(0, 1, InetAddress.getByName(HOST));
+                var reserved = new ReservedPorts()) {
+            assertThatThrownBy(() -> reserved.add(HOST, taken.getLocalPort()))
+                    .isInstanceOfSatisfying(
+                            ApiException.class, e -> assertThat(e.kind()).isEqualTo(ApiException.Kind.ADDRESS_IN_USE))
+                    .hasMessage("cannot listen on " + HOST + ":" + taken.getLocalPort()
+                            + ": the port is in use by another process");
+            assertThatThrownBy(() -> reserved.add("192.0.2.1", 8000))
+                    .isInstanceOfSatisfying(
+                            ApiException.class, e -> assertThat(e.kind()).isEqualTo(ApiException.Kind.ADDRESS_REFUSED));
+        }
+    }
+
+    @Test
+    void shouldHoldNothingWhereAnyPortWillDo() {
+        try (var reserved = new ReservedPorts()) {
+            reserved.add(HOST, 0);
+            reserved.add("no such host", 0);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+package dev.tandem.node.http;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.tandem.api.HttpAddress;
+import dev.tandem.api.HttpCall;
+import dev.tandem.api.HttpClient;
+import dev.tandem.api.HttpClientConfig;
+import dev.tandem.api.HttpReply;
+import dev.tandem.api.HttpServer;
+import dev.tandem.checkpoint.Checkpoint;
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.EngineStatus;
+import dev.tandem.engine.Replica;
+import dev.tandem.engine.cluster.ClusterCounter;
+import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.Request;
+import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.engine.request.TokenStream;
+import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.text.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The endpoints over real HTTP, before a rank that the test plays. */
+@Timeout(60)
+class NodeHttpTest {
+    private static final Path MODEL = Path.of(System.getProperty("tandem.root"), "models", "tandem-fable");
+    private static final Duration DEADLINE = Duration.ofSeconds(20);
+
+    private final ScriptedReplica replica = new ScriptedReplica();
+    private final Checkpoint checkpoint = Checkpoint.open(MODEL);
+    private final Tokenizer tokenizer = Tokenizer.openFolder(MODEL);
+    private final HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT);
+    private HttpServer server;
+
+    @BeforeEach
+    void start() {
+        var flags = ServeFlags.parse(List.of(
+                MODEL.toString(),
+                "--host",
+                "127.0.0.1",
+                "--port",
+                "0",
+                "--kv-transfer-config",
+                "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"30000\"}"));
+        var model = new ServedModel(
+                List.of("fable"),
+                checkpoint.config(),
+                tokenizer,
+                new ServedModel.Conversations(tokenizer.chatTemplate(), "no template"),
+                new ServedModel.Limits(256, 5, false, 0));
+        var counters = new Counters<>(ClusterCounter.class);
+        var replicas = new ReplicaSet(1, 0, counters);
+        replicas.add(0, replica, "here");
+        server = NodeHttp.start(flags, List.of(), List.of(), model, replicas, List::of, counters, Optional.empty());
+    }
+
+    @AfterEach
+    void close() {
+        client.close();
+        server.close();
+        tokenizer.close();
+        checkpoint.close();
+    }
+
+    private HttpReply post(String path, String body, String requestId) {
+        HttpCall call = HttpCall.postJson(
+                new HttpAddress("127.0.0.1", server.port()), path, body.getBytes(StandardCharsets.UTF_8));
+        return client.send(call.withHeader("X-Request-Id", requestId), DEADLINE);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "/v1/completions|\"prompt\":\"Once upon a time\"",
+                "/v1/chat/completions|\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
+            })
+    void shouldCancelTheLeaseUnderTheIdThatItWasLentUnder(String path, String prompt) throws Exception {
+        String params = ",\"kv_transfer_params\":{\"do_remote_decode\":true}}";
+        assertThat(post(path, "{" + prompt + ",\"max_tokens\":1" + params, "req-7.a")
+                        .status())
+                .isEqualTo(200);
+        Request lent = replica.requests.poll(20, TimeUnit.SECONDS);
+        assertThat(lent.handoff()).isInstanceOf(HandoffRole.Lend.class);
+
+        assertThat(post("/v1/handoff/cancel", "{\"request_id\":\"req-7.a\"}", "other")
+                        .status())
+                .isEqualTo(200);
+        assertThat(replica.cancelled).contains(lent.id());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "/v1/completions|\"prompt\":\"Once upon a time\"",
+                "/v1/chat/completions|\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]"
+            })
+    void shouldStreamWhatJacksonWouldWrite(String path, String prompt) {
+        int[] ids = tokenizer.encode("a \"fox\" and a crow\\ \n", false);
+        for (String options : List.of(
+                "",
+                ",\"stream_options\":{\"include_usage\":true,\"continuous_usage_stats\":true}",
+                ",\"return_token_ids\":true")) {
+            replica.tokens = ids;
+            String reply = post(path, "{" + prompt + ",\"max_tokens\":40,\"stream\":true" + options + "}", "r")
+                    .text();
+            String[] events = reply.split("\n\n", -1);
+            assertThat(events.length).isGreaterThan(ids.length);
+            assertThat(events[events.length - 2]).isEqualTo("data: [DONE]");
+            for (int i = 0; i < events.length - 2; i++) {
+                String json = events[i].substring("data: ".length());
+                assertThat(JsonMapper.shared().readTree(json).toString()).isEqualTo(json);
+            }
+        }
+    }
+
+    /** Answers every request with the same tokens. */
+    private static final class ScriptedReplica implements Replica {
+        final BlockingQueue<Request> requests = new LinkedBlockingQueue<>();
+        final BlockingQueue<String> cancelled = new LinkedBlockingQueue<>();
+        volatile int[] tokens = {1};
+
+        @Override
+        public TokenStream submit(Request request) {
+            requests.add(request);
+            Deque<TokenEvent> events = new ArrayDeque<>();
+            for (int id : tokens) {
+                events.add(new TokenEvent.Token(id, Optional.empty()));
+            }
+            events.add(new TokenEvent.Finished(
+                    TokenEvent.FinishReason.LENGTH,
+                    OptionalInt.empty(),
+                    new TokenEvent.Usage(
+                            request.promptTokenIds().length,
+                            tokens.length,
+                            0,
+                            TokenEvent.HandoffUsage.NONE,
+                            new TokenEvent.Times(1, 2, 3)),
+                    Optional.empty()));
+            return new TokenStream() {
+                @Override
+                public TokenEvent next(Duration timeout) {
+                    return events.removeFirst();
+                }
+
+                @Override
+                public void close() {}
+
+                @Override
+                public void stop() {}
+            };
+        }
+
+        @Override
+        public void cancelLease(String requestId) {
+            cancelled.add(requestId);
+        }
+
+        @Override
+        public EngineStatus status() {
+            return new EngineStatus(
+                    Optional.empty(), new EngineStatus.Load(0, 0, 0, 0), new EngineStatus.Blocks(1, 1, 0, 0), Map.of());
+        }
+    }
+}

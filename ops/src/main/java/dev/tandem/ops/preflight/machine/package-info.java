@@ -1,8 +1,0 @@
-/**
- * What a node without NPUs needs of the machine it stands on. Entry: {@link dev.tandem.ops.preflight.machine.MachineCheck}. Only reads; what
- * a system does not tell is said, not guessed. Runs on the caller's thread.
- */
-@NullMarked
-package dev.tandem.ops.preflight.machine;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,9 +1,0 @@
-/**
- * The network between nodes: ports that answer, round trips, clocks, bandwidth. Entry: {@link
- * dev.tandem.ops.preflight.network.NetworkHost} on the side that is measured and {@link
- * dev.tandem.ops.preflight.network.NetworkProbe} on the side that measures; every node is both. Few bytes, every wait a limit.
- */
-@NullMarked
-package dev.tandem.ops.preflight.network;
-
-import org.jspecify.annotations.NullMarked;

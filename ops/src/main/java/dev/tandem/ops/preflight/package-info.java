@@ -1,9 +1,0 @@
-/**
- * Looks at machines, the network between them and the commands that will run there, before anything starts. This package has what every
- * check gives, a {@link dev.tandem.ops.preflight.Finding}, and the two forms in which findings are shown, {@link
- * dev.tandem.ops.preflight.CheckReport}; the rooms below it do the looking.
- */
-@NullMarked
-package dev.tandem.ops.preflight;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,8 +1,0 @@
-/**
- * The grammar of {@code tandem proxy}: the flags of both example proxies, read as Python's argparse reads them. Entry: {@link
- * dev.tandem.ops.proxy.ProxyFlags}. Pure; the command line and the check of start scripts use it alike.
- */
-@NullMarked
-package dev.tandem.ops.proxy;
-
-import org.jspecify.annotations.NullMarked;

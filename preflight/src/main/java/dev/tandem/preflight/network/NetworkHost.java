@@ -1,0 +1,86 @@
+package dev.tandem.preflight.network;
+
+import dev.tandem.transfer.TransferConfig;
+import dev.tandem.transfer.TransferEngine;
+import dev.tandem.transfer.tool.TransferTarget;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.security.SecureRandom;
+import java.util.List;
+
+/** What a node offers to be measured: the deployment's ports, a clock, and memory that peers may read with the transfer engine. */
+public final class NetworkHost implements AutoCloseable {
+    /** Bytes that peers read, again and again. */
+    static final long TARGET_BYTES = 16 << 20;
+
+    private final PortListeners ports;
+    private final ClockServer clock;
+    private final TransferTarget target;
+    private final Offer offer;
+
+    private NetworkHost(PortListeners ports, ClockServer clock, TransferTarget target, Offer offer) {
+        this.ports = ports;
+        this.clock = clock;
+        this.target = target;
+        this.offer = offer;
+    }
+
+    /**
+     * What peers are told.
+     *
+     * @param host this node's address
+     * @param ports that are listened on
+     * @param token that each of them says
+     * @param clockPort port of the clock
+     * @param segment name of the memory
+     */
+    public record Offer(String host, List<Integer> ports, long token, int clockPort, String segment) {
+        public Offer {
+            ports = List.copyOf(ports);
+        }
+    }
+
+    /** @throws UncheckedIOException when the address is not this machine's */
+    public static NetworkHost open(String host, List<Integer> ports) {
+        long token = new SecureRandom().nextLong();
+        try {
+            InetAddress address = InetAddress.getByName(host);
+            ClockServer clock = ClockServer.open(address);
+            PortListeners listeners = PortListeners.open(address, ports, token);
+            TransferTarget target = TransferTarget.open(TransferConfig.of(host), TARGET_BYTES);
+            return new NetworkHost(
+                    listeners,
+                    clock,
+                    target,
+                    new Offer(
+                            host,
+                            listeners.open(),
+                            token,
+                            clock.port(),
+                            target.engine().segmentName()));
+        } catch (IOException e) {
+            throw new UncheckedIOException("nothing can listen on " + host + ": " + e.getMessage(), e);
+        }
+    }
+
+    public Offer offer() {
+        return offer;
+    }
+
+    public PortListeners ports() {
+        return ports;
+    }
+
+    /** The engine that also reads from peers. */
+    TransferEngine engine() {
+        return target.engine();
+    }
+
+    @Override
+    public void close() {
+        ports.close();
+        clock.close();
+        target.close();
+    }
+}

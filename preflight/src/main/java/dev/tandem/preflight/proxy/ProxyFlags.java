@@ -1,0 +1,141 @@
+package dev.tandem.preflight.proxy;
+
+import dev.tandem.api.HttpAddress;
+import dev.tandem.gateway.GatewayConfig;
+import dev.tandem.gateway.GatewayLimits;
+import dev.tandem.gateway.GatewayPolicies;
+import dev.tandem.gateway.NodeLists;
+import dev.tandem.gateway.PdShape;
+import dev.tandem.gateway.RetrySettings;
+import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import dev.tandem.node.flags.FlagArguments;
+import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.FlagTable;
+import dev.tandem.node.flags.FlagTable.Habit;
+import dev.tandem.node.flags.ProcessFlags;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * The command line of {@code tandem proxy}: the flags of both example proxies, and our own.
+ *
+ * @param process what whoever starts the process asks of it
+ * @param config of the gateway
+ * @param nodeWait how long to wait until one node of each role answers
+ * @param notes flags that were accepted and have no effect, each with the reason
+ */
+public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration nodeWait, List<String> notes) {
+    private static final FlagTable TABLE = FlagTable.of(Habit.ARGPARSE, """
+            Gateway:
+              + host text: address to bind, and no other (default 127.0.0.1)
+              + port whole: port of the gateway (default 8000)
+              + advertised-host text: with --layerwise: the gateway's address for decode nodes (default --host)
+              + layerwise switch: the nodes run MooncakeLayerwiseConnector: decode nodes are called first
+              + local-prefill text: allow | refuse: what happens when a prompt cannot be computed on a prefill node (default allow)
+              + allow-client-kv-transfer-params switch: clients may send kv_transfer_params; dropped otherwise
+              + max-concurrent-requests whole: requests in flight; one more gets 503 (default 4096)
+              + event-loops whole: threads that relay (default 2)
+              + workers whole: the same, by the example proxy's name
+              . log-level text: the log is set in logback's configuration
+
+            Nodes:
+              + prefiller-hosts texts: hosts of the prefill nodes
+              + prefiller-ports texts: their ports, in the same order
+              + decoder-hosts texts: hosts of the decode nodes
+              + decoder-ports texts: their ports, in the same order
+              + max-retries whole: prefill nodes that are asked for one request (default 3)
+              + retry-delay number: seconds before the second attempt; doubles (default 0.001)
+              + node-wait number: seconds to wait at start for a node of each role (default 1800)
+              . max-waiting-retries whole: a node that does not answer is probed forever
+              . waiting-retry-interval number: a node that does not answer is probed several times per second, later less often
+
+            Process:
+              + ready-file text: file that is written in one go when nodes of both roles serve
+              + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone
+            """);
+
+    private static final int MAX_SECONDS = 1_000_000;
+    private static final int MAX_PORT = 65_535;
+    private static final Duration DEFAULT_NODE_WAIT = Duration.ofMinutes(30);
+
+    /** The flags of {@code proxy}. */
+    public static FlagTable table() {
+        return TABLE;
+    }
+
+    /** The help. */
+    public static String help() {
+        return "usage: tandem proxy [flags]\n" + TABLE.help();
+    }
+
+    /**
+     * Reads the arguments behind {@code tandem proxy}.
+     *
+     * @throws FlagException with all problems
+     */
+    public static ProxyFlags parse(List<String> arguments) {
+        FlagArguments line = FlagArguments.read(TABLE, arguments);
+        List<String> notes = line.notes();
+        var listen = new HttpAddress(line.text("host").orElse("127.0.0.1"), line.whole("port", 0, MAX_PORT, 8000));
+        NodeLists nodes = nodes(line);
+        var retry = new RetrySettings(
+                line.whole("max-retries", 1, Integer.MAX_VALUE, RetrySettings.DEFAULT.maxRetries()),
+                line.seconds("retry-delay", MAX_SECONDS).orElse(RetrySettings.DEFAULT.retryDelay()));
+        GatewayPolicies policies = policies(line);
+        GatewayLimits limits = limits(line);
+        Duration nodeWait = line.seconds("node-wait", MAX_SECONDS).orElse(DEFAULT_NODE_WAIT);
+        Optional<GatewayConfig> config = Optional.empty();
+        try {
+            config = Optional.of(new GatewayConfig(listen, nodes, retry, policies, limits));
+        } catch (IllegalArgumentException e) {
+            String.valueOf(e.getMessage()).lines().forEach(line::problem);
+        }
+        line.refuseProblems();
+        return new ProxyFlags(ProcessFlags.of(line), config.orElseThrow(), nodeWait, notes);
+    }
+
+    /** A port that cannot be used has been reported; the lists keep their lengths all the same. */
+    private static NodeLists nodes(FlagArguments line) {
+        return new NodeLists(
+                hosts(line, "prefiller-hosts", NodeLists.DEFAULT.prefillHosts()),
+                ports(line, "prefiller-ports", NodeLists.DEFAULT.prefillPorts()),
+                hosts(line, "decoder-hosts", NodeLists.DEFAULT.decodeHosts()),
+                ports(line, "decoder-ports", NodeLists.DEFAULT.decodePorts()));
+    }
+
+    private static List<String> hosts(FlagArguments line, String name, List<String> absent) {
+        return line.has(name) ? line.texts(name) : absent;
+    }
+
+    private static List<Integer> ports(FlagArguments line, String name, List<Integer> absent) {
+        return line.has(name) ? line.wholes(name, 0, Integer.MAX_VALUE, absent.getFirst()) : absent;
+    }
+
+    private static GatewayPolicies policies(FlagArguments line) {
+        PdShape shape = new PdShape.PrefillFirst();
+        if (line.isOn("layerwise", false)) {
+            shape = new PdShape.DecodeFirst(line.text("advertised-host"));
+        } else if (line.has("advertised-host")) {
+            line.problem("--advertised-host is for --layerwise: without it no node calls the gateway");
+        }
+        String localPrefill = line.word("local-prefill", List.of("allow", "refuse"), "allow");
+        return new GatewayPolicies(
+                shape,
+                LocalPrefillPolicy.valueOf(localPrefill.toUpperCase(Locale.ROOT)),
+                line.isOn("allow-client-kv-transfer-params", false),
+                GatewayPolicies.DEFAULT.probes());
+    }
+
+    private static GatewayLimits limits(FlagArguments line) {
+        GatewayLimits defaults = GatewayLimits.DEFAULT;
+        int workers = line.whole("workers", 1, Integer.MAX_VALUE, defaults.eventLoops());
+        return new GatewayLimits(
+                line.whole("event-loops", 1, Integer.MAX_VALUE, workers),
+                defaults.maxBodyBytes(),
+                line.whole("max-concurrent-requests", 1, Integer.MAX_VALUE, defaults.maxConcurrentRequests()),
+                defaults.silenceTimeout(),
+                defaults.closeTimeout());
+    }
+}

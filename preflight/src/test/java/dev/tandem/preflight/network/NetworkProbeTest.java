@@ -1,0 +1,99 @@
+package dev.tandem.preflight.network;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.tandem.preflight.Finding;
+import dev.tandem.preflight.Finding.Severity;
+import dev.tandem.preflight.network.NetworkHost.Offer;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class NetworkProbeTest {
+    private static final String FIRST = "127.0.23.11";
+    private static final String SECOND = "127.0.23.12";
+
+    @Test
+    void shouldMeasureTheWayToAPeer() throws Exception {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_801, 23_802));
+                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+            var probe = new NetworkProbe(own);
+            assertThat(probe.ports(peer.offer()))
+                    .containsExactly(Finding.of(Severity.WELL, "ports of " + SECOND, "all 2 answer: 23801-23802"));
+            assertThat(probe.clock(peer.offer()))
+                    .extracting(Finding::subject)
+                    .containsExactly("round trip to " + SECOND, "clock of " + SECOND);
+            assertThat(probe.clock(peer.offer()).getLast().severity()).isEqualTo(Severity.WELL);
+            assertThat(probe.bandwidth(peer.offer()).isError()).isFalse();
+        }
+    }
+
+    @Test
+    void shouldNameThePortsThatDoNotAnswer() throws Exception {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_803));
+                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+            Offer told = peer.offer();
+            var more =
+                    new Offer(SECOND, List.of(23_803, 23_804, 23_805), told.token(), told.clockPort(), told.segment());
+            assertThat(new NetworkProbe(own).ports(more)).singleElement().satisfies(finding -> {
+                assertThat(finding.severity()).isEqualTo(Severity.ERROR);
+                assertThat(finding.found()).startsWith("2 of 3 do not answer: 23804-23805 (");
+                assertThat(finding.fix()).contains("firewall");
+            });
+        }
+    }
+
+    @Test
+    void shouldNotTakeSomebodyElseForThePeer() throws Exception {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_806));
+                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+            Offer told = peer.offer();
+            var other = new Offer(SECOND, told.ports(), told.token() + 1, told.clockPort(), told.segment());
+            assertThat(new NetworkProbe(own).ports(other).getFirst().found()).contains("something else than the peer");
+        }
+    }
+
+    @Test
+    void shouldSayThatAPeerHasGone() throws Exception {
+        Offer gone;
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of())) {
+            gone = peer.offer();
+        }
+        try (NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+            var probe = new NetworkProbe(own);
+            assertThat(probe.clock(gone))
+                    .singleElement()
+                    .satisfies(finding -> assertThat(finding.isError()).isTrue());
+            assertThat(probe.bandwidth(gone).found()).startsWith("PEER_GONE");
+        }
+    }
+
+    @Test
+    void shouldSayWhichPortsAreTaken() throws Exception {
+        InetAddress address = InetAddress.getByName(FIRST);
+        try (var owner = new ServerSocket(0, 1, address);
+                PortListeners listeners = PortListeners.open(address, List.of(owner.getLocalPort(), 23_807), 1)) {
+            assertThat(listeners.taken()).containsOnlyKeys(owner.getLocalPort());
+            assertThat(listeners.open()).containsExactly(23_807);
+        }
+    }
+
+    @Test
+    void shouldRefuseAnAddressThatIsNotThisMachines() {
+        assertThatThrownBy(() -> NetworkHost.open("192.0.2.200", List.of()))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageContaining("192.0.2.200");
+    }
+
+    @Test
+    void shouldReadAndWriteRangesOfPorts() {
+        assertThat(PortRanges.parse("8004,30000-30002")).containsExactly(8004, 30000, 30001, 30002);
+        assertThat(PortRanges.text(List.of(30002, 8004, 30000, 30001))).isEqualTo("8004, 30000-30002");
+        for (String bad : List.of("", "0", "70000", "5-4", "1-65535", "a", "1,,2")) {
+            assertThatThrownBy(() -> PortRanges.parse(bad)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+}
