@@ -3,11 +3,11 @@ package dev.tandem.systemtest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.systemtest.process.Await;
-import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Client;
+import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
-import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Golden;
+import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.net.URI;
@@ -134,9 +134,7 @@ class BalancingTest {
 
     /** A part in handoffs between one prefill rank and decode ranks. */
     private static List<String> transfer(String role, String engineId) {
-        return List.of(
-                "--kv-transfer-config",
-                Deployment.transfer("MooncakeConnector", role, engineId));
+        return List.of("--kv-transfer-config", Deployment.transfer("MooncakeConnector", role, engineId));
     }
 
     private TandemProcess start(String role, String host, List<String> transfer, List<String> more) {

@@ -3,11 +3,11 @@ package dev.tandem.systemtest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.systemtest.process.Await;
-import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Client;
+import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
-import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Golden;
+import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.time.Duration;
@@ -99,9 +99,7 @@ class DeepSeekProcessTest {
         return node(
                 order,
                 new Seat(
-                        "kv_producer",
-                        prefillHost,
-                        List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
+                        "kv_producer", prefillHost, List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
                 variables);
     }
 

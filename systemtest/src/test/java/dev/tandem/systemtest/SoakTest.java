@@ -21,7 +21,8 @@ class SoakTest {
         Path file = ROOT.resolve("systemtest/src/test/resources/topologies/soak.yaml");
         Path absolute = folder.resolve("soak.yaml");
         Files.writeString(
-                absolute, Files.readString(file)
+                absolute,
+                Files.readString(file)
                         .replace("fixtures/golden", ROOT.resolve("fixtures/golden") + "")
                         .replace("127.0.2.1", Loopback.next())
                         .replace("127.0.2.2", Loopback.next())

@@ -113,9 +113,7 @@ final class ChildRuntime {
                 Integer.toString(http.port()));
         Child child = Child.start(new ProcessPlan("recording", "prefill", http, words), runtime, FOLDER, Map.of());
         Await.until(
-                LIMIT,
-                () -> !child.isAlive() || child.report().isPresent(),
-                () -> "not ready: " + child.logTail(60));
+                LIMIT, () -> !child.isAlive() || child.report().isPresent(), () -> "not ready: " + child.logTail(60));
         if (child.isAlive()) {
             Client.post(URI.create("http://" + http + "/v1/completions"), Client.greedy(List.of(5, 6, 7, 8), 8));
         }

@@ -78,30 +78,28 @@ public final class Deployment implements AutoCloseable {
 
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
-        prefill = startNode(
-                        "prefill",
-                        prefillHost,
-                        "kv_producer", "0")
-                .awaitReady();
+        prefill = startNode("prefill", prefillHost, "kv_producer", "0").awaitReady();
         awaitHealthy();
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
-        decode = startNode(
-                        "decode", decodeHost, "kv_consumer", "1")
-                .awaitReady();
+        decode = startNode("decode", decodeHost, "kv_consumer", "1").awaitReady();
         awaitHealthy();
     }
 
-    /** Waits until the gateway holds both nodes for healthy. */
-    public void awaitHealthy() {
+    private void awaitHealthy() {
+        awaitHealthy(gateway, 1, 1);
+    }
+
+    /** Waits until a gateway holds so many nodes for healthy. */
+    public static void awaitHealthy(TandemProcess gateway, int prefillNodes, int decodeNodes) {
         var health = new GatewayHealth(gateway.http());
         Await.until(
                 Duration.ofSeconds(60),
                 () -> {
                     try {
-                        return health.missing(1, 1).isEmpty();
+                        return health.missing(prefillNodes, decodeNodes).isEmpty();
                     } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                         throw new AssertionError(e);

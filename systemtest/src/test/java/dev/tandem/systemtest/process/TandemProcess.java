@@ -68,8 +68,7 @@ public final class TandemProcess implements AutoCloseable {
         var plan = new ProcessPlan(role + "-" + STARTED.incrementAndGet(), role, http, all);
         try {
             Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
-            return new TandemProcess(
-                    Child.start(plan, ChildRuntime.RUNTIME, ChildRuntime.FOLDER, variables), http);
+            return new TandemProcess(Child.start(plan, ChildRuntime.RUNTIME, ChildRuntime.FOLDER, variables), http);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
