@@ -30,8 +30,7 @@ import java.util.List;
  * one latent and one rotary key per token; the first layers dense, the others mixtures of experts beside a shared one.
  */
 final class DeepSeekV3Graph implements DecoderGraph {
-    private static final float INNER_NORM_EPSILON =
-            1e-6f; // of norms inside attention, whatever the configuration says
+    private static final float INNER_NORM_EPSILON = 1e-6f; // of norms inside attention, whatever the configuration says
 
     private final RankContext context;
     private final ModelConfig config;
