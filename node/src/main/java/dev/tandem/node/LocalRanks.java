@@ -27,12 +27,12 @@ final class LocalRanks implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final KernelSelection kernels;
     private final RankPlan plan;
-    private final Optional<Experts> experts;
+    private final Optional<LocalExperts> experts;
     private final RotaryTables tables = new RotaryTables();
     private final List<KernelThreads> threads = new ArrayList<>();
     private final List<EngineParts> replicas = new ArrayList<>();
 
-    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
         this.kernels = loaded.kernels();
@@ -45,7 +45,7 @@ final class LocalRanks implements AutoCloseable {
      *
      * @param experts way to the experts, where they are spread over ranks
      */
-    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         var ranks = new LocalRanks(config, loaded, plan, experts);
         try {
             ranks.load();

@@ -103,8 +103,8 @@ final class TransferCommand implements Main.Verb {
                     .withPace(whole("pace", "0"));
         }
 
-        TransferCopy.Place place() {
-            return new TransferCopy.Place(required("target"), whole("addr", "0"));
+        TransferCopy.RemoteAddress place() {
+            return new TransferCopy.RemoteAddress(required("target"), whole("addr", "0"));
         }
     }
 

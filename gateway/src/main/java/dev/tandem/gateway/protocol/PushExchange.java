@@ -24,25 +24,25 @@ import org.jspecify.annotations.Nullable;
  * connection.
  */
 final class PushExchange extends PdExchange {
-    private final PushLedger ledger;
+    private final PendingPushes pushes;
     private final List<FleetNode> failedPrefill = new ArrayList<>(2);
     private @Nullable PushAttempt attempt;
 
-    PushExchange(ExchangeParts parts, PushLedger ledger, ClientRequest request, Answer answer) {
+    PushExchange(ExchangeParts parts, PendingPushes pushes, ClientRequest request, Answer answer) {
         super(parts, request, answer);
-        this.ledger = ledger;
+        this.pushes = pushes;
     }
 
     @Override
     void start() {
         closeAttempt(false);
-        attempt = new PushAttempt(this, ledger);
+        attempt = new PushAttempt(this, pushes);
         callDecode();
     }
 
     @Override
     byte[] handoffBody() {
-        return HopBodies.askingBody(request.json(), ledger.url());
+        return LegRequests.askingBody(request.json(), pushes.url());
     }
 
     @Override

@@ -20,11 +20,11 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
 
     /** The plan; none for a request that is for one sequence, or that cannot be cut. */
     public static Optional<SequencePlan> of(JsonSpans request) {
-        if (HopBodies.isUndivided(request)) {
+        if (LegRequests.isUndivided(request)) {
             return Optional.empty();
         }
         int choices = choices(request);
-        boolean isList = HopBodies.isPromptList(request);
+        boolean isList = LegRequests.isPromptList(request);
         List<byte[]> prompts = isList ? request.elements("prompt") : List.of();
         long sequences = (long) choices * Math.max(1, prompts.size());
         if (choices < 1 || (isList && prompts.isEmpty()) || sequences < 2 || sequences > MAX_SEQUENCES) {

@@ -61,7 +61,7 @@ final class StateEndpoints {
         ArrayNode nodes = page.putArray("nodes_away");
         for (MemberStatus other : away) {
             nodes.addObject()
-                    .put("node", other.seat().toString())
+                    .put("node", other.placement().toString())
                     .put("reason", other.downReason().orElse(""))
                     .put("seconds", other.inState().toSeconds())
                     .put("joins", other.joins());

@@ -23,7 +23,7 @@ public final class Poller implements AutoCloseable {
     private static final long MAX_SLEEP_MILLIS = 60_000;
 
     /** What belongs to a channel. Called on the poller's thread only. */
-    public interface Handler {
+    public interface ReadinessHandler {
         /** The channel is ready; exceptions end in {@link #failed}. */
         void ready(SelectionKey key) throws IOException;
 
@@ -79,7 +79,7 @@ public final class Poller implements AutoCloseable {
     }
 
     /** Watches a channel. Poller's thread only. */
-    public SelectionKey watch(SelectableChannel channel, int operations, Handler handler) throws IOException {
+    public SelectionKey watch(SelectableChannel channel, int operations, ReadinessHandler handler) throws IOException {
         channel.configureBlocking(false);
         return channel.register(selector, operations, handler);
     }
@@ -173,7 +173,7 @@ public final class Poller implements AutoCloseable {
     }
 
     private static void dispatch(SelectionKey key) {
-        Handler handler = (Handler) key.attachment();
+        ReadinessHandler handler = (ReadinessHandler) key.attachment();
         try {
             if (key.isValid()) {
                 handler.ready(key);

@@ -10,7 +10,7 @@ import java.util.zip.CRC32C;
  *
  * <p>If its transfer ends early, the answer still comes; it is then read into scratch memory.
  */
-final class Exchange {
+final class InFlightRequest {
     private static final ByteBuffer NOTHING = ByteBuffer.allocateDirect(0);
 
     private final PostedTransfer.Request request;
@@ -24,7 +24,7 @@ final class Exchange {
     private long sendStart;
     private long sendEnd;
 
-    Exchange(PostedTransfer.Request request, Opcode opcode, ByteBuffer payload, Frames.Slot slot) {
+    InFlightRequest(PostedTransfer.Request request, Opcode opcode, ByteBuffer payload, Frames.Slot slot) {
         this.request = request;
         this.opcode = opcode;
         this.payload = opcode.isWrite() ? NOTHING : payload;

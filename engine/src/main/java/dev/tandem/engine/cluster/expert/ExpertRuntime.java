@@ -3,8 +3,8 @@ package dev.tandem.engine.cluster.expert;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
-import dev.tandem.engine.cluster.Seat;
 import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameListener;
@@ -26,8 +26,8 @@ import org.slf4j.LoggerFactory;
  * A process's part in the exchange of expert rows: its workers, the port where foreign rows come in, and the ways to the experts of other
  * processes. Thread-safe: what changes is one immutable map of who owns what, replaced as a whole.
  */
-public final class ExpertHub implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(ExpertHub.class);
+public final class ExpertRuntime implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ExpertRuntime.class);
     private static final int MAX_TASKS = 4096; // that wait for one worker
     private static final int MAX_FRAME_BYTES = 16 << 20; // 1,024 rows of 4,096 values
     private static final int MAX_QUEUED_FRAMES = 4096;
@@ -36,7 +36,7 @@ public final class ExpertHub implements AutoCloseable {
 
     /**
      * @param address where rows of other processes come in; bound as it is
-     * @param terms of this process; its seat names the port only after {@link ExpertHub#port}
+     * @param terms of this process; its placement names the port only after {@link ExpertRuntime#port}
      * @param token that other processes must know
      * @param limits of each connection
      * @param patience how callers wait
@@ -77,27 +77,27 @@ public final class ExpertHub implements AutoCloseable {
     }
 
     /** A process whose experts this one uses. */
-    public record PeerStatus(Seat seat, Optional<String> downReason) {}
+    public record PeerStatus(MemberPlacement placement, Optional<String> downReason) {}
 
     private final Setup setup;
     private final ExpertShape shape;
     private final Counters<ClusterCounter> counters;
-    private final ExpertSpread spread;
+    private final ExpertDistribution distribution;
     private final AtomicInteger atWork = new AtomicInteger(); // threads that compute experts now
     private final AtomicInteger nextWorker = new AtomicInteger(); // they take turns
     private final List<ExpertWorker> workers = new ArrayList<>();
     private final FrameListener listener;
     private volatile ExpertMap map; // replaced by update()
 
-    private ExpertHub(Setup setup, List<ExpertBank> banks, ExpertShape shape, Counters<ClusterCounter> counters)
+    private ExpertRuntime(Setup setup, List<ExpertBank> banks, ExpertShape shape, Counters<ClusterCounter> counters)
             throws IOException {
         this.setup = setup;
         this.shape = shape;
         this.counters = counters;
-        int tpSize = setup.terms().spread().tpSize();
-        int ranks = setup.terms().spread().dpSize() * tpSize;
-        this.spread = new ExpertSpread(shape.experts(), ranks);
-        this.map = ExpertMap.of(spread, tpSize, setup.terms().seat(), Map.of());
+        int tpSize = setup.terms().layout().tpSize();
+        int ranks = setup.terms().layout().dpSize() * tpSize;
+        this.distribution = new ExpertDistribution(shape.experts(), ranks);
+        this.map = ExpertMap.of(distribution, tpSize, setup.terms().placement(), Map.of());
         this.listener = FrameListener.start(
                 setup.address(), setup.limits(), ranks + SPARE_CONNECTIONS, channel -> new ExpertServer(channel, this));
         for (ExpertBank bank : banks) {
@@ -113,12 +113,12 @@ public final class ExpertHub implements AutoCloseable {
      * @param hiddenSize values of a row
      * @throws IOException naming the address when it cannot be bound
      */
-    public static ExpertHub start(
+    public static ExpertRuntime start(
             Setup setup, List<ExpertBank> banks, int hiddenSize, Counters<ClusterCounter> counters) throws IOException {
         if (banks.isEmpty()) {
             throw new IllegalArgumentException("experts need at least one bank");
         }
-        return new ExpertHub(setup, banks, ExpertShape.of(banks.getFirst(), hiddenSize), counters);
+        return new ExpertRuntime(setup, banks, ExpertShape.of(banks.getFirst(), hiddenSize), counters);
     }
 
     /** Where foreign rows come in. */
@@ -137,31 +137,32 @@ public final class ExpertHub implements AutoCloseable {
 
     /** The processes that are there now; their ranks' rows go there from the next layer on. Returns at once. */
     public synchronized void update(Members members) {
-        var before = new HashMap<Seat, ExpertPeer>();
-        map.peers().forEach(peer -> before.put(peer.seat(), peer));
-        var after = new HashMap<Seat, ExpertPeer>();
-        Seat own = setup.terms().seat();
-        for (Seat seat : members.seats()) {
-            if (!seat.ranks().equals(own.ranks()) && hasExperts(seat)) {
-                ExpertPeer known = before.remove(seat);
-                after.put(seat, known == null ? new ExpertPeer(seat, setup) : known);
+        var before = new HashMap<MemberPlacement, ExpertPeer>();
+        map.peers().forEach(peer -> before.put(peer.placement(), peer));
+        var after = new HashMap<MemberPlacement, ExpertPeer>();
+        MemberPlacement own = setup.terms().placement();
+        for (MemberPlacement placement : members.placements()) {
+            if (!placement.ranks().equals(own.ranks()) && hasExperts(placement)) {
+                ExpertPeer known = before.remove(placement);
+                after.put(placement, known == null ? new ExpertPeer(placement, setup) : known);
             }
         }
-        map = ExpertMap.of(spread, setup.terms().spread().tpSize(), own, after);
+        map = ExpertMap.of(distribution, setup.terms().layout().tpSize(), own, after);
         before.values().forEach(ExpertPeer::close);
     }
 
     /** False where no rank of a process owns experts: nobody needs a way there. */
-    private boolean hasExperts(Seat seat) {
-        int tpSize = setup.terms().spread().tpSize();
-        return seat.expertPort() != 0
-                && spread.areOwners(seat.ranks().from() * tpSize, seat.ranks().to() * tpSize);
+    private boolean hasExperts(MemberPlacement placement) {
+        int tpSize = setup.terms().layout().tpSize();
+        return placement.expertPort() != 0
+                && distribution.areOwners(
+                        placement.ranks().from() * tpSize, placement.ranks().to() * tpSize);
     }
 
     /** Other processes that own experts, by ascending rank. */
     public List<PeerStatus> peers() {
         return map.peers().stream()
-                .map(peer -> new PeerStatus(peer.seat(), peer.downReason()))
+                .map(peer -> new PeerStatus(peer.placement(), peer.downReason()))
                 .toList();
     }
 

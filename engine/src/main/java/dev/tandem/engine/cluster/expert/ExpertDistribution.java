@@ -7,8 +7,8 @@ package dev.tandem.engine.cluster.expert;
  * @param experts of a layer
  * @param ranks of the deployment: data-parallel times tensor-parallel
  */
-record ExpertSpread(int experts, int ranks) {
-    ExpertSpread {
+record ExpertDistribution(int experts, int ranks) {
+    ExpertDistribution {
         if (experts < 1 || ranks < 1) {
             throw new IllegalArgumentException(experts + " experts over " + ranks + " ranks");
         }

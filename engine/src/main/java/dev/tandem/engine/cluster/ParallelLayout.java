@@ -8,11 +8,11 @@ package dev.tandem.engine.cluster;
  * @param isBalancedByHead the head gives requests to the ranks of other processes; otherwise each process has its own address for clients
  * @param tpSize tensor-parallel ranks of each data-parallel rank
  */
-public record Spread(int dpSize, boolean hasExpertParallel, boolean isBalancedByHead, int tpSize) {
+public record ParallelLayout(int dpSize, boolean hasExpertParallel, boolean isBalancedByHead, int tpSize) {
     /** Most data-parallel ranks, and most tensor-parallel ranks of one. */
     public static final int MAX_SIZE = 1 << 14;
 
-    public Spread {
+    public ParallelLayout {
         if (dpSize < 1 || dpSize > MAX_SIZE || tpSize < 1 || tpSize > MAX_SIZE) {
             throw new IllegalArgumentException("data parallel size " + dpSize + " and tensor parallel size " + tpSize
                     + " must be 1 to " + MAX_SIZE);

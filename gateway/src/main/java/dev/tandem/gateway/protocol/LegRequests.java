@@ -10,12 +10,12 @@ import tools.jackson.core.JsonToken;
  * goes unopened into the request for D. Push: D is told where to ask for its prompt ({@code metaserver}), and what it posts there goes
  * unopened into the request for P. Pure functions on bytes; any thread.
  */
-public final class HopBodies {
+public final class LegRequests {
     private static final String PARAMS = "kv_transfer_params";
     private static final String ASK_FOR_TICKET = "{\"do_remote_decode\":true,\"do_remote_prefill\":false,"
             + "\"remote_engine_id\":null,\"remote_block_ids\":null,\"remote_host\":null,\"remote_port\":null}";
 
-    private HopBodies() {}
+    private LegRequests() {}
 
     /** Why this request cannot be disaggregated by its own form, if it cannot. */
     public static Optional<LocalReason> unfit(JsonSpans request, boolean clientParamsAllowed) {

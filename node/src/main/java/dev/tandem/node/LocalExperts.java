@@ -5,7 +5,7 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.Members;
-import dev.tandem.engine.cluster.expert.ExpertHub;
+import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Kernels;
 import dev.tandem.kernel.selection.KernelSelection;
@@ -21,19 +21,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /** This process's part in expert parallelism: threads that compute experts for all ranks, and the way to those of other processes. */
-final class Experts implements AutoCloseable {
+final class LocalExperts implements AutoCloseable {
     private static final Duration SILENCE = Duration.ofSeconds(10);
     private static final int MAX_ROWS = 64; // that an expert computes together
     private static final int MAX_FOREIGN_CALLS = 4096; // of one other process
 
     private final ExpertBank bank; // shares its weights with all others; used by no thread itself
     private final List<KernelThreads> threads;
-    private final ExpertHub hub;
+    private final ExpertRuntime runtime;
 
-    private Experts(ExpertBank bank, List<KernelThreads> threads, ExpertHub hub) {
+    private LocalExperts(ExpertBank bank, List<KernelThreads> threads, ExpertRuntime runtime) {
         this.bank = bank;
         this.threads = threads;
-        this.hub = hub;
+        this.runtime = runtime;
     }
 
     /**
@@ -42,7 +42,8 @@ final class Experts implements AutoCloseable {
      * @param terms of this process; the seat's port for expert rows does not count
      * @throws NodeException when the address cannot be bound
      */
-    static Experts start(NodeConfig config, LoadedModel loaded, JoinTerms terms, Counters<ClusterCounter> counters) {
+    static LocalExperts start(
+            NodeConfig config, LoadedModel loaded, JoinTerms terms, Counters<ClusterCounter> counters) {
         KernelSelection kernels = loaded.kernels();
         Checkpoint checkpoint = loaded.checkpoint();
         var threads = new ArrayList<KernelThreads>();
@@ -55,18 +56,18 @@ final class Experts implements AutoCloseable {
             threads.add(new KernelThreads(1));
             banks.add(bank.forThread(RankContext.single(kernels.kernels(threads.getLast()))));
         }
-        var setup = new ExpertHub.Setup(
+        var setup = new ExpertRuntime.Setup(
                 new InetSocketAddress(config.announcedHost(), 0),
                 terms,
                 ClusterMembership.token(config),
-                ExpertHub.limits(SILENCE),
-                ExpertHub.Patience.USUAL,
+                ExpertRuntime.limits(SILENCE),
+                ExpertRuntime.Patience.USUAL,
                 MAX_FOREIGN_CALLS);
         try {
-            return new Experts(
+            return new LocalExperts(
                     bank,
                     threads,
-                    ExpertHub.start(setup, banks, checkpoint.config().hiddenSize(), counters));
+                    ExpertRuntime.start(setup, banks, checkpoint.config().hiddenSize(), counters));
         } catch (IOException e) {
             threads.forEach(KernelThreads::close);
             throw new NodeException(
@@ -80,27 +81,27 @@ final class Experts implements AutoCloseable {
      * @param rankKernels of that rank, whose worker also computes experts
      */
     ExpertExchange exchange(Kernels rankKernels) {
-        return hub.router(bank.forThread(RankContext.single(rankKernels)));
+        return runtime.router(bank.forThread(RankContext.single(rankKernels)));
     }
 
     /** Where foreign rows come in. */
     int port() {
-        return hub.port();
+        return runtime.port();
     }
 
     /** Who is there now. */
     void update(Members members) {
-        hub.update(members);
+        runtime.update(members);
     }
 
     /** Other processes whose experts are computed here, since they are away. */
-    List<ExpertHub.PeerStatus> peers() {
-        return hub.peers();
+    List<ExpertRuntime.PeerStatus> peers() {
+        return runtime.peers();
     }
 
     @Override
     public void close() {
-        hub.close();
+        runtime.close();
         threads.forEach(KernelThreads::close);
     }
 }

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class HopBodiesTest {
+class LegRequestsTest {
     private static JsonSpans spans(String json) {
         return JsonSpans.of(json.getBytes(StandardCharsets.UTF_8));
     }
@@ -25,7 +25,7 @@ class HopBodiesTest {
                         + "\"max_tokens\":100 ,\"max_completion_tokens\":90,\"min_tokens\":5,\"n\":1,\"best_of\":1,\"logprobs\":3,"
                         + "\"top_logprobs\":2,\"echo\":true,\"kv_transfer_params\":{\"evil\":1},\"seed\":123456789012345678901,"
                         + "\"x\":[ {\"y\" :1e400}, \"é\\u00e9\" ] }\n";
-        assertThat(text(HopBodies.prefillBody(spans(body))))
+        assertThat(text(LegRequests.prefillBody(spans(body))))
                 .isEqualTo("{\"model\" : \"m\",\"prompt\":\"a,\\\" }\",\"seed\":123456789012345678901,"
                         + "\"x\":[ {\"y\" :1e400}, \"é\\u00e9\" ],\"stream\":false,\"max_tokens\":1,\"min_tokens\":1,"
                         + "\"kv_transfer_params\":{\"do_remote_decode\":true,\"do_remote_prefill\":false,"
@@ -35,7 +35,7 @@ class HopBodiesTest {
 
     @Test
     void shouldNotInventMaxCompletionTokens() {
-        assertThat(text(HopBodies.prefillBody(spans("{\"prompt\":\"a\"}")))).doesNotContain("max_completion_tokens");
+        assertThat(text(LegRequests.prefillBody(spans("{\"prompt\":\"a\"}")))).doesNotContain("max_completion_tokens");
     }
 
     @Test
@@ -43,19 +43,19 @@ class HopBodiesTest {
         String ticket = "{\"remote_block_ids\":[[18446744073709551615]], \"new_key\":1.0}";
         byte[] reply = ("{\"id\":\"x\",\"kv_transfer_params\" : " + ticket + ",\"usage\":{}}")
                 .getBytes(StandardCharsets.UTF_8);
-        byte[] found = HopBodies.ticket(reply).orElseThrow();
+        byte[] found = LegRequests.ticket(reply).orElseThrow();
         assertThat(text(found)).isEqualTo(ticket);
-        assertThat(text(HopBodies.decodeBody(spans("{\"a\":1,\"kv_transfer_params\":null,\"b\":2}"), found)))
+        assertThat(text(LegRequests.decodeBody(spans("{\"a\":1,\"kv_transfer_params\":null,\"b\":2}"), found)))
                 .isEqualTo("{\"a\":1,\"b\":2,\"kv_transfer_params\":" + ticket + "}");
     }
 
     @Test
     void shouldLeaveALocalRequestUntouchedUnlessItCarriesParameters() {
         byte[] body = "{ \"a\": 1 }".getBytes(StandardCharsets.UTF_8);
-        assertThat(HopBodies.localBody(JsonSpans.of(body))).isSameAs(body);
-        assertThat(text(HopBodies.localBody(spans("{\"kv_transfer_params\":{},\"a\":1}"))))
+        assertThat(LegRequests.localBody(JsonSpans.of(body))).isSameAs(body);
+        assertThat(text(LegRequests.localBody(spans("{\"kv_transfer_params\":{},\"a\":1}"))))
                 .isEqualTo("{\"a\":1}");
-        assertThat(text(HopBodies.localBody(spans("{\"kv_transfer_params\":{}}"))))
+        assertThat(text(LegRequests.localBody(spans("{\"kv_transfer_params\":{}}"))))
                 .isEqualTo("{}");
     }
 
@@ -70,7 +70,7 @@ class HopBodiesTest {
                 "{\"nested\":{\"kv_transfer_params\":{\"a\":1}}}"
             })
     void shouldFindNoTicketWhereThereIsNone(String reply) {
-        assertThat(HopBodies.ticket(reply.replace("\\n", "\n").getBytes(StandardCharsets.UTF_8)))
+        assertThat(LegRequests.ticket(reply.replace("\\n", "\n").getBytes(StandardCharsets.UTF_8)))
                 .isEmpty();
     }
 
@@ -85,17 +85,17 @@ class HopBodiesTest {
             "{\"prompt\":\"a\",\"n\":1,\"best_of\":null,\"logprobs\":5,\"echo\":false}",
             "{\"prompt\":\"a\",\"echo\":true}"
         }) {
-            assertThat(HopBodies.unfit(spans(fits), false)).as(fits).isEmpty();
+            assertThat(LegRequests.unfit(spans(fits), false)).as(fits).isEmpty();
         }
         for (String list : new String[] {"{\"prompt\":[\"a\",\"b\"]}", "{\"prompt\":[[1],[2]]}", "{\"prompt\":[]}"}) {
-            assertThat(HopBodies.unfit(spans(list), false)).as(list).contains(LocalReason.LIST_PROMPT);
+            assertThat(LegRequests.unfit(spans(list), false)).as(list).contains(LocalReason.LIST_PROMPT);
         }
         for (String several :
                 new String[] {"{\"n\":2}", "{\"best_of\":3,\"n\":1}", "{\"use_beam_search\":true}", "{\"n\":1.5}"}) {
-            assertThat(HopBodies.unfit(spans(several), false)).as(several).contains(LocalReason.SEVERAL_CHOICES);
+            assertThat(LegRequests.unfit(spans(several), false)).as(several).contains(LocalReason.SEVERAL_CHOICES);
         }
         for (String logprobs : new String[] {"{\"prompt_logprobs\":0}", "{\"echo\":true,\"logprobs\":1}"}) {
-            assertThat(HopBodies.unfit(spans(logprobs), false)).as(logprobs).contains(LocalReason.PROMPT_LOGPROBS);
+            assertThat(LegRequests.unfit(spans(logprobs), false)).as(logprobs).contains(LocalReason.PROMPT_LOGPROBS);
         }
     }
 

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * Which decode nodes may ask for their prompt now, by the id of the sequence. The ids cannot be guessed, so that only a node that has been
  * given one can ask. Holds at most one entry a request in flight. Shared by all event loops.
  */
-final class PushLedger {
+final class PendingPushes {
     private static final int SECRET_BYTES = 12;
     private static final int MAX_STEM_LENGTH = 100;
     /** What vLLM from 0.14 on puts behind an id inside its engine: a node that posts it has forgotten to take it off. */

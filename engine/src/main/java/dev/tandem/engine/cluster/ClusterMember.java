@@ -27,8 +27,8 @@ import org.slf4j.LoggerFactory;
  * ends by itself when the head refuses it for good, or when no head is there for as long as it may wait; what the head had asked for is
  * aborted as soon as the head is gone. Thread-safe; one thread joins and then pushes states.
  */
-public final class ClusterNode implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(ClusterNode.class);
+public final class ClusterMember implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(ClusterMember.class);
     private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
     /**
@@ -70,7 +70,7 @@ public final class ClusterNode implements AutoCloseable {
     private boolean isClosing; // guarded by the lock
     private volatile @Nullable NodeSession session; // written by the thread
 
-    private ClusterNode(Setup setup, Service service) {
+    private ClusterMember(Setup setup, Service service) {
         this.setup = setup;
         this.service = service;
         this.thread = Thread.ofPlatform().name("tandem-join").daemon().unstarted(this::run);
@@ -82,8 +82,8 @@ public final class ClusterNode implements AutoCloseable {
      * @param service replicas of this process by their rank in the deployment; {@code onMembers} is told of every change of the members
      *     and must not wait; {@code report} hears what the node waits for, once per change
      */
-    public static ClusterNode start(Setup setup, Service service) {
-        var node = new ClusterNode(setup, service);
+    public static ClusterMember start(Setup setup, Service service) {
+        var node = new ClusterMember(setup, service);
         node.thread.start();
         return node;
     }
@@ -171,12 +171,12 @@ public final class ClusterNode implements AutoCloseable {
             if (System.nanoTime() - endNs >= 0) {
                 throw new EngineException(
                         Kind.UNAVAILABLE,
-                        "no head at " + FrameChannel.words(setup.head()) + " within "
+                        "no head at " + FrameChannel.describe(setup.head()) + " within "
                                 + patience.deadline().toSeconds() + " s: " + obstacle);
             }
             if (!obstacle.equals(reported)) {
                 service.report()
-                        .accept("waiting for the head at " + FrameChannel.words(setup.head()) + ": " + obstacle);
+                        .accept("waiting for the head at " + FrameChannel.describe(setup.head()) + ": " + obstacle);
                 reported = obstacle;
             }
             pause(Math.min(pauseNs, Math.max(1, endNs - System.nanoTime())));
@@ -187,8 +187,8 @@ public final class ClusterNode implements AutoCloseable {
     /** Pushes states until the head is gone. */
     private void serve(NodeSession joined) throws InterruptedException {
         service.report()
-                .accept("joined the head at " + FrameChannel.words(setup.head()) + " as "
-                        + setup.terms().seat());
+                .accept("joined the head at " + FrameChannel.describe(setup.head()) + " as "
+                        + setup.terms().placement());
         requireOpen(); // close() may have looked before there was a session
         Optional<String> cause = Optional.empty();
         while (cause.isEmpty()) {
@@ -199,11 +199,11 @@ public final class ClusterNode implements AutoCloseable {
         requireOpen();
         LOG.warn(
                 "the head at {} is gone, {} of its requests were aborted: {}",
-                FrameChannel.words(setup.head()),
+                FrameChannel.describe(setup.head()),
                 aborted,
                 cause.get());
         service.report()
-                .accept("the head at " + FrameChannel.words(setup.head()) + " is gone (" + cause.get()
+                .accept("the head at " + FrameChannel.describe(setup.head()) + " is gone (" + cause.get()
                         + "); joining again for " + setup.patience().deadline().toSeconds() + " s");
     }
 
