@@ -34,7 +34,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This process among those of its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
+ * The part of this process in its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
  * node joins it. Where somebody else balances, processes join only to exchange expert rows. A process that has all ranks is alone.
  */
 final class ClusterMembership implements AutoCloseable {
@@ -140,7 +140,7 @@ final class ClusterMembership implements AutoCloseable {
         void run() throws InterruptedException;
     }
 
-    /** Waits for the others; who waited in vain leaves nothing open. */
+    /** Waits for the others; whoever waited in vain leaves nothing open. */
     private static void await(Resources.Part part, InterruptibleWait wait) throws InterruptedException {
         try {
             wait.run();

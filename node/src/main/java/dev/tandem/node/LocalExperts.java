@@ -39,7 +39,7 @@ final class LocalExperts implements AutoCloseable {
     /**
      * Listens on the announced address and starts as many threads as cores, but no more than ranks.
      *
-     * @param terms of this process; the seat's port for expert rows does not count
+     * @param terms of this process; the port for expert rows in its placement does not count
      * @throws NodeException when the address cannot be bound
      */
     static LocalExperts start(

@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The ranks of this process: a shard of the model, KV memory and kernel threads each. Weights are views of one mapping, so n ranks hold
+ * The ranks of this process, each with a shard of the model, KV memory and kernel threads. Weights are views of one mapping, so n ranks hold
  * them once. The engines close models and pools; closing this ends the threads, after them.
  */
 final class LocalRanks implements AutoCloseable {

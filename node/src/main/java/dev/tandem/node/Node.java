@@ -140,7 +140,7 @@ public final class Node implements AutoCloseable {
         return report;
     }
 
-    /** Why this process can serve no longer: an engine died, or its deployment goes on without it. */
+    /** Why this process can no longer serve: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
         return engines.failure().or(cluster::failure);
     }

@@ -4,7 +4,7 @@ import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.preflight.host.MeetingException;
+import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.host.RemoteRun;
 import dev.tandem.preflight.host.RemoteRun.NodeCommand;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
@@ -65,7 +65,7 @@ final class RankTableCommand implements Main.Verb {
             return flags.remote().user().isPresent()
                     ? fromHere(flags, run, environment)
                     : report(flags, run.run(local(flags, HostNetwork.here()), new Progress()));
-        } catch (RankTableException | DeviceException | MeetingException e) {
+        } catch (RankTableException | DeviceException | HostBarrierException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         }
@@ -176,7 +176,7 @@ final class RankTableCommand implements Main.Verb {
             throws IOException, InterruptedException {
         try {
             return report(flags, run.run(own, new Progress()));
-        } catch (RankTableException | DeviceException | MeetingException e) {
+        } catch (RankTableException | DeviceException | HostBarrierException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         }

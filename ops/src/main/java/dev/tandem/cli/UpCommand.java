@@ -22,7 +22,7 @@ import dev.tandem.preflight.ranktable.DeviceSource;
 import dev.tandem.preflight.ranktable.RankTableFile;
 import dev.tandem.preflight.ranktable.RankTablePlan;
 import dev.tandem.preflight.ranktable.RankTableRun;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import java.io.Console;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -167,7 +167,7 @@ final class UpCommand implements Main.Verb {
                 nodes,
                 new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
                 new RankTableFile(file, false),
-                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+                new Rendezvous(Rendezvous.DEFAULT_PORT, Rendezvous.DEFAULT_LIMIT));
         List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
         RankTable table = run.run(all, line -> {}).table();
         display.line(

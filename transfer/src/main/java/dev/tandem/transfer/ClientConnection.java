@@ -162,7 +162,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
         }
     }
 
-    /** Writes what is queued. If the peer has closed, its last words are read first: they may be a refusal. */
+    /** Writes what is queued. If the peer has closed, what it sent last is read first: they may be a refusal. */
     void flush() {
         if (state != State.OPEN) {
             return;
@@ -315,7 +315,10 @@ final class ClientConnection implements Poller.ReadinessHandler {
             boolean isEarly = head.opcode().isWrite() && outbox.writtenBytes() < head.sendEnd();
             int code = head.statusCode();
             if (!head.isStatusFrame()) {
-                broken(head, Kind.CORRUPT, "answer is no status frame: the peer speaks protocol v1 or something else");
+                broken(
+                        head,
+                        Kind.CORRUPT,
+                        "the answer is not a status frame: the peer speaks protocol v1 or something else");
             } else if (code == StatusFrame.CHECKSUM_MISMATCH && head.opcode().hasChecksum() && !isEarly) {
                 finish(
                         head,

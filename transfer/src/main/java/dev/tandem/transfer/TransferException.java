@@ -14,7 +14,7 @@ public final class TransferException extends RuntimeException {
         TIMED_OUT,
         /** The peer refused an address: not registered, or its lease is over. Trying again does not help. */
         REJECTED,
-        /** Bytes arrived that are not what was sent (checksum), or a frame that is no frame. */
+        /** Bytes arrived that are not what was sent (checksum), or a malformed frame. */
         CORRUPT,
         /** The bound on queued bytes or transfers is reached. */
         OVERLOADED,

@@ -25,7 +25,7 @@ final class MemberTable {
         this.dpSize = dpSize;
     }
 
-    /** What speaks against a process at this place; it may come when nothing does. */
+    /** Why a process with this placement may not join; empty when it may. */
     Optional<Refusal> objection(MemberPlacement placement) {
         if (placement.ranks().to() > dpSize) {
             return Optional.of(new Refusal("data-parallel ranks", "ranks 0.." + (dpSize - 1), ranks(placement), true));
@@ -46,7 +46,7 @@ final class MemberTable {
         return Optional.empty();
     }
 
-    /** A process is there, against which nothing speaks. Gives how often it has joined now. */
+    /** A process to which there is no objection has joined. Returns how often it has by now. */
     long join(MemberPlacement placement, long nowNs) {
         Entry before = entries.get(placement.ranks().from());
         long joins = before != null && before.placement().ranks().equals(placement.ranks()) ? before.joins() + 1 : 1;

@@ -109,7 +109,7 @@ final class ReplicaLink {
     EngineStatus state(int dpRank) {
         EngineStatus state = states.get(dpRank);
         if (state == null) {
-            throw new IllegalArgumentException("rank " + dpRank + " is none of " + placement);
+            throw new IllegalArgumentException("rank " + dpRank + " is not one of " + placement);
         }
         return state;
     }

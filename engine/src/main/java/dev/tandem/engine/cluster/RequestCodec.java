@@ -19,7 +19,7 @@ import java.util.Set;
 
 /**
  * A request between head and node, field by field in the order of its records; what comes out equals what went in. Whether its values make
- * sense is for the engine to say that runs it. Pure.
+ * sense is decided by the engine that runs it. Pure.
  */
 final class RequestCodec {
     /** Most tokens of a prompt, and most entries of a list in a request. */
@@ -66,7 +66,7 @@ final class RequestCodec {
                 Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)));
     }
 
-    /** Longer than 292 years is as long as that. */
+    /** A duration beyond 292 years counts as 292 years. */
     private static long nanos(Duration duration) {
         return duration.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0 ? duration.toNanos() : Long.MAX_VALUE;
     }

@@ -226,7 +226,7 @@ class CodecTest {
         assertThatThrownBy(() ->
                         BodyReader.read(ByteBuffer.wrap(body), reader -> Optional.ofNullable(reader.plain("key"))))
                 .hasMessage("key is deeper, but must be at most 32 levels deep");
-        assertThatThrownBy(() -> new BodyWriter().plain(new int[0])).hasMessageContaining("is no JSON value");
+        assertThatThrownBy(() -> new BodyWriter().plain(new int[0])).hasMessageContaining("is not a JSON value");
     }
 
     private static <T> T read(byte[] body, long stream, BodyReader.Part<T> part) throws FrameException {

@@ -54,9 +54,9 @@ public final class LegRequests {
     }
 
     /**
-     * The request for a P that is to lend its blocks: one token, not streamed, with a ticket asked for. What would only cost P time is left out: {@code
-     * stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}. {@code max_completion_tokens}, which the engine
-     * prefers to {@code max_tokens}, is 1 where it was given. All other fields stay as they were sent.
+     * The request for a P that is to lend its blocks: one token, not streamed, with a ticket asked for. What would only cost P time is left
+     * out: {@code stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}. {@code max_completion_tokens}, which the
+     * engine prefers to {@code max_tokens}, is 1 where it was given. All other fields stay as they were sent.
      */
     public static byte[] prefillBody(JsonSpans request) {
         return prefillBody(request, ASK_FOR_TICKET.getBytes(StandardCharsets.UTF_8));
@@ -95,7 +95,7 @@ public final class LegRequests {
         return request.edit().drop(PARAMS).bytes();
     }
 
-    /** The ticket in P's answer, as it was sent; none when there is none. An {@link ApiError} where the answer is no JSON object. */
+    /** The ticket in P's answer, as it was sent; none when there is none. An {@link ApiError} where the answer is not a JSON object. */
     public static Optional<byte[]> ticket(byte[] reply) {
         JsonSpans answer = JsonSpans.of(reply);
         boolean isObject = answer.field(PARAMS)

@@ -56,7 +56,7 @@ final class Metaserver {
         }
     }
 
-    /** Anybody can post rubbish: one line a second says so, a counter has them all. */
+    /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */
     private void logRefusal(ApiError refusal) {
         long nowNs = System.nanoTime();
         long quietFromNs = lastLogNs.get();

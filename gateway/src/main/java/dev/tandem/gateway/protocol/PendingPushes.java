@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Which decode nodes may ask for their prompt now, by the id of the sequence. The ids cannot be guessed, so that only a node that has been
- * given one can ask. Holds at most one entry a request in flight. Shared by all event loops.
+ * given one can ask. Holds at most one entry per request in flight. Shared by all event loops.
  */
 final class PendingPushes {
     private static final int SECRET_BYTES = 12;

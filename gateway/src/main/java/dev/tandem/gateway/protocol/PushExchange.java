@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>while another P is left, D is called off and called anew, with fresh blocks;
  *   <li>else a D of ours goes on by its own policy: it computes the prompt itself, or fails;
- *   <li>any other D would wait for ever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
+ *   <li>any other D would wait forever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
  * </ul>
  *
  * Each call of a D has an id of its own, so that a late post of one that was given up is refused. Owned by the event loop of the client's

@@ -9,7 +9,7 @@ import tools.jackson.core.JsonToken;
 
 /**
  * How a request for several sequences (a list of prompts, {@code n}) is cut into requests for one each, since a prefill node hands off one
- * sequence a request. A choice's seed is the request's plus the choice's index, as nodes count themselves. Pure.
+ * sequence per request. A choice's seed is the request's plus the choice's index, as nodes count themselves. Pure.
  *
  * @param choices of each prompt
  * @param bodies of the requests: all choices of the first prompt, then of the next
@@ -55,7 +55,7 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
         return edit.bytes();
     }
 
-    /** {@code n}; 1 where it is not given, 0 where it is no number that a request could be cut by. */
+    /** {@code n}; 1 where it is not given, 0 where it is not a number that a request could be cut by. */
     private static int choices(JsonSpans request) {
         Optional<JsonSpans.Field> field = request.field("n").filter(given -> given.kind() != JsonToken.VALUE_NULL);
         if (field.isEmpty()) {

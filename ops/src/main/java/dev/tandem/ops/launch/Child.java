@@ -42,7 +42,7 @@ public final class Child {
             throws IOException {
         Path log = folder.resolve(plan.name() + ".log");
         Path readyFile = folder.resolve(plan.name() + ".ready");
-        List<String> command = runtime.command(plan.words());
+        List<String> command = runtime.command(plan.arguments());
         command.addAll(List.of("--ready-file", readyFile.toString(), "--exit-on-stdin-close"));
         var builder = new ProcessBuilder(command);
         builder.environment().putAll(plan.variables());

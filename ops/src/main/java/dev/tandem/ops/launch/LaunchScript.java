@@ -46,7 +46,7 @@ public final class LaunchScript {
         text.append("# rank table, on ")
                 .append(String.join(" and ", step.plan().nodes()))
                 .append(" at once; each writes the same file\n");
-        command(text, step.words(Path.of(String.valueOf(path))), "  ");
+        command(text, step.arguments(Path.of(String.valueOf(path))), "  ");
         text.append('\n');
     }
 
@@ -70,7 +70,7 @@ public final class LaunchScript {
                     .append(isShort ? spoken.getOrDefault(variable.getValue(), value) : value)
                     .append('\n');
         }
-        command(text, process.words(), "  ");
+        command(text, process.arguments(), "  ");
         text.append('\n');
     }
 
@@ -89,18 +89,18 @@ public final class LaunchScript {
                 .forEach(node -> text.append("# ")
                         .append(node.http().host())
                         .append(" is headless: nobody listens there, so it is in no list\n"));
-        command(text, gateway.words(), "    ");
+        command(text, gateway.arguments(), "    ");
         text.append('\n');
     }
 
     /** A line for each flag, its values behind it; JSON begins a line of its own. */
-    private static void command(StringBuilder text, List<String> words, String indent) {
+    private static void command(StringBuilder text, List<String> arguments, String indent) {
         text.append("tandem");
-        for (String word : words) {
-            if (word.startsWith("--") || word.contains("\n")) {
-                text.append(" \\\n").append(indent).append(quoted(word));
+        for (String argument : arguments) {
+            if (argument.startsWith("--") || argument.contains("\n")) {
+                text.append(" \\\n").append(indent).append(quoted(argument));
             } else {
-                text.append(' ').append(quoted(word));
+                text.append(' ').append(quoted(argument));
             }
         }
         text.append('\n');

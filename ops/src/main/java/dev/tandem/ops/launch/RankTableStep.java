@@ -54,18 +54,19 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     }
 
     /** The command line behind {@code tandem}, to be run on each host at once. */
-    public List<String> words(Path output) {
-        var words = new ArrayList<>(List.of("ranktable", "--ips"));
-        words.addAll(plan.nodes());
-        words.addAll(List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
-        card.ifPresent(name -> words.addAll(List.of("--network-card-name", name)));
-        words.addAll(List.of(
+    public List<String> arguments(Path output) {
+        var arguments = new ArrayList<>(List.of("ranktable", "--ips"));
+        arguments.addAll(plan.nodes());
+        arguments.addAll(
+                List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
+        card.ifPresent(name -> arguments.addAll(List.of("--network-card-name", name)));
+        arguments.addAll(List.of(
                 "--prefill-device-cnt",
                 Integer.toString(plan.counts().prefill()),
                 "--decode-device-cnt",
                 Integer.toString(plan.counts().decode()),
                 "--output",
                 output.toString()));
-        return words;
+        return arguments;
     }
 }

@@ -67,7 +67,7 @@ final class TopologyChecks {
             NodeSpec node = nodes.get(i);
             String host = node.http().host();
             if (!host.matches("[0-9.]+|.*:.*")) {
-                throw refusal.apply(connector + "host " + host + " is no address; a rank table holds addresses");
+                throw refusal.apply(connector + "host " + host + " is not an address; a rank table holds addresses");
             }
             if (!hosts.add(host)) {
                 throw refusal.apply(connector + "two nodes have the host " + host

@@ -19,23 +19,23 @@ import java.util.Map;
  */
 public record PlannedNode(String name, boolean isHere, NodeConfig config) {
     /**
-     * A node of this machine, from the words behind {@code tandem serve}.
+     * A node of this machine, from the arguments behind {@code tandem serve}.
      *
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(List<String> words, Map<String, String> variables, Machine machine) {
-        return of("serve", words, NodeEnvironment.read(variables), machine);
+    public static PlannedNode of(List<String> arguments, Map<String, String> variables, Machine machine) {
+        return of("serve", arguments, NodeEnvironment.read(variables), machine);
     }
 
     /**
      * A node of some machine.
      *
-     * @param words behind {@code tandem serve}
+     * @param arguments behind {@code tandem serve}
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
+    public static PlannedNode of(String name, List<String> arguments, NodeEnvironment environment, Machine machine) {
         var config = new NodeConfig(
-                ServeFlags.parse(words), environment, Runtime.getRuntime().availableProcessors());
+                ServeFlags.parse(arguments), environment, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 

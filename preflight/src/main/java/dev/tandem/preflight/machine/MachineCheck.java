@@ -16,7 +16,7 @@ import java.util.TreeSet;
 
 /** The rows of one machine, whatever runs on it: processors, kernels, memory, limits, interfaces. */
 public final class MachineCheck {
-    private static final String UNTOLD = "not told here: only Linux has ";
+    private static final String UNTOLD = "not reported here: only Linux has ";
     /** Features that kernels use or whose absence explains a speed; of x86 and of Arm. */
     private static final List<String> FEATURES = List.of(
             "avx2",

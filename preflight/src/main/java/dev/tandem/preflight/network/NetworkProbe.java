@@ -85,7 +85,7 @@ public final class NetworkProbe {
                 FIREWALL));
     }
 
-    /** Empty when it answered well. */
+    /** Why the port does not answer with the peer's token; empty when it does. */
     private String connect(Offer peer, int port) {
         try (Socket socket = open(peer.host(), port)) {
             byte[] token = socket.getInputStream().readNBytes(PortListeners.TOKEN_BYTES);
@@ -159,7 +159,7 @@ public final class NetworkProbe {
                         : "");
     }
 
-    /** Reads from the peer's memory with the transfer engine, as KV is read: at most 256 MiB and a second. */
+    /** Reads from the peer's memory with the transfer engine, as KV is read: for at most 256 MiB and one second. */
     public Finding bandwidth(Offer peer) {
         String subject = "reading from " + peer.host();
         try (Arena arena = Arena.ofShared()) {
@@ -185,7 +185,7 @@ public final class NetworkProbe {
         }
     }
 
-    /** Bytes a second. */
+    /** Measured speed in bytes per second. */
     private double measure(Offer peer, SpanBatch batch) {
         long startNs = System.nanoTime();
         long bytes = 0;

@@ -9,7 +9,7 @@ import java.util.TreeMap;
 
 /** What devices must have in common, and what only one may have. Pure. */
 public final class NpuAgreement {
-    private static final String TLS_MEND =
+    private static final String TLS_FIX =
             "devices with TLS cannot talk to devices without: hccn_tool -i N -tls -s enable 0 on every device of every node";
 
     private NpuAgreement() {}
@@ -30,7 +30,7 @@ public final class NpuAgreement {
         findings.addAll(doubles("SDID", "pod/SDID", pods));
         if (switches.size() > 1) {
             findings.add(
-                    new Finding(Severity.ERROR, "devices tls", "the switch differs: " + listed(switches), TLS_MEND));
+                    new Finding(Severity.ERROR, "devices tls", "the switch differs: " + listed(switches), TLS_FIX));
         }
         return findings;
     }
@@ -53,7 +53,7 @@ public final class NpuAgreement {
             findings.add(
                     Finding.of(Severity.WELL, "nodes tls", "the switch is " + switches.firstKey() + " everywhere"));
         } else if (switches.size() > 1) {
-            findings.add(new Finding(Severity.ERROR, "nodes tls", "the switch differs: " + listed(switches), TLS_MEND));
+            findings.add(new Finding(Severity.ERROR, "nodes tls", "the switch differs: " + listed(switches), TLS_FIX));
         }
         return findings;
     }

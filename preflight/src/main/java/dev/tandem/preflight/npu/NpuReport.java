@@ -35,7 +35,7 @@ public final class NpuReport {
             device.readings().values().forEach(reading -> row.add(reading.cell()));
             row.add(device.conf().cell());
             if (generation == NpuPlan.Generation.A3) {
-                row.add(device.superPod().map(SuperPod::toString).orElse("!! -"));
+                row.add(device.superPod().map(SuperPodMembership::toString).orElse("!! -"));
             }
             rows.add(row);
         }
@@ -67,7 +67,7 @@ public final class NpuReport {
                 .orElseGet(() -> new Finding(
                         Severity.ERROR,
                         subject,
-                        "npu-smi says no SDID, pod and server index",
+                        "npu-smi reports no SDID, pod and server index",
                         "run npu-smi info -t spod-info -i CARD -c CHIP with card and chip of npu-smi info -m; on an A2"
                                 + " machine give --device a2"));
     }

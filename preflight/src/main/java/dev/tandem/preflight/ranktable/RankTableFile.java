@@ -112,7 +112,7 @@ public record RankTableFile(Path path, boolean isForced) {
         try {
             return difference(RankTable.read(file), table);
         } catch (RankTableException e) {
-            return Optional.of("it is no such table (" + e.getMessage() + ")");
+            return Optional.of("it is not such a table (" + e.getMessage() + ")");
         }
     }
 

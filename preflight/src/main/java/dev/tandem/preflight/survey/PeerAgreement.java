@@ -18,21 +18,21 @@ final class PeerAgreement {
                 same(
                         nodes,
                         "MTU",
-                        facts -> facts.mtu() < 0 ? "not told" : Long.toString(facts.mtu()),
+                        facts -> facts.mtu() < 0 ? "unknown" : Long.toString(facts.mtu()),
                         "packets that are too large for one side are dropped or cut: ip link set dev NIC mtu …, and at the switch"));
         findings.add(same(nodes, "version", PeerFacts::version, "run one version of Tandem on all nodes"));
         findings.add(kernels(nodes));
         return findings;
     }
 
-    private static Finding same(List<PeerFacts> nodes, String subject, Function<PeerFacts, String> value, String mend) {
+    private static Finding same(List<PeerFacts> nodes, String subject, Function<PeerFacts, String> value, String fix) {
         Map<String, List<String>> owners = owners(nodes, value);
         return owners.size() == 1
                 ? Finding.of(
                         Severity.WELL,
                         subject + " of all nodes",
                         owners.keySet().iterator().next())
-                : new Finding(Severity.WARNING, subject + " of all nodes", listed(owners), mend);
+                : new Finding(Severity.WARNING, subject + " of all nodes", listed(owners), fix);
     }
 
     /** Widths give the same bits, so a difference only costs speed. */

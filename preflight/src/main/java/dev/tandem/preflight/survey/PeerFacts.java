@@ -1,8 +1,8 @@
 package dev.tandem.preflight.survey;
 
 import dev.tandem.api.Version;
-import dev.tandem.preflight.host.MeetingException;
-import dev.tandem.preflight.host.MeetingException.Kind;
+import dev.tandem.preflight.host.HostBarrierException;
+import dev.tandem.preflight.host.HostBarrierException.Kind;
 import dev.tandem.preflight.network.NetworkHost.Offer;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,7 +57,7 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
         return json;
     }
 
-    /** @throws MeetingException when a field is not what a check of this version says */
+    /** @throws HostBarrierException when a field is not what a check of this version says */
     static PeerFacts read(JsonNode json) {
         try {
             var ports = new ArrayList<Integer>();
@@ -82,7 +82,7 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
                     json.get("mtu").longValue(),
                     new Devices(addresses, Optional.ofNullable(json.get("tls")).map(JsonNode::stringValue)));
         } catch (RuntimeException e) {
-            throw new MeetingException(Kind.BROKEN, "a node says of itself what no check says: " + json, e);
+            throw new HostBarrierException(Kind.BROKEN, "a node reports facts that no check sends: " + json, e);
         }
     }
 }

@@ -27,7 +27,7 @@ public final class Poller implements AutoCloseable {
         /** The channel is ready; exceptions end in {@link #failed}. */
         void ready(SelectionKey key) throws IOException;
 
-        /** The channel is of no use any more: close it and tell whoever waits. */
+        /** The channel can no longer be used: close it and tell whoever waits. */
         void failed(Exception cause);
     }
 
@@ -102,7 +102,7 @@ public final class Poller implements AutoCloseable {
         return thread;
     }
 
-    /** Whether the thread still runs; a health check wants to know. */
+    /** Whether the thread still runs; asked by health checks. */
     public boolean isRunning() {
         return !isStopped;
     }
@@ -195,7 +195,7 @@ public final class Poller implements AutoCloseable {
     /** At least 1 when there is a deadline ahead: rounding down would spin through the last millisecond. */
     private long sleepMillis() {
         if (nextSweepNs == Long.MAX_VALUE) {
-            return 0; // for ever
+            return 0; // forever
         }
         long aheadNs = nextSweepNs - System.nanoTime();
         return Math.clamp((aheadNs + NANOS_PER_MILLI - 1) / NANOS_PER_MILLI, 1, MAX_SLEEP_MILLIS);

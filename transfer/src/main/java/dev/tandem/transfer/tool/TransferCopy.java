@@ -20,7 +20,7 @@ public final class TransferCopy {
     private TransferCopy() {}
 
     /**
-     * A place in a peer's memory.
+     * An address in a peer's memory.
      *
      * @param target segment name
      * @param address first byte
@@ -33,7 +33,7 @@ public final class TransferCopy {
      */
     public record Copied(long bytes, boolean isConfirmed) {}
 
-    /** Bytes from a place to the end of the peer's buffer around it. */
+    /** Bytes from an address to the end of the peer's buffer around it. */
     public static long bytesBehind(TransferEngine engine, RemoteAddress place) {
         for (Buffer buffer : engine.describe(place.target()).buffers()) {
             long offset = place.address() - buffer.address();

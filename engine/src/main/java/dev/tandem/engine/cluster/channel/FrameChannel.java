@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p>Both sides say every quarter of the allowed silence that they live. The connection ends when either side closes it, when the peer is
- * silent, takes nothing of what is written, or sends what is no frame that may come now. Whatever ends it, the handler hears of it once,
+ * silent, takes nothing of what is written, or sends what is not a frame that may come now. Whatever ends it, the handler hears of it once,
  * with the first cause. Thread-safe.
  */
 public final class FrameChannel implements AutoCloseable {

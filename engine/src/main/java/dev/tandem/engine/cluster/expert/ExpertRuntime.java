@@ -57,7 +57,7 @@ public final class ExpertRuntime implements AutoCloseable {
      *     answer in time is left alone
      */
     public record Patience(Duration answer, Duration connect, Duration firstPause, Duration longestPause) {
-        /** For processes in one room. */
+        /** For processes on one network. */
         public static final Patience USUAL = new Patience(
                 Duration.ofSeconds(10), Duration.ofSeconds(5), Duration.ofMillis(100), Duration.ofSeconds(10));
 
@@ -108,7 +108,7 @@ public final class ExpertRuntime implements AutoCloseable {
     /**
      * Listens and computes from now on; knows no other process before {@link #update}.
      *
-     * @param banks one a worker, at least one; each is used by its worker only. As many as there are local ranks is plenty; more than
+     * @param banks one per worker, at least one; each is used by its worker only. As many as there are local ranks is plenty; more than
      *     cores does not help
      * @param hiddenSize values of a row
      * @throws IOException naming the address when it cannot be bound
