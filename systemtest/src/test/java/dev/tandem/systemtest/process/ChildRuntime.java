@@ -14,6 +14,7 @@ import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -32,7 +33,15 @@ final class ChildRuntime {
     private static final Path CACHE = ROOT.resolve("systemtest/target/classes.aot");
     private static final Duration LIMIT = Duration.ofSeconds(300);
 
-    static final JavaRuntime RUNTIME = runtime();
+    /** Commands whose time goes into kernels, which need the optimising compiler. */
+    private static final Set<String> COMPUTING = Set.of("serve", "quantize");
+
+    private static final String CLASS_PATH = classPath();
+
+    static final JavaRuntime NODE = runtime("node");
+
+    /** For all other commands: they move bytes and end soon, so the first compiler is enough. */
+    static final JavaRuntime SHORT_LIVED = runtime("short-lived", "-XX:TieredStopAtLevel=1");
 
     private ChildRuntime() {}
 
@@ -45,23 +54,41 @@ final class ChildRuntime {
         }
     }
 
-    private static JavaRuntime runtime() {
+    /** How {@code tandem} with these arguments is started. */
+    static JavaRuntime of(List<String> arguments) {
+        return COMPUTING.contains(arguments.getFirst()) ? NODE : SHORT_LIVED;
+    }
+
+    private static String classPath() {
         String distribution = System.getProperty("tandem.distribution", "");
+        if (distribution.isEmpty()) {
+            return System.getProperty("java.class.path");
+        }
         try {
-            if (distribution.isEmpty()) {
-                return with(System.getProperty("java.class.path"), "plain");
-            }
             List<Path> jars = jars(Path.of(distribution));
             String classPath = jars.stream().map(Path::toString).collect(Collectors.joining(":"));
             Path lock = CACHE.resolveSibling("classes.aot.lock");
             try (var channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     var held = channel.lock()) { // of two test JVMs, one records and the other waits
-                if (!isNewerThan(jars)) {
+                if (held.isValid() && !isNewerThan(jars)) {
                     record(with(classPath, "recording", "-XX:AOTCacheOutput=" + CACHE));
                 }
-                assert held.isValid();
             }
-            return with(classPath, "cached", "-XX:AOTCache=" + CACHE);
+            return classPath;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static JavaRuntime runtime(String name, String... further) {
+        try {
+            return CLASS_PATH.equals(System.getProperty("java.class.path"))
+                    ? with(CLASS_PATH, name, further)
+                    : with(
+                            CLASS_PATH,
+                            name,
+                            Stream.concat(Stream.of("-XX:AOTCache=" + CACHE), Stream.of(further))
+                                    .toArray(String[]::new));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

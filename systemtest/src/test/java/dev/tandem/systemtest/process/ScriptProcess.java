@@ -1,5 +1,6 @@
 package dev.tandem.systemtest.process;
 
+import dev.tandem.ops.launch.JavaRuntime;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -61,11 +62,12 @@ public final class ScriptProcess implements AutoCloseable {
     }
 
     private static String launcher() {
-        return "#!/bin/sh\ncase $1 in serve | proxy)\n"
+        JavaRuntime node = ChildRuntime.NODE;
+        return "#!/bin/sh\noptions='" + ChildRuntime.SHORT_LIVED.optionsFile() + "'\n"
+                + "case $1 in serve) options='" + node.optionsFile() + "';; esac\n"
+                + "case $1 in serve | proxy)\n"
                 + "  set -- \"$@\" --ready-file \"$TANDEM_TEST_READY_FILE\" --exit-on-stdin-close;;\nesac\n"
-                + "exec '" + ChildRuntime.RUNTIME.java() + "' '@" + ChildRuntime.RUNTIME.optionsFile() + "' -cp '"
-                + ChildRuntime.RUNTIME.classPath()
-                + "' dev.tandem.cli.Main \"$@\"\n";
+                + "exec '" + node.java() + "' \"@$options\" -cp '" + node.classPath() + "' dev.tandem.cli.Main \"$@\"\n";
     }
 
     /** Waits until it is ready; an early death fails with its log. */

@@ -68,7 +68,7 @@ public final class TandemProcess implements AutoCloseable {
         var plan = new ProcessPlan(role + "-" + STARTED.incrementAndGet(), role, http, all);
         try {
             Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
-            return new TandemProcess(Child.start(plan, ChildRuntime.RUNTIME, ChildRuntime.FOLDER, variables), http);
+            return new TandemProcess(Child.start(plan, ChildRuntime.of(words), ChildRuntime.FOLDER, variables), http);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -76,7 +76,7 @@ public final class TandemProcess implements AutoCloseable {
 
     /** The command line of {@code tandem} with these arguments. */
     public static List<String> command(List<String> arguments) {
-        return ChildRuntime.RUNTIME.command(arguments);
+        return ChildRuntime.of(arguments).command(arguments);
     }
 
     /** Waits until it is ready; an early death fails with its log. */
