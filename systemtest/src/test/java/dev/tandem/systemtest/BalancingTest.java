@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 /** Who spreads requests over data-parallel ranks: somebody outside, each node over its own, or a head without ranks; as processes. */
 class BalancingTest {
     private static final Golden GOLDEN = Golden.folder("qwen3-moe");
-    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SOON = Duration.ofSeconds(60);
 
     private final List<TandemProcess> running = new ArrayList<>();
     private final String headHost = Loopback.next();

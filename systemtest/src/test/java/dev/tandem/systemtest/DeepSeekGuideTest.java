@@ -24,7 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * The DeepSeek guide as its reader would carry it out: the commands, taken from the guide's own text, write the rank table, start a
  * prefill and a decode node of 16 ranks each with expert parallel, and the proxy, as real processes on one host.
  */
-@Timeout(300)
+@Timeout(600)
 class DeepSeekGuideTest {
     private static final Golden MODEL = Golden.folder("deepseek-v3.2-w8a8");
     private static final GuideQuestions QUESTIONS = new GuideQuestions(MODEL, "deepseek_v3.2", 12);

@@ -25,7 +25,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  */
 class DeepSeekProcessTest {
     private static final Golden GOLDEN = Golden.folder("deepseek-v3.2");
-    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final Duration SOON = Duration.ofSeconds(60);
 
     /** Bytes a second: the longest prompt's caches are on their way for a minute. */
     private static final String SLOW = "24000";

@@ -34,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
 class FailureTest {
     private static final Golden GOLDEN = Golden.folder("qwen3");
     private static final Prompt PROMPT = GOLDEN.prompts().get(4);
-    private static final Duration SOON = Duration.ofSeconds(10);
+    private static final Duration SOON = Duration.ofSeconds(60);
     private static final int LEASE_SECONDS = 2;
 
     private static Deployment deployment;

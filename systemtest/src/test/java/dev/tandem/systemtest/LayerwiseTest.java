@@ -26,7 +26,7 @@ import tools.jackson.databind.JsonNode;
 /** Two prefill nodes that push into one decode node, behind {@code tandem proxy --layerwise}, as real processes. */
 class LayerwiseTest {
     private static final Golden GOLDEN = Golden.folder("qwen3");
-    private static final Duration SOON = Duration.ofSeconds(20);
+    private static final Duration SOON = Duration.ofSeconds(60);
     /** Long enough to be met in mid-push. */
     private static final List<Integer> LONG = Collections.nCopies(6_000, 42);
 

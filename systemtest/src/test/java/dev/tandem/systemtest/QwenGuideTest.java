@@ -85,7 +85,7 @@ class QwenGuideTest {
     /** The gateway is ready with the first prefill node and probes the other one again. */
     private static void awaitBothPrefillNodes() {
         Await.until(
-                Duration.ofSeconds(30),
+                Duration.ofSeconds(60),
                 () -> Client.get(PROXY.resolve("/healthcheck"))
                                 .body()
                                 .path("prefill_healthy")

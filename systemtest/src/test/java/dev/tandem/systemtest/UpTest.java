@@ -23,7 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** {@code tandem up}: three processes, one verified answer, and none of them left when it goes, however it goes. */
 class UpTest {
-    private static final Duration GONE = Duration.ofSeconds(10);
+    private static final Duration GONE = Duration.ofSeconds(30);
 
     @TempDir
     Path folder;

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  * with this JVM, whose pipe it watches.
  */
 public final class ScriptProcess implements AutoCloseable {
-    private static final Duration START_LIMIT = Duration.ofSeconds(180);
+    private static final Duration START_LIMIT = Duration.ofSeconds(300);
     private static final Path FOLDER = ChildRuntime.FOLDER;
 
     /** Written once: a program that is being written cannot be run. */
