@@ -112,11 +112,10 @@ class DeploymentTest {
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
             var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
-            var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
                     config,
                     new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group)), Optional.empty()),
-                    launch);
+                    Duration.ofMillis(1));
         }
 
         ClusterMember join(int port) {

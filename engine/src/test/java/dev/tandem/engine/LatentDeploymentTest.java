@@ -208,7 +208,7 @@ class LatentDeploymentTest {
 
     private static Engine start(EngineParts parts) {
         var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
-        return Engine.start(config, parts, new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1)));
+        return Engine.start(config, parts, Duration.ofMillis(1));
     }
 
     private static Request request(Prompt prompt, int number) {

@@ -69,7 +69,8 @@ public record ModelConfig(
             implements Attention {}
 
     /**
-     * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1): all heads share one latent vector and one rotary key per token, which are all that the cache holds.
+     * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1): all heads share one latent vector and one rotary key per
+     * token, which are all that the cache holds.
      *
      * @param heads query heads
      * @param sizes widths of what is projected

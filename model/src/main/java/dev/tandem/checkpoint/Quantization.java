@@ -19,7 +19,8 @@ import java.util.function.Function;
 import java.util.regex.Pattern;
 
 /**
- * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF) are a stored type of tensors and not a quantisation in this sense.
+ * How a quantisation tool left the linear weights of a checkpoint, weight by weight. Blocks of values with a scale of their own (GGUF)
+ * are a stored type of tensors and not a quantisation in this sense.
  *
  * @param method what {@code --quantization} calls it: {@link #ASCEND}
  * @param modelType the checkpoint's own name for the whole, such as {@code W8A8}; weights may differ from it
@@ -32,8 +33,8 @@ public record Quantization(String method, String modelType, SortedMap<String, Sc
     private static final String WEIGHT = "weight";
 
     /**
-     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed form,
-     * uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
+     * Weights whose inputs and outputs are whole rows of activations. Not among them is {@code kv_b_proj}: latent attention, in absorbed
+     * form, uses half of it with inputs and outputs exchanged, and int8 rows have no scales for that.
      */
     private static final Pattern WHOLE_ROWS =
             Pattern.compile("lm_head\\.weight|model\\.layers\\.\\d+\\.(self_attn|mlp)\\."

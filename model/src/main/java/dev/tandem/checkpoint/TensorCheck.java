@@ -154,7 +154,10 @@ final class TensorCheck {
         });
     }
 
-    /** Whether the model does without a tensor: a head that is the embedding, a buffer of older versions, part of a layer that only drafts. */
+    /**
+     * Whether the model does without a tensor: a head that is the embedding, a buffer of older versions, part of a layer that only
+     * drafts.
+     */
     private static boolean isOptional(String name, ModelConfig config) {
         if (config.tiesEmbeddings() && name.equals(HEAD)) {
             return true;

@@ -25,7 +25,7 @@ import java.util.Optional;
 final class LocalRanks implements AutoCloseable {
     private final NodeConfig config;
     private final Checkpoint checkpoint;
-    private final KernelSelection kernels;
+    private final KernelSelection selection;
     private final RankPlan plan;
     private final Optional<LocalExperts> experts;
     private final RotaryTables tables = new RotaryTables();
@@ -35,7 +35,7 @@ final class LocalRanks implements AutoCloseable {
     private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
-        this.kernels = loaded.kernels();
+        this.selection = loaded.kernels();
         this.plan = plan;
         this.experts = experts;
     }
@@ -82,7 +82,7 @@ final class LocalRanks implements AutoCloseable {
         var rank = new Rank(
                 tp, group.size(), dpRank, config.flags().parallel().data().size());
         threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
-        Kernels rankKernels = kernels.kernels(threads.getLast());
+        Kernels rankKernels = selection.kernels(threads.getLast());
         var context = new RankContext(rank, group.member(tp), rankKernels, Optional.empty());
         if (experts.isPresent()) {
             context = context.withExperts(experts.get().exchange(rankKernels));

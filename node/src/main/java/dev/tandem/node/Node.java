@@ -103,7 +103,7 @@ public final class Node implements AutoCloseable {
                     cluster.replicas(),
                     cluster::others,
                     counters,
-                    engines.hub());
+                    engines.runtime());
             resources.add(server::close);
             port = server.port();
         }

@@ -75,7 +75,7 @@ final class RequestCodec {
         writer.text(ticket.engineId())
                 .text(ticket.host())
                 .integer(ticket.port())
-                .list(ticket.blockIds(), ticket.blockIds().size(), (to, id) -> to.integer(id))
+                .longIntegers(ticket.blockIds())
                 .integer(ticket.lastTokenId())
                 .object(ticket.further());
     }
@@ -85,10 +85,7 @@ final class RequestCodec {
                 reader.text("ticket engine id", MAX_TICKET_TEXT_BYTES),
                 reader.text("ticket host", MAX_TICKET_TEXT_BYTES),
                 reader.integer("ticket port", 0, 65_535),
-                reader.list(
-                        "ticket block ids",
-                        HandoffTicket.MAX_BLOCKS,
-                        each -> each.integer("ticket block id", Integer.MIN_VALUE, Integer.MAX_VALUE)),
+                reader.longIntegers("ticket block ids", HandoffTicket.MAX_BLOCKS),
                 reader.integer("ticket last token id", Integer.MIN_VALUE, Integer.MAX_VALUE),
                 reader.object("further ticket keys"));
     }

@@ -289,7 +289,7 @@ class CodecTest {
                 text(random),
                 text(random),
                 random.nextInt(65_536),
-                random.ints(random.nextInt(100)).boxed().toList(),
+                random.ints(random.nextInt(100)).asLongStream().toArray(),
                 random.nextInt(),
                 further);
     }

@@ -13,6 +13,10 @@ import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
@@ -91,8 +95,8 @@ class HandoffDataDistTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
-        assertThat(decode.hub.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
-        assertThat(decode.hub.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
+        assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
+        assertThat(decode.runtime.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
     }
 
     @Test
@@ -134,8 +138,8 @@ class HandoffDataDistTest {
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
-        var ticket =
-                new HandoffTicket("0", PREFILL, port, List.of(1, 2, 3, 4, 5), -1, Map.of(HandoffTicket.TP_SIZE, "1"));
+        var ticket = new HandoffTicket(
+                "0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(decode, "vllm-ascend, which moves KV over HCCL links", "this node has none");
     }
@@ -182,7 +186,7 @@ class HandoffDataDistTest {
     }
 
     private static HandoffTicket ticket(Map<String, Object> further) {
-        return new HandoffTicket("0", PREFILL, 5557, List.of(1, 2, 3, 4, 5), -1, further);
+        return new HandoffTicket("0", PREFILL, 5557, new long[] {1, 2, 3, 4, 5}, -1, further);
     }
 
     private static void assertRejected(Replica decode, String... words) {
@@ -205,9 +209,9 @@ class HandoffDataDistTest {
     }
 
     private Replica replica(String host, Role role, Peers.FromRankTable peers) {
-        var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(host), HandoffLimits.standard());
-        opened.push(hub);
-        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), hub);
+        var runtime = HandoffRuntime.start(host);
+        opened.push(runtime);
+        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), runtime);
         opened.push(replica);
         return replica;
     }
@@ -215,19 +219,19 @@ class HandoffDataDistTest {
     /** One engine: a pool for each of its devices, and the engine loop's waiting for events. */
     private static final class Replica implements AutoCloseable {
         final List<KvPool> pools = new ArrayList<>();
-        final HandoffRuntime hub;
-        final Handoff handoff;
+        final HandoffRuntime runtime;
+        final TestConnector handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
-        Replica(HandoffConfig config, HandoffRuntime hub) {
-            this.hub = hub;
+        Replica(HandoffConfig config, HandoffRuntime runtime) {
+            this.runtime = runtime;
             int tpSize = ((Peers.FromRankTable) config.peers()).own().size();
             for (int rank = 0; rank < tpSize; rank++) {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
                 pools.add(new KvPool(KvFixtures.rank(16, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
             }
-            this.handoff = Handoff.start(config, pools, hub, wakes::release);
+            this.handoff = TestConnector.start(config, pools, runtime, wakes::release);
         }
 
         void write(int[] blocks, long seed) {
@@ -246,10 +250,10 @@ class HandoffDataDistTest {
         /** Says something to one rank's port and waits for the answer. */
         byte[] ask(int rank, byte[] message) throws Exception {
             var answer = new CompletableFuture<byte[]>();
-            String endpoint = SideChannel.endpoint(hub.host(), Integer.toString(handoff.sideChannelPort() + rank));
-            hub.channel()
-                    .execute(() -> hub.channel()
-                            .questions()
+            String endpoint = SideChannel.endpoint(runtime.host(), Integer.toString(handoff.sideChannelPort() + rank));
+            runtime.channel()
+                    .execute(() -> runtime.channel()
+                            .client()
                             .ask(endpoint, message, answer::complete, answer::completeExceptionally));
             return answer.get(10, TimeUnit.SECONDS);
         }

@@ -281,7 +281,7 @@ public final class CheckRun {
         return tool.isEmpty() ? List.of(remote.program()) : List.of("env", "HCCN_TOOL_PATH=" + tool, remote.program());
     }
 
-    /** The same arguments as here, and which of the peers it is. */
+    /** The arguments of this call, and which of the peers the other machine is. */
     private List<String> remoteArguments(Remote remote, List<String> hosts, String host) {
         var arguments = new ArrayList<String>(List.of("check"));
         request.topology().ifPresent(arguments::add);

@@ -77,11 +77,11 @@ public final class Child {
         } catch (IOException e) {
             return Optional.empty();
         } catch (JacksonException e) {
-            throw new IllegalStateException(readyFile + " is written in one go and yet no JSON", e);
+            throw new IllegalStateException(readyFile + " is written in one go and yet is not valid JSON", e);
         }
     }
 
-    /** What the process last said that it does: the newest {@code stage="…"} of its log. */
+    /** What the process is doing by its own account: the newest {@code stage="…"} of its log. */
     public String stage() {
         return logTail(50).stream()
                 .filter(line -> line.contains("stage=\""))

@@ -34,7 +34,7 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
     }
 
     /**
-     * The same with the rank table elsewhere; a node whose environment names another file keeps that.
+     * The command lines of a topology whose rank table lies elsewhere; a node whose environment names another file keeps that.
      *
      * @throws FlagException when a node's flags contradict each other, naming the node
      */

@@ -1,16 +1,15 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.preflight.host.RemoteRun;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** A launch plan as the scripts of the deployment guides: one per node, then the proxy, then the question. Pure. */
 public final class LaunchScript {
-    private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_./:=,@%+-]+");
     private static final String ADDRESS = "HCCL_IF_IP";
     private static final String CARD = "HCCL_SOCKET_IFNAME";
     private static final String CARD_SUFFIX = "_SOCKET_IFNAME";
@@ -63,7 +62,7 @@ public final class LaunchScript {
         for (Map.Entry<String, String> variable : process.variables().entrySet()) {
             boolean isShort =
                     variable.getKey().endsWith(CARD_SUFFIX) || variable.getKey().equals(ADDRESS);
-            String value = quoted(variable.getValue());
+            String value = RemoteRun.quoted(variable.getValue());
             text.append("export ")
                     .append(variable.getKey())
                     .append('=')
@@ -77,7 +76,7 @@ public final class LaunchScript {
     /** The guides' two shell variables: what differs from host to host is said once. */
     private static void shorthand(StringBuilder text, String name, @Nullable String value, Map<String, String> spoken) {
         if (value != null) {
-            text.append(name).append('=').append(quoted(value)).append('\n');
+            text.append(name).append('=').append(RemoteRun.quoted(value)).append('\n');
             spoken.put(value, "$" + name);
         }
     }
@@ -98,16 +97,11 @@ public final class LaunchScript {
         text.append("tandem");
         for (String argument : arguments) {
             if (argument.startsWith("--") || argument.contains("\n")) {
-                text.append(" \\\n").append(indent).append(quoted(argument));
+                text.append(" \\\n").append(indent).append(RemoteRun.quoted(argument));
             } else {
-                text.append(' ').append(quoted(argument));
+                text.append(' ').append(RemoteRun.quoted(argument));
             }
         }
         text.append('\n');
-    }
-
-    /** A word as a shell reads it back unchanged. */
-    static String quoted(String word) {
-        return PLAIN.matcher(word).matches() ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 }

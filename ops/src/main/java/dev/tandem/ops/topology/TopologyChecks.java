@@ -51,7 +51,7 @@ final class TopologyChecks {
                 ranks.local());
     }
 
-    /** The setting that numbers the ports, in the file's words. */
+    /** The setting that numbers the ports, as the file spells it. */
     private static String setting(PortPlan ports) {
         return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port")
                 + " " + ports.kvPort();

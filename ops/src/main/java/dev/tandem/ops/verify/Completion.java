@@ -22,7 +22,7 @@ public record Completion(
      * What was generated.
      *
      * @param text all of it
-     * @param tokenIds where the server tells them; else empty
+     * @param tokenIds where the server reports them; else empty
      */
     public record Output(String text, List<Integer> tokenIds) {
         public Output {
@@ -47,7 +47,7 @@ public record Completion(
         }
     }
 
-    /** Whether it came, with a prompt that another node computed. */
+    /** Whether the answer came, with a prompt that another node computed. */
     public boolean isWell() {
         return problem.isEmpty() && prefill().equals("remote");
     }

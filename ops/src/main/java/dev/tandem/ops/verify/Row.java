@@ -58,7 +58,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
             this.word = word;
         }
 
-        /** As it is shown. */
+        /** The status as it is shown. */
         public String word() {
             return word;
         }
@@ -84,7 +84,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
         return new Row(check, Status.NOT_SEEN, figure, Map.of());
     }
 
-    /** As one JSON object of plain values. */
+    /** The row as one JSON object of plain values. */
     public Map<String, Object> toMap() {
         var map = new LinkedHashMap<String, Object>();
         map.put("event", "check");
@@ -95,7 +95,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
         return map;
     }
 
-    /** As one line of text. */
+    /** The row as one line of text. */
     public String line() {
         return String.format(Locale.ROOT, "%-15s %-9s %s", check.word(), status.word(), figure);
     }

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A node that is to run, as its own flags and environment say.
+ * A node that is to run, as its own flags and environment describe it.
  *
  * @param name as in the start table
  * @param isHere this machine has its address
@@ -39,12 +39,12 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 
-    /** The address that its peers are told. */
+    /** The address that it announces to its peers. */
     public String host() {
         return config.announcedHost();
     }
 
-    /** Every port that it will listen on and that is known before; data and expert ports are any free ones. */
+    /** Every port that the node will listen on and that is known before it starts; data and expert ports are any free ones. */
     public List<PlannedPort> ports() {
         var ports = new ArrayList<PlannedPort>();
         ServeFlags.Server server = config.flags().server();

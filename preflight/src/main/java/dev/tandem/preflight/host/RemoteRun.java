@@ -34,7 +34,7 @@ public final class RemoteRun {
             arguments = List.copyOf(arguments);
         }
 
-        /** As a shell reads it back unchanged. */
+        /** The command as a shell reads it back unchanged. */
         @Override
         public String toString() {
             return arguments.stream().map(RemoteRun::quoted).collect(Collectors.joining(" "));

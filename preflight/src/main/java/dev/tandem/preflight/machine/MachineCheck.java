@@ -171,11 +171,11 @@ public final class MachineCheck {
                     address.isLoopbackAddress() ? InetAddress.getLoopbackAddress() : address);
             return owner == null ? OptionalLong.empty() : OptionalLong.of(owner.getMTU());
         } catch (SocketException e) {
-            return OptionalLong.empty(); // shown as not told
+            return OptionalLong.empty(); // shown as unknown
         }
     }
 
-    /** Whether {@code needed} bytes fit beside the reserve; empty where the system does not tell. */
+    /** Whether {@code needed} bytes fit beside the reserve; empty where the system does not report what is free. */
     public static Optional<Finding> fits(SystemFiles files, String subject, long needed, String parts) {
         OptionalLong available = Memory.available(files);
         if (available.isEmpty()) {

@@ -41,7 +41,7 @@ enum HccnQuery {
         this.answer = Pattern.compile(answer);
     }
 
-    /** Words behind {@code hccn_tool}. */
+    /** Arguments of {@code hccn_tool} for one device. */
     List<String> arguments(int device) {
         return List.of("-i", Integer.toString(device), option, "-g");
     }
@@ -111,7 +111,7 @@ enum HccnQuery {
         return "hccn_tool -i " + device + " -netdetect -s address GATEWAY sets the address to detect";
     }
 
-    /** Devices of one subnet need none. */
+    /** Judges the gateway, which devices of one subnet do not need. */
     private static DeviceReading gateway(int device, Optional<String> value) {
         String fix = "needed where other nodes' devices are in another subnet: hccn_tool -i " + device
                 + " -gateway -s gateway ADDRESS";
@@ -144,7 +144,7 @@ enum HccnQuery {
                 "run the command by hand; with a newer hccn_tool its form may have changed");
     }
 
-    /** A line of it, cut. */
+    /** The output as one line, shortened. */
     static String quoted(String output) {
         String line = output.strip().replaceAll("\\s+", " ");
         return line.length() <= MOST_QUOTED ? line : line.substring(0, MOST_QUOTED) + " …";

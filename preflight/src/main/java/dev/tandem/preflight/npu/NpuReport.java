@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** What the devices of one node said. Immutable. */
+/** What the devices of one node reported. Immutable. */
 public final class NpuReport {
     private final NpuPlan.Generation generation;
     private final List<NpuDevice> devices;
@@ -20,7 +20,7 @@ public final class NpuReport {
         this.notes = List.copyOf(notes);
     }
 
-    /** Title line and a line for each device. */
+    /** The title line and one line per device. */
     public List<List<String>> table() {
         var rows = new ArrayList<List<String>>();
         var title = new ArrayList<String>(List.of("device"));
@@ -42,14 +42,14 @@ public final class NpuReport {
         return rows;
     }
 
-    /** Everything, device by device. */
+    /** All findings, device by device. */
     public List<Finding> findings() {
         var findings = new ArrayList<Finding>(notes);
         for (NpuDevice device : devices) {
             String subject = "device " + device.id() + " ";
             device.readings().forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
             if (device.conf().severity()
-                    != Severity.NOTE) { // without an address there: told once, by the file's own row
+                    != Severity.NOTE) { // without an address there: reported once, by the file's own row
                 findings.add(device.conf().finding(subject + "hccn.conf"));
             }
             if (generation == NpuPlan.Generation.A3) {

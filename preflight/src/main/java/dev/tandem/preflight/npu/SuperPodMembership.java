@@ -24,7 +24,7 @@ record SuperPodMembership(String sdid, String podId, String serverIndex) {
         return new Chip(device / CHIPS_PER_CARD, device % CHIPS_PER_CARD);
     }
 
-    /** Words behind {@code npu-smi}. */
+    /** Arguments of {@code npu-smi} for one chip. */
     static List<String> arguments(Chip chip) {
         return List.of(
                 "info", "-t", "spod-info", "-i", Integer.toString(chip.card()), "-c", Integer.toString(chip.chip()));

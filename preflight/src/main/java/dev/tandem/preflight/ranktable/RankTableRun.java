@@ -102,7 +102,7 @@ public final class RankTableRun {
         return new Result(table, devices.getFirst().kind(), prepared.isKept());
     }
 
-    /** What cannot be had is told to everybody, so that nobody waits for it. */
+    /** The devices of this node, or why they cannot be had: all nodes are told, so that none waits for them. */
     private JsonNode own(String node) throws InterruptedException {
         try {
             return source.devices(node).toJson();

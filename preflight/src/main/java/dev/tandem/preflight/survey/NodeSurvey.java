@@ -92,7 +92,7 @@ public final class NodeSurvey {
         return Optional.of(report);
     }
 
-    /** Ports of all hosts that are this machine, and memory of the nodes here; one host's ports may have been tried already. */
+    /** Checks the ports of all hosts that are this machine, and the memory of the nodes here; one host's ports may have been tried already. */
     private List<Finding> deployment(DeploymentCheck check, Optional<NetworkHost> tried) {
         var findings = new ArrayList<Finding>();
         List<PlannedPort> ports = plan.deployment().ports();

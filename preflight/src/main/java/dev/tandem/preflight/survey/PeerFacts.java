@@ -16,12 +16,12 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a node says of itself when nodes meet.
+ * What a node reports of itself when nodes meet.
  *
  * @param offer where it can be measured
  * @param version of Tandem
  * @param kernels name of the kernels that it will use
- * @param mtu of the interface of its address; -1 where it is not told
+ * @param mtu of the interface of its address; -1 where it is unknown
  * @param devices its devices
  */
 record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices devices) {
@@ -57,7 +57,7 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
         return json;
     }
 
-    /** @throws HostBarrierException when a field is not what a check of this version says */
+    /** @throws HostBarrierException when a field is not what a check of this version sends */
     static PeerFacts read(JsonNode json) {
         try {
             var ports = new ArrayList<Integer>();

@@ -13,7 +13,7 @@ import java.util.Set;
  *
  * @param program which
  * @param origin whose it is
- * @param arguments the words behind the program's name
+ * @param arguments the words behind the program's name, with their lines
  * @param command as it stands in the script
  */
 public record Call(Program program, Origin origin, List<Word> arguments, ShellCommand command) {
@@ -27,7 +27,7 @@ public record Call(Program program, Origin origin, List<Word> arguments, ShellCo
         OTHER
     }
 
-    /** Whose program it is: both take the same words and do not behave alike. */
+    /** Whose program it is: both take the same arguments and do not behave alike. */
     public enum Origin {
         TANDEM,
         VLLM
@@ -94,7 +94,7 @@ public record Call(Program program, Origin origin, List<Word> arguments, ShellCo
         return path.substring(path.lastIndexOf('/') + 1);
     }
 
-    /** The words behind the program's name. */
+    /** The arguments as texts, as the program's grammar reads them. */
     public List<String> words() {
         var texts = new ArrayList<>(arguments.stream().map(Word::text).toList());
         if (program == Program.LAYERWISE_PROXY && !texts.contains("--layerwise")) {

@@ -8,8 +8,8 @@ import java.util.Optional;
 /**
  * What all scripts together start.
  *
- * @param nodes whose words could be read
- * @param proxies whose words could be read
+ * @param nodes whose arguments could be read
+ * @param proxies whose arguments could be read
  * @param tables commands that write a rank table
  * @param questions requests with curl
  * @param isWhole whether every command of a node or proxy could be read; else what is missing may stand in another

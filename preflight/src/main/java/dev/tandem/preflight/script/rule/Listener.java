@@ -22,18 +22,18 @@ record Listener(Purpose what, Optional<String> machine, String bound, Range port
         SIDE_CHANNEL("the side channel"),
         GATEWAY("the gateway");
 
-        private final String words;
+        private final String text;
 
-        Purpose(String words) {
-            this.words = words;
+        Purpose(String text) {
+            this.text = text;
         }
 
-        String words() {
-            return words;
+        String text() {
+            return text;
         }
     }
 
-    /** First and last port. */
+    /** The first and the last port. */
     record Range(int first, int last) {
         @Override
         public String toString() {
@@ -50,6 +50,6 @@ record Listener(Purpose what, Optional<String> machine, String bound, Range port
 
     @Override
     public String toString() {
-        return what.words() + " on " + (bound.isEmpty() ? "" : bound + ":") + ports;
+        return what.text() + " on " + (bound.isEmpty() ? "" : bound + ":") + ports;
     }
 }
