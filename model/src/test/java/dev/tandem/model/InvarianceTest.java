@@ -232,7 +232,7 @@ class InvarianceTest {
     private static void assertSameBits(List<float[]> found, List<float[]> expected) {
         assertThat(found).hasSameSizeAs(expected);
         for (int step = 0; step < expected.size(); step++) {
-            assertThat(found.get(step)).as("step %d", step).containsExactly(expected.get(step));
+            assertThat(found.get(step)).as("step %d", step).isEqualTo(expected.get(step));
         }
     }
 }

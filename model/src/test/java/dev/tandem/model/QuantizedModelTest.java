@@ -64,7 +64,7 @@ class QuantizedModelTest {
     private static void assertSameBits(List<float[]> actual, List<float[]> expected) {
         assertThat(actual).hasSameSizeAs(expected);
         for (int i = 0; i < expected.size(); i++) {
-            assertThat(actual.get(i)).containsExactly(expected.get(i));
+            assertThat(actual.get(i)).isEqualTo(expected.get(i));
         }
     }
 }

@@ -51,7 +51,7 @@ class Int8GoldenTest {
                 kernels.linear(x, x.rows(), weight, y, 0);
                 assertThat(y.values())
                         .as("%s by %s", name, kernels.getClass().getSimpleName())
-                        .containsExactly(golden.floats(name + ".y"));
+                        .isEqualTo(golden.floats(name + ".y"));
             }
         });
     }
@@ -67,7 +67,7 @@ class Int8GoldenTest {
                 }
                 assertThat(y.values())
                         .as("%s by %s", name, kernels.getClass().getSimpleName())
-                        .containsExactly(golden.floats(name + ".y"));
+                        .isEqualTo(golden.floats(name + ".y"));
             }
         });
     }
@@ -85,7 +85,7 @@ class Int8GoldenTest {
                 }
                 assertThat(y.values())
                         .as("%s by %s", name, kernels.getClass().getSimpleName())
-                        .containsExactly(golden.floats(name + ".y"));
+                        .isEqualTo(golden.floats(name + ".y"));
             }
         });
     }
@@ -105,12 +105,12 @@ class Int8GoldenTest {
                 assertThat(scale).as(name).isEqualTo(expected);
                 assertThat(vectorScale).as(name).isEqualTo(expected);
             }
-            assertThat(q).as(name).containsExactly(golden.bytes(name + ".q"));
+            assertThat(q).as(name).isEqualTo(golden.bytes(name + ".q"));
             var fromVectors = new byte[x.length];
             for (int i = 0; i < x.length; i++) {
                 fromVectors[i] = (byte) wholeNumbers[i];
             }
-            assertThat(fromVectors).as(name).containsExactly(q);
+            assertThat(fromVectors).as(name).isEqualTo(q);
         });
     }
 
