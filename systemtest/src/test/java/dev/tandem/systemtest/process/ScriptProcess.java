@@ -67,7 +67,8 @@ public final class ScriptProcess implements AutoCloseable {
                 + "case $1 in serve) options='" + node.optionsFile() + "';; esac\n"
                 + "case $1 in serve | proxy)\n"
                 + "  set -- \"$@\" --ready-file \"$TANDEM_TEST_READY_FILE\" --exit-on-stdin-close;;\nesac\n"
-                + "exec '" + node.java() + "' \"@$options\" -cp '" + node.classPath() + "' dev.tandem.cli.Main \"$@\"\n";
+                + "exec '" + node.java() + "' \"@$options\" -cp '" + node.classPath()
+                + "' dev.tandem.cli.Main \"$@\"\n";
     }
 
     /** Waits until it is ready; an early death fails with its log. */
