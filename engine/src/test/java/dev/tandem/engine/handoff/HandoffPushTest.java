@@ -307,8 +307,7 @@ class HandoffPushTest {
     void shouldRefusePartsOfTheOtherConnectorAndRole() {
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThatThrownBy(
-                        () -> RoleAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
+        assertThatThrownBy(() -> RoleAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("are those of MooncakeConnector, but this node runs MooncakeLayerwiseConnector");
         assertThatThrownBy(() ->
