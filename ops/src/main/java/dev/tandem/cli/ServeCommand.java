@@ -32,7 +32,7 @@ final class ServeCommand implements Verb {
             return Exit.WELL;
         }
         NodeConfig config =
-                NodeConfig.read(arguments, System.getenv(), Runtime.getRuntime().availableProcessors());
+                NodeConfig.read(arguments, () -> NodeEnvironment.read(System.getenv()), Runtime.getRuntime().availableProcessors());
         var parent = new ParentProcess(config.flags().process());
         parent.watch();
         Node node = Node.start(config);
