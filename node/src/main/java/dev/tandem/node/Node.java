@@ -44,8 +44,9 @@ public final class Node implements AutoCloseable {
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
+        ReservedPorts named = NamedPorts.reserve(config); // held until whatever listens on them does
         var resources = new Resources();
-        try (ReservedPorts named = NamedPorts.reserve(config)) { // held until whatever listens on them does
+        try {
             Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
@@ -59,6 +60,8 @@ public final class Node implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             resources.close();
             throw e;
+        } finally {
+            named.close();
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.tandem.house;
 
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
@@ -105,6 +106,17 @@ class ArchitectureTest {
                         "dev.tandem.parallel..",
                         "dev.tandem.layer..",
                         "dev.tandem.model..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void shouldKnowVectorKernelsInTheirSelectionOnly() {
+        classes()
+                .that()
+                .resideInAPackage("dev.tandem.kernel.vector..")
+                .should()
+                .onlyHaveDependentClassesThat()
+                .resideInAnyPackage("dev.tandem.kernel.vector..", "dev.tandem.kernel.selection..")
                 .check(CLASSES);
     }
 

@@ -74,9 +74,9 @@ final class GenerationEndpoints {
         String requestId = requestId(exchange);
         served.incrementAndGet();
         try {
-            var input = new Generation.Input(prompts, tokenizeNanos);
-            var placement = new Generation.Placement(handoff, pinnedRank(exchange));
-            generation.run(exchange, new Generation.Job(kind, requestId, input, fields, placement));
+            generation.run(
+                    exchange,
+                    new Generation.Job(kind, requestId, prompts, tokenizeNanos, fields, handoff, pinnedRank(exchange)));
         } finally {
             served.decrementAndGet();
         }
