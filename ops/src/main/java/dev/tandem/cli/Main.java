@@ -54,8 +54,7 @@ public final class Main {
         List<String> behind = arguments.subList(1, arguments.size());
         return switch (arguments.getFirst()) {
             case "--version" -> print("tandem " + Version.TEXT + "\n");
-            case "--help", "-h", HELP ->
-                behind.isEmpty() ? print(help()) : run(behind.getFirst(), List.of("--help"));
+            case "--help", "-h", HELP -> behind.isEmpty() ? print(help()) : run(behind.getFirst(), List.of("--help"));
             default -> run(arguments.getFirst(), behind);
         };
     }

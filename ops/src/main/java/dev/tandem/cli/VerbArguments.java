@@ -83,7 +83,8 @@ final class VerbArguments {
     private Map<ArgSpec, String> reportUnusable() {
         var unusable = new HashMap<ArgSpec, String>();
         for (Exception error : parsed.errors()) {
-            if (error instanceof ParameterException wrong && wrong.getCause() instanceof TypeConversionException cause) {
+            if (error instanceof ParameterException wrong
+                    && wrong.getCause() instanceof TypeConversionException cause) {
                 problems.add(nameOf(wrong.getArgSpec()) + " " + cause.getMessage());
                 unusable.put(wrong.getArgSpec(), wrong.getValue());
             }

@@ -8,8 +8,7 @@ public enum KvConnectorName {
     /** The decode node reads when the prefill node has answered. */
     MOONCAKE("pull", "MooncakeConnector", "mooncake_connector", Connector.PULL),
     /** The prefill node writes each layer while it computes the next. */
-    MOONCAKE_LAYERWISE(
-            "layerwise", "MooncakeLayerwiseConnector", "mooncake_layerwise_connector", Connector.LAYERWISE),
+    MOONCAKE_LAYERWISE("layerwise", "MooncakeLayerwiseConnector", "mooncake_layerwise_connector", Connector.LAYERWISE),
     /** The decode node reads, and finds the prefill node in the rank table. */
     LLM_DATA_DIST("llmdatadist", "LLMDataDistCMgrConnector", "llmdatadist_c_mgr_connector", Connector.PULL);
 

@@ -37,8 +37,8 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
      */
     public static PlannedNode of(
             String name, List<String> arguments, Supplier<NodeEnvironment> variables, Machine machine) {
-        NodeConfig config = NodeConfig.read(
-                arguments, variables, Runtime.getRuntime().availableProcessors());
+        NodeConfig config =
+                NodeConfig.read(arguments, variables, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 
