@@ -14,7 +14,7 @@ public final class ApiException extends RuntimeException {
         ADDRESS_IN_USE,
         /** The address to listen on is not one of this machine, or may not be bound. */
         ADDRESS_REFUSED,
-        /** No connection came about: nothing was sent. */
+        /** No connection was established: nothing was sent. */
         CONNECT,
         /** The connection ended before the response was complete. */
         CLOSED,

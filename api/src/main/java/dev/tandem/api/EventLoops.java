@@ -20,10 +20,10 @@ public final class EventLoops implements AutoCloseable {
 
     private final Vertx vertx;
     private final List<Context> contexts = new CopyOnWriteArrayList<>();
-    /** One thread a context, in the same order. */
+    /** One thread per context, in the same order. */
     private final List<Thread> threads = new CopyOnWriteArrayList<>();
 
-    /** Counts from any thread, to spread new work; which loop gets what matters to nobody. */
+    /** Counts from any thread, to spread new work; it does not matter which loop gets what. */
     private final AtomicInteger turn = new AtomicInteger();
 
     /** Counts servers, from any thread: those that ask for any port must not be given one port together. */
@@ -73,7 +73,7 @@ public final class EventLoops implements AutoCloseable {
         return servers.incrementAndGet();
     }
 
-    /** Waits on a thread that is no event loop; the cause is thrown as it is when unchecked. */
+    /** Waits on a thread that is not an event loop; the cause is thrown as it is when unchecked. */
     static <T> T await(Future<T> future) {
         try {
             return future.await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);

@@ -46,7 +46,7 @@ public final class Exchange {
         return loop.body();
     }
 
-    /** The body as a JSON object, read strictly; an {@link dev.tandem.api.openai.ApiError} with status 400 where it is none. */
+    /** The body as a JSON object, read strictly; an {@link dev.tandem.api.openai.ApiError} with status 400 where it is not one. */
     public ObjectNode json() {
         return StrictJson.object(loop.body());
     }

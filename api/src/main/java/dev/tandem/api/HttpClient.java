@@ -20,7 +20,7 @@ public final class HttpClient implements AutoCloseable {
     private final boolean ownsLoops;
     private final HttpClientConfig config;
     private final Map<Thread, HttpLoopClient> byLoop = new LinkedHashMap<>();
-    /** Shared by all loops; one entry a server. */
+    /** Shared by all loops; one entry per server. */
     private final Map<HttpAddress, InetSocketAddress> resolved = new ConcurrentHashMap<>();
 
     private HttpClient(EventLoops loops, boolean ownsLoops, HttpClientConfig config) {

@@ -5,7 +5,7 @@ import java.time.Duration;
 /**
  * How a client treats the servers it calls.
  *
- * @param connectTimeout how long a connection may take to come about
+ * @param connectTimeout how long it may take to connect
  * @param silenceTimeout how long a server may send nothing: before its answer, and inside it
  * @param idleKeepAlive how long an unused connection is kept; shorter than the 5 s after which uvicorn closes its side
  * @param maxConnectionsPerServer connections to one server; further calls wait for one, within the connect timeout

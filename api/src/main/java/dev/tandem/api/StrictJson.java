@@ -5,7 +5,6 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -13,18 +12,21 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * JSON as clients send it, read without forgiveness: one object, no key twice, nothing behind it, nesting at most
+ * JSON as clients send it, read strictly: one object, no key twice, nothing behind it, nesting at most
  * {@value #MAX_DEPTH}, integers of any size kept exact. Stateless; any thread.
  */
 public final class StrictJson {
     /** Deepest nesting of arrays and objects. */
     public static final int MAX_DEPTH = 128;
 
+    /** Longest number, in characters. */
+    private static final int MAX_NUMBER_LENGTH = 1_000;
+
     private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
                     .streamReadConstraints(StreamReadConstraints.builder()
                             .maxNestingDepth(MAX_DEPTH)
                             .maxStringLength(Integer.MAX_VALUE)
-                            .maxNumberLength(JsonFault.MAX_NUMBER_LENGTH)
+                            .maxNumberLength(MAX_NUMBER_LENGTH)
                             .build())
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .disable(StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION)
@@ -60,17 +62,12 @@ public final class StrictJson {
     }
 
     /**
-     * The refusal of a text that a parser has found to be no JSON: line and column, what was expected and what was found.
+     * The refusal of a text that a parser has found not to be JSON: line and column, what was expected and what was found.
      *
-     * @param cause the parser's exception, whose own words are not passed on
+     * @param cause the parser's exception
      */
     public static ApiError malformed(byte[] body, JacksonException cause) {
-        String where = JsonFault.find(body).map(JsonFault::toString).orElseGet(() -> {
-            TokenStreamLocation at = cause.getLocation();
-            return at == null
-                    ? "it cannot be read"
-                    : "line " + at.getLineNr() + " column " + at.getColumnNr() + ": it cannot be read on from here";
-        });
-        return ApiError.badRequest("the request body is not valid JSON: " + where, null);
+        return ApiError.badRequest(
+                "the request body is not valid JSON: " + JsonFault.describe(body, MAPPER, cause), null);
     }
 }

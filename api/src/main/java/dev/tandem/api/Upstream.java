@@ -184,7 +184,7 @@ public final class Upstream {
     private String describe(Throwable cause) {
         return switch (kindOf(cause)) {
             case TIMEOUT -> call.address() + " sent nothing for " + options.getIdleTimeout() + " ms";
-            case PROTOCOL -> call.address() + " sent what is no HTTP answer: " + cause.getMessage();
+            case PROTOCOL -> call.address() + " sent something that is not an HTTP answer: " + cause.getMessage();
             default -> call.address() + " closed the connection: " + cause.getMessage();
         };
     }

@@ -7,9 +7,10 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -54,36 +55,36 @@ public final class PushBench implements AutoCloseable {
 
     /** A prefill and a decode engine with one connector. */
     private static final class Pair implements AutoCloseable {
-        final HandoffRuntime prefillHub;
-        final HandoffRuntime decodeHub;
+        final HandoffWarmUp warmUp;
+        final HandoffRuntime prefillRuntime;
+        final HandoffRuntime decodeRuntime;
         final Engine prefill;
         final Engine decode;
         /** What the metaserver does with the next invitation. */
         volatile Consumer<Invitation> metaserver = invitation -> {};
 
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
-            prefillHub = HandoffRuntime.start(
-                    new HandoffRuntime.Setup("127.0.0.1", (i, answered) -> {}, bytesPerSecond), connector);
-            decodeHub = HandoffRuntime.start(
-                    new HandoffRuntime.Setup(
-                            "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond),
-                    connector);
-            prefill = loader.engine(prefillHub, Role.PRODUCER, connector);
-            decode = loader.engine(decodeHub, Role.CONSUMER, connector);
+            prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> {}, bytesPerSecond);
+            decodeRuntime = HandoffRuntime.start(
+                    "127.0.0.1", "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond);
+            warmUp = HandoffWarmUp.start(connector);
+            prefill = loader.engine(prefillRuntime, Role.PRODUCER, connector);
+            decode = loader.engine(decodeRuntime, Role.CONSUMER, connector);
         }
 
         @Override
         public void close() {
             decode.close();
             prefill.close();
-            decodeHub.close();
-            prefillHub.close();
+            warmUp.close();
+            decodeRuntime.close();
+            prefillRuntime.close();
         }
     }
 
     /** Makes engines over one mapped checkpoint. */
     private record Loader(Checkpoint checkpoint, int threadCount, List<KernelThreads> threads) {
-        Engine engine(HandoffRuntime hub, Role role, Connector connector) {
+        Engine engine(HandoffRuntime runtime, Role role, Connector connector) {
             threads.add(new KernelThreads(threadCount));
             var context = RankContext.single(KernelSelection.best().kernels(threads.getLast()));
             Model model = ModelLoader.load(checkpoint, context, new StepLimits(512, 4, MODEL_LENGTH));
@@ -101,7 +102,7 @@ public final class PushBench implements AutoCloseable {
             var limits = new BatchLimits(CHUNK, 4, 16, true);
             return Engine.start(
                     new EngineConfig(MODEL_LENGTH, limits, false, 0, Optional.of(handoff)),
-                    EngineParts.single(model, pool).with(hub),
+                    EngineParts.single(model, pool).with(runtime),
                     Duration.ofMillis(500));
         }
     }

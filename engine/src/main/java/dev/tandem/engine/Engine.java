@@ -5,7 +5,9 @@ import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.RankWorker;
-import dev.tandem.engine.handoff.Handoff;
+import dev.tandem.engine.handoff.KvConnector;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.KvConnectors;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
@@ -15,22 +17,14 @@ import dev.tandem.engine.request.TokenStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
-import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** Serves requests on the ranks of one data-parallel replica. Thread-safe; all state belongs to its engine loop. */
 public final class Engine implements Replica, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
-
-    /**
-     * How an engine comes to life; tests do it without a network and without long warming up.
-     *
-     * @param handoff begins the exchange with peers, given what wakes the loop
-     * @param warmUp most time to spend on making kernels hot
-     */
-    record Launch(Function<Runnable, HandoffSide> handoff, Duration warmUp) {}
 
     private static final Duration WARM_UP = Duration.ofSeconds(2);
 
@@ -39,28 +33,30 @@ public final class Engine implements Replica, AutoCloseable {
     private final EngineLoop loop;
     private final Thread thread;
     private final ModelExecutor executor;
-    private final HandoffSide handoff;
-    private final boolean hasHandoff;
+    private final Optional<KvConnector> connector;
 
-    private Engine(EngineConfig config, EngineParts parts, Inbox inbox, ModelExecutor executor, HandoffSide handoff) {
+    private Engine(
+            EngineConfig config,
+            EngineParts parts,
+            Inbox inbox,
+            ModelExecutor executor,
+            Optional<KvConnector> connector) {
         EngineParts.Shard first = parts.shards().getFirst();
         var pool = first.pool();
         var blocks = new BlockManager(pool.blockCount(), pool.layout().blockSize(), config.cachesPrefixes());
-        LongSupplier clock = System::nanoTime;
         this.checks = new RequestChecks(config, first.model().config().vocabularySize(), pool);
         this.inbox = inbox;
         this.executor = executor;
-        this.handoff = handoff;
-        this.hasHandoff = config.handoff().isPresent();
-        this.loop = new EngineLoop(
-                config, first.model().config(), blocks, new EngineLoop.Parts(executor, handoff, inbox, clock));
+        this.connector = connector;
+        this.loop =
+                new EngineLoop(config, first.model().config(), blocks, executor, connector, inbox, System::nanoTime);
         this.thread = Thread.ofPlatform()
                 .name("tandem-engine-" + parts.dpRank())
                 .daemon()
                 .unstarted(loop);
     }
 
-    /** The same with the usual time for warming up. */
+    /** Starts an engine with the usual time for warming up. */
     public static Engine start(EngineConfig config, EngineParts parts) {
         return start(config, parts, WARM_UP);
     }
@@ -72,25 +68,33 @@ public final class Engine implements Replica, AutoCloseable {
      * @param warmUp most time to spend on making kernels hot
      */
     public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
-        Function<Runnable, HandoffSide> handoff = wake -> config.handoff()
-                .<HandoffSide>map(exchange -> new PeerHandoff(Handoff.start(
-                        exchange,
-                        parts.pools(),
-                        parts.hub().orElseThrow(() -> new IllegalArgumentException("an exchange needs a hub")),
-                        wake)))
-                .orElseGet(NoHandoff::new);
-        return start(config, parts, new Launch(handoff, warmUp));
+        return start(config, parts, warmUp, wake -> connect(config, parts, wake));
     }
 
-    static Engine start(EngineConfig config, EngineParts parts, Launch launch) {
+    private static Optional<KvConnector> connect(EngineConfig config, EngineParts parts, Runnable wakeLoop) {
+        if (config.handoff().isEmpty()) {
+            return Optional.empty();
+        }
+        HandoffRuntime runtime =
+                parts.runtime().orElseThrow(() -> new IllegalArgumentException("an exchange needs a runtime"));
+        KvConnector connector = KvConnectors.start(config.handoff().get(), parts.pools(), runtime, wakeLoop);
+        LOG.info("connector started: {}", connector);
+        return Optional.of(connector);
+    }
+
+    /** @param connect makes the connector, given what wakes the loop; tests do it without a network */
+    static Engine start(
+            EngineConfig config,
+            EngineParts parts,
+            Duration warmUp,
+            Function<Runnable, Optional<KvConnector>> connect) {
         var inbox = new Inbox(config.limits().waiting());
         var executor = new ModelExecutor(workers(parts));
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
-            int steps = executor.warmUp(longestChunk, config.limits().sequences(), launch.warmUp());
+            int steps = executor.warmUp(longestChunk, config.limits().sequences(), warmUp);
             LOG.info("warmed up in {} steps", steps);
-            var engine =
-                    new Engine(config, parts, inbox, executor, launch.handoff().apply(inbox::wake));
+            var engine = new Engine(config, parts, inbox, executor, connect.apply(inbox::wake));
             inbox.serve(engine.thread);
             engine.thread.start();
             return engine;
@@ -153,7 +157,7 @@ public final class Engine implements Replica, AutoCloseable {
                 wasInterrupted = true;
             }
         }
-        handoff.close();
+        connector.ifPresent(KvConnector::close);
         executor.close();
         if (wasInterrupted) {
             Thread.currentThread().interrupt();
@@ -186,7 +190,7 @@ public final class Engine implements Replica, AutoCloseable {
         inbox.countRejection();
         boolean hasPeer =
                 request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Push;
-        if (hasHandoff && hasPeer) {
+        if (connector.isPresent() && hasPeer) {
             inbox.decline(new Decline(request.id(), request.handoff(), String.valueOf(refused.getMessage())));
         }
         return refused;

@@ -7,17 +7,14 @@ import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
-import dev.tandem.engine.execute.LayerListener;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
-import dev.tandem.engine.handoff.PushProgress;
+import dev.tandem.engine.handoff.KvConnector;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
-import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
+import dev.tandem.engine.request.StateCounts;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.sample.Sampler;
@@ -26,7 +23,6 @@ import dev.tandem.engine.schedule.Batch;
 import dev.tandem.engine.schedule.Batch.ScheduledChunk;
 import dev.tandem.engine.schedule.Scheduler;
 import dev.tandem.kernel.Matrix;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
@@ -43,45 +39,48 @@ import org.slf4j.LoggerFactory;
 final class EngineLoop implements Runnable {
     private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
 
-    /**
-     * What the loop works with.
-     *
-     * @param nanoClock {@link System#nanoTime} but in tests
-     */
-    record Parts(ModelExecutor executor, HandoffSide handoff, Inbox inbox, LongSupplier nanoClock) {}
+    /** What others see of the engine besides its counters. */
+    private record Published(Optional<String> failure, Load load, Blocks blocks) {}
 
-    private final Parts parts;
+    private final ModelExecutor executor;
     private final BlockManager blocks;
+    private final Inbox inbox;
+    private final LongSupplier nanoClock;
     private final Scheduler scheduler;
     private final Sampler sampler;
     private final StopChecker stopChecker;
     private final Counters<EngineCounter> counters = new Counters<>(EngineCounter.class);
-    private final Roster roster;
-    private final HandoffDesk desk;
+    private final StateCounts states = new StateCounts();
+    private final SequenceTable sequences;
     private boolean isUnchecked; // something changed since the last integrity check
     private volatile boolean isClosing; // set by the closing thread
-    private volatile EngineStatus status; // published by the loop for everybody
+    private volatile Published published; // by the loop for everybody
 
-    /** @param blocks all free */
-    EngineLoop(EngineConfig config, ModelConfig model, BlockManager blocks, Parts parts) {
-        this.parts = parts;
+    /**
+     * @param blocks all free
+     * @param connector of a node that takes part in exchanges
+     * @param nanoClock {@link System#nanoTime} but in tests
+     */
+    EngineLoop(
+            EngineConfig config,
+            ModelConfig model,
+            BlockManager blocks,
+            ModelExecutor executor,
+            Optional<KvConnector> connector,
+            Inbox inbox,
+            LongSupplier nanoClock) {
+        this.executor = executor;
         this.blocks = blocks;
-        Optional<HandoffConfig> handoff = config.handoff();
-        this.scheduler = new Scheduler(
-                config.limits(), handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L), blocks);
+        this.inbox = inbox;
+        this.nanoClock = nanoClock;
+        long fetchTimeoutNs = config.handoff()
+                .map(handoff -> handoff.fetchTimeout().toNanos())
+                .orElse(0L);
+        this.scheduler = new Scheduler(config.limits(), fetchTimeoutNs, blocks, states);
         this.sampler = new Sampler(model.vocabularySize(), model.tokens().endOfText());
         this.stopChecker = new StopChecker(model.tokens().endOfText(), config.maxModelLength());
-        this.roster = new Roster(scheduler, parts.handoff(), parts.inbox(), counters, config.seed());
-        this.desk = new HandoffDesk(
-                parts.handoff(),
-                scheduler,
-                roster,
-                counters,
-                new HandoffDesk.Rules(
-                        handoff.map(h -> h.failurePolicy()).orElse(FailurePolicy.RECOMPUTE),
-                        handoff.map(h -> h.leaseTimeout().toNanos()).orElse(0L),
-                        handoff.map(h -> h.fetchTimeout().toNanos()).orElse(0L)));
-        this.status = status(Optional.empty());
+        this.sequences = new SequenceTable(config, scheduler, connector, inbox, counters, states);
+        this.published = new Published(Optional.empty(), load(), held());
     }
 
     @Override
@@ -103,34 +102,35 @@ final class EngineLoop implements Runnable {
     /** Any thread: ends the loop after the step that runs. */
     void close() {
         isClosing = true;
-        parts.inbox().wake();
+        inbox.wake();
     }
 
     /** Any thread. */
     EngineStatus status() {
-        return status;
+        Published seen = published;
+        return new EngineStatus(seen.failure(), seen.load(), seen.blocks(), counters.snapshot());
     }
 
     /** Any thread: nothing will be served any more; what was submitted before has ended or is about to. */
     boolean isDead() {
-        return status.failure().isPresent();
+        return published.failure().isPresent();
     }
 
     /** One round; false when there was nothing to compute, to fetch or to end. */
     boolean step() throws InterruptedException {
-        long nowNs = parts.nanoClock().getAsLong();
+        long nowNs = nanoClock.getAsLong();
         boolean isNews = readInbox(nowNs);
-        isNews |= desk.poll(nowNs);
-        isNews |= expireWaits(nowNs);
+        isNews |= sequences.poll(nowNs);
+        isNews |= sequences.expire(nowNs);
         Batch batch = scheduler.schedule(nowNs);
-        begin(batch, nowNs);
+        sequences.begin(batch, nowNs);
         if (!batch.chunks().isEmpty()) {
             execute(batch);
         }
         isNews |= !batch.chunks().isEmpty() || !batch.fetches().isEmpty() || batch.preemptions() > 0;
         isUnchecked |= isNews;
-        status = status(Optional.empty());
-        roster.deliver();
+        publish(Optional.empty());
+        sequences.deliver();
         return isNews;
     }
 
@@ -138,18 +138,12 @@ final class EngineLoop implements Runnable {
     private void idle() {
         if (isUnchecked) {
             checkIntegrity();
-            status = status(Optional.empty());
         }
-        long wakeNs = parts.handoff().nextDeadlineNs();
-        for (Sequence sequence : roster.living()) {
-            if (sequence.state() != SequenceState.LENT) { // the handoff's deadline covers leases
-                wakeNs = Math.min(wakeNs, sequence.waitDeadlineNs());
-            }
-        }
+        long wakeNs = sequences.nextDeadlineNs();
         if (wakeNs == Long.MAX_VALUE) {
             LockSupport.park(this);
         } else {
-            long leftNs = wakeNs - parts.nanoClock().getAsLong();
+            long leftNs = wakeNs - nanoClock.getAsLong();
             if (leftNs > 0) {
                 LockSupport.parkNanos(this, leftNs);
             }
@@ -159,78 +153,33 @@ final class EngineLoop implements Runnable {
     /** Compares blocks with their owners; nobody is running. */
     void checkIntegrity() {
         isUnchecked = false;
-        List<String> disorder = scheduler.checkIntegrity();
-        counters.increment(EngineCounter.INTEGRITY_CHECKS);
-        counters.add(EngineCounter.INTEGRITY_FAILURES, disorder.size());
-        for (String sentence : disorder) {
-            LOG.error("integrity: {}", sentence);
+        List<String> faults = scheduler.checkIntegrity();
+        for (String fault : faults) {
+            LOG.error("integrity: {}", fault);
         }
+        counters.add(EngineCounter.INTEGRITY_FAILURES, faults.size());
+        counters.increment(EngineCounter.INTEGRITY_CHECKS);
     }
 
     private boolean readInbox(long nowNs) {
         boolean isNews = false;
-        Inbox inbox = parts.inbox();
         for (Submission submission = inbox.nextSubmission(); submission != null; submission = inbox.nextSubmission()) {
-            roster.admit(submission);
+            sequences.admit(submission);
             isNews = true;
         }
         for (TokenQueue stream = inbox.nextClosedStream(); stream != null; stream = inbox.nextClosedStream()) {
-            roster.leave(stream, nowNs);
+            sequences.leave(stream, nowNs);
             isNews = true;
         }
         for (Decline decline = inbox.nextDecline(); decline != null; decline = inbox.nextDecline()) {
-            desk.reject(decline);
+            sequences.reject(decline);
         }
         for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
-            desk.cancelLease(id);
+            sequences.cancelLease(id);
         }
         counters.add(
                 EngineCounter.REQUESTS_REJECTED, inbox.rejections() - counters.value(EngineCounter.REQUESTS_REJECTED));
         return isNews;
-    }
-
-    /** Ends waits whose time is over. */
-    private boolean expireWaits(long nowNs) {
-        var expired = new ArrayList<Sequence>(0);
-        for (Sequence sequence : roster.living()) {
-            if (sequence.state() != SequenceState.LENT && sequence.waitDeadlineNs() <= nowNs) {
-                expired.add(sequence);
-            }
-        }
-        for (Sequence sequence : expired) {
-            if (sequence.admission().deadlineNs() <= nowNs) {
-                roster.fail(
-                        sequence,
-                        new EngineException(
-                                Kind.TIMED_OUT,
-                                "the request's deadline of "
-                                        + sequence.request().deadline().toMillis() + " ms passed while it was "
-                                        + sequence.state()));
-            } else {
-                desk.giveUpTransfer(sequence);
-            }
-        }
-        return !expired.isEmpty();
-    }
-
-    /** Counts what the scheduler decided and starts the fetches. */
-    private void begin(Batch batch, long nowNs) {
-        counters.add(EngineCounter.PREEMPTIONS, batch.preemptions());
-        for (Sequence sequence : batch.started()) {
-            parts.inbox().leaveQueue();
-            counters.add(EngineCounter.PROMPT_TOKENS, sequence.promptTokens());
-            counters.add(EngineCounter.PREFIX_CACHE_QUERIES, sequence.promptTokens());
-            counters.add(EngineCounter.PREFIX_CACHE_HITS, sequence.cachedTokens());
-            if (sequence.request().handoff() instanceof HandoffRole.Push push) {
-                desk.push(sequence, push.target());
-            }
-        }
-        for (Sequence sequence : batch.declines()) {
-            desk.decline(sequence);
-        }
-        for (Sequence sequence : batch.fetches()) {
-            desk.fetch(sequence, nowNs);
-        }
     }
 
     private void execute(Batch batch) throws InterruptedException {
@@ -238,18 +187,15 @@ final class EngineLoop implements Runnable {
         for (int i = 0; i < streams.length; i++) {
             streams[i] = batch.chunks().get(i).sequence().stream();
         }
-        List<PushProgress> pushed = HandoffDesk.progress(batch);
-        LayerListener listener = pushed.isEmpty()
-                ? LayerListener.NONE
-                : (tpRank, layer) -> parts.handoff().stored(pushed, tpRank, layer);
         Matrix logits;
         try {
-            logits = parts.executor().execute(batch.toTokenBatch(), () -> areAllClosed(streams), listener);
+            logits =
+                    executor.execute(batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
             return;
         }
-        long nowNs = parts.nanoClock().getAsLong();
+        long nowNs = nanoClock.getAsLong();
         int row = 0;
         for (ScheduledChunk chunk : batch.chunks()) {
             boolean isSampled = chunk.isSampled();
@@ -268,7 +214,7 @@ final class EngineLoop implements Runnable {
         try {
             return sampler.sample(logits, row, sequence);
         } catch (ArithmeticException noNumbers) {
-            roster.fail(
+            sequences.fail(
                     sequence, new EngineException(Kind.INTERNAL, "no token can be chosen: " + noNumbers, noNumbers));
             return null;
         }
@@ -276,19 +222,15 @@ final class EngineLoop implements Runnable {
 
     private void accept(Sequence sequence, Token token, long nowNs) {
         counters.increment(EngineCounter.GENERATION_TOKENS);
-        if (sequence.isLender()) {
-            desk.lend(sequence, token, nowNs);
-            return;
-        }
-        if (sequence.isPusher()) {
-            desk.awaitPush(sequence, token, nowNs);
+        if (sequence.isPrefillOnly()) {
+            sequences.finishPrefill(sequence, token, nowNs);
             return;
         }
         sequence.append(token.id(), nowNs);
-        roster.send(sequence, token);
+        sequences.send(sequence, token);
         stopChecker
                 .check(sequence)
-                .ifPresent(stop -> roster.complete(sequence, stop.reason(), stop.stopTokenId(), nowNs));
+                .ifPresent(stop -> sequences.finish(sequence, stop.reason(), stop.stopTokenId(), nowNs));
     }
 
     /** Rank worker, between layers. */
@@ -302,21 +244,25 @@ final class EngineLoop implements Runnable {
     }
 
     private void shutDown(EngineException cause, String failure) {
-        status = status(Optional.of(failure)); // first: from now on nobody submits
-        roster.deliver();
-        roster.abandonAll(cause);
+        publish(Optional.of(failure)); // first: from now on nobody submits
+        sequences.deliver();
+        sequences.abandonAll(cause);
         LOG.info("engine loop ended: {}", failure);
     }
 
-    private EngineStatus status(Optional<String> failure) {
-        int awaiting = scheduler.count(SequenceState.AWAITING_KV);
-        int running = scheduler.count(SequenceState.PREFILLING) + scheduler.count(SequenceState.DECODING);
-        var load = new Load(
-                scheduler.count(SequenceState.WAITING),
-                running,
-                scheduler.count(SequenceState.LENT) + scheduler.count(SequenceState.PUSHING),
-                awaiting);
-        var held = new Blocks(blocks.blockCount(), blocks.freeBlocks(), blocks.cachedBlocks(), scheduler.lentBlocks());
-        return new EngineStatus(failure, load, held, counters.snapshot());
+    private void publish(Optional<String> failure) {
+        published = new Published(failure, load(), held());
+    }
+
+    private Load load() {
+        return new Load(
+                states.of(SequenceState.WAITING),
+                states.of(SequenceState.PREFILLING) + states.of(SequenceState.DECODING),
+                states.of(SequenceState.LENT) + states.of(SequenceState.PUSHING),
+                states.of(SequenceState.AWAITING_KV));
+    }
+
+    private Blocks held() {
+        return new Blocks(blocks.blockCount(), blocks.freeBlocks(), blocks.cachedBlocks(), scheduler.heldBlocks());
     }
 }

@@ -1,6 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.handoff.HandoffRuntime;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.kv.KvPool;
 import dev.tandem.model.Model;
 import dev.tandem.parallel.Collective;
@@ -13,10 +13,10 @@ import java.util.Optional;
  *
  * @param dpRank index of the replica in the deployment
  * @param shards of one replica by tensor-parallel rank; their pools have equally many blocks of one size
- * @param hub what the replicas of the process share for exchanges with peers; needed when the engine takes part in one, and closed after
+ * @param runtime what the replicas of the process share for exchanges with peers; needed when the engine takes part in one, and closed after
  *     the engine by who started it
  */
-public record EngineParts(int dpRank, List<Shard> shards, Optional<HandoffRuntime> hub) {
+public record EngineParts(int dpRank, List<Shard> shards, Optional<HandoffRuntime> runtime) {
     /**
      * One tensor-parallel rank.
      *

@@ -33,7 +33,7 @@ final class Inbox {
     private final AtomicLong rejected = new AtomicLong(); // counted by submitters, shown by the loop
     private final Set<String> liveIds = ConcurrentHashMap.newKeySet(); // submitters add, the loop removes
     private final Queue<Submission> submissions = new ConcurrentLinkedQueue<>(); // submitters to loop
-    private final Queue<TokenQueue> closedStreams = new ConcurrentLinkedQueue<>(); // readers to loop, once a stream
+    private final Queue<TokenQueue> closedStreams = new ConcurrentLinkedQueue<>(); // readers to loop, once per stream
     private final Queue<Decline> declines = new ArrayBlockingQueue<>(MAX_DECLINES); // submitters to loop
     private final Queue<String> leaseCancels = new ArrayBlockingQueue<>(MAX_LEASE_CANCELS); // any thread to loop
     private volatile @Nullable Thread loop; // set once, before the first wake that matters

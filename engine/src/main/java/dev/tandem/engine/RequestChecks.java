@@ -1,8 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.handoff.HandoffConfig;
-import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.HandoffAdmission;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
@@ -11,7 +9,6 @@ import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.kv.KvPool;
-import java.util.Optional;
 
 /** What a request must keep to before it may enter an engine. Pure; called by the threads that submit. */
 final class RequestChecks {
@@ -63,51 +60,10 @@ final class RequestChecks {
     }
 
     private void requireRole(Request request) {
-        HandoffRole role = request.handoff();
-        Optional<Role> kvRole = config.handoff().map(HandoffConfig::role);
-        switch (role) {
-            case HandoffRole.None none -> {}
-            case HandoffRole.Lend lend ->
-                require(
-                        kvRole.isPresent() && kvRole.get() != Role.CONSUMER,
-                        "kv_transfer_params ask to keep the KV for a decode node, but this node's kv_role is "
-                                + name(kvRole));
-            case HandoffRole.Fetch fetch ->
-                require(
-                        kvRole.isPresent() && kvRole.get() != Role.PRODUCER,
-                        "kv_transfer_params offer KV of a prefill node, but this node's kv_role is " + name(kvRole));
-            case HandoffRole.Push push -> {
-                require(
-                        kvRole.isPresent() && kvRole.get() != Role.CONSUMER,
-                        "kv_transfer_params ask to push KV to a decode node, but this node's kv_role is "
-                                + name(kvRole));
-                requireSamePrompt(request, push.target());
-            }
-            case HandoffRole.Receive receive ->
-                require(
-                        kvRole.isPresent() && kvRole.get() != Role.PRODUCER,
-                        "kv_transfer_params name a metaserver, but this node's kv_role is " + name(kvRole));
+        HandoffAdmission.require(config.handoff(), request.handoff());
+        if (request.handoff() instanceof HandoffRole.Push push) {
+            requireSamePrompt(request, push.target());
         }
-        requireConnector(role);
-    }
-
-    /** Both shapes look alike until bytes are to move; a node runs one of them. */
-    private void requireConnector(HandoffRole role) {
-        Connector needed = switch (role) {
-            case HandoffRole.None none -> null;
-            case HandoffRole.Lend lend -> Connector.PULL;
-            case HandoffRole.Fetch fetch -> Connector.PULL;
-            case HandoffRole.Push push -> Connector.LAYERWISE;
-            case HandoffRole.Receive receive -> Connector.LAYERWISE;
-        };
-        Connector here = config.handoff().map(HandoffConfig::connector).orElse(needed);
-        require(
-                needed == null || needed == here,
-                needed == Connector.PULL
-                        ? "kv_transfer_params are those of MooncakeConnector, but this node runs"
-                                + " MooncakeLayerwiseConnector; start the gateway with --layerwise"
-                        : "kv_transfer_params are those of MooncakeLayerwiseConnector, but this node runs"
-                                + " MooncakeConnector; start the gateway without --layerwise");
     }
 
     /** A decode node that made other tokens of the same text would decode from the wrong prompt's KV. */
@@ -147,10 +103,6 @@ final class RequestChecks {
 
     private boolean isToken(int id) {
         return id >= 0 && id < vocabularySize;
-    }
-
-    private static String name(Optional<Role> role) {
-        return role.map(Role::name).orElse("not set");
     }
 
     private static void requireRange(String field, float value, float least, float most) {

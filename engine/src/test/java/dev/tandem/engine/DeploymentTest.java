@@ -7,18 +7,18 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
-import dev.tandem.engine.cluster.ClusterNode;
+import dev.tandem.engine.cluster.ClusterMember;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.cluster.Seat;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
-import dev.tandem.engine.cluster.expert.ExpertHub;
+import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -67,20 +67,20 @@ class DeploymentTest {
         final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final KernelThreads threads = new KernelThreads(1);
         final Kernels kernels = KernelSelection.best().kernels(threads);
-        final ExpertHub hub;
+        final ExpertRuntime hub;
         final Engine engine;
         final JoinTerms terms;
         private boolean isClosed;
 
         Process(int rank) throws IOException {
             String fingerprint = ModelFingerprint.of(checkpoint);
-            this.hub = ExpertHub.start(
-                    new ExpertHub.Setup(
+            this.hub = ExpertRuntime.start(
+                    new ExpertRuntime.Setup(
                             new InetSocketAddress("127.0.0.1", 0),
                             terms(rank, 0, fingerprint),
                             TOKEN,
-                            ExpertHub.limits(Duration.ofSeconds(10)),
-                            ExpertHub.Patience.USUAL,
+                            ExpertRuntime.limits(Duration.ofSeconds(10)),
+                            ExpertRuntime.Patience.USUAL,
                             64),
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
@@ -101,9 +101,9 @@ class DeploymentTest {
                     "0.1.0",
                     ModelTerms.of(
                             checkpoint.config(), fingerprint, new ModelTerms.Numbers("float32", "none"), MODEL_LENGTH),
-                    new Spread(RANKS, true, true, 1),
+                    new ParallelLayout(RANKS, true, true, 1),
                     new KvTerms(16, List.of()),
-                    new Seat(new Shard(rank, rank + 1), "127.0.0.1", expertPort));
+                    new MemberPlacement(new Shard(rank, rank + 1), "127.0.0.1", expertPort));
         }
 
         private Engine engine(int rank) {
@@ -112,24 +112,23 @@ class DeploymentTest {
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
             var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
-            var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
             return Engine.start(
                     config,
                     new EngineParts(rank, List.of(new EngineParts.Shard(model, pool, group)), Optional.empty()),
-                    launch);
+                    Duration.ofMillis(1));
         }
 
-        ClusterNode join(int port) {
+        ClusterMember join(int port) {
             var replicas = new TreeMap<Integer, Replica>();
-            replicas.put(terms.seat().ranks().from(), engine);
-            return ClusterNode.start(
-                    new ClusterNode.Setup(
+            replicas.put(terms.placement().ranks().from(), engine);
+            return ClusterMember.start(
+                    new ClusterMember.Setup(
                             new InetSocketAddress("127.0.0.1", port),
                             terms,
                             TOKEN,
                             LIMITS,
-                            ClusterNode.Patience.of(PATIENCE)),
-                    new ClusterNode.Service(replicas, counters, hub::update, report -> {}));
+                            ClusterMember.Patience.of(PATIENCE)),
+                    new ClusterMember.Service(replicas, counters, hub::update, report -> {}));
         }
 
         @Override
@@ -184,7 +183,7 @@ class DeploymentTest {
                 var first = one.join(head.port());
                 var second = two.join(head.port())) {
             head.awaitAll(PATIENCE, report -> {});
-            assertThat(first.awaitJoined().seats()).isNotEmpty();
+            assertThat(first.awaitJoined().placements()).isNotEmpty();
             for (Process process : List.of(zero, one, two)) {
                 EngineFixture.await(() -> process.hub.peers().size() == RANKS - 1
                         && process.hub.peers().stream()
@@ -206,15 +205,15 @@ class DeploymentTest {
             tokens.addAll(tokens(survivor, Integer.MAX_VALUE));
             assertThat(tokens).isEqualTo(prompts.get(2).generated());
             assertThat(head.statuses().stream().filter(status -> !status.isUp()))
-                    .extracting(MemberStatus::seat)
-                    .containsExactly(two.terms.seat());
+                    .extracting(MemberStatus::placement)
+                    .containsExactly(two.terms.placement());
             compareAll(prompts, replicas);
             assertThat(zero.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED))
                     .isPositive();
         }
     }
 
-    private static void kill(ClusterNode node, Process process) {
+    private static void kill(ClusterMember node, Process process) {
         node.close();
         process.close();
     }

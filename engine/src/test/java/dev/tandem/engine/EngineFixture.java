@@ -23,9 +23,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.BooleanSupplier;
-import java.util.function.Function;
 
-/** An engine over a {@link FakeModel} and a {@link FakeHandoff}, and the words in which tests speak of it. */
+/** An engine over a {@link FakeModel} and a {@link FakeConnector}, and the words in which tests speak of it. */
 final class EngineFixture implements AutoCloseable {
     static final Duration PATIENCE = Duration.ofSeconds(30);
     static final int BLOCK_SIZE = 4;
@@ -86,7 +85,7 @@ final class EngineFixture implements AutoCloseable {
     }
 
     final FakeModel model = new FakeModel();
-    final FakeHandoff handoff;
+    final FakeConnector handoff;
     final Engine engine;
 
     EngineFixture(Setup setup) {
@@ -106,13 +105,11 @@ final class EngineFixture implements AutoCloseable {
                 setup.caches(),
                 1,
                 Optional.of(exchange));
-        var made = new FakeHandoff[1];
-        Function<Runnable, HandoffSide> start = wake -> {
-            made[0] = new FakeHandoff(pool, wake);
-            return made[0];
-        };
-        this.engine =
-                Engine.start(config, EngineParts.single(model, pool), new Engine.Launch(start, Duration.ofMillis(20)));
+        var made = new FakeConnector[1];
+        this.engine = Engine.start(config, EngineParts.single(model, pool), Duration.ofMillis(20), wake -> {
+            made[0] = new FakeConnector(pool, wake);
+            return Optional.of(made[0]);
+        });
         this.handoff = made[0];
     }
 
@@ -143,7 +140,8 @@ final class EngineFixture implements AutoCloseable {
     }
 
     TokenStream fetch(String id, int[] prompt, int maxTokens) {
-        return submit(id, prompt, maxTokens, new HandoffRole.Fetch(FakeHandoff.ticket(Math.ceilDiv(prompt.length, 4))));
+        return submit(
+                id, prompt, maxTokens, new HandoffRole.Fetch(FakeConnector.ticket(Math.ceilDiv(prompt.length, 4))));
     }
 
     static Outcome read(TokenStream stream) throws InterruptedException {

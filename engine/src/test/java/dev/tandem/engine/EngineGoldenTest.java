@@ -139,8 +139,7 @@ class EngineGoldenTest {
                 cut.caches(),
                 0,
                 Optional.empty());
-        var launch = new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1));
-        return Engine.start(config, EngineParts.single(model, pool), launch);
+        return Engine.start(config, EngineParts.single(model, pool), Duration.ofMillis(1));
     }
 
     /** Greedy; end tokens do not stop unless they do in the golden. */

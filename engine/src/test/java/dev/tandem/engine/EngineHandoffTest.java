@@ -176,7 +176,7 @@ class EngineHandoffTest {
                     "r",
                     prompt(40, 1),
                     EngineFixture.greedy(5),
-                    new HandoffRole.Fetch(FakeHandoff.ticket(10)),
+                    new HandoffRole.Fetch(FakeConnector.ticket(10)),
                     Duration.ofMillis(20));
             TokenStream stream = fixture.engine.submit(request);
 

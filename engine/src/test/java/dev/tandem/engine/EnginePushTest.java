@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 /** Both sides of a layerwise push, with a fake in the place of the network. */
 class EnginePushTest {
-    private static final HandoffTicket TARGET = FakeHandoff.ticket(10);
+    private static final HandoffTicket TARGET = FakeConnector.ticket(10);
     private static final String METASERVER = "http://gateway/v1/metaserver";
 
     @Test

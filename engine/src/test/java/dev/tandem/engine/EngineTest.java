@@ -17,9 +17,11 @@ import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.engine.schedule.BatchLimits;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -265,6 +267,11 @@ class EngineTest {
         assertThatThrownBy(() -> new EngineFixture(Setup.usual().withBatchedTokens(4)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("--max-num-batched-tokens 4 is below --max-num-seqs 8");
+        assertThatThrownBy(() -> new EngineConfig(65, new BatchLimits(64, 8, 64, false), true, 1, Optional.empty()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("--max-num-batched-tokens 64 with --no-enable-chunked-prefill")
+                .hasMessageContaining("65 (--max-model-len)");
+        assertThatThrownBy(() -> new BatchLimits(64, 8, 0, true)).hasMessageContaining("0 requests that may wait");
     }
 
     @Test

@@ -9,9 +9,9 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
-import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -110,7 +110,7 @@ final class ExchangeNode implements AutoCloseable {
     record Sizes(int blockSize, int batchedTokens, boolean caches) {}
 
     final List<Engine> replicas = new ArrayList<>();
-    private final HandoffRuntime hub;
+    private final HandoffRuntime runtime;
     private final Setup setup;
     private final Peers peers;
     private final Checkpoint checkpoint;
@@ -132,8 +132,7 @@ final class ExchangeNode implements AutoCloseable {
     private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {
         this.setup = setup;
         this.peers = peers;
-        this.hub = HandoffRuntime.start(
-                new HandoffRuntime.Setup("127.0.0.1", messenger, setup.bytesPerSecond()), setup.connector());
+        this.runtime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", messenger, setup.bytesPerSecond());
         this.checkpoint = Checkpoint.open(path);
         for (int dp = 0; dp < setup.ranks().dp(); dp++) {
             replicas.add(replica(dp));
@@ -172,7 +171,7 @@ final class ExchangeNode implements AutoCloseable {
                         setup.waits().leaseTimeout(),
                         setup.waits().fetchTimeout(),
                         setup.waits().failurePolicy())));
-        return Engine.start(config, new EngineParts(dp, shards, Optional.of(hub)), Duration.ofMillis(20));
+        return Engine.start(config, new EngineParts(dp, shards, Optional.of(runtime)), Duration.ofMillis(20));
     }
 
     TokenStream submit(String id, Prompt prompt, HandoffRole role) {
@@ -201,13 +200,13 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A counter of the transfer engine. */
     long transferred(TransferCounter counter) {
-        return hub.transfers().counters().value(counter);
+        return runtime.transfers().counters().value(counter);
     }
 
     @Override
     public void close() {
         replicas.forEach(Engine::close);
-        hub.close();
+        runtime.close();
         threads.forEach(KernelThreads::close);
         checkpoint.close();
     }

@@ -8,13 +8,13 @@ import dev.tandem.engine.GoldenFile.Prompt;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
-import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
-import dev.tandem.engine.cluster.expert.ExpertHub;
+import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.SamplingOptions;
@@ -75,8 +75,8 @@ class LatentDeploymentTest {
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint;
         final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
-        final ExpertHub hub;
-        final Seat seat;
+        final ExpertRuntime hub;
+        final MemberPlacement seat;
         final List<Engine> replicas = new ArrayList<>();
         private final Shape shape;
         private final KernelSelection selection = KernelSelection.best();
@@ -85,18 +85,19 @@ class LatentDeploymentTest {
         Process(String golden, Shape shape, Shard dpRanks) throws IOException {
             this.checkpoint = Checkpoint.open(GoldenFile.FOLDER.resolve(golden));
             this.shape = shape;
-            this.hub = ExpertHub.start(
-                    new ExpertHub.Setup(
+            this.hub = ExpertRuntime.start(
+                    new ExpertRuntime.Setup(
                             new InetSocketAddress("127.0.0.1", 0),
-                            terms(new Seat(dpRanks, "127.0.0.1", 0)),
+                            terms(new MemberPlacement(dpRanks, "127.0.0.1", 0)),
                             TOKEN,
-                            ExpertHub.limits(Duration.ofSeconds(10)),
-                            new ExpertHub.Patience(PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
+                            ExpertRuntime.limits(Duration.ofSeconds(10)),
+                            new ExpertRuntime.Patience(
+                                    PATIENCE, PATIENCE, Duration.ofMillis(100), Duration.ofSeconds(1)),
                             64),
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
                     counters);
-            this.seat = new Seat(dpRanks, "127.0.0.1", hub.port());
+            this.seat = new MemberPlacement(dpRanks, "127.0.0.1", hub.port());
             for (int dp = dpRanks.from(); dp < dpRanks.to(); dp++) {
                 replicas.add(replica(dp));
             }
@@ -111,12 +112,12 @@ class LatentDeploymentTest {
             return selection.kernels(threads.getLast());
         }
 
-        private JoinTerms terms(Seat own) {
+        private JoinTerms terms(MemberPlacement own) {
             var numbers = new ModelTerms.Numbers("float32", "none");
             return new JoinTerms(
                     "0.1.0",
                     ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, MODEL_LENGTH),
-                    new Spread(shape.dpSize(), true, true, shape.tpSize()),
+                    new ParallelLayout(shape.dpSize(), true, true, shape.tpSize()),
                     new KvTerms(16, List.of()),
                     own);
         }
@@ -207,7 +208,7 @@ class LatentDeploymentTest {
 
     private static Engine start(EngineParts parts) {
         var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
-        return Engine.start(config, parts, new Engine.Launch(wake -> new NoHandoff(), Duration.ofMillis(1)));
+        return Engine.start(config, parts, Duration.ofMillis(1));
     }
 
     private static Request request(Prompt prompt, int number) {

@@ -60,7 +60,7 @@ public record GatewayConfig(
         }
         return Optional.of(
                 decodeFirst.advertisedHost().isPresent()
-                        ? "--advertised-host " + host + " is no address that decode nodes could reach"
+                        ? "--advertised-host " + host + " is not an address that decode nodes could reach"
                         : "--layerwise with --host " + host
                                 + ": decode nodes post to the gateway and need its address; give it as --host, or beside"
                                 + " it as --advertised-host");

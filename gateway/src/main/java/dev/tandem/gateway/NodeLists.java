@@ -96,13 +96,13 @@ public record NodeLists(
         if (DIGITS_AND_DOTS.matcher(host).matches()) {
             return IPV4.matcher(host).matches()
                     ? Optional.empty()
-                    : Optional.of(quoted + " is no address"
+                    : Optional.of(quoted + " is not an address"
                             + glued(host, address -> IPV4.matcher(address).matches()));
         }
         if (host.indexOf(':') >= 0) {
-            return isIpv6(host) ? Optional.empty() : Optional.of(quoted + " is no IPv6 address");
+            return isIpv6(host) ? Optional.empty() : Optional.of(quoted + " is not an IPv6 address");
         }
-        return HOST_NAME.matcher(host).matches() ? Optional.empty() : Optional.of(quoted + " is no host name");
+        return HOST_NAME.matcher(host).matches() ? Optional.empty() : Optional.of(quoted + " is not a host name");
     }
 
     private static boolean isIpv6(String host) {

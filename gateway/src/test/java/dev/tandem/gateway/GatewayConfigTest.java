@@ -32,7 +32,7 @@ class GatewayConfigTest {
         NodeLists lists =
                 new NodeLists(List.of("192.0.0.3192.0.0.3"), List.of(8100), List.of("192.0.0.310.0.0.12"), List.of(1));
         assertThatThrownBy(() -> GatewayConfig.of(LISTEN, lists))
-                .hasMessageContaining("--prefiller-hosts: '192.0.0.3192.0.0.3' is no address")
+                .hasMessageContaining("--prefiller-hosts: '192.0.0.3192.0.0.3' is not an address")
                 .hasMessageContaining("as in '192.0.0.3 192.0.0.3'?")
                 .hasMessageContaining("as in '192.0.0.3 10.0.0.12'?");
     }
@@ -41,7 +41,7 @@ class GatewayConfigTest {
     void shouldRefuseAnAddressThatCannotBe() {
         NodeLists lists = new NodeLists(List.of("1.2.3.256"), List.of(70_000), List.of("a,b"), List.of(1));
         assertThatThrownBy(() -> GatewayConfig.of(LISTEN, lists))
-                .hasMessageContaining("'1.2.3.256' is no address")
+                .hasMessageContaining("'1.2.3.256' is not an address")
                 .hasMessageContaining("70000 is not within 1..65535")
                 .hasMessageContaining("separate the arguments with blanks");
     }

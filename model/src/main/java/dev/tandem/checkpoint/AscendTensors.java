@@ -16,7 +16,7 @@ import java.util.function.DoublePredicate;
 import java.util.function.Predicate;
 
 /**
- * Holds the tensors of a ModelSlim folder against its description: each linear weight is what the description says, with all that its
+ * Compares the tensors of a ModelSlim folder with its description: each linear weight is what the description says, with all that its
  * scheme needs beside it, and values that the kernels can take. Used once, while a checkpoint is opened.
  */
 final class AscendTensors {

@@ -42,7 +42,9 @@ public sealed interface Checkpoint extends AutoCloseable permits SafetensorsChec
     /** All tensors by name. */
     SortedMap<String, Tensor> tensors();
 
-    /** How linear weights were quantised; empty for a checkpoint of plain or block types. What serve compares {@code --quantization} with. */
+    /**
+     * How linear weights were quantised; empty for a checkpoint of plain or block types. What serve compares {@code --quantization} with.
+     */
     Optional<Quantization> quantization();
 
     /** Files that were mapped, with their sizes in bytes. */

@@ -11,7 +11,7 @@ import java.util.Collections;
 import java.util.List;
 
 /**
- * A place in a GGUF file that moves forward as values are read. Every read is held against the end of the file first, and what is
+ * A place in a GGUF file that moves forward as values are read. Every read is checked against the end of the file first, and what is
  * copied to the heap is bounded. Used by one thread while a file is opened.
  */
 final class GgufCursor {

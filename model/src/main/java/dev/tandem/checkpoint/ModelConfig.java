@@ -10,7 +10,7 @@ import java.util.Optional;
  *
  * @param architecture family of the model
  * @param layers decoder layers
- * @param predictionLayers layers behind them that only draft further tokens (multi-token prediction); their tensors are not read
+ * @param predictionLayers layers after them that only draft further tokens (multi-token prediction); their tensors are not read
  * @param hiddenSize width of the residual stream
  * @param vocabularySize rows of the embedding
  * @param maxPositions longest context that the checkpoint was made for
@@ -57,7 +57,7 @@ public record ModelConfig(
     }
 
     /**
-     * Several query heads to a head of keys and values (Llama, Qwen3).
+     * Several query heads per head of keys and values (Llama, Qwen3).
      *
      * @param heads query heads
      * @param kvHeads heads of the cache
@@ -69,7 +69,7 @@ public record ModelConfig(
             implements Attention {}
 
     /**
-     * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1): all heads share one latent vector and one rotary key a
+     * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1): all heads share one latent vector and one rotary key per
      * token, which are all that the cache holds.
      *
      * @param heads query heads
@@ -134,8 +134,8 @@ public record ModelConfig(
      * @param factor by which long waves are stretched
      * @param originalPositions context before the stretching
      * @param ramp between which waves the stretching begins
-     * @param mscale magnitude that cosines and sines are multiplied for
-     * @param mscaleAllDim magnitude that scores are multiplied for
+     * @param mscale magnitude for which cosines and sines are multiplied
+     * @param mscaleAllDim magnitude for which scores are multiplied
      */
     public record YarnScaling(double factor, int originalPositions, Ramp ramp, double mscale, double mscaleAllDim)
             implements RopeScaling {}
@@ -158,8 +158,8 @@ public record ModelConfig(
     }
 
     /**
-     * @param count experts a layer
-     * @param active experts a token uses
+     * @param count experts per layer
+     * @param active experts that a token uses
      * @param intermediateSize inner width of one expert
      * @param routing how scores become choices and weights
      * @param dense what is dense beside them

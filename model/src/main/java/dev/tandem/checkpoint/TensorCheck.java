@@ -16,7 +16,7 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Holds the tensors that files have against the tensors that a model reads: none missing, none of a wrong shape, none left over. */
+/** Compares the tensors that files have with the tensors that a model reads: none missing, none of a wrong shape, none left over. */
 final class TensorCheck {
     static final String HEAD = "lm_head.weight";
     static final String EMBEDDING = "model.embed_tokens.weight";
@@ -42,7 +42,7 @@ final class TensorCheck {
     }
 
     /**
-     * Those of {@code found} that a model of this configuration reads, each expert a tensor of its own.
+     * Those of {@code found} that a model of this configuration reads, each expert being a tensor of its own.
      *
      * @param place folder, for messages
      * @param quantised what a ModelSlim folder says of its tensors
@@ -57,7 +57,7 @@ final class TensorCheck {
     }
 
     /**
-     * Checks as above where the experts of a layer are one stack.
+     * Checks {@code found} where the experts of a layer are one stack.
      *
      * @param place file, for messages
      * @param mayScaleRotary {@code rope_freqs.weight} [headDim / 2] may be there
@@ -154,7 +154,10 @@ final class TensorCheck {
         });
     }
 
-    /** Whether the model does without a tensor: a head that is the embedding, a buffer of old, part of a layer that only drafts. */
+    /**
+     * Whether the model does without a tensor: a head that is the embedding, a buffer of older versions, part of a layer that only
+     * drafts.
+     */
     private static boolean isOptional(String name, ModelConfig config) {
         if (config.tiesEmbeddings() && name.equals(HEAD)) {
             return true;

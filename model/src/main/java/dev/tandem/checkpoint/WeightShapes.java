@@ -30,7 +30,10 @@ public final class WeightShapes {
         return Collections.unmodifiableSortedMap(shapes);
     }
 
-    /** Visits them one by one, in the order in which a model reads them, so that a visitor can stop at the first that is missing, however many layers a file pretends to have. */
+    /**
+     * Visits them one by one, in the order in which a model reads them, so that a visitor can stop at the first that is missing, however
+     * many layers a file pretends to have.
+     */
     public static void forEach(ModelConfig config, boolean stacksExperts, BiConsumer<String, List<Integer>> visitor) {
         List<Integer> vocabulary = List.of(config.vocabularySize(), config.hiddenSize());
         visitor.accept("model.embed_tokens.weight", vocabulary);

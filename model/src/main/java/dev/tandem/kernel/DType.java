@@ -7,9 +7,9 @@ package dev.tandem.kernel;
  * (value = scale * nibble + minimum).
  *
  * <p>To find a format in the code: {@code kernel.scalar.StoredValues} says what its bytes mean, value by value; {@code
- * kernel.vector.VectorWidening} widens many values to float32; {@code kernel.vector.VectorDots} has the loop of decode that multiplies stored
- * rows straight away (I8 has it in {@code kernel.vector.VectorInt8}); {@code checkpoint} knows how files name it. A new format is a constant
- * here and a case of the {@code switch} in each of these, which the compiler asks for.
+ * kernel.vector.VectorWidening} widens many values to float32; {@code kernel.vector.VectorDots} has the loop of decode that multiplies
+ * stored rows straight away (I8 has it in {@code kernel.vector.VectorInt8}); {@code checkpoint} knows how files name it. A new format is
+ * a constant here and a case of the {@code switch} in each of these, which the compiler asks for.
  */
 public enum DType {
     F32(1, 4),

@@ -1,8 +1,8 @@
 package dev.tandem.kernel;
 
 /**
- * One matrix per head, all of them parts of one stored weight: head h has rows {@code [h * stride + firstRow, h * stride + firstRow + rows)},
- * where stride is the weight's rows divided by the heads.
+ * One matrix per head, all of them parts of one stored weight: head h has rows {@code [h * stride + firstRow, h * stride + firstRow +
+ * rows)}, where stride is the weight's rows divided by the heads.
  *
  * @param stacked [heads * stride, columns], any stored type of linear weights
  * @param heads matrices

@@ -14,15 +14,15 @@ import java.util.List;
  * width of the machine's vectors. Stored types (bf16, f16, Q8_0, Q4_0, Q4_1) are widened to float32 exactly as dequantised (for Q4_1
  * {@code fma(scale, nibble, minimum)}) and then enter the same sum.
  *
- * <p><b>Mixes</b> are sums of vectors (values of the cache, rows of a matrix, scores of index heads) by weights: each value of the result is
- * one chain {@code fma(weight, value, sum)} that starts at +0, terms ascending.
+ * <p><b>Mixes</b> are sums of vectors (values of the cache, rows of a matrix, scores of index heads) by weights: each value of the result
+ * is one chain {@code fma(weight, value, sum)} that starts at +0, terms ascending.
  *
  * <p>{@code exp} is a polynomial of our own ({@code Exp}), the same in scalar and vector code. Activations are float32.
  */
 public interface Kernels {
     /**
-     * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows(). An {@link Int8Weight} has its own formula,
-     * with an exact sum.
+     * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows(). An {@link Int8Weight} has its own
+     * formula, with an exact sum.
      *
      * @param x [rows, weight.columns()]
      * @param weight [out, in], any stored type of weights, or int8
@@ -107,8 +107,8 @@ public interface Kernels {
     void headLinear(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to);
 
     /**
-     * Every head's part of a row by the transpose of its matrix, which stays as it is stored: {@code out[r, to(h) + c]} is the mix of {@code weight[h][i, c]} by
-     * {@code x[r, from(h) + i]}, i < weight.rows() ascending. {@code out} is another matrix than {@code x}.
+     * Every head's part of a row by the transpose of its matrix, which stays as it is stored: {@code out[r, to(h) + c]} is the mix of
+     * {@code weight[h][i, c]} by {@code x[r, from(h) + i]}, i < weight.rows() ascending. {@code out} is another matrix than {@code x}.
      */
     void headMix(Matrix x, HeadColumns from, int rows, HeadWeight weight, Matrix out, HeadColumns to);
 

@@ -5,9 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The rotary tables of a process: ranks that ask for the same angles share one table, which grows with the longest sequence and not with the
- * number of ranks. Holds one table for each different rotary embedding of the models loaded with it, one or two. Owned by the thread that
- * loads; the tables are read by all ranks.
+ * The rotary tables of a process: ranks that ask for the same angles share one table, which grows with the longest sequence and not with
+ * the number of ranks. Holds one table for each different rotary embedding of the models loaded with it, one or two. Owned by the thread
+ * that loads; the tables are read by all ranks.
  */
 public final class RotaryTables {
     /** @param inverseFrequencies [pairs] */

@@ -6,7 +6,7 @@ import java.util.List;
  * The bytes of KV memory, described once for the model, the pool and the handoff. A block holds {@code blockSize} tokens; in plane p,
  * block b occupies {@code [b * blockBytes(p), (b+1) * blockBytes(p))} of that plane, laid out as [heads, blockSize, headDim].
  *
- * @param blockSize tokens a block
+ * @param blockSize tokens per block
  * @param planes in the order in which they are registered and advertised
  */
 public record KvLayout(int blockSize, List<KvPlane> planes) {

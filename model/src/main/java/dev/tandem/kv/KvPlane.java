@@ -5,7 +5,7 @@ import dev.tandem.kernel.DType;
 /**
  * One kind of cached value of one layer, as held by one rank.
  *
- * @param name {@code k.3}, {@code v.3}, or {@code latent.3}, {@code k_rope.3}, {@code index.k.3}: the layer stands behind the last dot
+ * @param name {@code k.3}, {@code v.3}, or {@code latent.3}, {@code k_rope.3}, {@code index.k.3}: the layer's index follows the last dot
  * @param dtype stored type
  * @param heads heads on this rank; 1 for planes without heads
  * @param headDim values per token and head

@@ -7,7 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The KV blocks of one rank in one off-heap arena, planes one after the other, committed lazily by the operating system. Block ids are
+ * The KV blocks of one rank in one off-heap arena, one plane after the other, committed lazily by the operating system. Block ids are
  * 0..blockCount-1 and mean the same slot in every plane. Owned by the rank worker; the transfer engine writes into blocks that the
  * engine loop has set aside for it.
  *
@@ -19,13 +19,13 @@ public final class KvPool implements AutoCloseable {
     private final KvLayout layout;
     private final int blockCount;
     private final Arena arena = Arena.ofShared();
-    private final MemorySegment memory;
-    private final List<KvPlaneView> planes = new ArrayList<>();
+    private final MemorySegment memory; // [planes][blockCount * blockBytes of the plane]
+    private final List<KvPlaneView> planes = new ArrayList<>(); // each [blocks, heads, blockSize, headDim]
 
     /**
      * Takes the memory.
      *
-     * @throws KvMemoryException when the machine has not that much room
+     * @throws KvMemoryException when the machine does not have that much room
      */
     public KvPool(KvLayout layout, int blockCount) {
         KvSizing.requireAddressable(layout, blockCount);

@@ -13,7 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Maps a file that has no name any more: pages are committed when they are first written, and nothing is left behind when the process
+ * Maps a file whose name is removed at once: pages are committed when they are first written, and nothing is left behind when the process
  * dies, however it dies. {@code /dev/shm} is memory; a temporary directory may be a disk and is the second choice.
  */
 final class PoolFile {
@@ -21,7 +21,7 @@ final class PoolFile {
     private static final String PREFIX = "tandem-kv-";
     private static final String SUFFIX = ".pool";
 
-    /** Where a pool's file may lie. */
+    /** Where a pool's file may lie, in the order in which places are tried. */
     enum Place {
         SHARED_MEMORY,
         TEMPORARY_DIRECTORY;
@@ -40,7 +40,7 @@ final class PoolFile {
     /**
      * Zeroed memory of {@code bytes} bytes, unmapped when the arena closes.
      *
-     * @throws KvMemoryException when no place has that much room; it names each place and what it said
+     * @throws KvMemoryException when no place has that much room; the message names each place and its answer
      */
     static MemorySegment map(long bytes, List<Place> places, Arena arena) {
         var refusals = new ArrayList<String>();

@@ -31,7 +31,7 @@ public final class ExpertBank {
         }
     }
 
-    /** The same experts for another thread. */
+    /** A bank of the same experts for another thread. */
     public ExpertBank forThread(RankContext other) {
         return new ExpertBank(other, weights, workspace.maxRows());
     }

@@ -16,7 +16,7 @@ import java.util.Arrays;
  * arXiv:2412.19437, section 2.1.2). One group and no correction make it the plain choice of the largest (Qwen3-MoE).
  */
 public final class ExpertChoice {
-    /** Keeps a sum of scores that are all 0 from dividing; it changes no other sum. */
+    /** Keeps scores that are all 0 from being divided by 0; it changes no other sum. */
     private static final float SMALLEST_SUM = 1e-20f;
 
     private final int experts;
@@ -28,7 +28,7 @@ public final class ExpertChoice {
     private final int[] next; // [experts] where the expert's next row goes
     private final int[] rows; // [maxRows * active] rows grouped by expert
     private final float[] rowWeights; // [maxRows * active] beside rows
-    private final float[] ranks; // [experts] what the running row is chosen by
+    private final float[] corrected; // [experts] scores by which the running row's experts are chosen
     private final float[] groupScores; // [groups] of the running row
     private final int[] rowsOfExpert; // [maxRows] rows of the expert that is asked for
 
@@ -43,7 +43,7 @@ public final class ExpertChoice {
         this.next = new int[experts.count()];
         this.rows = new int[maxRows * active];
         this.rowWeights = new float[maxRows * active];
-        this.ranks = new float[experts.count()];
+        this.corrected = new float[experts.count()];
         this.groupScores = new float[routing.groups()];
         this.rowsOfExpert = new int[maxRows];
     }
@@ -71,22 +71,22 @@ public final class ExpertChoice {
      */
     void choose(Matrix scores, float[] correction, Shard share) {
         for (int row = share.from(); row < share.to(); row++) {
-            rank(scores.values(), scores.offset(row), correction);
+            correct(scores.values(), scores.offset(row), correction);
             chooseForRow(scores.values(), scores.offset(row), row * active);
         }
         groupByExpert(share);
     }
 
-    private void rank(float[] scores, int offset, float[] correction) {
+    private void correct(float[] scores, int offset, float[] correction) {
         for (int expert = 0; expert < experts; expert++) {
-            ranks[expert] = scores[offset + expert] + correction[expert];
+            corrected[expert] = scores[offset + expert] + correction[expert];
         }
         if (routing.keptGroups() < routing.groups()) {
             dropGroups();
         }
     }
 
-    /** Leaves the best groups; of equal ones the lowest index wins. */
+    /** Keeps the best groups only; of equal ones the lowest index wins. */
     private void dropGroups() {
         int size = experts / groupScores.length;
         for (int group = 0; group < groupScores.length; group++) {
@@ -100,7 +100,7 @@ public final class ExpertChoice {
                 better += isBetter ? 1 : 0;
             }
             if (better >= routing.keptGroups()) {
-                Arrays.fill(ranks, group * size, (group + 1) * size, Float.NEGATIVE_INFINITY);
+                Arrays.fill(corrected, group * size, (group + 1) * size, Float.NEGATIVE_INFINITY);
             }
         }
     }
@@ -109,30 +109,30 @@ public final class ExpertChoice {
         float best = Float.NEGATIVE_INFINITY;
         float second = Float.NEGATIVE_INFINITY;
         for (int expert = from; expert < from + count; expert++) {
-            float rank = ranks[expert];
-            second = Math.max(second, Math.min(best, rank));
-            best = Math.max(best, rank);
+            float score = corrected[expert];
+            second = Math.max(second, Math.min(best, score));
+            best = Math.max(best, score);
         }
         return best + second;
     }
 
-    /** Best first; of equal ones the lowest index wins. */
+    /** Chooses the best experts, best first; of equal ones the lowest index wins. */
     private void chooseForRow(float[] scores, int offset, int to) {
         float sum = 0;
-        for (int rank = 0; rank < active; rank++) {
+        for (int place = 0; place < active; place++) {
             int best = -1;
             for (int expert = 0; expert < experts; expert++) {
-                if ((best < 0 || ranks[expert] > ranks[best]) && !isChosen(expert, to, rank)) {
+                if ((best < 0 || corrected[expert] > corrected[best]) && !isChosen(expert, to, place)) {
                     best = expert;
                 }
             }
-            chosen[to + rank] = best;
-            weights[to + rank] = scores[offset + best];
+            chosen[to + place] = best;
+            weights[to + place] = scores[offset + best];
             sum += scores[offset + best];
         }
         float divisor = routing.normalisesWeights() ? sum + SMALLEST_SUM : 1;
-        for (int rank = 0; rank < active; rank++) {
-            weights[to + rank] = weights[to + rank] / divisor * (float) routing.scale();
+        for (int place = 0; place < active; place++) {
+            weights[to + place] = weights[to + place] / divisor * (float) routing.scale();
         }
     }
 

@@ -10,7 +10,7 @@ import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 
 /**
- * Attention with several query heads per KV head (arXiv:2305.13245) over the paged cache, for one rank's heads. One per graph: layers
+ * Attention with several query heads per KV head (arXiv:2305.13245) over the paged cache, for one rank's heads. There is one per graph: layers
  * bring their weights and their planes of the cache, and pass their heads one layer after the other through the same buffers.
  *
  * <p>What a layer does between the two halves is its family's affair: norms of heads, biases and the rotary embedding work in place on

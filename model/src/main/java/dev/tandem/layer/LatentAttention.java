@@ -15,7 +15,7 @@ import dev.tandem.parallel.GatherBuffer;
 import dev.tandem.parallel.Shard;
 
 /**
- * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1) over the paged cache, for one rank's heads. One per graph:
+ * Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, section 2.1) over the paged cache, for one rank's heads. There is one per graph:
  * layers bring their weights and their planes of the cache, and pass one after the other through the same buffers.
  *
  * <p>Attention is always in absorbed form: a query head is brought into the space of the latents and compared with them, and values are

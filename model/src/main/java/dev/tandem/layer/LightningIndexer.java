@@ -9,8 +9,8 @@ import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
  * Chooses the positions that a row of sparse attention reads (DeepSeek-V3.2-Exp, section 2.1, equation 1): few small heads compare the row
- * with one small key per token, which has a cache plane of its own, and weigh their positive scores. The indexer is whole on every rank:
- * ranks of a group choose alike. One per graph, as {@link LatentAttention}.
+ * with one small key per token, which has a cache plane of its own, and weigh their positive scores. The indexer is whole on every rank, so
+ * that all ranks of a group make the same choice. There is one per graph, as with {@link LatentAttention}.
  */
 public final class LightningIndexer {
     private final RankContext context;

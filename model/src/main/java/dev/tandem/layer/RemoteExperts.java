@@ -12,7 +12,7 @@ import java.util.Arrays;
  * which all have the same rows, divide them among themselves; each sends its rows to the experts' owners, adds what comes back in
  * ascending expert order, and the group puts the rows together. Products and sums are the same as those of {@link MixtureOfExperts}.
  */
-public final class RemoteExperts implements FeedForward {
+final class RemoteExperts implements FeedForward {
     private final RankContext context;
     private final ExpertExchange exchange;
     private final Router router;

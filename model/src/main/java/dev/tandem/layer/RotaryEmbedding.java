@@ -7,8 +7,7 @@ import dev.tandem.kernel.scalar.PlainOperations;
 
 /**
  * Rotary embedding (RoFormer, arXiv:2104.09864, section 3.4.2): pair i of every head turns by position · inverse frequency i. Pairs are
- * (i, i + d/2), or the neighbours (2i, 2i + 1) where a method says interleaved. One per rank, shared by its layers; all ranks of a
- * process share the table.
+ * (i, i + d/2), or the neighbours (2i, 2i + 1) where a method says interleaved. There is one per graph, shared by its layers; all ranks of a process share the table.
  */
 public final class RotaryEmbedding {
     private final RankContext context;

@@ -5,7 +5,8 @@ import dev.tandem.kernel.Tensor;
 import dev.tandem.kernel.scalar.PlainOperations;
 import dev.tandem.parallel.Shard;
 
-/** Scores all experts for every row and chooses among them. The router is whole on every rank: ranks of a group choose alike. */
+/** Scores all experts for every row and chooses among them. The router is whole on every rank, so that all ranks of a group
+ * make the same choice. */
 public final class Router {
     private final RankContext context;
     private final Tensor weight; // [experts, hidden]

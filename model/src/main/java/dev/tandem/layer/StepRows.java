@@ -39,9 +39,9 @@ public final class StepRows {
     /**
      * Adds consecutive tokens of one sequence.
      *
-     * @param ids token ids of the batch, of which {@code [from, from + rows)} are meant
+     * @param ids [rows of the batch] token ids, of which {@code [from, from + rows)} are meant
      * @param firstPosition position of the first of them
-     * @param blockIds blocks of the sequence, from its beginning
+     * @param blockIds [blocks] of the sequence, from its beginning
      */
     public void add(int[] ids, int from, int rows, int firstPosition, int[] blockIds) {
         int blockSize = pool().layout().blockSize();
@@ -55,7 +55,7 @@ public final class StepRows {
         count += rows;
     }
 
-    /** Ends the filling: the rows can now pass the layers. */
+    /** Ends the filling: the rows can now go through the layers. */
     public void seal() {
         Arrays.fill(blockTables, count, blockTables.length, null);
         attentionRows =
@@ -87,10 +87,12 @@ public final class StepRows {
         return slots;
     }
 
+    /** The rows as attention kernels read them. */
     AttentionRows attentionRows() {
         return attentionRows;
     }
 
+    /** A plane of the pool in which this pass caches. */
     KvPlaneView plane(int planeIndex) {
         return pool().plane(planeIndex);
     }

@@ -10,7 +10,7 @@ final class BatchCheck {
     /**
      * Checks a whole batch.
      *
-     * @throws IllegalArgumentException with the value that does not fit
+     * @throws IllegalArgumentException when it does not fit; the message names the value and the limit
      */
     static void require(TokenBatch batch, KvPool pool, StepLimits limits, int vocabularySize) {
         int rows = 0;

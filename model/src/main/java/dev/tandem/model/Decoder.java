@@ -15,8 +15,8 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Leads batches through a family's graph, pass by pass. A batch of more rows than the workspace holds takes several passes; as every row's
- * result depends on its own sequence only, its result is the same. Owned by the rank worker.
+ * Leads batches through a family's graph, pass by pass. A batch of more rows than the workspace holds takes several passes; since a row's result
+ * depends on its own sequence only, results are the same. Owned by the rank worker.
  */
 final class Decoder implements Model {
     private final RankContext context;
@@ -24,10 +24,10 @@ final class Decoder implements Model {
     private final StepLimits limits;
     private final DecoderGraph graph;
     private final Matrix residual; // [maxRows, hidden] the residual stream
-    private final Matrix asked; // [maxLogitRows, hidden] rows of the residual stream that need logits
+    private final Matrix logitInput; // [maxLogitRows, hidden] rows of the residual stream that need logits
     private final GatherBuffer logits; // [maxLogitRows, vocabulary]
-    private final StepRows rows;
-    private final int[] askedRows; // [maxRows] rows of the running pass that need logits
+    private final StepRows rows; // of the running pass
+    private final int[] rowsForLogits; // [maxRows] rows of the running pass that need logits
     private @Nullable KvPool checkedPool; // the pool whose layout was last found to fit
 
     Decoder(RankContext context, ModelConfig config, StepLimits limits, DecoderGraph graph, Workspace workspace) {
@@ -36,10 +36,10 @@ final class Decoder implements Model {
         this.limits = limits;
         this.graph = graph;
         this.residual = workspace.matrix("residual", config.hiddenSize());
-        this.asked = Matrix.of(limits.maxLogitRows(), config.hiddenSize());
+        this.logitInput = Matrix.of(limits.maxLogitRows(), config.hiddenSize());
         this.logits = GatherBuffer.of(context.rank(), limits.maxLogitRows(), config.vocabularySize());
         this.rows = new StepRows(limits.maxRows());
-        this.askedRows = new int[limits.maxRows()];
+        this.rowsForLogits = new int[limits.maxRows()];
     }
 
     @Override
@@ -58,7 +58,7 @@ final class Decoder implements Model {
         BatchCheck.require(batch, pool, limits, config.vocabularySize());
         int logitRows = passes(batch, pool, afterLayer);
         if (logitRows > 0) {
-            graph.logits(asked, logitRows, logits);
+            graph.logits(logitInput, logitRows, logits);
         }
         return logits.whole();
     }
@@ -68,9 +68,9 @@ final class Decoder implements Model {
         return residual;
     }
 
-    /** Rows of the last batch that asked for logits, after the final norm, for the same tests: [maxLogitRows, hidden]. */
+    /** The rows of the last batch for which logits were asked, after the final norm, for the same tests: [maxLogitRows, hidden]. */
     Matrix finalNormed() {
-        return asked;
+        return logitInput;
     }
 
     /** The family's graph, for the same tests. */
@@ -78,6 +78,7 @@ final class Decoder implements Model {
         return graph;
     }
 
+    /** Frees nothing: scratch memory is on the heap. */
     @Override
     public void close() {}
 
@@ -85,16 +86,16 @@ final class Decoder implements Model {
     private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
         List<Chunk> chunks = batch.chunks();
         int logitRows = 0;
-        int askedInPass = 0;
+        int keptInPass = 0;
         int batchRow = 0;
         rows.begin(pool);
         for (int i = 0; i < chunks.size(); i++) {
             Chunk chunk = chunks.get(i);
-            int firstAsked = chunk.rows() - chunk.logitRows();
+            int firstForLogits = chunk.rows() - chunk.logitRows();
             for (int done = 0; done < chunk.rows(); ) {
                 int taken = Math.min(chunk.rows() - done, rows.room());
-                for (int row = Math.max(done, firstAsked); row < done + taken; row++) {
-                    askedRows[askedInPass++] = rows.count() + row - done;
+                for (int row = Math.max(done, firstForLogits); row < done + taken; row++) {
+                    rowsForLogits[keptInPass++] = rows.count() + row - done;
                 }
                 rows.add(batch.tokenIds(), batchRow, taken, chunk.firstPosition() + done, chunk.blockIds());
                 done += taken;
@@ -102,9 +103,9 @@ final class Decoder implements Model {
                 boolean isLast = batchRow == batch.rows();
                 if (isLast || rows.room() == 0) {
                     pass(isLast ? afterLayer : layer -> {});
-                    keepAsked(askedInPass, logitRows);
-                    logitRows += askedInPass;
-                    askedInPass = 0;
+                    keepForLogits(keptInPass, logitRows);
+                    logitRows += keptInPass;
+                    keptInPass = 0;
                     rows.begin(pool);
                 }
             }
@@ -123,13 +124,14 @@ final class Decoder implements Model {
         }
     }
 
-    private void keepAsked(int count, int firstTo) {
+    /** Copies rows of the residual stream, which the next pass overwrites. */
+    private void keepForLogits(int count, int firstTo) {
         for (int i = 0; i < count; i++) {
             System.arraycopy(
                     residual.values(),
-                    residual.offset(askedRows[i]),
-                    asked.values(),
-                    asked.offset(firstTo + i),
+                    residual.offset(rowsForLogits[i]),
+                    logitInput.values(),
+                    logitInput.offset(firstTo + i),
                     residual.columns());
         }
     }

@@ -109,7 +109,7 @@ final class DeepSeekV32Graph implements DecoderGraph {
         private final LinearGroup fromQueryLatent; // to queries of attention and of the indexer
         private final HeadWeight keyUp; // [plain, latent] per head
         private final HeadWeight valueUp; // [value, latent] per head
-        private final ShardedLinear output;
+        private final ShardedLinear output; // [hidden of this rank, heads * value]
         private final RmsNorm postAttentionNorm;
         private final FeedForward feedForward;
 
@@ -126,8 +126,8 @@ final class DeepSeekV32Graph implements DecoderGraph {
             this.queryNorm = weights.norm("self_attn.q_a_layernorm.weight", INNER_NORM_EPSILON);
             this.keyValueNorm = weights.norm("self_attn.kv_a_layernorm.weight", INNER_NORM_EPSILON);
             this.indexKeyNorm = new LayerNorm(
-                    weights.tensor("self_attn.indexer.k_norm.weight"),
-                    weights.tensor("self_attn.indexer.k_norm.bias"),
+                    weights.tensor("self_attn.indexer.k_norm.weight"), // [index headDim]
+                    weights.tensor("self_attn.indexer.k_norm.bias"), // [index headDim]
                     INNER_NORM_EPSILON);
             this.fromQueryLatent = new LinearGroup(
                     context,
@@ -135,7 +135,7 @@ final class DeepSeekV32Graph implements DecoderGraph {
                     indexer.queries(weights.linear("self_attn.indexer.wq_b.weight")));
             this.keyUp = attention.keyUp(keyValueUp);
             this.valueUp = attention.valueUp(keyValueUp);
-            this.output = weights.sharded("self_attn.o_proj.weight"); // [hidden, heads * value]
+            this.output = weights.sharded("self_attn.o_proj.weight");
             this.postAttentionNorm = weights.norm("post_attention_layernorm.weight");
             this.feedForward = config.feedForward().expertsOf(index).isPresent()
                     ? mixture(index, weights, workspace)
@@ -176,7 +176,8 @@ final class DeepSeekV32Graph implements DecoderGraph {
             attention.absorb(keyUp, rows.count());
             rotary.forward(indexer.query(), rows);
             attention.mix(plane, rows, indexer.select(plane + 2, rows));
-            output.forwardWhole(attention.values(valueUp, rows.count()), rows.count(), added);
+            Matrix attended = attention.values(valueUp, rows.count()); // [rows, heads * value]
+            output.forwardWhole(attended, rows.count(), added);
             context.add(x, added, rows.count());
             postAttentionNorm.forward(x, rows.count(), normed);
             feedForward.forward(normed, rows.count(), added);

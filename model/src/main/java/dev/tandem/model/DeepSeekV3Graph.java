@@ -30,8 +30,7 @@ import java.util.List;
  * one latent and one rotary key per token; the first layers dense, the others mixtures of experts beside a shared one.
  */
 final class DeepSeekV3Graph implements DecoderGraph {
-    private static final float LATENT_NORM_EPSILON =
-            1e-6f; // of norms inside attention, whatever the configuration says
+    private static final float INNER_NORM_EPSILON = 1e-6f; // of norms inside attention, whatever the configuration says
 
     private final RankContext context;
     private final ModelConfig config;
@@ -98,7 +97,7 @@ final class DeepSeekV3Graph implements DecoderGraph {
         private final LinearGroup fromQueryLatent; // to queries
         private final HeadWeight keyUp; // [plain, latent] per head
         private final HeadWeight valueUp; // [value, latent] per head
-        private final ShardedLinear output;
+        private final ShardedLinear output; // [hidden of this rank, heads * value]
         private final RmsNorm postAttentionNorm;
         private final FeedForward feedForward;
 
@@ -110,13 +109,13 @@ final class DeepSeekV3Graph implements DecoderGraph {
                     context,
                     weights.replicated("self_attn.q_a_proj.weight").into(queryLatent, 0), // [queryRank, hidden]
                     attention.keyValueDown(weights.linear("self_attn.kv_a_proj_with_mqa.weight")));
-            this.queryNorm = weights.norm("self_attn.q_a_layernorm.weight", LATENT_NORM_EPSILON);
-            this.keyValueNorm = weights.norm("self_attn.kv_a_layernorm.weight", LATENT_NORM_EPSILON);
+            this.queryNorm = weights.norm("self_attn.q_a_layernorm.weight", INNER_NORM_EPSILON);
+            this.keyValueNorm = weights.norm("self_attn.kv_a_layernorm.weight", INNER_NORM_EPSILON);
             this.fromQueryLatent =
                     new LinearGroup(context, attention.queryUp(weights.linear("self_attn.q_b_proj.weight")));
             this.keyUp = attention.keyUp(keyValueUp);
             this.valueUp = attention.valueUp(keyValueUp);
-            this.output = weights.sharded("self_attn.o_proj.weight"); // [hidden, heads * value]
+            this.output = weights.sharded("self_attn.o_proj.weight");
             this.postAttentionNorm = weights.norm("post_attention_layernorm.weight");
             this.feedForward = config.feedForward().expertsOf(index).isPresent()
                     ? mixture(index, weights, workspace)
@@ -153,7 +152,8 @@ final class DeepSeekV3Graph implements DecoderGraph {
             rotary.forwardInterleaved(attention.rotaryQuery(), rows);
             attention.absorb(keyUp, rows.count());
             attention.mix(plane, rows);
-            output.forwardWhole(attention.values(valueUp, rows.count()), rows.count(), added);
+            Matrix attended = attention.values(valueUp, rows.count()); // [rows, heads * value]
+            output.forwardWhole(attended, rows.count(), added);
             context.add(x, added, rows.count());
             postAttentionNorm.forward(x, rows.count(), normed);
             feedForward.forward(normed, rows.count(), added);

@@ -16,7 +16,7 @@ public final class KvLayouts {
     private KvLayouts() {}
 
     /**
-     * What every layer caches: keys and values of this rank's heads in planes {@code k.0, v.0, k.1, v.1, ...}, or, with latent attention,
+     * The layout of what every layer caches: keys and values of this rank's heads in planes {@code k.0, v.0, k.1, v.1, ...}, or, with latent attention,
      * {@code latent.0, k_rope.0} and with an indexer {@code index.k.0}, which all ranks hold whole.
      *
      * @throws IllegalArgumentException for a type that a cache cannot have, or heads that cannot be spread over the ranks

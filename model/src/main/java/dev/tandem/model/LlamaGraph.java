@@ -87,7 +87,7 @@ final class LlamaGraph implements DecoderGraph {
         private final int plane; // of the pool: keys here, values in the next one
         private final RmsNorm inputNorm;
         private final LinearGroup queryKeyValue;
-        private final ShardedLinear output;
+        private final ShardedLinear output; // [hidden of this rank, heads * headDim]
         private final RmsNorm postAttentionNorm;
         private final Mlp mlp;
 
@@ -98,7 +98,7 @@ final class LlamaGraph implements DecoderGraph {
                     weights.linear("self_attn.q_proj.weight"), // [heads * headDim, hidden]
                     weights.linear("self_attn.k_proj.weight"), // [kvHeads * headDim, hidden]
                     weights.linear("self_attn.v_proj.weight")); // [kvHeads * headDim, hidden]
-            this.output = weights.sharded("self_attn.o_proj.weight"); // [hidden, heads * headDim]
+            this.output = weights.sharded("self_attn.o_proj.weight");
             this.postAttentionNorm = weights.norm("post_attention_layernorm.weight");
             this.mlp = new Mlp(context, weights.swiGlu("mlp."), workspace);
         }
@@ -117,7 +117,8 @@ final class LlamaGraph implements DecoderGraph {
 
         @Override
         public void finish(Matrix x, StepRows rows) {
-            output.forwardWhole(attention.attend(plane, rows), rows.count(), added);
+            Matrix attended = attention.attend(plane, rows); // [rows, heads * headDim]
+            output.forwardWhole(attended, rows.count(), added);
             context.add(x, added, rows.count());
             postAttentionNorm.forward(x, rows.count(), normed);
             mlp.forward(normed, rows.count(), added);

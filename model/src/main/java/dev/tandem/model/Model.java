@@ -25,7 +25,7 @@ public interface Model extends AutoCloseable {
      */
     Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer);
 
-    /** Frees scratch memory; mapped weights belong to the checkpoint. */
+    /** Frees what the model holds itself; mapped weights belong to the checkpoint. */
     @Override
     void close();
 }

@@ -47,7 +47,7 @@ public final class ModelLoader {
     }
 
     /**
-     * All experts of a checkpoint as one thread computes them, for expert parallelism. Weights stay mapped views.
+     * Builds the bank of a checkpoint's experts from which one thread computes them, for expert parallelism. Weights stay mapped views.
      *
      * @param context {@link RankContext#single} of the thread that will use the bank
      * @throws IllegalArgumentException when the architecture has no experts
@@ -68,9 +68,9 @@ public final class ModelLoader {
     }
 
     /**
-     * What tensor-parallel ranks cut.
+     * The sizes that tensor-parallel ranks cut into equal parts.
      *
-     * @param hasExpertParallel experts are whole on their ranks
+     * @param hasExpertParallel every expert is whole on one rank, not cut
      */
     static Partition partition(ModelConfig config, boolean hasExpertParallel) {
         FeedForward feedForward = config.feedForward();

@@ -86,7 +86,7 @@ final class Qwen3MoeGraph implements DecoderGraph {
         private final LinearGroup queryKeyValue;
         private final RmsNorm queryNorm; // [headDim]
         private final RmsNorm keyNorm; // [headDim]
-        private final ShardedLinear output;
+        private final ShardedLinear output; // [hidden of this rank, heads * headDim]
         private final RmsNorm postAttentionNorm;
         private final FeedForward mixture;
 
@@ -99,7 +99,7 @@ final class Qwen3MoeGraph implements DecoderGraph {
                     weights.linear("self_attn.v_proj.weight")); // [kvHeads * headDim, hidden]
             this.queryNorm = weights.norm("self_attn.q_norm.weight");
             this.keyNorm = weights.norm("self_attn.k_norm.weight");
-            this.output = weights.sharded("self_attn.o_proj.weight"); // [hidden, heads * headDim]
+            this.output = weights.sharded("self_attn.o_proj.weight");
             this.postAttentionNorm = weights.norm("post_attention_layernorm.weight");
             this.mixture = MixtureOfExperts.of(
                     context,
@@ -122,7 +122,8 @@ final class Qwen3MoeGraph implements DecoderGraph {
 
         @Override
         public void finish(Matrix x, StepRows rows) {
-            output.forwardWhole(attention.attend(plane, rows), rows.count(), added);
+            Matrix attended = attention.attend(plane, rows); // [rows, heads * headDim]
+            output.forwardWhole(attended, rows.count(), added);
             context.add(x, added, rows.count());
             postAttentionNorm.forward(x, rows.count(), normed);
             mixture.forward(normed, rows.count(), added);

@@ -3,8 +3,8 @@ package dev.tandem.model;
 /**
  * What scratch memory and tables of a model are sized for.
  *
- * @param maxRows rows that pass the layers together; a larger batch is run in several passes with the same results, so this is a
- *     buffer size and no limit on a batch
+ * @param maxRows rows that pass the layers together; a larger batch is run in several passes with the same results, so this is the
+ *     size of a buffer, not a limit on batches
  * @param maxLogitRows rows of logits that one batch may ask for
  * @param maxModelLength tokens of the longest sequence
  */

@@ -15,7 +15,7 @@ public record TokenBatch(int[] tokenIds, List<Chunk> chunks) {
      *
      * @param rows tokens of this chunk, at least 1
      * @param firstPosition position in the sequence of the chunk's first token; positions before it are in the cache
-     * @param blockIds blocks of the sequence in order, enough for {@code firstPosition + rows} tokens
+     * @param blockIds [blocks] of the sequence in order, enough for {@code firstPosition + rows} tokens
      * @param logitRows how many of the chunk's last rows need logits: 0 inside a prompt, 1 to sample, more for prompt logprobs
      */
     public record Chunk(int rows, int firstPosition, int[] blockIds, int logitRows) {}

@@ -9,11 +9,11 @@ import java.util.function.LongSupplier;
 
 /**
  * Runs the step shapes of serving until the JIT compiler has seen enough of them: one row, a few sequences of one row, and a chunk.
- * Without it the first requests would run interpreted, many times slower. It uses a pool of its own, so no block of the serving pool and
+ * Without it, the first requests would run interpreted, many times slower. It uses a pool of its own, so no block of the serving pool and
  * no sequence sees it.
  */
 public final class WarmUp {
-    /** Sequences that decode together, where the model's limits allow as many. */
+    /** Sequences that decode together, where the model's limits allow that many. */
     private static final int USUAL_SEQUENCES = 4;
 
     private static final int SINGLE_STEPS = 8;

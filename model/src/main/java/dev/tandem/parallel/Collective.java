@@ -16,9 +16,9 @@ public final class Collective {
     }
 
     /**
-     * Every rank contributes {@code columns} values a row; afterwards {@code whole} holds all ranks' columns, in rank order.
+     * Every rank contributes {@code columns} values per row; afterwards {@code whole} holds all ranks' columns, in rank order.
      *
-     * @param part [rows, columns] of this rank; not to be used in the next exchange too
+     * @param part [rows, columns] of this rank; must not be used in the next exchange as well
      * @param whole [rows, columns * tpSize]
      */
     public void allGather(Matrix part, int rows, int columns, Matrix whole) {
@@ -42,9 +42,9 @@ public final class Collective {
     }
 
     /**
-     * Every rank has written its {@link #shareOfRows}; afterwards every rank's matrix holds all rows.
+     * Every rank contributes its {@link #shareOfRows}; afterwards every rank's matrix holds all rows.
      *
-     * @param matrix [rows, columns] of this rank; not to be used in the next exchange too
+     * @param matrix [rows, columns] of this rank; must not be used in the next exchange as well
      */
     public void gatherRows(Matrix matrix, int rows) {
         if (group.size() == 1) {
@@ -69,7 +69,7 @@ public final class Collective {
         return new Shard((int) ((long) rows * of / group.size()), (int) ((long) rows * (of + 1) / group.size()));
     }
 
-    /** Any thread: this rank has failed; the others shall not wait for it. */
+    /** Tells the other ranks that this one has failed, so that they do not wait for it. May be called from any thread. */
     public void fail(Throwable cause) {
         group.fail(cause);
     }

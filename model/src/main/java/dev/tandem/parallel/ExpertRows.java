@@ -4,12 +4,12 @@ import dev.tandem.kernel.Matrix;
 import java.util.Arrays;
 
 /**
- * Rows of one layer on their way to experts: packed by ascending expert, one row for each (token, expert). Buffers are taken once and
+ * Rows of one layer on their way to experts: packed by ascending expert, one row per pair of token and expert. Buffers are taken once and
  * filled again for every layer. Owned by the home rank's worker; an exchange may let other threads read {@link #x} and write disjoint
  * rows of {@link #results} until it returns.
  */
 public final class ExpertRows {
-    private final int[] firstRow; // [experts + 1]
+    private final int[] firstRow; // [experts + 1] where an expert's rows begin
     private final Matrix x; // [maxRows, hidden]
     private final Matrix results; // [maxRows, hidden]
     private int layer;
@@ -27,7 +27,7 @@ public final class ExpertRows {
         Arrays.fill(firstRow, 0);
     }
 
-    /** Says how many rows an expert gets; experts ascend. Returns the first of them. */
+    /** Sets how many rows an expert gets, for experts in ascending order, and returns the first of them. */
     public int count(int expert, int rows) {
         firstRow[expert + 1] = firstRow[expert] + rows;
         return firstRow[expert];
@@ -48,7 +48,7 @@ public final class ExpertRows {
         return firstRow[expert];
     }
 
-    /** Rows in all. */
+    /** Rows of all experts together. */
     public int rows() {
         return firstRow[firstRow.length - 1];
     }

@@ -25,12 +25,12 @@ public record Partition(SequencedMap<String, Integer> sizes, int kvHeads) {
 
     /** All group sizes that can share the model, ascending. */
     public List<Integer> allowedSizes() {
-        int smallest = kvHeads;
+        int largest = kvHeads;
         for (int size : sizes.values()) {
-            smallest = Math.max(smallest, size);
+            largest = Math.max(largest, size);
         }
         var allowed = new ArrayList<Integer>();
-        for (int tpSize = 1; tpSize <= smallest; tpSize++) {
+        for (int tpSize = 1; tpSize <= largest; tpSize++) {
             if (allows(tpSize)) {
                 allowed.add(tpSize);
             }
@@ -41,7 +41,7 @@ public record Partition(SequencedMap<String, Integer> sizes, int kvHeads) {
     /**
      * Refuses a group size that does not fit.
      *
-     * @throws IllegalArgumentException naming every size that does not divide, and the group sizes that would do
+     * @throws IllegalArgumentException when it does not; the message names every size that it does not divide, and the group sizes that fit
      */
     public void require(int tpSize) {
         List<String> problems = problems(tpSize);

@@ -22,7 +22,7 @@ public record Rank(int tp, int tpSize, int dp, int dpSize) {
     /**
      * The consecutive part of {@code size} things that this rank of its tensor-parallel group owns.
      *
-     * @throws IllegalArgumentException when the group's ranks cannot own equal parts; {@link Partition} says earlier which sizes would
+     * @throws IllegalArgumentException when the group's ranks cannot own equal parts; {@link Partition} tells beforehand which sizes can be
      */
     public Shard shard(int size) {
         if (size % tpSize != 0) {
@@ -33,8 +33,8 @@ public record Rank(int tp, int tpSize, int dp, int dpSize) {
     }
 
     /**
-     * The heads of the KV cache that this rank holds. With more ranks than heads a head is held by several ranks, those whose query
-     * heads read it.
+     * The heads of the KV cache that this rank holds. Where there are more ranks than heads, a head is held by all ranks whose
+     * query heads read it.
      *
      * @throws IllegalArgumentException when neither number divides the other
      */

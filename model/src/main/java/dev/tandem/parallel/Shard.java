@@ -12,7 +12,7 @@ public record Shard(int from, int to) {
         return to - from;
     }
 
-    /** The part that these indices make where each of them stands for {@code width} others, as a head for its rows of a projection. */
+    /** The same part counted in smaller things, {@code width} per index: the output rows of a projection that make these heads. */
     public Shard times(int width) {
         return new Shard(from * width, to * width);
     }

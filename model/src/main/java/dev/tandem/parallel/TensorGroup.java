@@ -10,10 +10,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The meeting point of the rank workers of one tensor-parallel group, all threads of one process. Members meet in lockstep: each brings a
  * matrix, and when the last one has come, all may read all matrices until the next meeting. A member that waits spins only when every rank
- * of the process has a core of its own, and else parks at once. When one member fails, all others leave with its failure.
+ * of the process has a core of its own, and otherwise parks at once. When one member fails, all others leave with its failure.
  *
- * <p>There is one meeting an exchange, not a second one after the reading: a member may write its matrix again when it has come to the
- * next meeting, for then all others have read. So two exchanges in a row must not use the same matrix.
+ * <p>There is one meeting per exchange, and no second one after the reading: a member may write its matrix again when it has come to
+ * the next meeting, since all others have read by then. So two exchanges in a row must not use the same matrix.
  */
 public final class TensorGroup {
     private static final int SPINS = 2048;
@@ -56,7 +56,7 @@ public final class TensorGroup {
         return size;
     }
 
-    /** The place of one member. */
+    /** The group as one member sees it. */
     public Collective member(int tp) {
         if (tp < 0 || tp >= size) {
             throw new IllegalArgumentException("member " + tp + " of " + size);
@@ -64,14 +64,14 @@ public final class TensorGroup {
         return new Collective(this, tp);
     }
 
-    /** Any thread: nobody shall wait for the others any more. The first cause stays. */
+    /** Ends all waiting; members leave with the first cause that was given. May be called from any thread. */
     public void fail(Throwable cause) {
         failure.compareAndSet(null, cause);
         wakeAll();
     }
 
     /**
-     * Brings a matrix and waits for all others'.
+     * Brings a matrix and waits for those of all others.
      *
      * @return all matrices by member, valid until this member's next meeting
      * @throws IllegalStateException when another member failed

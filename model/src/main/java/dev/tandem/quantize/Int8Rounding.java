@@ -6,9 +6,9 @@ import dev.tandem.kernel.scalar.StoredValues;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Float weights to int8, symmetric, one scale per output: {@code scale = max(max |w| / 127, 1e-12)} rounded to the type in which it is stored,
- * {@code q = clamp(round(w / scale), -128, 127)} with ties to even. A scale that was rounded down may need -128 or be short of the largest
- * weight by half a step. Source: the recipe of fixtures/golden/README.md. Stateless.
+ * Float weights to int8, symmetric, one scale per output: {@code scale = max(max |w| / 127, 1e-12)} rounded to the type in which it is
+ * stored, {@code q = clamp(round(w / scale), -128, 127)} with ties to even. A scale that was rounded down may need -128 or be short of
+ * the largest weight by half a step. Source: the recipe of fixtures/golden/README.md. Stateless.
  */
 final class Int8Rounding {
     private static final float SMALLEST_SCALE = 1e-12f;

@@ -5,12 +5,13 @@ import dev.tandem.checkpoint.Quantization.Scheme;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.Tensor;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Which tensors go into which file, before the first of them is computed: a pure function of the tensors that are there.
@@ -20,6 +21,7 @@ import java.util.TreeMap;
 record OutputPlan(List<ShardPlan> shards) {
     static final String DESCRIPTION = "quant_model_description.json";
     static final String INDEX = "quant_model_weights.safetensors.index.json";
+    private static final JsonMapper JSON = JsonMapper.shared();
     private static final String STEM = "quant_model_weights";
 
     OutputPlan {
@@ -79,11 +81,10 @@ record OutputPlan(List<ShardPlan> shards) {
 
     /** {@code quant_model_description.json}. */
     String description() {
-        var types = new LinkedHashMap<String, String>();
-        types.put("model_quant_type", Scheme.W8A8_DYNAMIC.name());
-        types.put("version", "1.0.0");
-        types.putAll(schemes());
-        return JsonLines.object(types);
+        ObjectNode description = JSON.createObjectNode();
+        description.put("model_quant_type", Scheme.W8A8_DYNAMIC.name()).put("version", "1.0.0");
+        schemes().forEach(description::put);
+        return description.toPrettyString() + "\n";
     }
 
     private SortedMap<String, String> schemes() {
@@ -101,10 +102,13 @@ record OutputPlan(List<ShardPlan> shards) {
 
     /** The index of several files. */
     String index() {
+        ObjectNode index = JSON.createObjectNode();
+        long total = shards.stream().mapToLong(ShardPlan::dataBytes).sum();
+        index.putObject("metadata").put("total_size", total);
         var files = new TreeMap<String, String>();
         shards.forEach(shard -> shard.places().keySet().forEach(name -> files.put(name, shard.file())));
-        long total = shards.stream().mapToLong(ShardPlan::dataBytes).sum();
-        return "{\"metadata\": {\"total_size\": " + total + "}, \"weight_map\": "
-                + JsonLines.object(files).strip() + "}\n";
+        ObjectNode map = index.putObject("weight_map");
+        files.forEach(map::put);
+        return index.toPrettyString() + "\n";
     }
 }

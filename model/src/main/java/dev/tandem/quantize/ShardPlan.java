@@ -9,7 +9,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
-import java.util.StringJoiner;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * One safetensors file: its name, what it begins with, and where each tensor goes. Wide values come first, so that each tensor lies at a
@@ -40,12 +41,14 @@ record ShardPlan(String file, ByteBuffer header, SequencedMap<String, Place> pla
                 .sorted(Comparator.comparingInt(
                         (OutputTensor tensor) -> -tensor.dtype().blockBytes()))
                 .toList();
-        var json = new StringJoiner(", ", "{\"__metadata__\": {\"format\": \"pt\"}, ", "}");
+        ObjectNode json = JsonMapper.shared().createObjectNode();
+        json.putObject("__metadata__").put("format", "pt");
         var relative = new LinkedHashMap<String, Place>();
         long end = 0;
         for (OutputTensor tensor : ordered) {
-            json.add("\"%s\": {\"dtype\": \"%s\", \"shape\": %s, \"data_offsets\": [%d, %d]}"
-                    .formatted(tensor.name(), name(tensor.dtype()), tensor.shape(), end, end + tensor.bytes()));
+            ObjectNode entry = json.putObject(tensor.name()).put("dtype", name(tensor.dtype()));
+            tensor.shape().forEach(entry.putArray("shape")::add);
+            entry.putArray("data_offsets").add(end).add(end + tensor.bytes());
             relative.put(tensor.name(), new Place(end, tensor.bytes()));
             end += tensor.bytes();
         }

@@ -1,5 +1,5 @@
 /**
- * Text to token ids and back. The package imports nothing of its neighbours; chat templates stand below it in {@code template}. Entry: {@link
- * dev.tandem.text.Tokenizer}. All types but {@link dev.tandem.text.Detokenizer} may be used from any thread.
+ * Text to token ids and back. The package imports nothing of its neighbours; chat templates stand below it in {@code template}. Entry:
+ * {@link dev.tandem.text.Tokenizer}. All types but {@link dev.tandem.text.Detokenizer} may be used from any thread.
  */
 package dev.tandem.text;

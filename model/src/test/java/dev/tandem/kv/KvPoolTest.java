@@ -58,7 +58,7 @@ class KvPoolTest {
         }
     }
 
-    /** What this process holds of shared files, from the kernel's own account. */
+    /** What this process holds of shared files, by the operating system's own count. */
     private static long sharedMemoryInUseKb() throws IOException {
         return Files.readAllLines(Path.of("/proc/self/status")).stream()
                 .filter(line -> line.startsWith("RssShmem:"))

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class KvSizingTest {
     private static final KvLayout LAYOUT =
-            new KvLayout(16, List.of(new KvPlane("k.0", DType.F32, 2, 8, 0, 2))); // 1 KiB a block
+            new KvLayout(16, List.of(new KvPlane("k.0", DType.F32, 2, 8, 0, 2))); // 1 KiB per block
 
     @Test
     void shouldRoundBytesDownToBlocks() {

@@ -82,7 +82,7 @@ class DecoderTest {
     }
 
     @Test
-    void shouldRefuseCacheTypesThatAreNoFloats() {
+    void shouldRefuseCacheTypesThatAreNotFloats() {
         assertThatThrownBy(() -> rank.model.kvLayout(16, DType.Q8_0)).hasMessageContaining("Q8_0");
     }
 
@@ -134,16 +134,15 @@ class DecoderTest {
         var batch = new TokenBatch(new int[] {7}, List.of(new Chunk(1, 0, blockIds, 1)));
         long limit = 4096L * rank.model.config().layers();
         long eachStep = Long.MAX_VALUE;
-        for (int round = 0; round < MOST_ROUNDS && eachStep >= limit; round++) { // until the compiler has come round
+        for (int round = 0; round < MOST_ROUNDS && eachStep >= limit; round++) { // until the compiler is done
             long before = bean.getCurrentThreadAllocatedBytes();
             for (int i = 0; i < STEPS; i++) {
                 rank.model.forward(batch, rank.pool, layer -> {});
             }
             eachStep = (bean.getCurrentThreadAllocatedBytes() - before) / STEPS;
         }
-        // some 15 loops a layer are handed to the kernel threads, 2 KiB of closures while the compiler has not removed
-        // them
-        // (measured: 6.3 KiB a step); the scratch of a pass would be 23 KiB, the logits 1.9 MiB
+        // some 15 loops per layer are handed to the kernel threads, 2 KiB of closures while the compiler has not
+        // removed them (measured: 6.3 KiB per step); the scratch of a pass would be 23 KiB, the logits 1.9 MiB
         assertThat(eachStep).isLessThan(limit);
     }
 

@@ -11,7 +11,7 @@ import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Float32 and int8 arrays of a golden safetensors file. Reads on its own, so that the reader under test does not test itself. */
+/** Float32 and int8 arrays of a golden safetensors file. It reads the file by itself, so that the reader under test does not test itself. */
 public final class GoldenTensors {
     private final ByteBuffer file;
     private final JsonNode header;
@@ -28,7 +28,7 @@ public final class GoldenTensors {
         dataStart = 8 + headerBytes;
     }
 
-    /** Names that end so, without that end. */
+    /** Names that end in {@code end}, without it. */
     public List<String> namesWithout(String end) {
         return header.propertyNames().stream()
                 .filter(name -> name.endsWith(end))
@@ -36,7 +36,7 @@ public final class GoldenTensors {
                 .toList();
     }
 
-    /** Names that begin so, without that beginning. */
+    /** Names that begin with {@code beginning}, without it. */
     public List<String> namesBehind(String beginning) {
         return header.propertyNames().stream()
                 .filter(name -> name.startsWith(beginning))

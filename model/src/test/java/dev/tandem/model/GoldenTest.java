@@ -89,7 +89,7 @@ class GoldenTest {
         return logits;
     }
 
-    /** Row 0 is the embedding, row 1 + i what leaves layer i, the last row is after the final norm. Compared in this order. */
+    /** Row 0 is the embedding, row 1 + i what leaves layer i, the last row is after the final norm; rows are compared in this order. */
     private static void compareHidden(TestRank rank, GoldenPrompt prompt, float[] golden) {
         int last = prompt.tokenIds().length - 1;
         var rows = new ArrayList<float[]>();

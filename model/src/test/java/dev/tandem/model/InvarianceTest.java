@@ -200,7 +200,7 @@ class InvarianceTest {
         }
     }
 
-    /** A sequence on its way. */
+    /** A sequence that is under way. */
     private static final class Running {
         private static final int CHUNK_ROWS = 13;
         private final int[] prompt;

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What {@code tandem quantize} makes runs as any other checkpoint, and stays near the one that it was made of. */
+/** What {@code tandem quantize} makes runs as any other checkpoint does, and stays near the one that it was made of. */
 class QuantizedModelTest {
     private static final int STEPS = 8;
 

@@ -35,7 +35,7 @@ class TensorParallelTest {
     private static final List<int[]> PROMPTS = List.of(prompt(37, 7), prompt(21, 90), prompt(5, 33));
     private static final int[][] BLOCK_TABLES = {{5, 2, 7, 0}, {11, 4, 9}, {8}};
 
-    /** Each prompt for itself, in chunks of more rows than one pass holds. */
+    /** Each prompt on its own, in chunks of more rows than one pass holds. */
     private static final Cut ALONE = new Cut(20, false);
 
     /**
@@ -78,7 +78,7 @@ class TensorParallelTest {
                                 Stream.of(Arguments.of(golden, tpSize, false), Arguments.of(golden, tpSize, true))));
     }
 
-    /** One rank computes the prompts one by one; the group has them in common batches, in small chunks. */
+    /** One rank computes the prompts one by one; the group computes them in common batches, in small chunks. */
     @ParameterizedTest(name = "{0} tp={1} ep={2}")
     @MethodSource("deepSeek")
     void shouldGiveTheSameBitsAtAnyGroupSizeWhateverTheBatches(String golden, int tpSize, boolean hasExpertParallel)
@@ -219,7 +219,7 @@ class TensorParallelTest {
         }
     }
 
-    /** A sequence on its way. */
+    /** A sequence that is under way. */
     private static final class Running {
         private final int[] prompt;
         private final int[] blockIds;

@@ -13,33 +13,33 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A model on a single rank with a pool, and what an engine does with them: prompts in chunks, then one token a step. */
+/** A model on a single rank with a pool, and what an engine does with them: prompts in chunks, then one token per step. */
 final class TestRank implements AutoCloseable {
     static final Path ROOT = Path.of(System.getProperty("tandem.root"));
     static final Path GOLDEN = ROOT.resolve("fixtures/golden");
     private static final int BLOCKS = 2048;
     private static final int MAX_ROWS = 320;
 
-    /** How a test wants its rank; {@link #plain} says what is usual. */
-    record Setup(int blockSize, DType kvDtype, KernelSelection kernels, int maxRows, int threads) {
-        static Setup plain(KernelSelection kernels) {
-            return new Setup(16, DType.F32, kernels, MAX_ROWS, 1);
+    /** How a test wants its rank to be; {@link #plain} gives the usual values. */
+    record Setup(int blockSize, DType kvDtype, KernelSelection selection, int maxRows, int threads) {
+        static Setup plain(KernelSelection selection) {
+            return new Setup(16, DType.F32, selection, MAX_ROWS, 1);
         }
 
         Setup withBlockSize(int size) {
-            return new Setup(size, kvDtype, kernels, maxRows, threads);
+            return new Setup(size, kvDtype, selection, maxRows, threads);
         }
 
         Setup withKvDtype(DType dtype) {
-            return new Setup(blockSize, dtype, kernels, maxRows, threads);
+            return new Setup(blockSize, dtype, selection, maxRows, threads);
         }
 
         Setup withMaxRows(int rows) {
-            return new Setup(blockSize, kvDtype, kernels, rows, threads);
+            return new Setup(blockSize, kvDtype, selection, rows, threads);
         }
 
         Setup withThreads(int count) {
-            return new Setup(blockSize, kvDtype, kernels, maxRows, count);
+            return new Setup(blockSize, kvDtype, selection, maxRows, count);
         }
     }
 
@@ -52,7 +52,7 @@ final class TestRank implements AutoCloseable {
     TestRank(Path checkpointPath, Setup setup) {
         checkpoint = Checkpoint.open(checkpointPath);
         threads = new KernelThreads(setup.threads());
-        var context = RankContext.single(setup.kernels().kernels(threads));
+        var context = RankContext.single(setup.selection().kernels(threads));
         model = ModelLoader.load(checkpoint, context, new StepLimits(setup.maxRows(), MAX_ROWS, 512));
         pool = new KvPool(model.kvLayout(setup.blockSize(), setup.kvDtype()), BLOCKS * 16 / setup.blockSize());
         freeBlocks = pool.blockCount();

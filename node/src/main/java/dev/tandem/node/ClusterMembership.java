@@ -7,17 +7,17 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ClusterHead;
-import dev.tandem.engine.cluster.ClusterNode;
+import dev.tandem.engine.cluster.ClusterMember;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.cluster.Seat;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
@@ -34,7 +34,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * This process among those of its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
+ * The part of this process in its deployment. A head waits for the others at start and gives requests to their ranks too; a headless
  * node joins it. Where somebody else balances, processes join only to exchange expert rows. A process that has all ranks is alone.
  */
 final class ClusterMembership implements AutoCloseable {
@@ -49,9 +49,9 @@ final class ClusterMembership implements AutoCloseable {
 
     private final ReplicaSet replicas;
     private final Optional<ClusterHead> head;
-    private final Optional<ClusterNode> member;
+    private final Optional<ClusterMember> member;
 
-    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterNode> member) {
+    private ClusterMembership(ReplicaSet replicas, Optional<ClusterHead> head, Optional<ClusterMember> member) {
         this.replicas = replicas;
         this.head = head;
         this.member = member;
@@ -116,10 +116,10 @@ final class ClusterMembership implements AutoCloseable {
             await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
             return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
         }
-        ClusterNode member = ClusterNode.start(
-                new ClusterNode.Setup(
-                        address, terms, token(config), channelLimits(), ClusterNode.Patience.of(deadline)),
-                new ClusterNode.Service(local, counters, onMembers, ClusterMembership::report));
+        ClusterMember member = ClusterMember.start(
+                new ClusterMember.Setup(
+                        address, terms, token(config), channelLimits(), ClusterMember.Patience.of(deadline)),
+                new ClusterMember.Service(local, counters, onMembers, ClusterMembership::report));
         await(member::close, member::awaitJoined);
         return new ClusterMembership(replicas, Optional.empty(), Optional.of(member));
     }
@@ -140,7 +140,7 @@ final class ClusterMembership implements AutoCloseable {
         void run() throws InterruptedException;
     }
 
-    /** Waits for the others; who waited in vain leaves nothing open. */
+    /** Waits for the others; whoever waited in vain leaves nothing open. */
     private static void await(Resources.Part part, InterruptibleWait wait) throws InterruptedException {
         try {
             wait.run();
@@ -168,13 +168,13 @@ final class ClusterMembership implements AutoCloseable {
         return new JoinTerms(
                 Version.TEXT,
                 ModelTerms.of(checkpoint.config(), ModelFingerprint.of(checkpoint), numbers, plan.maxModelLength()),
-                new Spread(
+                new ParallelLayout(
                         data.size(),
                         parallel.hasExpertParallel(),
                         data.balancing() == Balancing.INTERNAL,
                         parallel.tensor()),
                 KvTerms.of(plan.layout()),
-                new Seat(
+                new MemberPlacement(
                         new Shard(data.startRank(), data.startRank() + data.localSize()),
                         config.announcedHost(),
                         expertPort));
@@ -198,7 +198,7 @@ final class ClusterMembership implements AutoCloseable {
 
     @Override
     public void close() {
-        member.ifPresent(ClusterNode::close);
+        member.ifPresent(ClusterMember::close);
         head.ifPresent(ClusterHead::close);
     }
 }

@@ -57,7 +57,7 @@ final class EnvironmentList {
             . VLLM_TORCH_PROFILER_DIR: there is no PyTorch
             . VLLM_NO_USAGE_STATS: nothing is ever reported
             . VLLM_SERVER_DEV_MODE: there are no such endpoints
-            . VLLM_VERSION: this is no vLLM
+            . VLLM_VERSION: this is not vLLM
             . VLLM_ASCEND_ENABLE_FLASHCOMM: there is no Ascend device
             . VLLM_ASCEND_ENABLE_FLASHCOMM1: there is no Ascend device
             . VLLM_ASCEND_ENABLE_MLAPO: there is no Ascend device

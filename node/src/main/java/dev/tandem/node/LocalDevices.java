@@ -28,7 +28,7 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
     /**
      * Reads the table that LLMDataDistCMgrConnector needs and says which file that was; empty for any other connector.
      *
-     * @throws FlagException when the file is no rank table, or not this node's
+     * @throws FlagException when the file is not a rank table, or not this node's
      */
     static Optional<LocalDevices> of(NodeConfig config) {
         if (!config.usesRankTable()) {
@@ -90,8 +90,9 @@ record LocalDevices(RankTable table, List<Device> devices, Parallel parallel) {
         try {
             address = InetAddress.ofLiteral(host);
         } catch (IllegalArgumentException e) {
-            throw new FlagException("--host " + host + " is no address; a rank table holds addresses: set HCCL_IF_IP to"
-                    + " this node's server_id, one of " + String.join(", ", table.servers(side)));
+            throw new FlagException(
+                    "--host " + host + " is not an address; a rank table holds addresses: set HCCL_IF_IP to"
+                            + " this node's server_id, one of " + String.join(", ", table.servers(side)));
         }
         List<Device> listed = table.devices(side, address);
         if (listed.isEmpty()) {

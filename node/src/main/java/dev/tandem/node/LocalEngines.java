@@ -6,9 +6,10 @@ import dev.tandem.engine.EngineParts;
 import dev.tandem.engine.Replica;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffRuntime;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
@@ -24,7 +25,8 @@ final class LocalEngines implements AutoCloseable {
     private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
 
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
-    private final Optional<HandoffRuntime> hub;
+    private final Optional<HandoffRuntime> runtime;
+    private final Optional<HandoffWarmUp> warmUp;
 
     private final Optional<MetaserverCalls> metaserver;
 
@@ -35,7 +37,8 @@ final class LocalEngines implements AutoCloseable {
         this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.hub = kvTransfer.map(transfer -> hub(config, transfer));
+        this.runtime = kvTransfer.map(transfer -> runtime(config));
+        this.warmUp = kvTransfer.map(transfer -> HandoffWarmUp.start(transfer.connector()));
     }
 
     /** One call for each request that may run here: a request awaits its KV once. */
@@ -45,15 +48,13 @@ final class LocalEngines implements AutoCloseable {
         return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
     }
 
-    private HandoffRuntime hub(NodeConfig config, KvTransferConfig transfer) {
+    private HandoffRuntime runtime(NodeConfig config) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffRuntime.start(
-                new HandoffRuntime.Setup(config.announcedHost(), config.sideChannelHost(), messenger, pace),
-                transfer.connector());
+        return HandoffRuntime.start(config.announcedHost(), config.sideChannelHost(), messenger, pace);
     }
 
     /**
@@ -65,7 +66,7 @@ final class LocalEngines implements AutoCloseable {
         var started = new LocalEngines(config);
         try {
             for (EngineParts parts : ranks.replicas()) {
-                EngineParts connected = started.hub.map(parts::with).orElse(parts);
+                EngineParts connected = started.runtime.map(parts::with).orElse(parts);
                 Duration warmUp = started.engines.isEmpty() ? FIRST_WARM_UP : LATER_WARM_UP;
                 EngineConfig engine = config.flags()
                         .engineConfig(plan.maxModelLength(), handoffConfig(config, parts.dpRank(), devices));
@@ -111,14 +112,15 @@ final class LocalEngines implements AutoCloseable {
     }
 
     /** What exchanges KV with other nodes, where this one does. */
-    Optional<HandoffRuntime> hub() {
-        return hub;
+    Optional<HandoffRuntime> runtime() {
+        return runtime;
     }
 
     @Override
     public void close() {
         engines.values().forEach(Engine::close);
-        hub.ifPresent(HandoffRuntime::close);
+        warmUp.ifPresent(HandoffWarmUp::close);
+        runtime.ifPresent(HandoffRuntime::close);
         metaserver.ifPresent(MetaserverCalls::close);
     }
 }

@@ -19,23 +19,23 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The ranks of this process: a shard of the model, KV memory and kernel threads each. Weights are views of one mapping, so n ranks hold
+ * The ranks of this process, each with a shard of the model, KV memory and kernel threads. Weights are views of one mapping, so n ranks hold
  * them once. The engines close models and pools; closing this ends the threads, after them.
  */
 final class LocalRanks implements AutoCloseable {
     private final NodeConfig config;
     private final Checkpoint checkpoint;
-    private final KernelSelection kernels;
+    private final KernelSelection selection;
     private final RankPlan plan;
-    private final Optional<Experts> experts;
+    private final Optional<LocalExperts> experts;
     private final RotaryTables tables = new RotaryTables();
     private final List<KernelThreads> threads = new ArrayList<>();
     private final List<EngineParts> replicas = new ArrayList<>();
 
-    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    private LocalRanks(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         this.config = config;
         this.checkpoint = loaded.checkpoint();
-        this.kernels = loaded.kernels();
+        this.selection = loaded.kernels();
         this.plan = plan;
         this.experts = experts;
     }
@@ -45,7 +45,7 @@ final class LocalRanks implements AutoCloseable {
      *
      * @param experts way to the experts, where they are spread over ranks
      */
-    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<Experts> experts) {
+    static LocalRanks load(NodeConfig config, LoadedModel loaded, RankPlan plan, Optional<LocalExperts> experts) {
         var ranks = new LocalRanks(config, loaded, plan, experts);
         try {
             ranks.load();
@@ -82,7 +82,7 @@ final class LocalRanks implements AutoCloseable {
         var rank = new Rank(
                 tp, group.size(), dpRank, config.flags().parallel().data().size());
         threads.add(new KernelThreads(config.kernelThreads(), config.coresPerRank()));
-        Kernels rankKernels = kernels.kernels(threads.getLast());
+        Kernels rankKernels = selection.kernels(threads.getLast());
         var context = new RankContext(rank, group.member(tp), rankKernels, Optional.empty());
         if (experts.isPresent()) {
             context = context.withExperts(experts.get().exchange(rankKernels));

@@ -9,7 +9,7 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /**
- * What a node needs to know of the machine it stands on.
+ * What a node needs to know of the machine that it runs on.
  *
  * @param interfaces names of its network interfaces
  * @param addresses of these interfaces, as Java writes them; of 127/8 only those that are configured, though all work

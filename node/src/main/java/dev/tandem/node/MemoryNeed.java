@@ -8,7 +8,7 @@ import java.nio.file.Path;
 
 /**
  * Memory that a node will take, worked out with the functions that the node itself uses, before it runs. What a step computes in comes on
- * top of it: scratch for 512 rows a rank.
+ * top of it: scratch for 512 rows per rank.
  *
  * @param checkpoint the checkpoint's path
  * @param weightBytes of its mapped files; all processes of a machine that map the same files hold them once

@@ -18,7 +18,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Posts invitations to metaservers: one virtual thread an invitation, at most three tries while no connection comes about, and one
+ * Posts invitations to metaservers: one virtual thread per invitation, at most three tries while no connection is established, and one
  * deadline for all. The answer comes when the prefill node has answered, so the silence before it is as long as a prefill. Thread-safe.
  */
 final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {

@@ -70,7 +70,7 @@ public final class Node implements AutoCloseable {
         resources.add(loaded::close);
         var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
-        Optional<Experts> experts = experts(config, loaded, plan, counters);
+        Optional<LocalExperts> experts = experts(config, loaded, plan, counters);
         experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         resources.add(ranks::close);
@@ -83,7 +83,7 @@ public final class Node implements AutoCloseable {
                         config,
                         loaded.checkpoint(),
                         plan,
-                        experts.map(Experts::port).orElse(0)),
+                        experts.map(LocalExperts::port).orElse(0)),
                 engines.byDpRank(),
                 members -> experts.ifPresent(it -> it.update(members)),
                 counters);
@@ -100,7 +100,7 @@ public final class Node implements AutoCloseable {
                     cluster.replicas(),
                     cluster::others,
                     counters,
-                    engines.hub());
+                    engines.runtime());
             resources.add(server::close);
             port = server.port();
         }
@@ -108,7 +108,7 @@ public final class Node implements AutoCloseable {
     }
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
-    private static Optional<Experts> experts(
+    private static Optional<LocalExperts> experts(
             NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
@@ -119,7 +119,7 @@ public final class Node implements AutoCloseable {
             return Optional.empty();
         }
         JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
-        return Optional.of(Experts.start(config, loaded, terms, counters));
+        return Optional.of(LocalExperts.start(config, loaded, terms, counters));
     }
 
     private static NodeReport report(
@@ -140,7 +140,7 @@ public final class Node implements AutoCloseable {
         return report;
     }
 
-    /** Why this process can serve no longer: an engine died, or its deployment goes on without it. */
+    /** Why this process can no longer serve: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
         return engines.failure().or(cluster::failure);
     }

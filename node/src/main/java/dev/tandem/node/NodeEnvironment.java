@@ -13,13 +13,13 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /**
- * The environment variables that a node heeds, read once at start.
+ * The environment variables that act on a node, read once at start.
  *
  * @param memory bounds of KV memory and lengths
  * @param kernelThreads {@code OMP_NUM_THREADS}: most threads of a rank
  * @param network who this node is to others
  * @param handoff deadlines and bounds of prefill/decode exchanges
- * @param notes sentences on variables that are known and have no effect, and on those that look like a slip
+ * @param notes sentences on variables that are known and have no effect, and on those that look like a typing error
  */
 public record NodeEnvironment(
         Memory memory, Optional<Integer> kernelThreads, Network network, Handoff handoff, List<String> notes) {
@@ -38,7 +38,7 @@ public record NodeEnvironment(
      * @param announcedHost {@code HCCL_IF_IP}, else {@code VLLM_HOST_IP}: the address that peers are told
      * @param apiKey {@code VLLM_API_KEY}
      * @param clusterToken {@code TANDEM_CLUSTER_TOKEN}: what nodes of one deployment must share to join
-     * @param dataDist what only LLMDataDistCMgrConnector heeds
+     * @param dataDist what only LLMDataDistCMgrConnector uses
      */
     public record Network(
             Optional<String> announcedHost, Optional<String> apiKey, Optional<String> clusterToken, DataDist dataDist) {
@@ -55,7 +55,7 @@ public record NodeEnvironment(
     }
 
     /**
-     * What only LLMDataDistCMgrConnector heeds.
+     * What only LLMDataDistCMgrConnector uses.
      *
      * @param rankTable {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}
      * @param host {@code VLLM_ASCEND_LLMDD_RPC_IP}: what the side channel binds; empty: the announced address
@@ -209,7 +209,7 @@ public record NodeEnvironment(
             return List.of();
         }
         if (!list.get().matches("\\d{1,4}(\\s*,\\s*\\d{1,4})*")) {
-            problems.add(name + "=" + list.get() + " is no list of device ids such as 0,1,2");
+            problems.add(name + "=" + list.get() + " is not a list of device ids such as 0,1,2");
             return List.of();
         }
         return Arrays.stream(list.get().split("\\s*,\\s*", -1))
@@ -218,8 +218,8 @@ public record NodeEnvironment(
     }
 
     private static String notOwn(String name, String address, Machine machine) {
-        return name + "=" + address + " is no address of this machine; it has " + String.join(", ", machine.addresses())
-                + ", and all of 127.0.0.0/8";
+        return name + "=" + address + " is not an address of this machine; it has "
+                + String.join(", ", machine.addresses()) + ", and all of 127.0.0.0/8";
     }
 
     private static void requireInterfaces(Map<String, String> variables, Machine machine, List<String> problems) {
@@ -259,14 +259,14 @@ public record NodeEnvironment(
             } else if (name.toLowerCase(Locale.ROOT).matches("(https?|all|ftp)_proxy") && !value.isBlank()) {
                 notes.add(name + ": known, no effect, because nodes and gateway always connect directly");
             } else if (!EnvironmentList.isKnown(name)) {
-                slip(name).ifPresent(notes::add);
+                misspelling(name).ifPresent(notes::add);
             }
         });
         return notes;
     }
 
     /** A name that is not known and was meant for a node, or is nearly one that acts. */
-    private static Optional<String> slip(String name) {
+    private static Optional<String> misspelling(String name) {
         boolean isOurs = name.startsWith("VLLM_") || name.startsWith("TANDEM_");
         String nearest = Nearest.of(name, isOurs ? EnvironmentList.all() : EnvironmentList.acting());
         return isOurs || Nearest.distance(name, nearest) <= CLOSE_NAME
@@ -286,7 +286,7 @@ public record NodeEnvironment(
             }
             problems.add(name + "=" + text.get() + " is outside [1, " + (1 << 24) + "]");
         } catch (NumberFormatException e) {
-            problems.add(name + "=" + text.get() + " is no whole number");
+            problems.add(name + "=" + text.get() + " is not a whole number");
         }
         return Optional.empty();
     }

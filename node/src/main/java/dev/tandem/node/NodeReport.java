@@ -28,7 +28,7 @@ public record NodeReport(
     /** What it serves. */
     public record Model(List<String> names, int maxModelLength) {}
 
-    /** KV memory: blocks, tokens a block, bytes in all and their type. */
+    /** KV memory: blocks, tokens per block, bytes in all and their type. */
     public record Kv(int blocks, int blockSize, long bytes, String dtype) {}
 
     /** Kernels and their threads. */

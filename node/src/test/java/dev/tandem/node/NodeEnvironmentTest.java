@@ -33,7 +33,7 @@ class NodeEnvironmentTest {
         assertThat(read(Map.of("VLLM_HOST_IP", "fe80::7")).announcedHost()).contains("fe80::7");
         assertThat(problem(Map.of("HCCL_IF_IP", "192.0.0.1")))
                 .contains("HCCL_IF_IP=192.0.0.1", "10.0.0.7", "127.0.0.0/8");
-        assertThat(problem(Map.of("HCCL_IF_IP", "localhost"))).contains("HCCL_IF_IP=localhost is no address");
+        assertThat(problem(Map.of("HCCL_IF_IP", "localhost"))).contains("HCCL_IF_IP=localhost is not an address");
     }
 
     @Test
@@ -77,9 +77,9 @@ class NodeEnvironmentTest {
                 .isEqualTo(new NodeEnvironment.DataDist(
                         Optional.of("/t.json"), Optional.of("10.0.0.7"), 5657, List.of(6, 7)));
         assertThat(read(Map.of()).network().dataDist().port()).isEqualTo(5557);
-        assertThat(problem(Map.of("VLLM_ASCEND_LLMDD_RPC_IP", "192.0.0.1"))).contains("no address of this machine");
+        assertThat(problem(Map.of("VLLM_ASCEND_LLMDD_RPC_IP", "192.0.0.1"))).contains("not an address of this machine");
         assertThat(problem(Map.of("VLLM_ASCEND_LLMDD_RPC_PORT", "70000"))).contains("outside [1, 65535]");
-        assertThat(problem(Map.of("ASCEND_RT_VISIBLE_DEVICES", "all"))).contains("no list of device ids");
+        assertThat(problem(Map.of("ASCEND_RT_VISIBLE_DEVICES", "all"))).contains("not a list of device ids");
     }
 
     @Test

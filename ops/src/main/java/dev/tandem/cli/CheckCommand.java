@@ -11,25 +11,30 @@ import dev.tandem.preflight.script.ScriptCheck;
 import java.io.Console;
 import java.nio.file.Path;
 import java.util.List;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem check}: machines, the network between them and what is to run there, before anything starts. */
-final class CheckCommand implements Main.Verb {
+final class CheckCommand implements Verb {
     @Override
     public String summary() {
-        return "look at machines, devices, network and scripts before anything starts";
+        return CheckOptions.SUMMARY;
     }
 
     @Override
-    public int run(List<String> words) throws InterruptedException {
-        if (words.contains("--help") || words.contains("-h")) {
-            System.out.print(CheckOptions.USAGE);
+    public CommandSpec spec() {
+        return CheckOptions.grammar().spec();
+    }
+
+    @Override
+    public int run(List<String> arguments) throws InterruptedException {
+        CheckOptions options = CheckOptions.of(arguments);
+        if (options.isHelpAsked()) {
+            System.out.print(CheckOptions.grammar().help());
             return Exit.WELL;
         }
         Quiet.onlyWarnings();
-        CheckOptions options = CheckOptions.of(words);
-        options.requireUsable();
-        var report = new CheckReport(options.has("script") ? scripts(options.scripts()) : machines(options));
-        List<String> lines = options.has("json") ? report.json(options.has("tables")) : report.lines(isTerminal());
+        var report = new CheckReport(options.readsScripts() ? scripts(options.scripts()) : machines(options));
+        List<String> lines = options.isJson() ? report.json(options.hasTables()) : report.lines(isTerminal());
         lines.forEach(System.out::println);
         return report.isWell() ? Exit.WELL : Exit.FAILED;
     }
@@ -55,9 +60,8 @@ final class CheckCommand implements Main.Verb {
     private static List<CheckedNode> machines(CheckOptions options) throws InterruptedException {
         Path home =
                 Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
-        boolean isQuiet = options.has("json");
         return new CheckRun(options.request(), Machine.here(), System.getenv(), home, line -> {
-                    if (!isQuiet) {
+                    if (!options.isJson()) {
                         System.err.println("tandem: " + line);
                     }
                 })

@@ -1,7 +1,6 @@
 package dev.tandem.cli;
 
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.Nearest;
 import dev.tandem.ops.check.CheckRequest;
 import dev.tandem.ops.check.CheckRequest.Peers;
 import dev.tandem.ops.check.CheckRequest.Remote;
@@ -12,222 +11,233 @@ import dev.tandem.preflight.ranktable.DeviceKind;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.Set;
+import picocli.CommandLine.ITypeConverter;
 
-/**
- * The command line of {@code tandem check}, read.
- *
- * @param positional the topology, where one is given
- * @param values of each flag, in the order in which they were given; switches have none
- * @param serve arguments of {@code serve} behind {@code --}
- */
-record CheckOptions(Optional<String> positional, Map<String, List<String>> values, List<String> serve) {
-    static final String USAGE = """
-            usage: tandem check                                  this node alone
-                   tandem check -- CHECKPOINT [flags of serve]   this node, and what a node with these arguments needs
-                   tandem check TOPOLOGY                         the file, and every node of it that is here
-                   tandem check [TOPOLOGY] --peers [IP...]       with the network: started on each node with the same arguments
-                   tandem check [TOPOLOGY] --peers IP... --ssh [USER@]   the same, started once
-                   tandem check --script FILE...                 start scripts, read and not run
+/** The command line of {@code tandem check}, read. */
+final class CheckOptions {
+    static final String SUMMARY = "look at machines, devices, network and scripts before anything starts";
 
-              --peers          addresses of all nodes, the same everywhere, first the one where they meet; none: those of TOPOLOGY
-              --local-ip       which of them this process is, where the machine has several
-              --meet-port      port of the first address where they meet (default 6658)
-              --deadline       seconds to wait for the others, and for each round of measuring (default 120)
-              --ports          ports to try between the nodes, as 8004,30000-30015; beside those of TOPOLOGY
-              --device         auto, cpu, a2 or a3: which devices to ask (default auto: a2 or a3 where hccn_tool is)
-              --devices        number of devices (default: those of /dev/davinci*)
-              --ranktable      rank table file whose device addresses are pinged, instead of what the peers say
-              --query-limit    seconds for one run of hccn_tool or npu-smi (default 10)
-              --parallel       runs of them at a time (default 8)
-              --ssh            run the check of every peer that is another machine through ssh, without questions
-              --remote-tandem  the program there (default tandem)
-              --json           one JSON object per finding, then one with the sum
+    private static final String END = "--";
+    private static final String PEERS = "--peers";
+    private static final String LOCAL_IP = "--local-ip";
+    private static final String MEET_PORT = "--meet-port";
+    private static final String DEADLINE = "--deadline";
+    private static final String PORTS = "--ports";
+    private static final String DEVICE = "--device";
+    private static final String DEVICES = "--devices";
+    private static final String RANK_TABLE = "--ranktable";
+    private static final String QUERY_LIMIT = "--query-limit";
+    private static final String PARALLEL = "--parallel";
+    private static final String SSH = "--ssh";
+    private static final String REMOTE_TANDEM = "--remote-tandem";
+    private static final String SCRIPT = "--script";
+    private static final String JSON = "--json";
+    private static final String TABLES = "--tables";
 
-            exit status: 0 nothing is red, 1 something is, 2 the command line is wrong
-            """;
-    private static final Set<String> LISTS = Set.of("peers", "script");
-    private static final Set<String> SINGLE = Set.of(
-            "local-ip",
-            "meet-port",
-            "deadline",
-            "ports",
-            "device",
-            "devices",
-            "ranktable",
-            "query-limit",
-            "parallel",
-            "remote-tandem");
-    private static final Set<String> SWITCHES = Set.of("json", "tables");
+    private static final ITypeConverter<String> DEVICE_KINDS = Value.word("auto", "cpu", "a2", "a3");
+
     /** What the checks of other machines are told too. */
     private static final List<String> PASSED =
-            List.of("meet-port", "deadline", "ports", "device", "devices", "ranktable", "query-limit", "parallel");
+            List.of(MEET_PORT, DEADLINE, PORTS, DEVICE, DEVICES, RANK_TABLE, QUERY_LIMIT, PARALLEL);
 
-    private static final int MEET_PORT = 6_658;
-    private static final int DEADLINE_SECONDS = 120;
+    private static final int DEFAULT_MEET_PORT = 6_658;
+    private static final Duration DEFAULT_DEADLINE = Duration.ofMinutes(2);
     private static final int MAX_SECONDS = 86_400;
     private static final int MAX_PORT = 65_535;
     private static final int MAX_DEVICES = 256;
-    private static final int QUERY_SECONDS = 10;
+    private static final Duration DEFAULT_QUERY_LIMIT = Duration.ofSeconds(10);
     private static final int MAX_QUERY_SECONDS = 600;
-    private static final int PARALLEL = 8;
+    private static final int DEFAULT_PARALLEL = 8;
     private static final int MAX_PARALLEL = 64;
 
-    static CheckOptions of(List<String> words) {
-        int end = words.indexOf("--");
-        List<String> own = end < 0 ? words : words.subList(0, end);
-        List<String> serve = end < 0 ? List.of() : words.subList(end + 1, words.size());
-        if (end >= 0 && serve.isEmpty()) {
-            throw new FlagException("the arguments of serve behind -- are missing\n" + USAGE);
-        }
-        var positional = new ArrayList<String>();
-        var values = new LinkedHashMap<String, List<String>>();
-        for (int i = 0; i < own.size(); ) {
-            i = take(own, i, positional, values);
-        }
-        if (positional.size() > 1) {
-            throw new FlagException("give one topology file, not " + positional + "\n" + USAGE);
-        }
-        return new CheckOptions(positional.stream().findFirst(), values, serve);
+    private final VerbArguments arguments;
+    private final List<String> serve;
+
+    private CheckOptions(VerbArguments arguments, List<String> serve) {
+        this.arguments = arguments;
+        this.serve = List.copyOf(serve);
     }
 
-    /** Takes a word and what belongs to it; gives the place behind. */
-    private static int take(List<String> words, int at, List<String> positional, Map<String, List<String>> values) {
-        String word = words.get(at);
-        if (!word.startsWith("--")) {
-            positional.add(word);
-            return at + 1;
-        }
-        String name = word.substring(2).replace('_', '-');
-        int next = at + 1;
-        if (LISTS.contains(name)) {
-            while (next < words.size() && !words.get(next).startsWith("--")) {
-                next++;
-            }
-        } else if (SINGLE.contains(name)) {
-            if (next == words.size()) {
-                throw new FlagException(word + " needs a value\n" + USAGE);
-            }
-            next++;
-        } else if (name.equals("ssh")) {
-            next += next < words.size() && words.get(next).endsWith("@") ? 1 : 0;
-        } else if (!SWITCHES.contains(name)) {
-            var known = new ArrayList<>(LISTS);
-            known.addAll(SINGLE);
-            known.addAll(List.of("ssh", "json"));
-            throw new FlagException(
-                    "unknown flag " + word + "; the nearest is --" + Nearest.of(name, known) + "\n" + USAGE);
-        }
-        if (values.put(name, List.copyOf(words.subList(at + 1, next))) != null) {
-            throw new FlagException(word + " is given twice\n" + USAGE);
-        }
-        return next;
+    static Grammar grammar() {
+        Grammar grammar = new Grammar("check", SUMMARY)
+                .once()
+                .synopsis(
+                        "tandem check                                         this node alone",
+                        "       tandem check -- CHECKPOINT [flags of serve]          this node, and what such a node needs",
+                        "       tandem check TOPOLOGY                                the file, and each of its nodes that is here",
+                        "       tandem check [TOPOLOGY] --peers [IP...]              with the network: started on each node alike",
+                        "       tandem check [TOPOLOGY] --peers IP... --ssh [USER@]  the same, started once",
+                        "       tandem check --script FILE...                        start scripts, read and not run")
+                .argument("TOPOLOGY", false, String.class, text -> text, "a topology file");
+        return machines(devices(grammar))
+                .list(SCRIPT, "FILE", "start scripts to read, and nothing else")
+                .flag(JSON, "one JSON object per finding, then one with the sum")
+                .hidden(TABLES)
+                .footer("Exit status: 0 nothing is red, 1 something is, 2 invalid arguments.");
     }
 
-    /** Refuses wrong values whether or not this call comes to use them. */
-    void requireUsable() {
-        request();
-        if (has("ssh") && !has("peers")) {
-            throw new FlagException("--ssh needs --peers, the machines to go to");
+    private static Grammar devices(Grammar grammar) {
+        return grammar.option(
+                        DEVICE,
+                        "KIND",
+                        String.class,
+                        text -> DEVICE_KINDS.convert(text.toLowerCase(Locale.ROOT)),
+                        "auto, cpu, a2 or a3: which devices to ask (default auto: a2 or a3 where hccn_tool is)")
+                .option(
+                        DEVICES,
+                        "N",
+                        Integer.class,
+                        Value.count(1, MAX_DEVICES),
+                        "number of devices (default: those of /dev/davinci*)")
+                .option(
+                        RANK_TABLE,
+                        "FILE",
+                        Path.class,
+                        Path::of,
+                        "rank table file whose device addresses are pinged, instead of what the peers say")
+                .option(
+                        QUERY_LIMIT,
+                        "SECONDS",
+                        Duration.class,
+                        Value.wholeSeconds(MAX_QUERY_SECONDS),
+                        "time for one run of hccn_tool or npu-smi (default 10)")
+                .option(
+                        PARALLEL,
+                        "N",
+                        Integer.class,
+                        Value.count(1, MAX_PARALLEL),
+                        "runs of them at a time (default 8)");
+    }
+
+    private static Grammar machines(Grammar grammar) {
+        return grammar.list(
+                        PEERS,
+                        "IP",
+                        "addresses of all nodes, the same everywhere, first the one where they meet; none: those of TOPOLOGY")
+                .text(LOCAL_IP, "IP", "which of them this process is, where the machine has several")
+                .option(
+                        MEET_PORT,
+                        "PORT",
+                        Integer.class,
+                        Value.count(1, MAX_PORT),
+                        "port of the first address where they meet (default 6658)")
+                .option(
+                        DEADLINE,
+                        "SECONDS",
+                        Duration.class,
+                        Value.wholeSeconds(MAX_SECONDS),
+                        "time to wait for the others, and for each round of measuring (default 120)")
+                .text(PORTS, "PORTS", "ports to try between the nodes, as 8004,30000-30015; beside those of TOPOLOGY")
+                .user(SSH, "run the check of every peer that is another machine through ssh, without questions")
+                .text(REMOTE_TANDEM, "PROGRAM", "the program there (default tandem)");
+    }
+
+    /**
+     * Reads the arguments behind {@code tandem check}; those behind {@code --} are {@code serve}'s.
+     *
+     * @throws FlagException with all problems, whether or not this call would come to use what is wrong
+     */
+    static CheckOptions of(List<String> all) {
+        int end = all.indexOf(END);
+        var options = new CheckOptions(
+                grammar().read(end < 0 ? all : all.subList(0, end)),
+                end < 0 ? List.of() : all.subList(end + 1, all.size()));
+        if (!options.isHelpAsked()) {
+            options.report(end >= 0);
+            options.arguments.refuseProblems();
         }
-        if (!serve.isEmpty() && (positional.isPresent() || has("ssh"))) {
-            throw new FlagException("arguments of serve behind -- are of this machine's node: leave out "
-                    + (has("ssh") ? "--ssh" : positional.orElseThrow()));
+        return options;
+    }
+
+    private void report(boolean hasEnd) {
+        if (hasEnd && serve.isEmpty()) {
+            arguments.problem("the arguments of serve behind -- are missing");
+        }
+        arguments
+                .value(SSH, String.class)
+                .filter(user -> !Ssh.isUser(user))
+                .ifPresent(user -> arguments.problem("--ssh " + user + " is not a user such as root@"));
+        if (arguments.has(SSH) && !arguments.has(PEERS)) {
+            arguments.problem("--ssh needs --peers, the machines to go to");
+        }
+        if (!serve.isEmpty() && (topology().isPresent() || arguments.has(SSH))) {
+            arguments.problem("arguments of serve behind -- are of this machine's node: leave out "
+                    + (arguments.has(SSH) ? SSH : topology().orElseThrow()));
+        }
+        if (readsScripts() && scripts().isEmpty()) {
+            arguments.problem("--script needs the paths of start scripts");
+        }
+        if (readsScripts() && (topology().isPresent() || arguments.has(PEERS) || !serve.isEmpty())) {
+            arguments.problem("--script reads scripts and nothing else: leave out the topology, --peers and --");
         }
     }
 
-    /** The scripts to read. */
+    boolean isHelpAsked() {
+        return arguments.isHelpAsked();
+    }
+
+    boolean isJson() {
+        return arguments.has(JSON);
+    }
+
+    /** Whether the lines for another {@code check} are asked for, which has the tables too. */
+    boolean hasTables() {
+        return arguments.has(TABLES);
+    }
+
+    /** Whether start scripts are looked at, and no machine. */
+    boolean readsScripts() {
+        return arguments.has(SCRIPT);
+    }
+
     List<Path> scripts() {
-        if (list("script").isEmpty()) {
-            throw new FlagException("--script needs the paths of start scripts");
-        }
-        if (positional.isPresent() || has("peers") || !serve.isEmpty()) {
-            throw new FlagException("--script reads scripts and nothing else: leave out the topology, --peers and --");
-        }
-        return list("script").stream().map(Path::of).toList();
+        return arguments.values(SCRIPT, Path::of);
+    }
+
+    private Optional<String> topology() {
+        return arguments.argument(0, String.class);
     }
 
     /** What machines are to be looked at for. */
     CheckRequest request() {
-        return new CheckRequest(positional, serve, text("ports"), devices(), peers());
+        return new CheckRequest(topology(), serve, arguments.value(PORTS, String.class), deviceRequest(), peers());
     }
 
-    private DeviceRequest devices() {
-        String device = text("device").orElse("auto").toLowerCase(Locale.ROOT);
-        Optional<DeviceKind> kind = DeviceKind.of(device);
-        if (kind.isEmpty() && !device.equals("auto")) {
-            throw new FlagException("--device must be auto, cpu, a2 or a3, not " + device);
-        }
-        int count = whole("devices", 1, MAX_DEVICES, 0);
+    private DeviceRequest deviceRequest() {
+        Optional<Integer> count = arguments.value(DEVICES, Integer.class);
         return new DeviceRequest(
-                kind,
-                count == 0 ? OptionalInt.empty() : OptionalInt.of(count),
+                arguments.value(DEVICE, String.class).flatMap(DeviceKind::of),
+                count.isPresent() ? OptionalInt.of(count.get()) : OptionalInt.empty(),
                 new NpuPlan.Bounds(
-                        seconds("query-limit", MAX_QUERY_SECONDS, QUERY_SECONDS),
-                        whole("parallel", 1, MAX_PARALLEL, PARALLEL)));
+                        arguments.value(QUERY_LIMIT, Duration.class).orElse(DEFAULT_QUERY_LIMIT),
+                        arguments.value(PARALLEL, Integer.class).orElse(DEFAULT_PARALLEL)));
     }
 
     private Optional<Peers> peers() {
-        var peers = new Peers(
-                list("peers"),
-                text("local-ip"),
-                whole("meet-port", 1, MAX_PORT, MEET_PORT),
-                seconds("deadline", MAX_SECONDS, DEADLINE_SECONDS),
-                text("ranktable").map(Path::of),
-                remote());
-        return has("peers") ? Optional.of(peers) : Optional.empty();
+        if (!arguments.has(PEERS)) {
+            return Optional.empty();
+        }
+        return Optional.of(new Peers(
+                arguments.texts(PEERS),
+                arguments.value(LOCAL_IP, String.class),
+                arguments.value(MEET_PORT, Integer.class).orElse(DEFAULT_MEET_PORT),
+                arguments.value(DEADLINE, Duration.class).orElse(DEFAULT_DEADLINE),
+                arguments.value(RANK_TABLE, Path.class),
+                arguments.value(SSH, String.class).map(this::remote)));
     }
 
-    private Optional<Remote> remote() {
-        String user = text("ssh").orElse("");
-        if (!Ssh.isUser(user)) {
-            throw new FlagException("--ssh " + user + " is not a user such as root@");
-        }
+    private Remote remote(String user) {
         var passed = new ArrayList<String>();
         for (String name : PASSED) {
-            text(name).ifPresent(value -> passed.addAll(List.of("--" + name, value)));
+            arguments.text(name).ifPresent(value -> passed.addAll(List.of(name, value)));
         }
-        return has("ssh")
-                ? Optional.of(
-                        new Remote(new Ssh("ssh", user), text("remote-tandem").orElse("tandem"), passed))
-                : Optional.empty();
-    }
-
-    boolean has(String name) {
-        return values.containsKey(name);
-    }
-
-    List<String> list(String name) {
-        return values.getOrDefault(name, List.of());
-    }
-
-    Optional<String> text(String name) {
-        return list(name).stream().findFirst();
-    }
-
-    int whole(String name, int min, int max, int absent) {
-        Optional<String> text = text(name);
-        if (text.isEmpty()) {
-            return absent;
-        }
-        try {
-            int value = Integer.parseInt(text.get());
-            if (value >= min && value <= max) {
-                return value;
-            }
-        } catch (NumberFormatException e) {
-            throw new FlagException("--" + name + " must be a whole number, not " + text.get());
-        }
-        throw new FlagException("--" + name + " " + text.get() + " is outside [" + min + ", " + max + "]");
-    }
-
-    Duration seconds(String name, int max, int absent) {
-        return Duration.ofSeconds(whole(name, 1, max, absent));
+        return new Remote(
+                new Ssh("ssh", user),
+                arguments.value(REMOTE_TANDEM, String.class).orElse("tandem"),
+                passed);
     }
 }

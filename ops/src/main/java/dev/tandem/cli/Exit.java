@@ -4,7 +4,7 @@ package dev.tandem.cli;
 final class Exit {
     static final int WELL = 0;
     static final int FAILED = 1;
-    static final int WRONG_WORDS = 2;
+    static final int WRONG_ARGUMENTS = 2;
 
     /** Longest time that shutdown hooks may take before the process ends regardless. */
     private static final long HOOK_LIMIT_MS = 4_500;

@@ -12,25 +12,19 @@ import dev.tandem.ops.topology.TopologyException;
 import dev.tandem.text.TokenizerException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem VERB …}. */
 public final class Main {
+    private static final String HELP = "help";
     private static final Map<String, Verb> VERBS = verbs();
 
     private Main() {}
-
-    /** One verb of the command line. */
-    interface Verb {
-        /** One line for the help. */
-        String summary();
-
-        /** Runs it; returns the exit status. */
-        int run(List<String> words) throws IOException, InterruptedException;
-    }
 
     private static Map<String, Verb> verbs() {
         var verbs = new LinkedHashMap<String, Verb>();
@@ -43,6 +37,7 @@ public final class Main {
         verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
         verbs.put("verify", new VerifyCommand());
+        verbs.put("completion", new CompletionCommand(Main::spec));
         return verbs;
     }
 
@@ -51,28 +46,43 @@ public final class Main {
     }
 
     /** Runs a command line; every failure becomes a message and a status. */
-    static int run(List<String> words) {
-        if (words.isEmpty()
-                || words.getFirst().equals("--help")
-                || words.getFirst().equals("-h")) {
+    static int run(List<String> arguments) {
+        if (arguments.isEmpty()) {
             System.out.print(help());
-            return words.isEmpty() ? Exit.WRONG_WORDS : Exit.WELL;
+            return Exit.WRONG_ARGUMENTS;
         }
-        if (words.getFirst().equals("--version")) {
-            System.out.println("tandem " + Version.TEXT);
-            return Exit.WELL;
+        List<String> behind = arguments.subList(1, arguments.size());
+        switch (arguments.getFirst()) {
+            case "--version" -> {
+                System.out.println("tandem " + Version.TEXT);
+                return Exit.WELL;
+            }
+            case "--help", "-h", HELP -> {
+                if (behind.isEmpty()) {
+                    System.out.print(help());
+                    return Exit.WELL;
+                }
+                return run(behind.getFirst(), List.of("--help"));
+            }
+            default -> {
+                return run(arguments.getFirst(), behind);
+            }
         }
-        Verb verb = VERBS.get(words.getFirst());
+    }
+
+    private static int run(String name, List<String> arguments) {
+        Verb verb = VERBS.get(name);
         if (verb == null) {
-            System.err.println("tandem: unknown command " + words.getFirst() + "; the nearest is "
-                    + Nearest.of(words.getFirst(), VERBS.keySet()));
-            return Exit.WRONG_WORDS;
+            var known = new ArrayList<>(VERBS.keySet());
+            known.add(HELP);
+            System.err.println("tandem: unknown command " + name + "; the nearest is " + Nearest.of(name, known));
+            return Exit.WRONG_ARGUMENTS;
         }
         try {
-            return verb.run(words.subList(1, words.size()));
+            return verb.run(arguments);
         } catch (FlagException e) {
             e.problems().forEach(problem -> System.err.println("tandem: " + problem));
-            return Exit.WRONG_WORDS;
+            return Exit.WRONG_ARGUMENTS;
         } catch (TopologyException
                 | CheckpointException
                 | TokenizerException
@@ -94,6 +104,17 @@ public final class Main {
     private static String help() {
         var text = new StringBuilder("usage: tandem COMMAND …\n\n");
         VERBS.forEach((name, verb) -> text.append(String.format("  %-10s %s%n", name, verb.summary())));
-        return text.append("\ntandem COMMAND --help tells more.\n").toString();
+        return text.append(
+                        "\ntandem help COMMAND, or tandem COMMAND --help, tells more; tandem --version says which this is.\n")
+                .toString();
+    }
+
+    /** All verbs with their flags. */
+    private static CommandSpec spec() {
+        CommandSpec spec = CommandSpec.create().name("tandem");
+        VERBS.forEach((name, verb) -> spec.addSubcommand(name, verb.spec()));
+        CommandSpec help = CommandSpec.create();
+        VERBS.keySet().forEach(name -> help.addSubcommand(name, CommandSpec.create()));
+        return spec.addSubcommand(HELP, help);
     }
 }

@@ -11,9 +11,10 @@ import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem proxy}: the gateway before prefill and decode nodes, in the foreground. */
-final class ProxyCommand implements Main.Verb {
+final class ProxyCommand implements Verb {
     private static final long POLL_MS = 50;
     private static final Logger LOG = LoggerFactory.getLogger(ProxyCommand.class);
 
@@ -23,20 +24,26 @@ final class ProxyCommand implements Main.Verb {
     }
 
     @Override
-    public int run(List<String> all) throws IOException, InterruptedException {
-        if (all.contains("--help") || all.contains("-h")) {
-            System.out.print(ProxyFlags.help());
+    public CommandSpec spec() {
+        return ForeignGrammar.spec(ProxyFlags.table());
+    }
+
+    @Override
+    public int run(List<String> arguments) throws IOException, InterruptedException {
+        Optional<String> help = ForeignGrammar.help(arguments, ProxyFlags.table(), ProxyFlags.help());
+        if (help.isPresent()) {
+            System.out.print(help.get());
             return Exit.WELL;
         }
-        ProcessOptions options = ProcessOptions.of(all);
-        options.watchParent();
-        ProxyFlags flags = ProxyFlags.parse(options.words());
-        flags.notes().forEach(note -> LOG.info("accepted without effect: {}", note));
+        ProxyFlags flags = ProxyFlags.parse(arguments);
+        var parent = new ParentProcess(flags.process());
+        parent.watch();
+        flags.notes().forEach(LOG::info);
         GatewayConfig config = flags.config();
         Gateway gateway = Gateway.start(config);
         Runtime.getRuntime().addShutdownHook(new Thread(gateway::close, "gateway-close"));
         awaitNodes(gateway, flags.nodeWait());
-        options.ready(Map.of("role", "gateway", "host", config.listen().host(), "port", gateway.port()));
+        parent.tellReady(Map.of("role", "gateway", "host", config.listen().host(), "port", gateway.port()));
         Thread.currentThread().join();
         return Exit.WELL;
     }

@@ -3,56 +3,92 @@ package dev.tandem.cli;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.selection.KernelSelection;
-import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.Nearest;
-import dev.tandem.node.flags.WholeNumber;
 import dev.tandem.quantize.Int8Quantizer;
 import dev.tandem.quantize.QuantizedLayer;
 import dev.tandem.quantize.WeightError;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
-import java.util.Set;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code tandem quantize IN OUT --scheme w8a8-dynamic}. */
-final class QuantizeCommand implements Main.Verb {
-    private static final String USAGE = """
-            usage: tandem quantize IN OUT --scheme w8a8-dynamic [--scale-dtype float32|bfloat16] [--shard-size 4GiB]
-
-              IN             Hugging Face folder with bf16, f16 or f32 weights
-              OUT            folder to make, in the layout of Ascend ModelSlim; it must not exist
-              --scheme       w8a8-dynamic: projections as int8, a scale for each output; activations get theirs row by row when served
-              --scale-dtype  type of the scales; bfloat16 as older exporters have it (default float32)
-              --shard-size   bytes of weights in one file (default 4GiB)
-
-            Each line reports a layer when it is finished: root mean square error of its weights over their root mean square, and the
-            largest error over the largest weight of its output.
-            """;
+final class QuantizeCommand implements Verb {
+    private static final String FLOAT32 = "float32";
+    private static final String BFLOAT16 = "bfloat16";
     private static final String DYNAMIC = "w8a8-dynamic";
-    private static final Set<String> FLAGS = Set.of("scheme", "scale-dtype", "shard-size");
+    private static final long DEFAULT_SHARD_BYTES = 4L << 30;
 
     @Override
     public String summary() {
         return "make an int8 (W8A8) checkpoint from a float one";
     }
 
-    private static Int8Quantizer.Result quantize(Int8Quantizer.Options options) throws IOException {
-        try (var threads = new KernelThreads(1)) {
-            return new Int8Quantizer(options, KernelSelection.best().kernels(threads), QuantizeCommand::report).run();
+    private Grammar grammar() {
+        return new Grammar("quantize", summary())
+                .argument("IN", true, Path.class, Path::of, "Hugging Face folder with bf16, f16 or f32 weights")
+                .argument(
+                        "OUT",
+                        true,
+                        Path.class,
+                        Path::of,
+                        "folder to make, in the layout of Ascend ModelSlim; it must not exist")
+                .required(
+                        "--scheme",
+                        "SCHEME",
+                        String.class,
+                        QuantizeCommand::scheme,
+                        DYNAMIC
+                                + ": projections as int8, a scale for each output; activations get theirs row by row when"
+                                + " served")
+                .option(
+                        "--scale-dtype",
+                        "TYPE",
+                        String.class,
+                        Value.word(FLOAT32, BFLOAT16),
+                        "type of the scales; bfloat16 as older exporters have it (default float32)")
+                .option(
+                        "--shard-size",
+                        "BYTES",
+                        Long.class,
+                        Value.whole(1, Long.MAX_VALUE),
+                        "bytes of weights per file (default 4GiB)")
+                .footer("""
+                        Each line reports a layer when it is finished: root mean square error of its weights over their root
+                        mean square, and the largest error over the largest weight of its output.
+                        """);
+    }
+
+    private static String scheme(String text) {
+        if (text.equals(DYNAMIC)) {
+            return text;
         }
+        throw new TypeConversionException("must be " + DYNAMIC + ", not '" + text
+                + "'; static schemes need activations of sample prompts, which this command does not collect");
     }
 
     @Override
-    public int run(List<String> words) throws IOException {
-        if (words.contains("--help") || words.contains("-h")) {
-            System.out.print(USAGE);
+    public CommandSpec spec() {
+        return grammar().spec();
+    }
+
+    @Override
+    public int run(List<String> arguments) throws IOException {
+        VerbArguments read = grammar().read(arguments);
+        if (read.isHelpAsked()) {
+            System.out.print(grammar().help());
             return Exit.WELL;
         }
-        Int8Quantizer.Options options = options(words);
+        read.refuseProblems();
+        boolean isBfloat16 = read.value("--scale-dtype", String.class)
+                .filter(BFLOAT16::equals)
+                .isPresent();
+        var options = new Int8Quantizer.Options(
+                read.argument(0, Path.class).orElseThrow(),
+                read.argument(1, Path.class).orElseThrow(),
+                isBfloat16 ? DType.BF16 : DType.F32,
+                read.value("--shard-size", Long.class).orElse(DEFAULT_SHARD_BYTES));
         for (Path path : Int8Quantizer.leftBehind(options.out())) {
             System.err.println("tandem: " + path + " was left by a run that was killed, and may be deleted");
         }
@@ -70,56 +106,10 @@ final class QuantizeCommand implements Main.Verb {
         return Exit.WELL;
     }
 
-    private static Int8Quantizer.Options options(List<String> words) {
-        var paths = new ArrayList<Path>();
-        var values = new HashMap<String, String>();
-        for (int i = 0; i < words.size(); i++) {
-            String word = words.get(i);
-            if (!word.startsWith("--")) {
-                paths.add(Path.of(word));
-                continue;
-            }
-            int equals = word.indexOf('=');
-            String name = word.substring(2, equals < 0 ? word.length() : equals);
-            if (!FLAGS.contains(name)) {
-                throw new FlagException("tandem quantize does not take --" + name + "; the nearest is --"
-                        + Nearest.of(name, FLAGS.stream().sorted().toList()));
-            }
-            if (equals < 0 && i + 1 == words.size()) {
-                throw new FlagException("--" + name + " needs a value");
-            }
-            values.put(name, equals < 0 ? words.get(++i) : word.substring(equals + 1));
+    private static Int8Quantizer.Result quantize(Int8Quantizer.Options options) throws IOException {
+        try (var threads = new KernelThreads(1)) {
+            return new Int8Quantizer(options, KernelSelection.best().kernels(threads), QuantizeCommand::report).run();
         }
-        if (paths.size() != 2) {
-            throw new FlagException("tandem quantize takes IN and OUT, found " + paths + "\n" + USAGE);
-        }
-        requireScheme(values);
-        return new Int8Quantizer.Options(paths.getFirst(), paths.getLast(), scaleType(values), shardBytes(values));
-    }
-
-    private static void requireScheme(Map<String, String> values) {
-        String scheme = values.getOrDefault("scheme", "");
-        if (!scheme.equals(DYNAMIC)) {
-            throw new FlagException("--scheme must be " + DYNAMIC + ", not '" + scheme
-                    + "'; static schemes need activations of sample prompts, which this command does not collect");
-        }
-    }
-
-    private static DType scaleType(Map<String, String> values) {
-        String name = values.getOrDefault("scale-dtype", "float32");
-        return switch (name) {
-            case "float32" -> DType.F32;
-            case "bfloat16" -> DType.BF16;
-            default -> throw new FlagException("--scale-dtype must be float32 or bfloat16, not " + name);
-        };
-    }
-
-    private static long shardBytes(Map<String, String> values) {
-        String text = values.getOrDefault("shard-size", "4GiB");
-        return WholeNumber.parse(text)
-                .filter(bytes -> bytes >= 1)
-                .orElseThrow(
-                        () -> new FlagException("--shard-size must be a number of bytes such as 4GiB, not " + text));
     }
 
     private static void report(QuantizedLayer layer) {

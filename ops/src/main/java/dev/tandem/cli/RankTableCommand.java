@@ -4,7 +4,7 @@ import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
-import dev.tandem.preflight.host.MeetingException;
+import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.host.RemoteRun;
 import dev.tandem.preflight.host.RemoteRun.NodeCommand;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
@@ -31,11 +31,12 @@ import java.util.SequencedMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.function.Consumer;
+import picocli.CommandLine.Model.CommandSpec;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code tandem ranktable}: makes the rank table of a deployment, on each node at once or from one place. */
-final class RankTableCommand implements Main.Verb {
+final class RankTableCommand implements Verb {
     private static final Path DRIVER_TOOL = Path.of("/usr/local/Ascend/driver/tools/hccn_tool");
     private static final Duration QUERY_LIMIT = Duration.ofSeconds(10);
     private static final String NPU_SMI = "npu-smi";
@@ -46,14 +47,20 @@ final class RankTableCommand implements Main.Verb {
     }
 
     @Override
-    public int run(List<String> words) throws IOException, InterruptedException {
-        if (words.contains("--help") || words.contains("-h")) {
-            System.out.print(RankTableFlags.help());
+    public CommandSpec spec() {
+        return ForeignGrammar.spec(RankTableFlags.table());
+    }
+
+    @Override
+    public int run(List<String> arguments) throws IOException, InterruptedException {
+        Optional<String> help = ForeignGrammar.help(arguments, RankTableFlags.table(), RankTableFlags.help());
+        if (help.isPresent()) {
+            System.out.print(help.get());
             return Exit.WELL;
         }
         Map<String, String> environment = System.getenv();
         boolean isForced = !environment.getOrDefault("GEN_RANKTABLE", "").isEmpty();
-        RankTableFlags flags = RankTableFlags.parse(words, isForced);
+        RankTableFlags flags = RankTableFlags.parse(arguments, isForced);
         flags.plan().notes().forEach(note -> System.err.println("tandem: " + note));
         Optional<String> hccnTool = hccnTool(environment);
         var source = new DeviceSource(
@@ -65,7 +72,7 @@ final class RankTableCommand implements Main.Verb {
             return flags.remote().user().isPresent()
                     ? fromHere(flags, run, environment)
                     : report(flags, run.run(local(flags, HostNetwork.here()), new Progress()));
-        } catch (RankTableException | DeviceException | MeetingException e) {
+        } catch (RankTableException | DeviceException | HostBarrierException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         }
@@ -176,7 +183,7 @@ final class RankTableCommand implements Main.Verb {
             throws IOException, InterruptedException {
         try {
             return report(flags, run.run(own, new Progress()));
-        } catch (RankTableException | DeviceException | MeetingException e) {
+        } catch (RankTableException | DeviceException | HostBarrierException e) {
             System.err.println("tandem: " + e.getMessage());
             return Exit.FAILED;
         }

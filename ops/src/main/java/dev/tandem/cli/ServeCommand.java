@@ -6,9 +6,11 @@ import dev.tandem.node.NodeEnvironment;
 import dev.tandem.node.flags.ServeFlags;
 import java.io.IOException;
 import java.util.List;
+import java.util.Optional;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem serve CHECKPOINT [flags]}: one node in the foreground. */
-final class ServeCommand implements Main.Verb {
+final class ServeCommand implements Verb {
     private static final long WATCH_PERIOD_MS = 500;
 
     @Override
@@ -17,26 +19,25 @@ final class ServeCommand implements Main.Verb {
     }
 
     @Override
-    public int run(List<String> all) throws IOException, InterruptedException {
-        for (String word : all) {
-            if (word.equals("--help") || word.equals("-h")) {
-                System.out.print(ServeFlags.help() + "\n" + NodeEnvironment.help());
-                return Exit.WELL;
-            }
-            if (word.startsWith("--help=")) {
-                System.out.print(ServeFlags.table().help(word.substring("--help=".length())));
-                return Exit.WELL;
-            }
+    public CommandSpec spec() {
+        return ForeignGrammar.spec(ServeFlags.table());
+    }
+
+    @Override
+    public int run(List<String> arguments) throws IOException, InterruptedException {
+        Optional<String> help =
+                ForeignGrammar.help(arguments, ServeFlags.table(), ServeFlags.help() + "\n" + NodeEnvironment.help());
+        if (help.isPresent()) {
+            System.out.print(help.get());
+            return Exit.WELL;
         }
-        ProcessOptions options = ProcessOptions.of(all);
-        options.watchParent();
-        var config = new NodeConfig(
-                ServeFlags.parse(options.words()),
-                NodeEnvironment.read(System.getenv()),
-                Runtime.getRuntime().availableProcessors());
+        NodeConfig config =
+                NodeConfig.read(arguments, System.getenv(), Runtime.getRuntime().availableProcessors());
+        var parent = new ParentProcess(config.flags().process());
+        parent.watch();
         Node node = Node.start(config);
         Runtime.getRuntime().addShutdownHook(new Thread(node::close, "node-close"));
-        options.ready(node.report().toMap());
+        parent.tellReady(node.report().toMap());
         while (node.failure().isEmpty()) {
             Thread.sleep(WATCH_PERIOD_MS);
         }

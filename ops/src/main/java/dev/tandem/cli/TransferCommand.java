@@ -1,7 +1,6 @@
 package dev.tandem.cli;
 
-import dev.tandem.node.flags.FlagException;
-import dev.tandem.node.flags.WholeNumber;
+import dev.tandem.node.flags.Nearest;
 import dev.tandem.transfer.Region.Operation;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
@@ -11,117 +10,118 @@ import dev.tandem.transfer.tool.TransferCopy;
 import dev.tandem.transfer.tool.TransferTarget;
 import java.io.IOException;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletionException;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem transfer target|bench|read|write}: the transfer engine alone, as operators use Mooncake's bench. */
-final class TransferCommand implements Main.Verb {
-    private static final String USAGE = """
-            usage: tandem transfer target [--host H] [--size 64MiB]
-                   tandem transfer bench --target HOST:PORT --op read|write [--block 1MiB] [--batch N] [--threads 1] [--secs 5]
-                   tandem transfer read  --target HOST:PORT --addr A [--length N]      bytes to standard output
-                   tandem transfer write --target HOST:PORT --addr A                   bytes from standard input
-
-              --host         this side's address (default 127.0.0.1)
-              --no-checksum  do not offer CRC32C to the peer
-              --pace         most bytes that this side sends in a second, as 125MB for 1 Gbit/s (default: no bound)
-            """;
-    private static final Map<String, Set<String>> FLAGS = Map.of(
-            "target", Set.of("host", "pace", "size"),
-            "bench", Set.of("host", "pace", "target", "op", "block", "batch", "threads", "secs"),
-            "read", Set.of("host", "target", "addr", "length"),
-            "write", Set.of("host", "pace", "target", "addr"));
+final class TransferCommand implements Verb {
+    private static final String HOST = "--host";
+    private static final String PACE = "--pace";
+    private static final String TARGET = "--target";
+    private static final int MAX_SECONDS = 86_400;
+    private static final long MEBIBYTE = 1L << 20;
+    private static final List<String> OPERATIONS = List.of("target", "bench", "read", "write");
 
     @Override
     public String summary() {
         return "measure and use the transfer engine alone";
     }
 
-    /** Flags of one call, checked. */
-    private record Options(Map<String, String> values, boolean hasChecksums) {
-        static Options of(String verb, List<String> words) {
-            var values = new HashMap<String, String>();
-            boolean hasChecksums = true;
-            for (int i = 0; i < words.size(); i++) {
-                if (words.get(i).equals("--no-checksum")) {
-                    hasChecksums = false;
-                    continue;
-                }
-                String name = words.get(i).startsWith("--") ? words.get(i).substring(2) : "";
-                if (!FLAGS.getOrDefault(verb, Set.of()).contains(name) || i + 1 == words.size()) {
-                    throw new FlagException(
-                            "tandem transfer " + verb + " does not take " + words.get(i) + "\n" + USAGE);
-                }
-                values.put(name, words.get(++i));
-            }
-            return new Options(values, hasChecksums);
-        }
+    private static String summary(String operation) {
+        return switch (operation) {
+            case "target" -> "offer memory to peers, until a signal";
+            case "bench" -> "read or write the memory of a target, and measure it";
+            case "read" -> "copy a target's memory to standard output";
+            default -> "copy standard input into a target's memory";
+        };
+    }
 
-        String required(String name) {
-            String value = values.get(name);
-            if (value == null) {
-                throw new FlagException("--" + name + " is missing\n" + USAGE);
-            }
-            return value;
+    private static Grammar grammar(String operation) {
+        Grammar grammar = new Grammar("transfer " + operation, summary(operation))
+                .text(HOST, "ADDRESS", "this side's address (default 127.0.0.1)")
+                .flag("--no-checksum", "do not offer CRC32C to the peer");
+        if (!operation.equals("read")) {
+            bytes(
+                    grammar,
+                    PACE,
+                    "most bytes that this side sends per second, as 125m for 1 Gbit/s (default: no bound)");
         }
+        if (!operation.equals("target")) {
+            grammar.required(TARGET, "HOST:PORT", String.class, text -> text, "the target");
+        }
+        return switch (operation) {
+            case "target" ->
+                bytes(grammar, "--size", "bytes of memory (default 64MiB)").process();
+            case "bench" -> bench(grammar);
+            case "read" ->
+                bytes(address(grammar), "--length", "bytes to read (default: all of them behind the address)");
+            default -> address(grammar);
+        };
+    }
 
-        long whole(String name, String absent) {
-            String text = values.getOrDefault(name, absent);
-            return WholeNumber.parse(text)
-                    .filter(value -> value >= 0)
-                    .orElseThrow(() ->
-                            new FlagException("--" + name + " must be a whole number such as 64MiB, not " + text));
-        }
+    private static Grammar bytes(Grammar grammar, String name, String help) {
+        return grammar.option(name, "BYTES", Long.class, Value.whole(0, Long.MAX_VALUE), help);
+    }
 
-        int count(String name, String absent) {
-            long value = whole(name, absent);
-            if (value < 1 || value > Integer.MAX_VALUE) {
-                throw new FlagException("--" + name + " " + value + " is outside [1, " + Integer.MAX_VALUE + "]");
-            }
-            return (int) value;
-        }
+    private static Grammar address(Grammar grammar) {
+        return bytes(grammar, "--addr", "address in the target's memory (default 0)");
+    }
 
-        Duration seconds(String name, String absent) {
-            String text = values.getOrDefault(name, absent);
-            try {
-                double seconds = Double.parseDouble(text);
-                if (seconds > 0 && seconds <= 86_400) {
-                    return Duration.ofNanos((long) (seconds * 1e9));
-                }
-            } catch (NumberFormatException e) {
-                throw new FlagException("--" + name + " must be a number of seconds, not " + text);
-            }
-            throw new FlagException("--" + name + " " + text + " is outside (0, 86400]");
-        }
+    private static Grammar bench(Grammar grammar) {
+        grammar.required("--op", "read|write", String.class, Value.word("read", "write"), "what is measured");
+        bytes(grammar, "--block", "bytes per block (default 1MiB)");
+        return grammar.option(
+                        "--batch",
+                        "N",
+                        Integer.class,
+                        Value.count(1, Integer.MAX_VALUE),
+                        "blocks per call (default: as many as the block's size makes sensible)")
+                .option("--threads", "N", Integer.class, Value.count(1, Integer.MAX_VALUE), "callers (default 1)")
+                .option("--secs", "SECONDS", Duration.class, Value.seconds(MAX_SECONDS), "how long (default 5)");
+    }
 
-        TransferConfig config() {
-            TransferConfig config = TransferConfig.of(values.getOrDefault("host", "127.0.0.1"));
-            return new TransferConfig(config.host(), config.rpcPort(), config.flow(), hasChecksums, config.timeouts())
-                    .withPace(whole("pace", "0"));
-        }
+    @Override
+    public CommandSpec spec() {
+        CommandSpec spec = CommandSpec.create();
+        OPERATIONS.forEach(
+                operation -> spec.addSubcommand(operation, grammar(operation).spec()));
+        return spec;
+    }
 
-        TransferCopy.Place place() {
-            return new TransferCopy.Place(required("target"), whole("addr", "0"));
-        }
+    private static String help() {
+        var text = new StringBuilder("usage: tandem transfer OPERATION [flags]\n\n");
+        OPERATIONS.forEach(operation -> text.append(String.format("  %-8s %s%n", operation, summary(operation))));
+        return text.append("\ntandem transfer OPERATION --help tells more.\n").toString();
     }
 
     @Override
     public int run(List<String> all) throws IOException, InterruptedException {
-        if (all.isEmpty() || !FLAGS.containsKey(all.getFirst())) {
-            System.err.print(USAGE);
-            return all.contains("--help") ? Exit.WELL : Exit.WRONG_WORDS;
+        String operation = all.isEmpty() ? "" : all.getFirst();
+        if (operation.equals("--help") || operation.equals("-h")) {
+            System.out.print(help());
+            return Exit.WELL;
         }
-        ProcessOptions process = ProcessOptions.of(all.subList(1, all.size()));
-        Options options = Options.of(all.getFirst(), process.words());
+        if (!OPERATIONS.contains(operation)) {
+            System.err.print(
+                    operation.isEmpty()
+                            ? help()
+                            : "tandem: unknown operation " + operation + "; the nearest is "
+                                    + Nearest.of(operation, OPERATIONS) + "\n");
+            return Exit.WRONG_ARGUMENTS;
+        }
+        VerbArguments arguments = grammar(operation).read(all.subList(1, all.size()));
+        if (arguments.isHelpAsked()) {
+            System.out.print(grammar(operation).help());
+            return Exit.WELL;
+        }
+        arguments.refuseProblems();
         try {
-            switch (all.getFirst()) {
-                case "target" -> target(options, process);
-                case "bench" -> bench(options);
-                case "read" -> read(options);
-                default -> write(options);
+            switch (operation) {
+                case "target" -> target(arguments);
+                case "bench" -> bench(arguments);
+                case "read" -> read(arguments);
+                default -> write(arguments);
             }
             return Exit.WELL;
         } catch (TransferException e) {
@@ -134,53 +134,71 @@ final class TransferCommand implements Main.Verb {
         }
     }
 
+    private static TransferConfig config(VerbArguments arguments) {
+        TransferConfig config =
+                TransferConfig.of(arguments.value(HOST, String.class).orElse("127.0.0.1"));
+        return new TransferConfig(
+                        config.host(),
+                        config.rpcPort(),
+                        config.flow(),
+                        !arguments.has("--no-checksum"),
+                        config.timeouts())
+                .withPace(bytes(arguments, PACE, 0));
+    }
+
+    private static TransferCopy.RemoteAddress address(VerbArguments arguments) {
+        return new TransferCopy.RemoteAddress(
+                arguments.value(TARGET, String.class).orElseThrow(), bytes(arguments, "--addr", 0));
+    }
+
+    private static long bytes(VerbArguments arguments, String name, long absent) {
+        return arguments.value(name, Long.class).orElse(absent);
+    }
+
     private static int failed(TransferException failure) {
         System.err.println("tandem: " + failure.kind() + ": " + failure.getMessage());
         return Exit.FAILED;
     }
 
-    private static void target(Options options, ProcessOptions process) throws InterruptedException {
-        try (TransferTarget target = TransferTarget.open(options.config(), options.whole("size", "64MiB"))) {
-            process.watchParent();
+    private static void target(VerbArguments arguments) throws InterruptedException {
+        try (TransferTarget target =
+                TransferTarget.open(config(arguments), bytes(arguments, "--size", 64 * MEBIBYTE))) {
+            new ParentProcess(Grammar.process(arguments)).watch();
             System.out.println(target.toJson());
             Thread.currentThread().join(); // until a signal, or the parent's end, ends the process
         }
     }
 
-    private static void bench(Options options) {
-        Operation operation = switch (options.required("op")) {
-            case "read" -> Operation.READ;
-            case "write" -> Operation.WRITE;
-            default -> throw new FlagException("--op must be read or write, not " + options.required("op"));
-        };
-        long block = options.whole("block", "1MiB");
-        TransferBench.Shape shape = options.values().containsKey("batch")
-                ? new TransferBench.Shape(block, options.count("batch", "1"))
-                : TransferBench.Shape.of(block);
+    private static void bench(VerbArguments arguments) {
+        boolean isRead = arguments.value("--op", String.class).orElseThrow().equals("read");
+        long block = bytes(arguments, "--block", MEBIBYTE);
         var plan = new TransferBench.Plan(
-                options.required("target"),
-                operation,
-                shape,
-                options.count("threads", "1"),
-                options.seconds("secs", "5"));
-        try (TransferEngine engine = TransferEngine.start(options.config())) {
+                arguments.value(TARGET, String.class).orElseThrow(),
+                isRead ? Operation.READ : Operation.WRITE,
+                arguments
+                        .value("--batch", Integer.class)
+                        .map(batch -> new TransferBench.Shape(block, batch))
+                        .orElseGet(() -> TransferBench.Shape.of(block)),
+                arguments.value("--threads", Integer.class).orElse(1),
+                arguments.value("--secs", Duration.class).orElse(Duration.ofSeconds(5)));
+        try (TransferEngine engine = TransferEngine.start(config(arguments))) {
             System.out.println(TransferBench.run(engine, plan).toJson());
         }
     }
 
-    private static void read(Options options) throws IOException {
-        try (TransferEngine engine = TransferEngine.start(options.config())) {
-            long length = options.values().containsKey("length")
-                    ? options.whole("length", "0")
-                    : TransferCopy.bytesBehind(engine, options.place());
-            TransferCopy.read(engine, options.place(), length, System.out);
+    private static void read(VerbArguments arguments) throws IOException {
+        TransferCopy.RemoteAddress address = address(arguments);
+        try (TransferEngine engine = TransferEngine.start(config(arguments))) {
+            long length =
+                    arguments.value("--length", Long.class).orElseGet(() -> TransferCopy.bytesBehind(engine, address));
+            TransferCopy.read(engine, address, length, System.out);
             System.out.flush();
         }
     }
 
-    private static void write(Options options) throws IOException {
-        try (TransferEngine engine = TransferEngine.start(options.config())) {
-            TransferCopy.Copied copied = TransferCopy.write(engine, options.place(), Long.MAX_VALUE, System.in);
+    private static void write(VerbArguments arguments) throws IOException {
+        try (TransferEngine engine = TransferEngine.start(config(arguments))) {
+            TransferCopy.Copied copied = TransferCopy.write(engine, address(arguments), Long.MAX_VALUE, System.in);
             System.err.println(copied.bytes() + " bytes written"
                     + (copied.isConfirmed() ? "" : ", unconfirmed: the peer speaks protocol 1"));
         }

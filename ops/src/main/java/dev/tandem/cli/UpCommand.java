@@ -3,7 +3,6 @@ package dev.tandem.cli;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import dev.tandem.engine.handoff.ranktable.RankTable;
-import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.check.LaunchCheck;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
@@ -22,7 +21,7 @@ import dev.tandem.preflight.ranktable.DeviceSource;
 import dev.tandem.preflight.ranktable.RankTableFile;
 import dev.tandem.preflight.ranktable.RankTablePlan;
 import dev.tandem.preflight.ranktable.RankTableRun;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import java.io.Console;
 import java.io.IOException;
 import java.nio.file.DirectoryStream;
@@ -30,103 +29,67 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import org.slf4j.LoggerFactory;
+import picocli.CommandLine.Model.CommandSpec;
 
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
-final class UpCommand implements Main.Verb {
+final class UpCommand implements Verb {
     private static final Duration START_LIMIT = Duration.ofMinutes(5);
     private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
     private static final String DEFAULT_TOPOLOGY = "topologies/local-1p1d.yaml";
 
-    private static final String USAGE = """
-            usage: tandem up [TOPOLOGY] [--model CHECKPOINT] [--served-model-name NAME] [--print] [--json] [--once]
-
-              TOPOLOGY             a topology file (default: topologies/local-1p1d.yaml)
-              --model              serve another checkpoint than the file names
-              --served-model-name  the name that requests use (default: the checkpoint's)
-              --print              start nothing; show the script of each node, the proxy's and the question
-              --json               one JSON object a line instead of text
-              --once               stop after the verification; its status is the exit status
-            """;
-
     @Override
     public String summary() {
         return "start gateway, prefill and decode nodes, verify them, stay in the foreground";
     }
 
-    /** What was asked for. */
-    private record Options(Optional<Path> topology, Optional<Path> model, Optional<String> name, Set<String> switches) {
-        boolean isPrinted() {
-            return switches.contains("--print");
-        }
-
-        boolean isJson() {
-            return switches.contains("--json");
-        }
-
-        boolean isOnce() {
-            return switches.contains("--once");
-        }
-
-        static Options of(List<String> words) {
-            var positional = new ArrayList<String>();
-            var values = new HashMap<String, String>();
-            var switches = new HashSet<String>();
-            for (int i = 0; i < words.size(); i++) {
-                String word = words.get(i);
-                if (Set.of("--print", "--json", "--once").contains(word)) {
-                    switches.add(word);
-                } else if (Set.of("--model", "--served-model-name").contains(word) && i + 1 < words.size()) {
-                    values.put(word, words.get(++i));
-                } else if (word.startsWith("-")) {
-                    throw new FlagException("unknown flag " + word + "\n" + USAGE);
-                } else {
-                    positional.add(word);
-                }
-            }
-            if (positional.size() > 1) {
-                throw new FlagException("give one topology file, not " + positional);
-            }
-            return new Options(
-                    positional.stream().findFirst().map(Path::of),
-                    Optional.ofNullable(values.get("--model")).map(Path::of),
-                    Optional.ofNullable(values.get("--served-model-name")),
-                    switches);
-        }
+    private Grammar grammar() {
+        return new Grammar("up", summary())
+                .argument(
+                        "TOPOLOGY", false, Path.class, Path::of, "a topology file (default: " + DEFAULT_TOPOLOGY + ")")
+                .option("--model", "CHECKPOINT", Path.class, Path::of, "serve another checkpoint than the file names")
+                .text("--served-model-name", "NAME", "the name that requests use (default: the checkpoint's)")
+                .flag("--print", "start nothing; show the script of each node, the proxy's and the question")
+                .flag("--json", "one JSON object per line instead of text")
+                .flag("--once", "stop after the verification; its status is the exit status")
+                .process();
     }
 
     @Override
-    public int run(List<String> all) throws IOException, InterruptedException {
-        if (all.contains("--help") || all.contains("-h")) {
-            System.out.print(USAGE);
+    public CommandSpec spec() {
+        return grammar().spec();
+    }
+
+    @Override
+    public int run(List<String> arguments) throws IOException, InterruptedException {
+        VerbArguments read = grammar().read(arguments);
+        if (read.isHelpAsked()) {
+            System.out.print(grammar().help());
             return Exit.WELL;
         }
-        ProcessOptions process = ProcessOptions.of(all);
-        process.watchParent();
-        Options options = Options.of(process.words());
+        read.refuseProblems();
+        var parent = new ParentProcess(Grammar.process(read));
+        parent.watch();
         ((Logger) LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
         Path home =
                 Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
-        Topology topology = topology(options, home);
+        Topology topology = topology(read, home);
         LaunchPlan plan = LaunchPlan.of(topology);
-        if (options.isPrinted()) {
+        if (read.has("--print")) {
             System.out.print(LaunchScript.of(topology, plan));
             return Exit.WELL;
         }
         Path folder = Files.createTempDirectory("tandem-up-");
-        var display = UpDisplay.of(options.isJson(), isTerminal());
+        var display = UpDisplay.of(read.has("--json"), isTerminal());
         LaunchPlan tabled = withRankTable(topology, plan, folder, display);
-        String name = options.topology().map(Path::toString).orElse(DEFAULT_TOPOLOGY);
+        String name = read.argument(0, Path.class).map(Path::toString).orElse(DEFAULT_TOPOLOGY);
         List<Finding> findings = LaunchCheck.run(name, topology, tabled);
         display.checked(findings);
         if (findings.stream().anyMatch(Finding::isError)) {
@@ -141,8 +104,8 @@ final class UpCommand implements Main.Verb {
         }
         display.table(cluster.children());
         boolean isWell = verify(cluster, topology, display);
-        process.ready(Map.of("gateway", topology.gateway().toString(), "verified", isWell));
-        if (options.isOnce()) {
+        parent.tellReady(Map.of("gateway", topology.gateway().toString(), "verified", isWell));
+        if (read.has("--once")) {
             cluster.close();
             return isWell ? Exit.WELL : Exit.FAILED;
         }
@@ -167,7 +130,7 @@ final class UpCommand implements Main.Verb {
                 nodes,
                 new DeviceSource(Optional.of(DeviceKind.CPU), devices, Optional.empty()),
                 new RankTableFile(file, false),
-                new MeetingPlace(MeetingPlace.DEFAULT_PORT, MeetingPlace.DEFAULT_LIMIT));
+                new Rendezvous(Rendezvous.DEFAULT_PORT, Rendezvous.DEFAULT_LIMIT));
         List<Integer> all = IntStream.range(0, nodes.nodes().size()).boxed().toList();
         RankTable table = run.run(all, line -> {}).table();
         display.line(
@@ -203,14 +166,14 @@ final class UpCommand implements Main.Verb {
         return console != null && console.isTerminal();
     }
 
-    private static Topology topology(Options options, Path home) {
-        Path file = options.topology().orElse(home.resolve(DEFAULT_TOPOLOGY));
-        Topology read = Topology.read(file);
-        if (options.model().isEmpty()) {
-            return read.under(home, options.name().orElse(read.model().servedName()));
-        }
-        Path model = options.model().get();
-        return read.withModel(model, options.name().orElse(String.valueOf(model.getFileName())));
+    private static Topology topology(VerbArguments arguments, Path home) {
+        Topology read = Topology.read(arguments.argument(0, Path.class).orElse(home.resolve(DEFAULT_TOPOLOGY)));
+        Optional<Path> model = arguments.value("--model", Path.class);
+        Optional<String> name = arguments.value("--served-model-name", String.class);
+        return model.isEmpty()
+                ? read.under(home, name.orElse(read.model().servedName()))
+                : read.withModel(
+                        model.get(), name.orElse(String.valueOf(model.get().getFileName())));
     }
 
     private static JavaRuntime runtime(Path home) {

@@ -3,7 +3,7 @@ package dev.tandem.cli;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.topology.Topology.Endpoint;
-import dev.tandem.ops.verify.Answer;
+import dev.tandem.ops.verify.Completion;
 import dev.tandem.ops.verify.Report;
 import dev.tandem.ops.verify.Verification;
 import dev.tandem.preflight.Finding;
@@ -45,14 +45,13 @@ final class UpDisplay {
         long errors = findings.stream().filter(Finding::isError).count();
         for (Finding finding : findings) {
             if (finding.isError() || finding.severity() == Finding.Severity.WARNING) {
-                String mend = finding.mend().isEmpty() ? "" : " -> " + finding.mend();
+                String fix = finding.fix().isEmpty() ? "" : " -> " + finding.fix();
                 line(
                         finding.severity().name().toLowerCase(Locale.ROOT),
-                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found()
-                                + mend);
+                        (finding.isError() ? "ERROR " : "warning ") + finding.subject() + ": " + finding.found() + fix);
             }
         }
-        line("checked", "checked words, ports and memory: " + warnings + " warnings, " + errors + " errors");
+        line("checked", "checked arguments, ports and memory: " + warnings + " warnings, " + errors + " errors");
     }
 
     /** What is waited for, and how long. */
@@ -159,7 +158,7 @@ final class UpDisplay {
 
     /** The answer, its timeline, what was checked, and the command that repeats the request. */
     void report(Report report, String curl) {
-        Answer answer = report.answer();
+        Completion answer = report.answer();
         if (isJson) {
             report.rows().forEach(row -> out.println(PlainJson.tree(row.toMap())));
             var map = new LinkedHashMap<String, Object>();

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.ops.check.CheckRequest;
+import dev.tandem.ops.check.CheckRequest.Peers;
+import dev.tandem.ops.check.CheckRequest.Remote;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -54,15 +57,15 @@ class CheckCommandTest {
 
     @Test
     void shouldEndWithTwoWhenTheArgumentsAreInvalid() {
-        assertThat(run("check", "--peers", "127.0.23.44")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--devices", "none")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "t.yaml", "--", "model")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "--device", "a9")).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--peers", "127.0.23.44")).isEqualTo(Exit.WRONG_ARGUMENTS);
+        assertThat(run("check", "--devices", "none")).isEqualTo(Exit.WRONG_ARGUMENTS);
+        assertThat(run("check", "--ssh", "root@")).isEqualTo(Exit.WRONG_ARGUMENTS);
+        assertThat(run("check", "t.yaml", "--", "model")).isEqualTo(Exit.WRONG_ARGUMENTS);
+        assertThat(run("check", "--device", "a9")).isEqualTo(Exit.WRONG_ARGUMENTS);
         assertThat(run("check", "--peers", "192.0.2.77", "192.0.2.78", "--device", "cpu"))
-                .isEqualTo(Exit.WRONG_WORDS);
+                .isEqualTo(Exit.WRONG_ARGUMENTS);
         assertThat(run("check", "--peers", "127.0.23.44", "127.0.23.45", "--device", "cpu"))
-                .isEqualTo(Exit.WRONG_WORDS);
+                .isEqualTo(Exit.WRONG_ARGUMENTS);
         assertThat(run(
                         "check",
                         "--ranktable",
@@ -74,7 +77,7 @@ class CheckCommandTest {
                         "127.0.23.44",
                         "--device",
                         "cpu"))
-                .isEqualTo(Exit.WRONG_WORDS);
+                .isEqualTo(Exit.WRONG_ARGUMENTS);
     }
 
     @Test
@@ -104,8 +107,8 @@ class CheckCommandTest {
                 bad, "tandem serve " + folder + " --host 127.0.23.46 \\\n--seed 1\n--kv-transfer-config '{}'\n");
         assertThat(run("check", "--script", good.toString(), bad.toString(), "--json"))
                 .isEqualTo(Exit.FAILED);
-        assertThat(run("check", "--script")).isEqualTo(Exit.WRONG_WORDS);
-        assertThat(run("check", "t.yaml", "--script", good.toString())).isEqualTo(Exit.WRONG_WORDS);
+        assertThat(run("check", "--script")).isEqualTo(Exit.WRONG_ARGUMENTS);
+        assertThat(run("check", "t.yaml", "--script", good.toString())).isEqualTo(Exit.WRONG_ARGUMENTS);
     }
 
     @Test
@@ -124,33 +127,38 @@ class CheckCommandTest {
                 .isInstanceOf(FlagException.class)
                 .hasMessageContaining("unknown flag --peer; the nearest is --peers");
         assertThatThrownBy(() -> CheckOptions.of(List.of("--json", "--json"))).hasMessageContaining("given twice");
-        assertThatThrownBy(() -> CheckOptions.of(List.of("a.yaml", "b.yaml"))).hasMessageContaining("one topology");
+        assertThatThrownBy(() -> CheckOptions.of(List.of("a.yaml", "b.yaml")))
+                .hasMessageContaining("unexpected argument b.yaml");
         assertThatThrownBy(() -> CheckOptions.of(List.of("--")))
                 .hasMessageContaining("arguments of serve behind -- are missing");
     }
 
     @Test
     void shouldReadListsSwitchesAndTheArgumentsOfServe() {
-        CheckOptions options = CheckOptions.of(List.of(
-                "t.yaml",
-                "--peers",
-                "10.0.0.1",
-                "10.0.0.2",
-                "--ssh",
-                "root@",
-                "--meet_port",
-                "9",
-                "--json",
-                "--",
-                "model",
-                "--port",
-                "1"));
-        assertThat(options.positional()).contains("t.yaml");
-        assertThat(options.list("peers")).containsExactly("10.0.0.1", "10.0.0.2");
-        assertThat(options.text("ssh")).contains("root@");
-        assertThat(options.whole("meet-port", 1, 65_535, 0)).isEqualTo(9);
-        assertThat(options.has("json")).isTrue();
-        assertThat(options.serve()).containsExactly("model", "--port", "1");
-        assertThat(CheckOptions.of(List.of("--ssh", "--json")).text("ssh")).isEmpty();
+        CheckOptions options = CheckOptions.of(
+                List.of("--peers", "10.0.0.1", "10.0.0.2", "--meet_port", "9", "--json", "--", "model", "--port", "1"));
+        Peers peers = options.request().peers().orElseThrow();
+        assertThat(peers.addresses()).containsExactly("10.0.0.1", "10.0.0.2");
+        assertThat(peers.meetPort()).isEqualTo(9);
+        assertThat(peers.remote()).isEmpty();
+        assertThat(options.isJson()).isTrue();
+        assertThat(options.request().serve()).containsExactly("model", "--port", "1");
+    }
+
+    @Test
+    void shouldTakeAUserForSshOrNone() {
+        CheckRequest request = CheckOptions.of(
+                        List.of("t.yaml", "--peers", "10.0.0.1", "10.0.0.2", "--ssh", "root@", "--deadline=30"))
+                .request();
+        assertThat(request.topology()).contains("t.yaml");
+        Remote remote = request.peers().orElseThrow().remote().orElseThrow();
+        assertThat(remote.ssh().user()).isEqualTo("root@");
+        assertThat(remote.arguments()).containsExactly("--deadline", "30");
+        CheckRequest plain =
+                CheckOptions.of(List.of("--peers", "--ssh", "t.yaml")).request();
+        assertThat(plain.topology()).contains("t.yaml");
+        assertThat(plain.peers().orElseThrow().addresses()).isEmpty();
+        assertThat(plain.peers().orElseThrow().remote().orElseThrow().ssh().user())
+                .isEmpty();
     }
 }

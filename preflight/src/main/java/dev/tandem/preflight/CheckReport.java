@@ -16,7 +16,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Findings for people and for programs. Immutable.
+ * Findings for people and for programs. Immutable. In JSON, {@link Finding#fix} has the key {@code mend}, which programs read.
  *
  * <pre>
  *   {"node":"192.0.0.1","section":"devices","severity":"error","subject":"device 3 link","found":"DOWN","mend":"look at …"}
@@ -54,7 +54,7 @@ public record CheckReport(List<CheckedNode> nodes) {
         return counts;
     }
 
-    /** Lines for people. Below a table stands only what is not well. */
+    /** Lines for people. Below a table, only those findings are listed that are not well. */
     public List<String> lines(boolean hasColours) {
         var lines = new ArrayList<String>();
         for (CheckedNode node : nodes) {
@@ -109,8 +109,8 @@ public record CheckReport(List<CheckedNode> nodes) {
         };
         String shown = hasColours && !colour.isEmpty() ? colour + word + PLAIN : word;
         lines.add("    " + shown + " " + finding.subject() + ": " + finding.found());
-        if (!finding.mend().isEmpty()) {
-            lines.add("          -> " + finding.mend());
+        if (!finding.fix().isEmpty()) {
+            lines.add("          -> " + finding.fix());
         }
     }
 
@@ -125,9 +125,9 @@ public record CheckReport(List<CheckedNode> nodes) {
     }
 
     /**
-     * A JSON object a line.
+     * One JSON object per line.
      *
-     * @param hasTables tables too, for a check that shows the findings of another machine
+     * @param hasTables whether tables are written too, for a check that shows the findings of another machine
      */
     public List<String> json(boolean hasTables) {
         var lines = new ArrayList<String>();
@@ -144,7 +144,7 @@ public record CheckReport(List<CheckedNode> nodes) {
                                 .put("severity", word(finding.severity()))
                                 .put("subject", finding.subject())
                                 .put("found", finding.found())
-                                .put("mend", finding.mend())
+                                .put("mend", finding.fix())
                                 .toString()));
             }
         }
@@ -164,7 +164,7 @@ public record CheckReport(List<CheckedNode> nodes) {
     }
 
     /**
-     * Reads what {@link #json} wrote, from the output of another machine's check; lines that are something else are passed over.
+     * Reads what {@link #json} wrote from the output of another machine's check; other lines are skipped.
      *
      * @return empty when the summary line, which is the last, is missing
      */

@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Everything that was found on one node, or about what no node has of its own.
+ * Everything that was found on one node, or about something that belongs to no node.
  *
  * @param name its address; {@code here} where it has not been given one
  * @param sections in the order in which they are shown

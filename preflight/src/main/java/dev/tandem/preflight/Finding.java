@@ -6,29 +6,29 @@ package dev.tandem.preflight;
  * @param severity how bad it is
  * @param subject what was looked at: a device and a query, a file and its line, a port, a limit
  * @param found what is there, with its figure
- * @param mend what to do about it; empty when nothing is to be done
+ * @param fix what to do about it; empty when nothing is to be done
  */
-public record Finding(Severity severity, String subject, String found, String mend) {
+public record Finding(Severity severity, String subject, String found, String fix) {
 
     /** From good to bad. */
     public enum Severity {
-        /** As it should be. */
+        /** The subject is as it should be. */
         WELL,
-        /** A fact without a limit, or something that is accepted and has no effect. */
+        /** The finding is a fact without a limit, or names something that is accepted and has no effect. */
         NOTE,
-        /** Works, but not as its author may think. */
+        /** The subject works, but not as its author may think. */
         WARNING,
-        /** Will not work. */
+        /** The subject will not work. */
         ERROR
     }
 
-    /** As it should be, or a fact: nothing is to be done. */
+    /** A finding about which nothing is to be done. */
     public static Finding of(Severity severity, String subject, String found) {
         return new Finding(severity, subject, found, "");
     }
 
     /**
-     * A parser's refusal as an error: what stands behind the sentence's first semicolon says what would do.
+     * A parser's refusal as an error: what stands behind the sentence's first semicolon says how to fix it.
      *
      * @param sentence such as {@code unknown flag --prot; the nearest is --port}
      */

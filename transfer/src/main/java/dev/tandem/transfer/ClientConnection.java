@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>While a body leaves, the answer is already looked for: a peer that refuses a write answers without reading it.
  */
-final class ClientConnection implements Poller.Handler {
+final class ClientConnection implements Poller.ReadinessHandler {
     private static final Logger LOG = LoggerFactory.getLogger(ClientConnection.class);
     private static final long MAX_UNSENT_BYTES = 1 << 20;
     private static final int MAX_SCATTERED = 256;
@@ -50,7 +50,7 @@ final class ClientConnection implements Poller.Handler {
     private final Arena arena = Arena.ofConfined();
     private final Frames frames = new Frames(arena);
     private final Outbox outbox = new Outbox();
-    private final ArrayDeque<Exchange> inFlight = new ArrayDeque<>(); // in the order of their answers
+    private final ArrayDeque<InFlightRequest> inFlight = new ArrayDeque<>(); // in the order of their answers
     private final ByteBuffer[] scatter = new ByteBuffer[MAX_SCATTERED + 4];
     private State state = State.CONNECTING;
     private long inFlightBytes;
@@ -135,7 +135,7 @@ final class ClientConnection implements Poller.Handler {
         Opcode opcode = transfer.isWrite() ? dialect.write() : dialect.read();
         ByteBuffer payload = Views.of(transfer.spans().local(), request.localOffset(), request.bytes());
         Frames.Slot slot = frames.next();
-        Exchange exchange = new Exchange(request, opcode, payload, slot);
+        InFlightRequest exchange = new InFlightRequest(request, opcode, payload, slot);
         long start = outbox.queuedBytes();
         outbox.add(slot.header(request, opcode));
         if (opcode.isWrite()) {
@@ -162,7 +162,7 @@ final class ClientConnection implements Poller.Handler {
         }
     }
 
-    /** Writes what is queued. If the peer has closed, its last words are read first: they may be a refusal. */
+    /** Writes what is queued. If the peer has closed, what it sent last is read first: they may be a refusal. */
     void flush() {
         if (state != State.OPEN) {
             return;
@@ -186,7 +186,7 @@ final class ClientConnection implements Poller.Handler {
             return;
         }
         if (!transfer.isWrite()) {
-            for (Exchange exchange : inFlight) {
+            for (InFlightRequest exchange : inFlight) {
                 if (exchange.transfer() == transfer) {
                     exchange.discard();
                 }
@@ -208,8 +208,8 @@ final class ClientConnection implements Poller.Handler {
         } else if (inFlight.isEmpty()) {
             close();
         } else {
-            List<Exchange> orphans = close();
-            for (Exchange exchange : orphans) {
+            List<InFlightRequest> orphans = close();
+            for (InFlightRequest exchange : orphans) {
                 peer.fail(
                         exchange.transfer(),
                         Kind.TIMED_OUT,
@@ -220,7 +220,7 @@ final class ClientConnection implements Poller.Handler {
     }
 
     /** Closes the socket; gives what was in flight, in order. */
-    List<Exchange> close() {
+    List<InFlightRequest> close() {
         if (state == State.CLOSED) {
             return List.of();
         }
@@ -231,7 +231,7 @@ final class ClientConnection implements Poller.Handler {
             LOG.debug("data connection did not close cleanly: {}", e.toString());
         }
         arena.close();
-        List<Exchange> orphans = new ArrayList<>(inFlight);
+        List<InFlightRequest> orphans = new ArrayList<>(inFlight);
         inFlight.clear();
         peer.released(inFlightBytes);
         inFlightBytes = 0;
@@ -279,7 +279,7 @@ final class ClientConnection implements Poller.Handler {
     /** The places of the next answers, in stream order. */
     private int targets() {
         int count = 0;
-        Iterator<Exchange> waiting = inFlight.iterator();
+        Iterator<InFlightRequest> waiting = inFlight.iterator();
         while (waiting.hasNext() && count < MAX_SCATTERED) {
             count = waiting.next().addTargets(scatter, count, peer.scratch());
             if (count < 0) {
@@ -307,7 +307,7 @@ final class ClientConnection implements Poller.Handler {
 
     private void settleAnswers() {
         while (!inFlight.isEmpty() && state != State.CLOSED) {
-            Exchange head = inFlight.peek();
+            InFlightRequest head = inFlight.peek();
             head.sumArrived();
             if (!head.hasStatus()) {
                 return;
@@ -315,7 +315,10 @@ final class ClientConnection implements Poller.Handler {
             boolean isEarly = head.opcode().isWrite() && outbox.writtenBytes() < head.sendEnd();
             int code = head.statusCode();
             if (!head.isStatusFrame()) {
-                broken(head, Kind.CORRUPT, "answer is no status frame: the peer speaks protocol v1 or something else");
+                broken(
+                        head,
+                        Kind.CORRUPT,
+                        "the answer is not a status frame: the peer speaks protocol v1 or something else");
             } else if (code == StatusFrame.CHECKSUM_MISMATCH && head.opcode().hasChecksum() && !isEarly) {
                 finish(
                         head,
@@ -339,7 +342,7 @@ final class ClientConnection implements Poller.Handler {
         }
     }
 
-    private void finish(Exchange head, @Nullable TransferException failure) {
+    private void finish(InFlightRequest head, @Nullable TransferException failure) {
         inFlight.remove();
         release(head);
         finishedExchanges++;
@@ -369,15 +372,15 @@ final class ClientConnection implements Poller.Handler {
     }
 
     /** The connection is over because of this answer; those behind it never reached the peer's memory and are asked again. */
-    private void broken(Exchange head, Kind kind, String message) {
+    private void broken(InFlightRequest head, Kind kind, String message) {
         inFlight.remove();
         release(head);
-        List<Exchange> orphans = close();
+        List<InFlightRequest> orphans = close();
         if (kind == Kind.CORRUPT) {
             peer.distrustDescriptor();
         }
         peer.fail(head.transfer(), kind, message + where(head));
-        for (Exchange orphan : orphans) {
+        for (InFlightRequest orphan : orphans) {
             peer.repeat(orphan.request());
         }
     }
@@ -389,11 +392,11 @@ final class ClientConnection implements Poller.Handler {
         } else if (finishedExchanges == 1) {
             peer.closedAfterOneExchange();
         }
-        List<Exchange> orphans = close();
+        List<InFlightRequest> orphans = close();
         // One caller that frees its memory breaks the connection for all: the others are asked again.
         boolean isOurFault =
                 orphans.stream().anyMatch(orphan -> !orphan.transfer().isLocalAlive());
-        for (Exchange orphan : orphans) {
+        for (InFlightRequest orphan : orphans) {
             if (!orphan.transfer().isLocalAlive()) {
                 peer.fail(orphan.transfer(), Kind.CANCELLED, Peer.LOCAL_FREED);
             } else if (isOurFault || (wasInUse && orphan.isUntouched())) {
@@ -405,7 +408,7 @@ final class ClientConnection implements Poller.Handler {
         peer.pump();
     }
 
-    private TransferException lostIn(Exchange exchange, Exception cause) {
+    private TransferException lostIn(InFlightRequest exchange, Exception cause) {
         PostedTransfer transfer = exchange.transfer();
         String progress = transfer.movedBytes() + " of " + transfer.totalBytes() + " bytes" + where(exchange);
         return new TransferException(
@@ -435,7 +438,7 @@ final class ClientConnection implements Poller.Handler {
     }
 
     private boolean hasUnsentOf(PostedTransfer transfer) {
-        for (Exchange exchange : inFlight) {
+        for (InFlightRequest exchange : inFlight) {
             if (exchange.transfer() == transfer && exchange.sendEnd() > outbox.writtenBytes()) {
                 return true;
             }
@@ -451,7 +454,7 @@ final class ClientConnection implements Poller.Handler {
         long written = outbox.writtenBytes();
         long boundary = written;
         boolean isInside = false;
-        for (Exchange exchange : inFlight) {
+        for (InFlightRequest exchange : inFlight) {
             if (exchange.sendStart() < written && written < exchange.sendEnd()) {
                 isInside = exchange.transfer() == transfer;
                 boundary = isInside ? written : exchange.sendEnd();
@@ -460,7 +463,7 @@ final class ClientConnection implements Poller.Handler {
         outbox.truncate(boundary);
         int dropped = 0;
         while (!inFlight.isEmpty() && inFlight.peekLast().sendEnd() > boundary) {
-            Exchange last = inFlight.removeLast();
+            InFlightRequest last = inFlight.removeLast();
             release(last);
             peer.repeat(last.request());
             dropped++;
@@ -484,7 +487,7 @@ final class ClientConnection implements Poller.Handler {
         }
     }
 
-    private void release(Exchange exchange) {
+    private void release(InFlightRequest exchange) {
         inFlightBytes -= exchange.request().bytes();
         peer.released(exchange.request().bytes());
     }
@@ -520,7 +523,7 @@ final class ClientConnection implements Poller.Handler {
         return lastProgressNs + peer.progressNs();
     }
 
-    private static String where(Exchange exchange) {
+    private static String where(InFlightRequest exchange) {
         PostedTransfer.Request request = exchange.request();
         long at = request.spanOffset() + exchange.arrivedBytes();
         return " (span " + request.span() + " of " + exchange.transfer().spans().spans() + ", byte " + at + ")";

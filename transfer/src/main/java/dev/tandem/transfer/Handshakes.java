@@ -99,7 +99,7 @@ final class Handshakes {
         return own.get().toJson(TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault())));
     }
 
-    /** A peer gets Mooncake's answer, though nothing here waits for what it tells. */
+    /** The peer gets Mooncake's answer, although nothing here waits for what it tells. */
     private Notification take(Notification notification) {
         LOG.debug("notification of a peer: {}", notification);
         counters.increment(TransferCounter.NOTIFICATIONS_DROPPED);

@@ -10,7 +10,7 @@ import java.util.zip.CRC32C;
 
 /** The body of a peer's write while it arrives: where the next byte goes, and the checksum so far. Owned by the poller. */
 final class IncomingWrite {
-    // Linux takes 1024 buffers a call.
+    // Linux takes 1024 buffers per call.
     private static final int MAX_SCATTERED = 1024;
 
     private final Opcode opcode;

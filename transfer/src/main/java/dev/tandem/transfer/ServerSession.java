@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * its body is not read. The close waits {@link #LINGER_NS}, because closing a socket that holds unread bytes resets the connection, and a
  * reset may overtake the answers before it.
  */
-final class ServerSession implements Poller.Handler {
+final class ServerSession implements Poller.ReadinessHandler {
     private static final Logger LOG = LoggerFactory.getLogger(ServerSession.class);
     private static final int INPUT_BYTES = 64 << 10;
     private static final int MAX_WAITING_BUFFERS = 1024;

@@ -7,7 +7,7 @@ import java.util.List;
 /**
  * What one transfer moves: spans between one local memory and one peer's addresses, as packed longs.
  *
- * @param local memory that is read or written here; stays valid until the transfer has come to rest
+ * @param local memory that is read or written here; stays valid until the transfer has completed
  * @param packed per span: offset in {@code local}, address at the peer, bytes; [3 * spans]
  */
 @SuppressWarnings("ArrayRecordComponent") // packed for 100,000 spans; never compared

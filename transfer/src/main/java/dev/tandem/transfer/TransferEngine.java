@@ -129,7 +129,7 @@ public final class TransferEngine implements AutoCloseable {
         return post(peer, spans, Region.Operation.READ, deadline);
     }
 
-    /** Writes our memory into a peer's. As {@link #read}. */
+    /** Writes our memory into a peer's; otherwise as {@link #read}. */
     public Transfer write(String peer, SpanBatch spans, Duration deadline) {
         return post(peer, spans, Region.Operation.WRITE, deadline);
     }

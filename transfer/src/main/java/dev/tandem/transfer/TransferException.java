@@ -1,5 +1,6 @@
 package dev.tandem.transfer;
 
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 
 /** A transfer that did not happen, with the reason as a kind that says what the caller may do. */
@@ -14,7 +15,7 @@ public final class TransferException extends RuntimeException {
         TIMED_OUT,
         /** The peer refused an address: not registered, or its lease is over. Trying again does not help. */
         REJECTED,
-        /** Bytes arrived that are not what was sent (checksum), or a frame that is no frame. */
+        /** Bytes arrived that are not what was sent (checksum), or a malformed frame. */
         CORRUPT,
         /** The bound on queued bytes or transfers is reached. */
         OVERLOADED,
@@ -32,6 +33,24 @@ public final class TransferException extends RuntimeException {
     public TransferException(Kind kind, String message, @Nullable Throwable cause) {
         super(message, cause);
         this.kind = kind;
+    }
+
+    /**
+     * Why a transfer has ended without a result.
+     *
+     * @param operation what it was to do to the peer's memory
+     * @param cause as its future tells it
+     */
+    public static TransferException of(Region.Operation operation, @Nullable Throwable cause) {
+        Throwable found = cause instanceof CompletionException ? cause.getCause() : cause;
+        if (found instanceof TransferException exception) {
+            return exception;
+        }
+        String what = switch (operation) {
+            case READ -> "read";
+            case WRITE -> "write";
+        };
+        return new TransferException(Kind.PEER_GONE, "the " + what + " ended without a result: " + found, found);
     }
 
     public Kind kind() {

@@ -19,7 +19,7 @@ import java.util.function.LongSupplier;
 
 /**
  * The series of one process and the page that shows them, in Prometheus' text format 0.0.4. Values are read when the page is asked for.
- * The Prometheus library takes {@code _total} and {@code _info} off names that are no counters, but vLLM has such names
+ * The Prometheus library takes {@code _total} and {@code _info} off names that are not counters, but vLLM has such names
  * ({@code vllm:iteration_tokens_total}, {@code vllm:cache_config_info}): they are registered under a stand-in and put right on the page.
  * Histograms are those of the Prometheus library, since Micrometer rounds observations up to whole numbers. Thread-safe.
  */

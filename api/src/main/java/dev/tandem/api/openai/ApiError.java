@@ -9,7 +9,7 @@ import tools.jackson.databind.node.ObjectNode;
  * A refusal that the caller may read: an HTTP status and the error object that OpenAI's clients and vLLM's agree on,
  * {@code {"error": {"message", "type", "param", "code"}}}. Thrown by a handler it becomes the response, or an error event when the
  * stream has begun. As in vLLM the code is the status and the param names the field of the request, or is null. Immutable; carries no
- * stack trace, since a caller's mistake is no place in our code.
+ * stack trace, since a caller's mistake has no place in our code.
  */
 public final class ApiError extends RuntimeException {
     private final int status;

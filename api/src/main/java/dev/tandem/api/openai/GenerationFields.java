@@ -63,7 +63,7 @@ public record GenerationFields(
      * @param choices {@code n}
      * @param stream present when tokens are sent as they come
      * @param text how tokens become text
-     * @param topLogprobs alternatives a token; empty for no logprobs
+     * @param topLogprobs alternatives per token; empty for no logprobs
      * @param tokenIds {@code return_token_ids}
      */
     public record Output(int choices, Optional<Stream> stream, Text text, OptionalInt topLogprobs, TokenIds tokenIds) {}
@@ -132,7 +132,7 @@ public record GenerationFields(
                         Integer.parseInt(name),
                         object.get().number(name, -100, 100).orElse(0f));
             } catch (NumberFormatException e) {
-                throw fields.invalid("logit_bias", "logit_bias has the key \"" + name + "\", which is no token id");
+                throw fields.invalid("logit_bias", "logit_bias has the key \"" + name + "\", which is not a token id");
             }
         }
         return Map.copyOf(bias);

@@ -51,7 +51,7 @@ public final class RequestId {
         return choice + "_" + ofSequence(kind, requestId, prompt);
     }
 
-    /** The ids of the one sequence that a request of either kind stands for, when it is for one: what a prefill node lends under. */
+    /** The ids that the only sequence of a request may have, by the kind of request: a prefill node lends blocks under one of them. */
     public static List<String> ofSingleSequence(String requestId) {
         return List.of(ofSequence(Kind.COMPLETION, requestId, 0), ofSequence(Kind.CHAT, requestId, 0));
     }

@@ -7,7 +7,7 @@ import java.util.function.Consumer;
 /**
  * Finds the events in a stream of bytes that the network cuts anywhere (WHATWG HTML, "server-sent events"): lines end in LF, CR or CRLF,
  * several {@code data} lines of one event are joined by a line feed, comments and other fields are passed over, an event without an empty
- * line behind it is none. Owned by the reader of its stream.
+ * line behind it does not count. Owned by the reader of its stream.
  */
 public final class SseReader {
     private final int maxEventBytes;

@@ -1,10 +1,11 @@
 package dev.tandem.api.sse;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
- * Makes the events of one stream of tokens: the JSON around the text is rendered once, and each event splices its text, escaped, between
- * the two halves. An event on the wire:
+ * Makes the events of one stream of tokens: the JSON around the text is rendered once, and each event splices its text, escaped as Jackson
+ * does, between the two halves. An event on the wire:
  *
  * <pre>
  *   data: {before}escaped text{after}\n
@@ -16,8 +17,18 @@ import java.nio.charset.StandardCharsets;
 public final class SseWriter {
     private static final byte[] DATA = "data: ".getBytes(StandardCharsets.US_ASCII);
     private static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII);
-    private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] HEX = "0123456789ABCDEF".getBytes(StandardCharsets.US_ASCII);
     private static final int LONGEST_ESCAPE = 6;
+    /** What stands behind the backslash, by character; 0 for those that have no short escape. */
+    private static final byte[] ESCAPES = new byte['\\' + 1];
+
+    static {
+        String escaped = "\"\\\b\f\n\r\t";
+        String shown = "\"\\bfnrt";
+        for (int i = 0; i < escaped.length(); i++) {
+            ESCAPES[escaped.charAt(i)] = (byte) shown.charAt(i);
+        }
+    }
 
     private final byte[] before;
     private final byte[] after;
@@ -33,6 +44,15 @@ public final class SseWriter {
 
     /** The event with this text. */
     public byte[] event(String text) {
+        return event(text, after);
+    }
+
+    /** The event with this text and with other JSON behind it, from the quote that closes the text on. */
+    public byte[] event(String text, String otherAfter) {
+        return event(text, otherAfter.getBytes(StandardCharsets.UTF_8));
+    }
+
+    private byte[] event(String text, byte[] after) {
         byte[] raw = text.getBytes(StandardCharsets.UTF_8);
         byte[] out = new byte[DATA.length + before.length + LONGEST_ESCAPE * raw.length + after.length + 2];
         int at = put(DATA, out, 0);
@@ -56,7 +76,7 @@ public final class SseWriter {
     private static byte[] end(byte[] out, int at) {
         out[at] = '\n';
         out[at + 1] = '\n';
-        return at + 2 == out.length ? out : java.util.Arrays.copyOf(out, at + 2);
+        return at + 2 == out.length ? out : Arrays.copyOf(out, at + 2);
     }
 
     private static int put(byte[] part, byte[] out, int at) {
@@ -68,12 +88,10 @@ public final class SseWriter {
     private static int escape(byte[] raw, byte[] out, int start) {
         int at = start;
         for (byte b : raw) {
-            if (b == '"' || b == '\\') {
+            int escape = b >= 0 && b < ESCAPES.length ? ESCAPES[b] : 0;
+            if (escape > 0) {
                 out[at++] = '\\';
-                out[at++] = b;
-            } else if (b == '\n') {
-                out[at++] = '\\';
-                out[at++] = 'n';
+                out[at++] = (byte) escape;
             } else if (b >= 0 && b < 0x20) {
                 at = putUnicode(b, out, at);
             } else {

@@ -220,8 +220,8 @@ public final class SoakRun {
     private void checkBlocks() throws InterruptedException {
         try (HttpClient http = HttpClient.newHttpClient()) {
             for (ProcessPlan process : plan.cluster().processes()) {
-                if (process.words().getFirst().equals("serve")
-                        && !process.words().contains("--headless")) {
+                if (process.arguments().getFirst().equals("serve")
+                        && !process.arguments().contains("--headless")) {
                     checkBlocks(http, process);
                 }
             }

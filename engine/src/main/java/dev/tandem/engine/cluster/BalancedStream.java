@@ -24,7 +24,7 @@ final class BalancedStream implements TokenStream {
     private static final Logger LOG = LoggerFactory.getLogger(BalancedStream.class);
 
     /** One run of the request. */
-    private record Leg(Entry entry, TokenStream stream) {}
+    private record Attempt(Entry entry, TokenStream stream) {}
 
     /** What the reader wants. */
     private enum Wish {
@@ -38,8 +38,8 @@ final class BalancedStream implements TokenStream {
     private final OptionalInt pinnedRank;
     private final long startNs = System.nanoTime();
     private final ReentrantLock lock = new ReentrantLock();
-    private Optional<Leg> leg = Optional.empty(); // guarded by the lock, as all below but the last
-    private boolean isCounted; // the leg's rank counts it
+    private Optional<Attempt> attempt = Optional.empty(); // guarded by the lock, as all below but the last
+    private boolean isCounted; // the attempt's rank counts it
     private boolean isFreed; // its id may be used again
     private boolean hasRerun;
     private Wish wish = Wish.READ;
@@ -118,7 +118,7 @@ final class BalancedStream implements TokenStream {
         Wish meanwhile;
         lock.lock();
         try {
-            leg = Optional.of(new Leg(entry, stream));
+            attempt = Optional.of(new Attempt(entry, stream));
             isCounted = true;
             meanwhile = wish;
         } finally {
@@ -178,10 +178,10 @@ final class BalancedStream implements TokenStream {
         }
     }
 
-    private Leg current() {
+    private Attempt current() {
         lock.lock();
         try {
-            return leg.orElseThrow(() -> new IllegalStateException("request " + request.id() + " was not started"));
+            return attempt.orElseThrow(() -> new IllegalStateException("request " + request.id() + " was not started"));
         } finally {
             lock.unlock();
         }
@@ -226,10 +226,10 @@ final class BalancedStream implements TokenStream {
     }
 
     private void uncount() {
-        Optional<Leg> counted;
+        Optional<Attempt> counted;
         lock.lock();
         try {
-            counted = isCounted ? leg : Optional.empty();
+            counted = isCounted ? attempt : Optional.empty();
             isCounted = false;
         } finally {
             lock.unlock();

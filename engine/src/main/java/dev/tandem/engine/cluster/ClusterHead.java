@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The head of a deployment: lets headless nodes join at {@code --data-parallel-address:--data-parallel-rpc-port}, adds their ranks to
- * those that requests are given to, tells everybody who is there, and takes a node out when its connection ends. Thread-safe: the roll of
+ * those that requests are given to, tells everybody who is there, and takes a node out when its connection ends. Thread-safe: the table of
  * members has one lock, under which members are also told, so that nobody hears of an older list after a newer one.
  */
 public final class ClusterHead implements AutoCloseable {
@@ -48,7 +48,7 @@ public final class ClusterHead implements AutoCloseable {
     private final Consumer<Members> onMembers;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
-    private final MemberRoll roll; // guarded by the lock
+    private final MemberTable table; // guarded by the lock
     private final List<Session> joined = new ArrayList<>(); // guarded by the lock
     private final FrameListener listener;
 
@@ -59,8 +59,8 @@ public final class ClusterHead implements AutoCloseable {
         this.replicas = replicas;
         this.counters = counters;
         this.onMembers = onMembers;
-        int dpSize = setup.terms().spread().dpSize();
-        this.roll = new MemberRoll(setup.terms().seat(), dpSize);
+        int dpSize = setup.terms().layout().dpSize();
+        this.table = new MemberTable(setup.terms().placement(), dpSize);
         this.listener = FrameListener.start(setup.address(), setup.limits(), dpSize + SPARE_CONNECTIONS, Session::new);
     }
 
@@ -93,7 +93,7 @@ public final class ClusterHead implements AutoCloseable {
     public Members members() {
         lock.lock();
         try {
-            return roll.members();
+            return table.members();
         } finally {
             lock.unlock();
         }
@@ -103,7 +103,7 @@ public final class ClusterHead implements AutoCloseable {
     public List<MemberStatus> statuses() {
         lock.lock();
         try {
-            return roll.statuses(System.nanoTime());
+            return table.statuses(System.nanoTime());
         } finally {
             lock.unlock();
         }
@@ -111,7 +111,7 @@ public final class ClusterHead implements AutoCloseable {
 
     /** Ranks that are not there. */
     public List<Shard> missing() {
-        return members().missing(setup.terms().spread().dpSize());
+        return members().missing(setup.terms().layout().dpSize());
     }
 
     /**
@@ -128,11 +128,11 @@ public final class ClusterHead implements AutoCloseable {
             if (leftNs <= 0) {
                 throw new EngineException(
                         Kind.UNAVAILABLE,
-                        words(missing) + " have not joined at " + FrameChannel.words(setup.address()) + " within "
+                        describe(missing) + " have not joined at " + FrameChannel.describe(setup.address()) + " within "
                                 + deadline.toSeconds() + " s");
             }
-            report.accept("waiting for " + words(missing) + " of "
-                    + setup.terms().spread().dpSize() + " to join at " + FrameChannel.words(setup.address()));
+            report.accept("waiting for " + describe(missing) + " of "
+                    + setup.terms().layout().dpSize() + " to join at " + FrameChannel.describe(setup.address()));
             missing = missingAfterChange(missing, Math.min(leftNs, REPORT_EVERY.toNanos()));
         }
     }
@@ -156,13 +156,13 @@ public final class ClusterHead implements AutoCloseable {
         }
     }
 
-    private static String words(List<Shard> ranks) {
-        return ranks.stream().map(Seat::words).collect(Collectors.joining(" and "));
+    private static String describe(List<Shard> ranks) {
+        return ranks.stream().map(MemberPlacement::describe).collect(Collectors.joining(" and "));
     }
 
     /** Guarded by the lock. */
     private void tellMembers() {
-        Members members = roll.members();
+        Members members = table.members();
         byte[] body = members.encode();
         for (Session session : joined) {
             if (!session.channel.offer(FrameKind.MEMBERS, body)) {
@@ -175,10 +175,11 @@ public final class ClusterHead implements AutoCloseable {
 
     /** Guarded by the lock. */
     private void join(Session session, JoinTerms terms, ReplicaLink link) {
-        if (terms.spread().isBalancedByHead()) {
-            Shard ranks = terms.seat().ranks();
+        if (terms.layout().isBalancedByHead()) {
+            Shard ranks = terms.placement().ranks();
             for (int rank = ranks.from(); rank < ranks.to(); rank++) {
-                replicas.add(rank, new RemoteReplica(link, rank), terms.seat().toString());
+                replicas.add(
+                        rank, new RemoteReplica(link, rank), terms.placement().toString());
             }
         }
         joined.add(session);
@@ -186,22 +187,22 @@ public final class ClusterHead implements AutoCloseable {
     }
 
     private void leave(Session session, ReplicaLink link, String cause) {
-        replicas.remove(link.seat().ranks()); // first: nothing that fails now is run there again
+        replicas.remove(link.placement().ranks()); // first: nothing that fails now is run there again
         lock.lock();
         try {
             joined.remove(session);
-            roll.leave(link.seat(), cause, System.nanoTime());
+            table.leave(link.placement(), cause, System.nanoTime());
             tellMembers();
         } finally {
             lock.unlock();
         }
         counters.increment(ClusterCounter.NODES_LOST);
         int failed = link.fail(cause);
-        LOG.warn("{} left with {} requests under way: {}", link.seat(), failed, cause);
+        LOG.warn("{} left with {} requests under way: {}", link.placement(), failed, cause);
     }
 
     /** One connection; its methods are called by its reader thread. */
-    private final class Session implements FrameChannel.Handler {
+    private final class Session implements FrameChannel.FrameHandler {
         private final FrameChannel channel;
         private final ListeningGreeting greeting;
         private @Nullable ReplicaLink link; // once it has joined
@@ -218,14 +219,14 @@ public final class ClusterHead implements AutoCloseable {
                 return;
             }
             lock.lock();
-            try { // one change: who is on the roll has been welcomed, can be given requests, and is known to all
+            try { // one change: whoever is in the table has been welcomed, can be given requests, and is known to all
                 Optional<JoinTerms> terms = greeting.answer(kind, body, this::claim);
                 if (terms.isEmpty()) {
                     counters.increment(ClusterCounter.NODES_REFUSED);
                     return;
                 }
                 var joining = new ReplicaLink(
-                        channel, terms.get().seat(), setup.limits().maxFrameBytes());
+                        channel, terms.get().placement(), setup.limits().maxFrameBytes());
                 link = joining;
                 join(this, terms.get(), joining);
             } finally {
@@ -242,13 +243,13 @@ public final class ClusterHead implements AutoCloseable {
 
         /** Guarded by the lock. */
         private Optional<Refusal> claim(JoinTerms terms) {
-            Optional<Refusal> objection = roll.objection(terms.seat());
+            Optional<Refusal> objection = table.objection(terms.placement());
             if (objection.isEmpty()) {
-                long joins = roll.join(terms.seat(), System.nanoTime());
+                long joins = table.join(terms.placement(), System.nanoTime());
                 counters.increment(ClusterCounter.NODES_JOINED);
                 LOG.info(
                         "{} joined from {}, Tandem {}; joins={}",
-                        terms.seat(),
+                        terms.placement(),
                         channel.peer(),
                         terms.tandemVersion(),
                         joins);

@@ -52,7 +52,7 @@ public final class ConnectingGreeting {
     }
 
     /**
-     * As {@link #received}, for who needs no more than whether it is let in.
+     * As {@link #received}, for a caller that needs to know only whether it is let in.
      *
      * @throws FrameException also when it is refused
      */

@@ -11,16 +11,17 @@ import java.util.Optional;
 import java.util.SequencedMap;
 
 /**
- * What a process says about itself when it connects to another one of its deployment. All but version and seat must be the same on both
+ * What a process says about itself when it connects to another one of its deployment. All but version and placement must be the same on both
  * sides.
  *
  * @param tandemVersion for people; versions may differ as long as the protocol is the same
  * @param model what is computed
- * @param spread over which ranks
+ * @param layout over which ranks
  * @param kv what its cache looks like
- * @param seat which of the ranks are here
+ * @param placement which of the ranks are here
  */
-public record JoinTerms(String tandemVersion, ModelTerms model, Spread spread, KvTerms kv, Seat seat) {
+public record JoinTerms(
+        String tandemVersion, ModelTerms model, ParallelLayout layout, KvTerms kv, MemberPlacement placement) {
     /** Of everything behind the frames; compared before anything else. */
     public static final int PROTOCOL_VERSION = 1;
 
@@ -50,10 +51,10 @@ public record JoinTerms(String tandemVersion, ModelTerms model, Spread spread, K
     /** What must agree, by the name that a message gives it. */
     private SequencedMap<String, String> facts() {
         var facts = new LinkedHashMap<String, String>();
-        facts.put("data parallel size", "" + spread.dpSize());
-        facts.put("tensor parallel size", "" + spread.tpSize());
-        facts.put("expert parallel", spread.hasExpertParallel() ? "on" : "off");
-        facts.put("load balancing", spread.isBalancedByHead() ? "by the head" : "outside");
+        facts.put("data parallel size", "" + layout.dpSize());
+        facts.put("tensor parallel size", "" + layout.tpSize());
+        facts.put("expert parallel", layout.hasExpertParallel() ? "on" : "off");
+        facts.put("load balancing", layout.isBalancedByHead() ? "by the head" : "outside");
         facts.put("model architecture", model.architecture());
         facts.put("model sizes", model.sizes());
         facts.put("dtype", model.numbers().dtype());
@@ -75,13 +76,13 @@ public record JoinTerms(String tandemVersion, ModelTerms model, Spread spread, K
                 .text(model.numbers().dtype())
                 .text(model.numbers().quantization())
                 .integer(model.maxModelLength())
-                .integer(spread.dpSize())
-                .flag(spread.hasExpertParallel())
-                .flag(spread.isBalancedByHead())
-                .integer(spread.tpSize())
+                .integer(layout.dpSize())
+                .flag(layout.hasExpertParallel())
+                .flag(layout.isBalancedByHead())
+                .integer(layout.tpSize())
                 .integer(kv.blockSize())
                 .list(kv.planes(), kv.planes().size(), BodyWriter::text);
-        Members.writeSeat(writer, seat);
+        Members.writePlacement(writer, placement);
     }
 
     static JoinTerms decode(BodyReader reader) throws FrameException {
@@ -92,14 +93,14 @@ public record JoinTerms(String tandemVersion, ModelTerms model, Spread spread, K
                 text(reader, "model fingerprint"),
                 new ModelTerms.Numbers(text(reader, "dtype"), text(reader, "quantization")),
                 reader.integer("max model length", 1, Integer.MAX_VALUE));
-        var spread = new Spread(
-                reader.integer("data parallel size", 1, Spread.MAX_SIZE),
+        var layout = new ParallelLayout(
+                reader.integer("data parallel size", 1, ParallelLayout.MAX_SIZE),
                 reader.flag("expert parallel"),
                 reader.flag("load balancing"),
-                reader.integer("tensor parallel size", 1, Spread.MAX_SIZE));
+                reader.integer("tensor parallel size", 1, ParallelLayout.MAX_SIZE));
         int blockSize = reader.integer("KV block size", 1, Integer.MAX_VALUE);
         List<String> planes = reader.list("KV planes", KvTerms.MAX_PLANES, each -> text(each, "KV plane"));
-        return new JoinTerms(version, model, spread, new KvTerms(blockSize, planes), Members.readSeat(reader));
+        return new JoinTerms(version, model, layout, new KvTerms(blockSize, planes), Members.readPlacement(reader));
     }
 
     private static String text(BodyReader reader, String field) throws FrameException {

@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * What a process says about its KV memory, as tensor-parallel rank 0 of any of its replicas holds it.
  *
- * @param blockSize tokens a block
- * @param planes one text a plane, in order
+ * @param blockSize tokens per block
+ * @param planes one text per plane, in order
  */
 public record KvTerms(int blockSize, List<String> planes) {
     static final int MAX_PLANES = 4096;

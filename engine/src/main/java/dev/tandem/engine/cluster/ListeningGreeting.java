@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  *    listening  WELCOME    proof                          or REFUSED    field, both values, whether that is final; then it closes
  * </pre>
  *
- * <p>Protocol version first, token second, then everything else: who does not know the token learns nothing else. Owned by the reader
+ * <p>Protocol version first, token second, then everything else: whoever does not know the token learns nothing else. Owned by the reader
  * thread of its connection.
  */
 public final class ListeningGreeting {

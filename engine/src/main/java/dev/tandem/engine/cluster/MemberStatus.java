@@ -6,12 +6,12 @@ import java.util.Optional;
 /**
  * What the head knows of one other process of its deployment.
  *
- * @param seat its place
+ * @param placement its place
  * @param downReason why it is not there; empty while it is
  * @param inState since when it is as it is
  * @param joins how often it has joined
  */
-public record MemberStatus(Seat seat, Optional<String> downReason, Duration inState, long joins) {
+public record MemberStatus(MemberPlacement placement, Optional<String> downReason, Duration inState, long joins) {
     public boolean isUp() {
         return downReason.isEmpty();
     }

@@ -12,16 +12,16 @@ import java.util.List;
 /**
  * The processes that are there now, by ascending rank; their ranks do not overlap.
  *
- * @param seats of all, the head's among them
+ * @param placements of all, the head's among them
  */
-public record Members(List<Seat> seats) {
+public record Members(List<MemberPlacement> placements) {
     public Members {
-        seats = seats.stream()
-                .sorted(Comparator.comparingInt(seat -> seat.ranks().from()))
+        placements = placements.stream()
+                .sorted(Comparator.comparingInt(placement -> placement.ranks().from()))
                 .toList();
-        for (int i = 1; i < seats.size(); i++) {
-            if (seats.get(i - 1).overlaps(seats.get(i))) {
-                throw new IllegalArgumentException(seats.get(i - 1) + " and " + seats.get(i) + " overlap");
+        for (int i = 1; i < placements.size(); i++) {
+            if (placements.get(i - 1).overlaps(placements.get(i))) {
+                throw new IllegalArgumentException(placements.get(i - 1) + " and " + placements.get(i) + " overlap");
             }
         }
     }
@@ -30,11 +30,11 @@ public record Members(List<Seat> seats) {
     public List<Shard> missing(int dpSize) {
         var missing = new ArrayList<Shard>();
         int next = 0;
-        for (Seat seat : seats) {
-            if (seat.ranks().from() > next) {
-                missing.add(new Shard(next, seat.ranks().from()));
+        for (MemberPlacement placement : placements) {
+            if (placement.ranks().from() > next) {
+                missing.add(new Shard(next, placement.ranks().from()));
             }
-            next = seat.ranks().to();
+            next = placement.ranks().to();
         }
         if (next < dpSize) {
             missing.add(new Shard(next, dpSize));
@@ -42,34 +42,37 @@ public record Members(List<Seat> seats) {
         return missing;
     }
 
-    /** Body of {@link dev.tandem.engine.cluster.channel.FrameKind#MEMBERS}: a list of seats. */
+    /** Body of {@link dev.tandem.engine.cluster.channel.FrameKind#MEMBERS}: a list of placements. */
     byte[] encode() {
-        return new BodyWriter().list(seats, seats.size(), Members::writeSeat).toBytes();
+        return new BodyWriter()
+                .list(placements, placements.size(), Members::writePlacement)
+                .toBytes();
     }
 
     static Members decode(ByteBuffer body) throws FrameException {
-        List<Seat> seats = BodyReader.read(body, reader -> reader.list("seats", Spread.MAX_SIZE, Members::readSeat));
+        List<MemberPlacement> placements = BodyReader.read(
+                body, reader -> reader.list("placements", ParallelLayout.MAX_SIZE, Members::readPlacement));
         try {
-            return new Members(seats);
+            return new Members(placements);
         } catch (IllegalArgumentException overlap) {
-            throw new FrameException("seats: " + overlap.getMessage(), overlap);
+            throw new FrameException("placements: " + overlap.getMessage(), overlap);
         }
     }
 
-    /** A seat is its first rank, the number of its ranks, host and port for expert rows. */
-    static void writeSeat(BodyWriter writer, Seat seat) {
-        writer.integer(seat.ranks().from())
-                .integer(seat.ranks().size())
-                .text(seat.host())
-                .integer(seat.expertPort());
+    /** A placement is its first rank, the number of its ranks, host and port for expert rows. */
+    static void writePlacement(BodyWriter writer, MemberPlacement placement) {
+        writer.integer(placement.ranks().from())
+                .integer(placement.ranks().size())
+                .text(placement.host())
+                .integer(placement.expertPort());
     }
 
-    static Seat readSeat(BodyReader reader) throws FrameException {
-        int from = reader.integer("start rank", 0, Spread.MAX_SIZE);
-        int size = reader.integer("local ranks", 1, Spread.MAX_SIZE);
-        return new Seat(
+    static MemberPlacement readPlacement(BodyReader reader) throws FrameException {
+        int from = reader.integer("start rank", 0, ParallelLayout.MAX_SIZE);
+        int size = reader.integer("local ranks", 1, ParallelLayout.MAX_SIZE);
+        return new MemberPlacement(
                 new Shard(from, from + size),
-                reader.text("host", Seat.MAX_HOST_BYTES),
+                reader.text("host", MemberPlacement.MAX_HOST_BYTES),
                 reader.integer("expert port", 0, 65_535));
     }
 }

@@ -20,11 +20,11 @@ import java.util.concurrent.TimeoutException;
  * One connection of a node to its head, from the greeting to its end. Frames are the reader thread's; what others wait for are futures that
  * it completes.
  */
-final class NodeSession implements FrameChannel.Handler {
+final class NodeSession implements FrameChannel.FrameHandler {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
 
-    private final ClusterNode.Setup setup;
-    private final ClusterNode.Service service;
+    private final ClusterMember.Setup setup;
+    private final ClusterMember.Service service;
     private final FrameChannel channel;
     private final ConnectingGreeting greeting;
     private final ReplicaServer server;
@@ -34,7 +34,7 @@ final class NodeSession implements FrameChannel.Handler {
     private volatile boolean isJoined; // written by the reader thread
     private volatile int aborted; // written by the reader thread at the end
 
-    private NodeSession(ClusterNode.Setup setup, ClusterNode.Service service, FrameChannel channel) {
+    private NodeSession(ClusterMember.Setup setup, ClusterMember.Service service, FrameChannel channel) {
         this.setup = setup;
         this.service = service;
         this.channel = channel;
@@ -48,7 +48,7 @@ final class NodeSession implements FrameChannel.Handler {
      * @throws IOException naming what stands in the way for now
      * @throws EngineException INVALID when the head refuses for good
      */
-    static NodeSession join(ClusterNode.Setup setup, ClusterNode.Service service, Duration deadline)
+    static NodeSession join(ClusterMember.Setup setup, ClusterMember.Service service, Duration deadline)
             throws IOException, InterruptedException {
         var address =
                 new InetSocketAddress(setup.head().getHostString(), setup.head().getPort());
@@ -142,7 +142,8 @@ final class NodeSession implements FrameChannel.Handler {
         String message = refused.refusal().message("the head", "this node");
         if (refused.refusal().isFinal()) {
             throw new EngineException(
-                    Kind.INVALID, "the head at " + FrameChannel.words(setup.head()) + " refuses this node: " + message);
+                    Kind.INVALID,
+                    "the head at " + FrameChannel.describe(setup.head()) + " refuses this node: " + message);
         }
         throw new IOException("it refuses this node for now: " + message);
     }

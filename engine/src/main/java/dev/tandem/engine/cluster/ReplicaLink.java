@@ -55,7 +55,7 @@ final class ReplicaLink {
     }
 
     private final FrameChannel channel;
-    private final Seat seat;
+    private final MemberPlacement placement;
     private final int maxFrameBytes;
     private final AtomicLong nextStream = new AtomicLong();
     private final Map<Long, OpenStream> streams =
@@ -63,17 +63,17 @@ final class ReplicaLink {
     private final Map<Integer, EngineStatus> states = new ConcurrentHashMap<>(); // the reader writes, anybody reads
 
     /** @param maxFrameBytes longest body that may be sent */
-    ReplicaLink(FrameChannel channel, Seat seat, int maxFrameBytes) {
+    ReplicaLink(FrameChannel channel, MemberPlacement placement, int maxFrameBytes) {
         this.channel = channel;
-        this.seat = seat;
+        this.placement = placement;
         this.maxFrameBytes = maxFrameBytes;
-        for (int rank = seat.ranks().from(); rank < seat.ranks().to(); rank++) {
+        for (int rank = placement.ranks().from(); rank < placement.ranks().to(); rank++) {
             states.put(rank, idle());
         }
     }
 
-    Seat seat() {
-        return seat;
+    MemberPlacement placement() {
+        return placement;
     }
 
     /**
@@ -83,7 +83,8 @@ final class ReplicaLink {
      */
     TokenStream submit(int dpRank, Request request) {
         if (streams.size() >= MAX_STREAMS) {
-            throw new EngineException(Kind.OVERLOADED, seat + " have " + MAX_STREAMS + " requests under way, the most");
+            throw new EngineException(
+                    Kind.OVERLOADED, placement + " have " + MAX_STREAMS + " requests under way, the most");
         }
         long id = nextStream.getAndIncrement();
         byte[] body = encode(id, dpRank, request);
@@ -92,7 +93,7 @@ final class ReplicaLink {
         streams.put(id, new OpenStream(queue, maxTokens));
         if (!channel.send(FrameKind.SUBMIT, body)) {
             streams.remove(id);
-            throw new EngineException(Kind.UNAVAILABLE, seat + " are gone");
+            throw new EngineException(Kind.UNAVAILABLE, placement + " are gone");
         }
         return queue;
     }
@@ -108,7 +109,7 @@ final class ReplicaLink {
     EngineStatus state(int dpRank) {
         EngineStatus state = states.get(dpRank);
         if (state == null) {
-            throw new IllegalArgumentException("rank " + dpRank + " is none of " + seat);
+            throw new IllegalArgumentException("rank " + dpRank + " is not one of " + placement);
         }
         return state;
     }
@@ -126,7 +127,7 @@ final class ReplicaLink {
 
     /** The connection is gone: all that is under way fails. Gives the number of requests that were. */
     int fail(String cause) {
-        var failure = new EngineException(Kind.UNAVAILABLE, seat + " died: " + cause);
+        var failure = new EngineException(Kind.UNAVAILABLE, placement + " died: " + cause);
         states.replaceAll(
                 (rank, state) -> new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
         int failed = 0;
@@ -149,13 +150,13 @@ final class ReplicaLink {
                     .with(writer -> RequestCodec.write(writer, request))
                     .toBytes();
         } catch (IllegalArgumentException notSendable) {
-            throw new EngineException(Kind.INVALID, "the request cannot be sent to " + seat, notSendable);
+            throw new EngineException(Kind.INVALID, "the request cannot be sent to " + placement, notSendable);
         }
         if (body.length > maxFrameBytes) {
             throw new EngineException(
                     Kind.TOO_LONG,
                     "a request of " + body.length + " bytes exceeds the " + maxFrameBytes + " that can be sent to "
-                            + seat);
+                            + placement);
         }
         return body;
     }
@@ -183,7 +184,7 @@ final class ReplicaLink {
         int rank = StatusCodec.readRank(reader);
         EngineStatus state = StatusCodec.read(reader);
         if (states.replace(rank, state) == null) {
-            throw new FrameException("data-parallel rank", "one of " + seat, rank);
+            throw new FrameException("data-parallel rank", "one of " + placement, rank);
         }
         return state;
     }

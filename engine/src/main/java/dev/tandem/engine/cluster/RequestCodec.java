@@ -19,7 +19,7 @@ import java.util.Set;
 
 /**
  * A request between head and node, field by field in the order of its records; what comes out equals what went in. Whether its values make
- * sense is for the engine to say that runs it. Pure.
+ * sense is decided by the engine that runs it. Pure.
  */
 final class RequestCodec {
     /** Most tokens of a prompt, and most entries of a list in a request. */
@@ -66,7 +66,7 @@ final class RequestCodec {
                 Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)));
     }
 
-    /** Longer than 292 years is as long as that. */
+    /** A duration beyond 292 years counts as 292 years. */
     private static long nanos(Duration duration) {
         return duration.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0 ? duration.toNanos() : Long.MAX_VALUE;
     }
@@ -75,7 +75,7 @@ final class RequestCodec {
         writer.text(ticket.engineId())
                 .text(ticket.host())
                 .integer(ticket.port())
-                .list(ticket.blockIds(), ticket.blockIds().size(), (to, id) -> to.integer(id))
+                .longIntegers(ticket.blockIds())
                 .integer(ticket.lastTokenId())
                 .object(ticket.further());
     }
@@ -85,10 +85,7 @@ final class RequestCodec {
                 reader.text("ticket engine id", MAX_TICKET_TEXT_BYTES),
                 reader.text("ticket host", MAX_TICKET_TEXT_BYTES),
                 reader.integer("ticket port", 0, 65_535),
-                reader.list(
-                        "ticket block ids",
-                        HandoffTicket.MAX_BLOCKS,
-                        each -> each.integer("ticket block id", Integer.MIN_VALUE, Integer.MAX_VALUE)),
+                reader.longIntegers("ticket block ids", HandoffTicket.MAX_BLOCKS),
                 reader.integer("ticket last token id", Integer.MIN_VALUE, Integer.MAX_VALUE),
                 reader.object("further ticket keys"));
     }

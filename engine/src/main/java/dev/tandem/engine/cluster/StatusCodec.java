@@ -49,7 +49,7 @@ final class StatusCodec {
     }
 
     static int readRank(BodyReader reader) throws FrameException {
-        return reader.integer("data-parallel rank", 0, Spread.MAX_SIZE);
+        return reader.integer("data-parallel rank", 0, ParallelLayout.MAX_SIZE);
     }
 
     static EngineStatus read(BodyReader reader) throws FrameException {

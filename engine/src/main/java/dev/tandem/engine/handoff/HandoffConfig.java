@@ -31,7 +31,7 @@ public record HandoffConfig(
     }
 
     /** Whether this engine's memory is read or written by peers, so that they need to find it. */
-    boolean isHost() {
+    public boolean isHost() {
         return switch (connector) {
             case PULL -> role != Role.CONSUMER;
             case LAYERWISE -> role != Role.PRODUCER;

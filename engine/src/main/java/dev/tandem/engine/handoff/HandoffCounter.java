@@ -12,6 +12,8 @@ public enum HandoffCounter implements Counter {
     DONE_SENT("Done messages that a prefill node acknowledged."),
     DONE_UNDELIVERED("Done messages given up; the prefill node keeps its blocks until the lease expires."),
     FRAMES_DROPPED("Side-channel messages that are no messages; hints at a port scanner or a foreign protocol."),
+    TASKS_REFUSED(
+            "Transfers and declines that were not begun because too many waited; hints at a side channel that cannot keep up."),
     READS_REFUSED(
             "Accesses outside a live lease; hints at decode nodes that read, or prefill nodes that write, too late."),
     INVITATIONS_SENT("Prompts that a metaserver was asked to have pushed to this node."),

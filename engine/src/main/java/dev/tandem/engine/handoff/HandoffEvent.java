@@ -2,15 +2,15 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.transfer.TransferException;
 
-/** What the handoff tells the engine loop, through {@link Handoff#poll}. */
+/** What a connector tells the engine loop, through {@link KvConnector#poll}. */
 public sealed interface HandoffEvent {
-    /** The request whose blocks or KV this is about, as given to {@link Handoff#lend} or {@link Handoff#fetch}. */
+    /** The request whose blocks or KV this is about, as given to {@link KvConnector}. */
     String requestId();
 
     /**
      * P: nobody reads the blocks any more and nobody can; they may be reused.
      *
-     * @param blockIds as given to {@link Handoff#lend}
+     * @param blockIds that were lent
      */
     @SuppressWarnings("ArrayRecordComponent") // handed over to the engine loop, never compared
     record LeaseEnded(String requestId, int[] blockIds, Reason reason) implements HandoffEvent {}
@@ -19,7 +19,7 @@ public sealed interface HandoffEvent {
      * D: every byte asked for has arrived, whether it was read from here or pushed from there.
      *
      * @param bytes KV bytes that came; 0 when all of it was cached
-     * @param nanos from {@link Handoff#fetch} or {@link Handoff#receive} to the last byte
+     * @param nanos from {@link KvConnector#start} to the last byte
      */
     record FetchDone(String requestId, long bytes, long nanos) implements HandoffEvent {}
 
@@ -30,7 +30,7 @@ public sealed interface HandoffEvent {
      * P: the decode node has the whole prompt and said so; nothing reads the blocks any more.
      *
      * @param bytes KV bytes written; the decode node's cached prefix is not among them
-     * @param nanos from {@link Handoff#push} to the decode node's word
+     * @param nanos from {@link KvConnector#start} to the decode node's acknowledgement
      */
     record PushDone(String requestId, long bytes, long nanos) implements HandoffEvent {}
 

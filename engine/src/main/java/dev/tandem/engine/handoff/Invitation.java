@@ -33,7 +33,7 @@ public record Invitation(String metaserver, Map<String, Object> params, Duration
         }
 
         /** With more keys. */
-        Draft with(Map<String, Object> more) {
+        public Draft with(Map<String, Object> more) {
             var all = new LinkedHashMap<>(further);
             all.putAll(more);
             return new Draft(metaserver, all, deadlineNs);

@@ -2,10 +2,12 @@ package dev.tandem.engine.request;
 
 import java.math.BigInteger;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
@@ -17,15 +19,19 @@ import org.jspecify.annotations.Nullable;
  * @param engineId {@code remote_engine_id}, equal to the letter to what the peer's metadata says
  * @param host {@code remote_host} of the side channel
  * @param port {@code remote_port} of tensor rank 0's side channel
- * @param blockIds {@code remote_block_ids}: virtual ids, fresh per lease
+ * @param blockIds {@code remote_block_ids}: virtual ids, fresh per lease; callers must not write to them
  * @param lastTokenId {@code last_token_id}: the token that the prefill node sampled; the decode node samples it again itself. -1 when
  *     the peer does not tell it
  * @param further keys that we do not know, kept; values may be null
  */
+@SuppressWarnings("ArrayRecordComponent") // compared by content, and never written to
 public record HandoffTicket(
-        String engineId, String host, int port, List<Integer> blockIds, int lastTokenId, Map<String, Object> further) {
+        String engineId, String host, int port, long[] blockIds, int lastTokenId, Map<String, Object> further) {
     /** Most blocks that a ticket may name. */
     public static final int MAX_BLOCKS = 1 << 20;
+
+    /** Largest virtual block id: what every reader of JSON takes for an exact integer. */
+    public static final long MAX_BLOCK_ID = (1L << 53) - 1;
 
     /** Most keys that a ticket may have. */
     public static final int MAX_KEYS = 128;
@@ -51,7 +57,7 @@ public record HandoffTicket(
     public static final String INCARNATION = "tandem_incarnation";
 
     public HandoffTicket {
-        blockIds = List.copyOf(blockIds);
+        blockIds = blockIds.clone();
         further = Collections.unmodifiableMap(new LinkedHashMap<>(further));
     }
 
@@ -60,7 +66,7 @@ public record HandoffTicket(
         var params = new LinkedHashMap<String, Object>(further);
         params.put("do_remote_prefill", true);
         params.put("do_remote_decode", false);
-        params.put("remote_block_ids", blockIds);
+        params.put("remote_block_ids", plain(blockIds));
         params.put("remote_engine_id", engineId);
         params.put("remote_host", host);
         params.put("remote_port", port);
@@ -68,6 +74,35 @@ public record HandoffTicket(
             params.put("last_token_id", lastTokenId);
         }
         return params;
+    }
+
+    /** Ids as plain values, as a reader of JSON gives them: the narrowest integer that holds each. */
+    public static List<Number> plain(long[] blockIds) {
+        var ids = new ArrayList<Number>(blockIds.length);
+        for (long id : blockIds) {
+            if (id == (int) id) {
+                ids.add((int) id);
+            } else {
+                ids.add(id);
+            }
+        }
+        return ids;
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof HandoffTicket that
+                && engineId.equals(that.engineId)
+                && host.equals(that.host)
+                && port == that.port
+                && Arrays.equals(blockIds, that.blockIds)
+                && lastTokenId == that.lastTokenId
+                && further.equals(that.further);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(engineId, host, port, Arrays.hashCode(blockIds), lastTokenId, further);
     }
 
     /**
@@ -106,7 +141,7 @@ public record HandoffTicket(
         return ticket;
     }
 
-    /** Under which id the prefill node keeps its lease, if the ticket says so. */
+    /** The id that the writer of the ticket knows the exchange by, if the ticket says so: that of the request that its blocks are lent under. */
     public Optional<String> transferId() {
         return further.get(REQUEST_ID) instanceof String id && !id.isEmpty() ? Optional.of(id) : Optional.empty();
     }
@@ -179,6 +214,10 @@ public record HandoffTicket(
     }
 
     private static int integer(String key, @Nullable Object value, int least, int most) {
+        return (int) longInteger(key, value, least, most);
+    }
+
+    private static long longInteger(String key, @Nullable Object value, long least, long most) {
         long found = switch (value) {
             case Integer number -> number;
             case Long number -> number;
@@ -190,11 +229,11 @@ public record HandoffTicket(
         if (found < least || found > most) {
             throw wrong(key, value, "an integer from " + least + " to " + most);
         }
-        return (int) found;
+        return found;
     }
 
     /** A flat list of ids, or, as newer nodes write it, a list of such lists per KV group, of which there must be one. */
-    private static List<Integer> blockIds(@Nullable Object value) {
+    private static long[] blockIds(@Nullable Object value) {
         String key = "remote_block_ids";
         if (!(value instanceof List<?> list)) {
             throw wrong(key, value, "a list of block ids");
@@ -210,9 +249,9 @@ public record HandoffTicket(
             throw new IllegalArgumentException("kv_transfer_params." + key + " has " + list.size() + " blocks, 1 to "
                     + MAX_BLOCKS + " are allowed");
         }
-        var ids = new ArrayList<Integer>(list.size());
-        for (int index = 0; index < list.size(); index++) {
-            ids.add(integer(key + "[" + index + "]", list.get(index), 0, Integer.MAX_VALUE));
+        var ids = new long[list.size()];
+        for (int index = 0; index < ids.length; index++) {
+            ids[index] = longInteger(key + "[" + index + "]", list.get(index), 0, MAX_BLOCK_ID);
         }
         return ids;
     }

@@ -25,6 +25,7 @@ public final class Sequence {
     private final Request request;
     private final Admission admission;
     private final TokenQueue stream;
+    private final StateCounts counts;
     private final BlockTable blocks = new BlockTable();
     private SequenceState state = SequenceState.WAITING;
 
@@ -33,7 +34,7 @@ public final class Sequence {
     private int computedTokens;
 
     private boolean hasStarted; // it left WAITING at least once
-    private boolean isAbandoned; // its client is gone, but its memory is not at rest
+    private boolean isAbandoned; // its client is gone, but a transfer still touches its blocks
     private boolean isPushOpen;
     private boolean mayFetch;
     private int cachedTokens;
@@ -43,15 +44,18 @@ public final class Sequence {
     private long firstTokenNs;
     private long lastTokenNs;
 
-    public Sequence(Request request, Admission admission, TokenQueue stream) {
+    /** @param counts of the engine; this sequence is counted in it from now on */
+    public Sequence(Request request, Admission admission, TokenQueue stream, StateCounts counts) {
         this.request = request;
         this.admission = admission;
         this.stream = stream;
+        this.counts = counts;
         this.tokens = Arrays.copyOf(request.promptTokenIds(), request.promptTokenIds().length + 16);
         this.tokenCount = request.promptTokenIds().length;
         this.mayFetch =
                 request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Receive;
         this.waitDeadlineNs = admission.deadlineNs();
+        counts.enter(state);
     }
 
     public String id() {
@@ -105,14 +109,9 @@ public final class Sequence {
         return tokenCount - computedTokens;
     }
 
-    /** Prefill node: one token, then lend. */
-    public boolean isLender() {
-        return request.handoff() instanceof HandoffRole.Lend;
-    }
-
-    /** Prefill node: one token, and its prompt is written into a decode node as it is computed. */
-    public boolean isPusher() {
-        return request.handoff() instanceof HandoffRole.Push;
+    /** Prefill node: one token, then its blocks belong to the exchange. */
+    public boolean isPrefillOnly() {
+        return request.handoff() instanceof HandoffRole.Lend || request.handoff() instanceof HandoffRole.Push;
     }
 
     /** Decode node: its prompt is written here by a prefill node, which may have to compute it first. */
@@ -299,6 +298,8 @@ public final class Sequence {
         if (!state.successors().contains(next)) {
             throw new IllegalStateException("sequence " + id() + " cannot go from " + state + " to " + next);
         }
+        counts.leave(state);
         state = next;
+        counts.enter(state);
     }
 }

@@ -15,7 +15,7 @@ public enum SequenceState {
     PUSHING,
     /** Its blocks are being filled from or by a prefill node, until the fetch deadline. */
     AWAITING_KV,
-    /** One token a step. */
+    /** One token per step. */
     DECODING,
     /** Holds nothing. */
     FINISHED;

@@ -4,6 +4,7 @@ import dev.tandem.engine.cache.BlockManager;
 import dev.tandem.engine.cache.BlockTable;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
+import dev.tandem.engine.request.StateCounts;
 import dev.tandem.engine.schedule.Batch.ScheduledChunk;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,19 +19,23 @@ public final class Scheduler {
     private final BatchLimits limits;
     private final long fetchTimeoutNs;
     private final BlockManager blocks;
+    private final StateCounts states;
     private final List<Sequence> waiting = new ArrayList<>(); // by order of arrival
     private final List<Sequence> running = new ArrayList<>(); // by order of arrival; PREFILLING, DECODING, AWAITING_KV
     private final List<Sequence> held = new ArrayList<>(); // LENT, PUSHING: they hold blocks and run no more
+    private int heldBlocks;
 
     /**
      * @param fetchTimeoutNs how long a sequence may await KV that it reads; one that is written to waits for a prefill node's computing, so
      *     its connector sees to it that something happens, and here only its request's deadline counts
      * @param blocks all free
+     * @param states of the sequences that will be added
      */
-    public Scheduler(BatchLimits limits, long fetchTimeoutNs, BlockManager blocks) {
+    public Scheduler(BatchLimits limits, long fetchTimeoutNs, BlockManager blocks, StateCounts states) {
         this.limits = limits;
         this.fetchTimeoutNs = fetchTimeoutNs;
         this.blocks = blocks;
+        this.states = states;
     }
 
     /** Takes a new sequence into the queue. */
@@ -45,7 +50,7 @@ public final class Scheduler {
 
     /** Plans the next step: blocks are taken, states changed; an empty batch means that nothing can run now. */
     public Batch schedule(long nowNs) {
-        var plan = new Plan(new StepBudget(limits.batchedTokens()), nowNs);
+        var plan = new Plan(limits.batchedTokens(), nowNs);
         for (Sequence sequence : List.copyOf(running)) {
             if (sequence.state() == SequenceState.DECODING && hasRoom(sequence, plan)) {
                 plan.addChunk(sequence, true);
@@ -71,21 +76,26 @@ public final class Scheduler {
     public void lend(Sequence sequence, int tokenId, long nowNs, long leaseDeadlineNs) {
         remove(running, sequence);
         sequence.lend(tokenId, nowNs, leaseDeadlineNs);
-        held.add(sequence);
+        hold(sequence);
     }
 
     /** PREFILLING to PUSHING: all is computed, not all is written. */
     public void awaitPush(Sequence sequence, int tokenId, long nowNs, long pushDeadlineNs) {
         remove(running, sequence);
         sequence.awaitPush(tokenId, nowNs, pushDeadlineNs);
+        hold(sequence);
+    }
+
+    private void hold(Sequence sequence) {
         held.add(sequence);
+        heldBlocks += sequence.blocks().size();
     }
 
     /** Nobody waits for the sequence any more, but a transfer touches its blocks: it runs no more and keeps them. */
     public void abandon(Sequence sequence) {
         if (sequence.state() == SequenceState.PREFILLING) {
             remove(running, sequence);
-            held.add(sequence);
+            hold(sequence);
         }
         sequence.abandon();
     }
@@ -95,33 +105,22 @@ public final class Scheduler {
         switch (sequence.state()) {
             case WAITING -> remove(waiting, sequence);
             case PREFILLING, DECODING, AWAITING_KV -> remove(running, sequence);
-            case LENT, PUSHING -> remove(held, sequence);
+            case LENT, PUSHING -> {
+                remove(held, sequence);
+                heldBlocks -= sequence.blocks().size();
+            }
             case FINISHED -> throw new IllegalStateException("sequence " + sequence.id() + " has finished already");
         }
         blocks.release(sequence.blocks());
         sequence.finish();
     }
 
-    /** Sequences in a state. */
-    public int count(SequenceState state) {
-        return switch (state) {
-            case WAITING -> waiting.size();
-            case LENT, PUSHING -> count(held, state);
-            case FINISHED -> 0;
-            case PREFILLING, DECODING, AWAITING_KV -> count(running, state);
-        };
-    }
-
     /** Blocks of lent sequences, and of those that are still being pushed. */
-    public int lentBlocks() {
-        int blocksHeld = 0;
-        for (Sequence sequence : held) {
-            blocksHeld += sequence.blocks().size();
-        }
-        return blocksHeld;
+    public int heldBlocks() {
+        return heldBlocks;
     }
 
-    /** One sentence for each block whose owners are not as they should be. */
+    /** One sentence per block whose owners are not as they should be. */
     public List<String> checkIntegrity() {
         var owners = new ArrayList<BlockTable>();
         for (List<Sequence> group : List.of(waiting, running, held)) {
@@ -137,17 +136,20 @@ public final class Scheduler {
         if (running.size() >= limits.sequences()) {
             return false;
         }
-        Intake intake = intake(sequence);
-        boolean fitsStep = intake.isFetched() || plan.fits(intake.pendingTokens(), limits.isPrefillChunked());
-        if (!fitsStep || !fitsMemory(sequence, intake)) {
+        int tokens = sequence.tokenCount();
+        int found = blocks.countCached(sequence.blocks(), sequence.tokens(), tokens);
+        boolean isFetched = sequence.mayFetch() && found * blocks.blockSize() < tokens - 1;
+        int cachedBlocks = Math.min(found, (tokens - 1) / blocks.blockSize()); // one token at least is always computed
+        int cachedTokens = cachedBlocks * blocks.blockSize();
+        boolean fitsStep = isFetched || plan.fits(tokens - cachedTokens, limits.isPrefillChunked());
+        if (!fitsStep || !fitsMemory(sequence, cachedBlocks)) {
             return false;
         }
-        blocks.allocate(sequence.blocks(), intake.cachedBlocks(), intake.blocks());
+        blocks.allocate(sequence.blocks(), cachedBlocks, blocks.blocksFor(tokens));
         if (!sequence.hasStarted()) {
             plan.started.add(sequence);
         }
-        int cachedTokens = sequence.tokenCount() - intake.pendingTokens();
-        if (intake.isFetched()) {
+        if (isFetched) {
             long deadlineNs = sequence.isReceiver() ? Long.MAX_VALUE : plan.nowNs + fetchTimeoutNs;
             sequence.awaitKv(cachedTokens, plan.nowNs, deadlineNs);
             plan.fetches.add(sequence);
@@ -162,20 +164,12 @@ public final class Scheduler {
         return true;
     }
 
-    /** What a sequence would take and compute if it started now. */
-    private Intake intake(Sequence sequence) {
-        int tokens = sequence.tokenCount();
-        int found = blocks.countCached(sequence.blocks(), sequence.tokens(), tokens);
-        int used = Math.min(found, (tokens - 1) / blocks.blockSize()); // one token at least is always computed
-        boolean isFetched = sequence.mayFetch() && found * blocks.blockSize() < tokens - 1;
-        return new Intake(blocks.blocksFor(tokens), used, tokens - used * blocks.blockSize(), isFetched);
-    }
-
     /** Whether the blocks are there, and one more for each sequence that may soon ask for its next. */
-    private boolean fitsMemory(Sequence sequence, Intake intake) {
-        int growing = running.size() - count(running, SequenceState.AWAITING_KV);
-        int reserve = Math.min(growing, blocks.blockCount() - intake.blocks());
-        return blocks.canAllocate(sequence.blocks(), intake.cachedBlocks(), intake.blocks(), reserve);
+    private boolean fitsMemory(Sequence sequence, int cachedBlocks) {
+        int needed = blocks.blocksFor(sequence.tokenCount());
+        int growing = running.size() - states.of(SequenceState.AWAITING_KV);
+        int reserve = Math.min(growing, blocks.blockCount() - needed);
+        return blocks.canAllocate(sequence.blocks(), cachedBlocks, needed, reserve);
     }
 
     /** Whether a decoding sequence has a block for its next row, if need be one taken from a younger sequence. */
@@ -226,14 +220,6 @@ public final class Scheduler {
         return count;
     }
 
-    private static int count(List<Sequence> sequences, SequenceState state) {
-        int count = 0;
-        for (Sequence sequence : sequences) {
-            count += sequence.state() == state ? 1 : 0;
-        }
-        return count;
-    }
-
     private static void insert(List<Sequence> list, Sequence sequence) {
         int at = list.size();
         while (at > 0
@@ -249,36 +235,35 @@ public final class Scheduler {
         }
     }
 
-    /** @param blocks in all; cachedBlocks of them come from the prefix cache */
-    private record Intake(int blocks, int cachedBlocks, int pendingTokens, boolean isFetched) {}
-
-    /** A batch in the making. */
+    /** A batch in the making, and the rows that it may still take. */
     private static final class Plan {
-        private final StepBudget budget;
         private final long nowNs;
         private final List<ScheduledChunk> chunks = new ArrayList<>();
         private final List<Sequence> fetches = new ArrayList<>();
         private final List<Sequence> declines = new ArrayList<>();
         private final List<Sequence> started = new ArrayList<>();
+        private int rowsLeft;
         private int preemptions;
-        private boolean isFull;
+        private boolean isFull; // somebody did not fit, and nobody behind it may overtake it
 
-        Plan(StepBudget budget, long nowNs) {
-            this.budget = budget;
+        Plan(int rows, long nowNs) {
+            this.rowsLeft = rows;
             this.nowNs = nowNs;
         }
 
+        /** @param isDivisible fewer rows than are pending are welcome too */
         void addChunk(Sequence sequence, boolean isDivisible) {
-            int rows = budget.take(sequence.pendingTokens(), isDivisible);
-            if (rows > 0) {
-                chunks.add(new ScheduledChunk(sequence, rows));
-            } else {
-                isFull = true; // nobody behind it may overtake it
+            if (!fits(sequence.pendingTokens(), isDivisible)) {
+                isFull = true;
+                return;
             }
+            int rows = Math.min(sequence.pendingTokens(), rowsLeft);
+            rowsLeft -= rows;
+            chunks.add(new ScheduledChunk(sequence, rows));
         }
 
         boolean fits(int pendingTokens, boolean isDivisible) {
-            return budget.fits(pendingTokens, isDivisible);
+            return isDivisible ? rowsLeft > 0 : pendingTokens <= rowsLeft;
         }
     }
 }

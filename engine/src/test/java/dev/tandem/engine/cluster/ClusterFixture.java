@@ -31,7 +31,10 @@ final class ClusterFixture implements AutoCloseable {
 
     /** A node with its replicas, and what it reported. */
     record Node(
-            ClusterNode node, List<FakeReplica> replicas, BlockingQueue<String> reports, BlockingQueue<Members> members)
+            ClusterMember node,
+            List<FakeReplica> replicas,
+            BlockingQueue<String> reports,
+            BlockingQueue<Members> members)
             implements AutoCloseable {
         String report() throws InterruptedException {
             return taken(reports);
@@ -71,9 +74,9 @@ final class ClusterFixture implements AutoCloseable {
         return new JoinTerms(
                 "0.1.0",
                 new ModelTerms("QWEN3_MOE", "4 layers", "f1", new ModelTerms.Numbers("bfloat16", "none"), 512),
-                new Spread(DP_SIZE, true, true, 1),
+                new ParallelLayout(DP_SIZE, true, true, 1),
                 new KvTerms(16, List.of("k.0 BF16 4 x 16 of 4 heads", "v.0 BF16 4 x 16 of 4 heads")),
-                new Seat(new Shard(from, to), "127.0.1." + (1 + from), 7000 + from));
+                new MemberPlacement(new Shard(from, to), "127.0.1." + (1 + from), 7000 + from));
     }
 
     /** A port that is free now. */
@@ -95,7 +98,7 @@ final class ClusterFixture implements AutoCloseable {
         var counters = new Counters<>(ClusterCounter.class);
         var replicas = new ReplicaSet(DP_SIZE, 1, counters);
         var own = new FakeReplica();
-        if (terms.seat().ranks().size() == 1) {
+        if (terms.placement().ranks().size() == 1) {
             replicas.add(0, own, "this process");
         }
         var members = new LinkedBlockingQueue<Members>();
@@ -121,18 +124,20 @@ final class ClusterFixture implements AutoCloseable {
     Node node(int port, JoinTerms terms, SharedToken token, Duration deadline) {
         var replicas = new ArrayList<FakeReplica>();
         var byRank = new TreeMap<Integer, Replica>();
-        for (int rank = terms.seat().ranks().from(); rank < terms.seat().ranks().to(); rank++) {
+        for (int rank = terms.placement().ranks().from();
+                rank < terms.placement().ranks().to();
+                rank++) {
             replicas.add(new FakeReplica());
             byRank.put(rank, replicas.getLast());
         }
         var reports = new LinkedBlockingQueue<String>();
         var members = new LinkedBlockingQueue<Members>();
         var patience =
-                new ClusterNode.Patience(deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
+                new ClusterMember.Patience(deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
         var node = new Node(
-                ClusterNode.start(
-                        new ClusterNode.Setup(loopback(port), terms, token, LIMITS, patience),
-                        new ClusterNode.Service(
+                ClusterMember.start(
+                        new ClusterMember.Setup(loopback(port), terms, token, LIMITS, patience),
+                        new ClusterMember.Service(
                                 byRank, new Counters<>(ClusterCounter.class), members::add, reports::add)),
                 replicas,
                 reports,

@@ -159,7 +159,8 @@ class CodecTest {
         assertThat(read.proof()).isEqualTo(hello.proof());
         var refusal = new Refusal("dtype", "a", "b", true);
         assertThat(Refusal.decode(ByteBuffer.wrap(refusal.encode()))).isEqualTo(refusal);
-        var members = new Members(List.of(new Seat(new Shard(3, 4), "h", 0), new Seat(new Shard(0, 3), "g", 65_535)));
+        var members = new Members(List.of(
+                new MemberPlacement(new Shard(3, 4), "h", 0), new MemberPlacement(new Shard(0, 3), "g", 65_535)));
         assertThat(Members.decode(ByteBuffer.wrap(members.encode()))).isEqualTo(members);
     }
 
@@ -167,9 +168,11 @@ class CodecTest {
     void shouldRefuseMembersThatOverlap() {
         byte[] body = new BodyWriter()
                 .list(
-                        List.of(new Seat(new Shard(0, 2), "a", 1), new Seat(new Shard(1, 3), "b", 1)),
+                        List.of(
+                                new MemberPlacement(new Shard(0, 2), "a", 1),
+                                new MemberPlacement(new Shard(1, 3), "b", 1)),
                         2,
-                        Members::writeSeat)
+                        Members::writePlacement)
                 .toBytes();
         assertThatThrownBy(() -> Members.decode(ByteBuffer.wrap(body)))
                 .isInstanceOf(FrameException.class)
@@ -223,7 +226,7 @@ class CodecTest {
         assertThatThrownBy(() ->
                         BodyReader.read(ByteBuffer.wrap(body), reader -> Optional.ofNullable(reader.plain("key"))))
                 .hasMessage("key is deeper, but must be at most 32 levels deep");
-        assertThatThrownBy(() -> new BodyWriter().plain(new int[0])).hasMessageContaining("is no JSON value");
+        assertThatThrownBy(() -> new BodyWriter().plain(new int[0])).hasMessageContaining("is not a JSON value");
     }
 
     private static <T> T read(byte[] body, long stream, BodyReader.Part<T> part) throws FrameException {
@@ -286,7 +289,7 @@ class CodecTest {
                 text(random),
                 text(random),
                 random.nextInt(65_536),
-                random.ints(random.nextInt(100)).boxed().toList(),
+                random.ints(random.nextInt(100)).asLongStream().toArray(),
                 random.nextInt(),
                 further);
     }

@@ -42,7 +42,7 @@ class JoinProtocolTest {
     }
 
     /** A connection in the test's hands. */
-    private final class Node implements FrameChannel.Handler, AutoCloseable {
+    private final class Node implements FrameChannel.FrameHandler, AutoCloseable {
         final BlockingQueue<FrameKind> kinds = new LinkedBlockingQueue<>();
         final BlockingQueue<Refusal> refusals = new LinkedBlockingQueue<>();
         final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
@@ -122,7 +122,7 @@ class JoinProtocolTest {
                 assertThat(taken(node.ends)).as(kind.name()).isNotBlank();
             }
         }
-        assertThat(head.head().members().seats()).hasSize(1);
+        assertThat(head.head().members().placements()).hasSize(1);
     }
 
     @Test

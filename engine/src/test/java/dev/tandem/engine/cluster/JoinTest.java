@@ -34,8 +34,8 @@ class JoinTest {
     void shouldJoinAHeadThatIsThere() throws Exception {
         Head head = cluster.head(0);
         Node node = cluster.node(head.head().port(), 1, 4);
-        assertThat(node.node().awaitJoined().seats())
-                .containsExactly(terms(0, 1).seat(), terms(1, 4).seat());
+        assertThat(node.node().awaitJoined().placements())
+                .containsExactly(terms(0, 1).placement(), terms(1, 4).placement());
         head.awaitAll();
         assertThat(head.head().missing()).isEmpty();
         assertThat(head.counters().value(ClusterCounter.NODES_JOINED)).isEqualTo(1);
@@ -49,7 +49,7 @@ class JoinTest {
         assertThat(node.report()).contains("waiting for the head at", "" + port);
         Head head = cluster.head(port);
         head.awaitAll();
-        assertThat(node.node().awaitJoined().seats()).hasSize(2);
+        assertThat(node.node().awaitJoined().placements()).hasSize(2);
         assertThat(node.report()).startsWith("joined the head at").endsWith("data-parallel ranks 1..3 on 127.0.1.2");
     }
 
@@ -71,7 +71,7 @@ class JoinTest {
         assertThat(taken(reports)).startsWith("waiting for data-parallel rank 1 of 4 to join at");
         cluster.node(head.head().port(), 1, 2);
         waiting.join();
-        assertThat(head.head().members().seats()).hasSize(4);
+        assertThat(head.head().members().placements()).hasSize(4);
     }
 
     @Test
@@ -86,18 +86,21 @@ class JoinTest {
     @Test
     void shouldTellEveryMemberOfEveryChange() throws Exception {
         Head head = cluster.head(0);
-        assertThat(taken(head.members()).seats()).containsExactly(terms(0, 1).seat());
+        assertThat(taken(head.members()).placements())
+                .containsExactly(terms(0, 1).placement());
         Node first = cluster.node(head.head().port(), 1, 2);
-        assertThat(taken(head.members()).seats()).hasSize(2);
-        assertThat(first.nextMembers().seats()).hasSize(2);
+        assertThat(taken(head.members()).placements()).hasSize(2);
+        assertThat(first.nextMembers().placements()).hasSize(2);
         Node second = cluster.node(head.head().port(), 2, 4);
-        assertThat(first.nextMembers().seats())
+        assertThat(first.nextMembers().placements())
                 .containsExactly(
-                        terms(0, 1).seat(), terms(1, 2).seat(), terms(2, 4).seat());
-        assertThat(second.nextMembers().seats()).hasSize(3);
+                        terms(0, 1).placement(),
+                        terms(1, 2).placement(),
+                        terms(2, 4).placement());
+        assertThat(second.nextMembers().placements()).hasSize(3);
         first.close();
-        assertThat(second.nextMembers().seats())
-                .containsExactly(terms(0, 1).seat(), terms(2, 4).seat());
+        assertThat(second.nextMembers().placements())
+                .containsExactly(terms(0, 1).placement(), terms(2, 4).placement());
         assertThat(head.head().missing()).containsExactly(new Shard(1, 2));
     }
 
@@ -118,16 +121,22 @@ class JoinTest {
             assertThat(node.node().ended().join().getMessage()).endsWith(each.getKey());
         }
         ClusterFixture.await(() -> head.counters().value(ClusterCounter.NODES_REFUSED) == bad.size());
-        assertThat(head.head().members().seats()).hasSize(1);
+        assertThat(head.head().members().placements()).hasSize(1);
     }
 
     private static void addOtherSpreads(JoinTerms good, Map<String, JoinTerms> bad) {
-        bad.put("data parallel size: the head has 4, this node has 5", with(good, new Spread(5, true, true, 1)));
-        bad.put("tensor parallel size: the head has 1, this node has 2", with(good, new Spread(4, true, true, 2)));
-        bad.put("expert parallel: the head has on, this node has off", with(good, new Spread(4, false, true, 1)));
+        bad.put(
+                "data parallel size: the head has 4, this node has 5",
+                with(good, new ParallelLayout(5, true, true, 1)));
+        bad.put(
+                "tensor parallel size: the head has 1, this node has 2",
+                with(good, new ParallelLayout(4, true, true, 2)));
+        bad.put(
+                "expert parallel: the head has on, this node has off",
+                with(good, new ParallelLayout(4, false, true, 1)));
         bad.put(
                 "load balancing: the head has by the head, this node has outside",
-                with(good, new Spread(4, true, false, 1)));
+                with(good, new ParallelLayout(4, true, false, 1)));
     }
 
     private static void addOtherModels(JoinTerms good, Map<String, JoinTerms> bad) {
@@ -159,7 +168,7 @@ class JoinTest {
 
     private static void addOtherCachesAndSeats(JoinTerms good, Map<String, JoinTerms> bad) {
         ModelTerms model = good.model();
-        Spread spread = good.spread();
+        ParallelLayout layout = good.layout();
         bad.put(
                 "KV block size: the head has 16, this node has 32",
                 with(good, new KvTerms(32, good.kv().planes())));
@@ -177,24 +186,24 @@ class JoinTest {
                 new JoinTerms(
                         good.tandemVersion(),
                         model,
-                        spread,
+                        layout,
                         good.kv(),
-                        terms(2, 6).seat()));
+                        terms(2, 6).placement()));
         bad.put(
                 "data-parallel ranks: the head has ranks 0..0 itself, this node has ranks 0..1",
                 new JoinTerms(
                         good.tandemVersion(),
                         model,
-                        spread,
+                        layout,
                         good.kv(),
-                        terms(0, 2).seat()));
+                        terms(0, 2).placement()));
     }
 
     @Test
     void shouldLetOtherVersionsOfTandemIn() throws Exception {
         Head head = cluster.head(0);
         JoinTerms good = terms(1, 4);
-        var newer = new JoinTerms("0.2.0", good.model(), good.spread(), good.kv(), good.seat());
+        var newer = new JoinTerms("0.2.0", good.model(), good.layout(), good.kv(), good.placement());
         cluster.node(head.head().port(), newer, SharedToken.none()).node().awaitJoined();
     }
 
@@ -231,7 +240,7 @@ class JoinTest {
                 .contains(
                         "it refuses this node for now: data-parallel ranks: the head has ranks 1..2 of 127.0.1.2 already");
         first.close();
-        assertThat(second.node().awaitJoined().seats()).hasSize(2);
+        assertThat(second.node().awaitJoined().placements()).hasSize(2);
         assertThat(head.head().statuses()).hasSize(1);
     }
 
@@ -267,7 +276,7 @@ class JoinTest {
         node.close();
         ClusterFixture.await(() -> !head.head().missing().isEmpty());
         MemberStatus down = head.head().statuses().getFirst();
-        assertThat(down.seat()).isEqualTo(terms(1, 4).seat());
+        assertThat(down.placement()).isEqualTo(terms(1, 4).placement());
         assertThat(down.downReason()).contains("the peer closed it");
         cluster.node(head.head().port(), 1, 4).node().awaitJoined();
         MemberStatus up = head.head().statuses().getFirst();
@@ -276,15 +285,15 @@ class JoinTest {
         assertThat(head.counters().value(ClusterCounter.NODES_LOST)).isEqualTo(1);
     }
 
-    private static JoinTerms with(JoinTerms terms, Spread spread) {
-        return new JoinTerms(terms.tandemVersion(), terms.model(), spread, terms.kv(), terms.seat());
+    private static JoinTerms with(JoinTerms terms, ParallelLayout layout) {
+        return new JoinTerms(terms.tandemVersion(), terms.model(), layout, terms.kv(), terms.placement());
     }
 
     private static JoinTerms with(JoinTerms terms, ModelTerms model) {
-        return new JoinTerms(terms.tandemVersion(), model, terms.spread(), terms.kv(), terms.seat());
+        return new JoinTerms(terms.tandemVersion(), model, terms.layout(), terms.kv(), terms.placement());
     }
 
     private static JoinTerms with(JoinTerms terms, KvTerms kv) {
-        return new JoinTerms(terms.tandemVersion(), terms.model(), terms.spread(), kv, terms.seat());
+        return new JoinTerms(terms.tandemVersion(), terms.model(), terms.layout(), kv, terms.placement());
     }
 }

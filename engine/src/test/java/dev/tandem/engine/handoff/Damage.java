@@ -4,11 +4,11 @@ import java.util.Arrays;
 import java.util.SplittableRandom;
 
 /** What a broken or hostile peer may make of a message. */
-final class Damage {
+public final class Damage {
     private Damage() {}
 
     /** A copy that is cut short one time in four, with one to three bytes overwritten. */
-    static byte[] of(byte[] payload, SplittableRandom random) {
+    public static byte[] of(byte[] payload, SplittableRandom random) {
         byte[] damaged =
                 random.nextInt(4) == 0 ? Arrays.copyOf(payload, random.nextInt(payload.length + 1)) : payload.clone();
         for (int flip = random.nextInt(1, 4); flip > 0 && damaged.length > 0; flip--) {

@@ -13,6 +13,10 @@ import dev.tandem.engine.handoff.HandoffEvent.Reason;
 import dev.tandem.engine.handoff.ranktable.Device;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.Side;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
@@ -134,8 +138,8 @@ class HandoffDataDistTest {
         opened.push(channel);
         int port = channel.listen(
                 PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
-        var ticket =
-                new HandoffTicket("0", PREFILL, port, List.of(1, 2, 3, 4, 5), -1, Map.of(HandoffTicket.TP_SIZE, "1"));
+        var ticket = new HandoffTicket(
+                "0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(decode, "vllm-ascend, which moves KV over HCCL links", "this node has none");
     }
@@ -182,7 +186,7 @@ class HandoffDataDistTest {
     }
 
     private static HandoffTicket ticket(Map<String, Object> further) {
-        return new HandoffTicket("0", PREFILL, 5557, List.of(1, 2, 3, 4, 5), -1, further);
+        return new HandoffTicket("0", PREFILL, 5557, new long[] {1, 2, 3, 4, 5}, -1, further);
     }
 
     private static void assertRejected(Replica decode, String... words) {
@@ -205,7 +209,7 @@ class HandoffDataDistTest {
     }
 
     private Replica replica(String host, Role role, Peers.FromRankTable peers) {
-        var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(host), HandoffLimits.standard());
+        var hub = HandoffRuntime.start(host);
         opened.push(hub);
         var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), hub);
         opened.push(replica);
@@ -216,7 +220,7 @@ class HandoffDataDistTest {
     private static final class Replica implements AutoCloseable {
         final List<KvPool> pools = new ArrayList<>();
         final HandoffRuntime hub;
-        final Handoff handoff;
+        final TestConnector handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
@@ -227,7 +231,7 @@ class HandoffDataDistTest {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
                 pools.add(new KvPool(KvFixtures.rank(16, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
             }
-            this.handoff = Handoff.start(config, pools, hub, wakes::release);
+            this.handoff = TestConnector.start(config, pools, hub, wakes::release);
         }
 
         void write(int[] blocks, long seed) {
@@ -249,7 +253,7 @@ class HandoffDataDistTest {
             String endpoint = SideChannel.endpoint(hub.host(), Integer.toString(handoff.sideChannelPort() + rank));
             hub.channel()
                     .execute(() -> hub.channel()
-                            .questions()
+                            .client()
                             .ask(endpoint, message, answer::complete, answer::completeExceptionally));
             return answer.get(10, TimeUnit.SECONDS);
         }

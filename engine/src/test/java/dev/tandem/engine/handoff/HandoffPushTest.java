@@ -11,6 +11,9 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.PushDone;
 import dev.tandem.engine.handoff.HandoffEvent.PushFailed;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffParams;
 import dev.tandem.engine.request.HandoffRole;
@@ -22,11 +25,9 @@ import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.TransferException.Kind;
 import java.lang.foreign.Arena;
-import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
@@ -43,9 +44,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A prefill and a decode engine that push, with all sockets real; the test plays the engine loops, the ranks and the metaserver. */
 @Timeout(120)
 class HandoffPushTest {
-    private static final String METASERVER = "http://gateway/v1/metaserver";
-    private static final Invitation.Draft DRAFT =
-            new Invitation.Draft(METASERVER, Map.of(), Duration.ofMinutes(10).toNanos());
+    private static final String METASERVER = TestConnector.METASERVER;
     private static final int[] HERE = {7, 2, 3, 9, 4};
 
     private final ArrayDeque<AutoCloseable> opened = new ArrayDeque<>();
@@ -146,7 +145,7 @@ class HandoffPushTest {
         Replica decode = decode(1, 16);
         prefill.push("r", decode.await("r", HERE, 0));
         prefill.stored("r", 0, 0, 20);
-        prefill.handoff().cancelPush("r", "its client has gone");
+        prefill.handoff().cancel("r", "its client has gone");
         prefill.assertPushFailed(Kind.CANCELLED, "its client has gone");
         decode.assertFetchFailed(Kind.PEER_GONE, "its client has gone");
     }
@@ -155,7 +154,7 @@ class HandoffPushTest {
     void shouldTellTheDecodeNodeOfAPushThatNeverBegins() {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
-        prefill.handoff().refusePush("r", decode.await("r", HERE, 0), "the queue is full");
+        prefill.handoff().decline("r", new HandoffRole.Push(decode.await("r", HERE, 0)), "the queue is full");
         decode.assertFetchFailed(Kind.PEER_GONE, "the queue is full");
     }
 
@@ -182,11 +181,11 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket earlier = decode.await("r", HERE, 0);
-        decode.handoff().cancelFetch("r");
+        decode.handoff().cancel("r", "no more");
         decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
         HandoffTicket later = decode.await("r", HERE, 0);
-        prefill.handoff().refusePush("r", earlier, "the first one failed");
-        prefill.tell(SideChannelCodec.encodeDoneSending("r", earlier.blockIds().getFirst()), earlier, false);
+        prefill.handoff().decline("r", new HandoffRole.Push(earlier), "the first one failed");
+        prefill.tell(SideChannelCodec.encodeDoneSending("r", earlier.blockIds()[0]), earlier, false);
         assertThat(decode.handoff().poll(0)).isEmpty();
         prefill.write(5);
         prefill.push("r", later);
@@ -239,7 +238,7 @@ class HandoffPushTest {
         try (var writer = TransferEngine.start(TransferConfig.of(HOST));
                 var arena = Arena.ofShared()) {
             long address = told.planeAddresses().getFirst()
-                    + target.blockIds().getFirst()
+                    + target.blockIds()[0]
                             * decode.node.pools.getFirst().layout().blockBytes(0);
             var spans = new SpanBatch(arena.allocate(64), new long[] {0, address, 64});
             String peer = HOST + ":" + told.transferPort();
@@ -248,7 +247,7 @@ class HandoffPushTest {
                             .join()
                             .bytes())
                     .isEqualTo(64);
-            decode.handoff().cancelFetch("r");
+            decode.handoff().cancel("r", "no more");
             decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
             Transfer late = writer.write(peer, spans, HandoffReplica.FETCH);
             assertThatThrownBy(() -> late.done().join())
@@ -290,7 +289,7 @@ class HandoffPushTest {
         Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        prefill.handoff().push(new PromptBlocks("r", 40, 0, new int[] {7, 2, 3}), target);
+        prefill.handoff().push(TestConnector.prompt("r", 40, 0, 7, 2, 3), target);
         prefill.assertPushFailed(Kind.REJECTED, "names 5 blocks of 16 tokens, but a prompt of 40 tokens has 3");
         decode.assertFetchFailed(Kind.PEER_GONE, "names 5 blocks");
     }
@@ -306,18 +305,20 @@ class HandoffPushTest {
 
     @Test
     void shouldRefusePartsOfTheOtherConnectorAndRole() {
-        Replica prefill = prefill(1);
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThatThrownBy(() -> prefill.handoff().lend("r", HERE, 1, 0))
+        assertThatThrownBy(
+                        () -> HandoffAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
-                .hasMessageContaining("needs kv_connector MooncakeConnector");
-        assertThatThrownBy(() -> decode.handoff().push(new PromptBlocks("r", PROMPT, 0, HERE), target))
+                .hasMessageContaining("are those of MooncakeConnector, but this node runs MooncakeLayerwiseConnector");
+        assertThatThrownBy(() ->
+                        HandoffAdmission.require(Optional.of(config("1", Role.CONSUMER)), new HandoffRole.Push(target)))
                 .isInstanceOf(EngineException.class)
-                .hasMessageContaining("kv_consumer pushes nothing");
-        assertThatThrownBy(() -> prefill.handoff().receive(new PromptBlocks("r", PROMPT, 0, HERE), DRAFT, 0))
+                .hasMessageContaining("kv_role is CONSUMER");
+        assertThatThrownBy(() -> HandoffAdmission.require(
+                        Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Receive(METASERVER)))
                 .isInstanceOf(EngineException.class)
-                .hasMessageContaining("kv_producer receives nothing");
+                .hasMessageContaining("kv_role is PRODUCER");
         assertThatThrownBy(() -> decode.await("r", HERE, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("in use");
@@ -371,12 +372,16 @@ class HandoffPushTest {
     }
 
     private Replica replica(String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
-        var hub = HandoffRuntime.startCold(new HandoffRuntime.Setup(HOST, messenger, 0), HandoffLimits.standard());
+        var hub = HandoffRuntime.start(HOST, HOST, messenger, 0);
         opened.push(hub);
-        var config = HandoffReplica.config(engineId, 0, role, Connector.LAYERWISE, new Peers.FromTicket(1));
+        HandoffConfig config = config(engineId, role);
         var node = new HandoffReplica(config, hub, layouts);
         opened.push(node);
         return new Replica(node, new LinkedBlockingQueue<>());
+    }
+
+    private static HandoffConfig config(String engineId, Role role) {
+        return HandoffReplica.config(engineId, 0, role, Connector.LAYERWISE, new Peers.FromTicket(1));
     }
 
     /** What a metaserver got. */
@@ -391,7 +396,7 @@ class HandoffPushTest {
 
     /** A replica of either side, and what a test does with it. */
     private record Replica(HandoffReplica node, BlockingQueue<Invited> invitations) {
-        Handoff handoff() {
+        TestConnector handoff() {
             return node.handoff;
         }
 
@@ -406,7 +411,7 @@ class HandoffPushTest {
         }
 
         void invite(String requestId, int[] blocks, int cachedTokens) {
-            handoff().receive(new PromptBlocks(requestId, PROMPT, cachedTokens, blocks), DRAFT, 0);
+            handoff().receive(TestConnector.prompt(requestId, PROMPT, cachedTokens, blocks), 0);
         }
 
         Invited invited() {
@@ -414,11 +419,11 @@ class HandoffPushTest {
         }
 
         void push(String requestId, HandoffTicket target) {
-            handoff().push(new PromptBlocks(requestId, PROMPT, 0, HERE), target);
+            handoff().push(TestConnector.prompt(requestId, PROMPT, 0, HERE), target);
         }
 
         void stored(String requestId, int rank, int layer, int tokens) {
-            handoff().stored(List.of(new PushProgress(requestId, tokens)), rank, layer);
+            handoff().stored(new PushProgress(requestId, tokens), rank, layer);
         }
 
         void computeAll(String requestId, int tokens) {

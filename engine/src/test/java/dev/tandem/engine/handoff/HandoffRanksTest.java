@@ -11,6 +11,8 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
@@ -200,7 +202,7 @@ class HandoffRanksTest {
         opened.push(large);
         HandoffRuntime hub = hub();
         var config = config("0", 0, Role.BOTH, 1);
-        assertThatThrownBy(() -> Handoff.start(config, List.of(small, large), hub, () -> {}))
+        assertThatThrownBy(() -> TestConnector.start(config, List.of(small, large), hub, () -> {}))
                 .hasMessageContaining("pools of 4 and 5 blocks");
     }
 
@@ -209,7 +211,7 @@ class HandoffRanksTest {
     }
 
     private HandoffRuntime hub() {
-        var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(HOST), HandoffLimits.standard());
+        var hub = HandoffRuntime.start(HOST);
         opened.push(hub);
         return hub;
     }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import java.time.Duration;
@@ -16,7 +18,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 
 /** One data-parallel replica with all its sockets real: a pool for each rank, and the engine loop's waiting for events. */
-final class HandoffReplica implements AutoCloseable {
+public final class HandoffReplica implements AutoCloseable {
     static final String HOST = "127.0.0.1";
     static final int PROMPT = 75;
     static final Duration LEASE = Duration.ofSeconds(60);
@@ -25,7 +27,7 @@ final class HandoffReplica implements AutoCloseable {
 
     final List<KvPool> pools = new ArrayList<>();
     final HandoffRuntime hub;
-    final Handoff handoff;
+    final TestConnector handoff;
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
@@ -33,11 +35,11 @@ final class HandoffReplica implements AutoCloseable {
     HandoffReplica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
         this.hub = hub;
         layouts.forEach(layout -> pools.add(new KvPool(layout, BLOCKS)));
-        this.handoff = Handoff.start(config, pools, hub, wakes::release);
+        this.handoff = TestConnector.start(config, pools, hub, wakes::release);
     }
 
     /** A replica's part with the usual deadlines. */
-    static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
+    public static HandoffConfig config(String engineId, int port, Role role, Connector connector, Peers peers) {
         return new HandoffConfig(engineId, port, role, connector, peers, LEASE, FETCH, FailurePolicy.FAIL);
     }
 
@@ -75,9 +77,8 @@ final class HandoffReplica implements AutoCloseable {
         var answer = new CompletableFuture<byte[]>();
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
         hub.channel()
-                .execute(() -> hub.channel()
-                        .questions()
-                        .ask(endpoint, message, answer::complete, answer::completeExceptionally));
+                .execute(() ->
+                        hub.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
 

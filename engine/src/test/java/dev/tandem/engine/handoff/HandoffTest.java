@@ -11,7 +11,13 @@ import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.HandoffEvent.LeaseEnded;
 import dev.tandem.engine.handoff.HandoffEvent.Reason;
+import dev.tandem.engine.handoff.plan.PeerMetadata;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
@@ -28,6 +34,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
@@ -109,7 +116,7 @@ class HandoffTest {
         Node prefill = node("0", Role.PRODUCER, KvFixtures.layout(16, 2, 2, 8), 12);
         Node decode = node("1", Role.CONSUMER, KvFixtures.layout(16, 2, 2, 8), 9);
         HandoffTicket ticket = prefill.handoff.lend("r", new int[] {1, 2}, 42, 0);
-        decode.handoff.decline("r", ticket);
+        decode.handoff.decline("r", new HandoffRole.Fetch(ticket), "");
         prefill.assertEnded("r", Reason.RELEASED, 1, 2);
         prefill.handoff.lend("next", new int[] {1, 2}, 42, 0); // the same blocks, lent to somebody else
         decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
@@ -137,7 +144,7 @@ class HandoffTest {
     void shouldGiveBlocksBackOnCancel() {
         Node prefill = node("0", Role.PRODUCER, KvFixtures.layout(16, 2, 2, 8), 12);
         prefill.handoff.lend("r", new int[] {1, 2}, 42, 0);
-        prefill.handoff.cancelLease("r");
+        prefill.handoff.cancel("r", "no more");
         prefill.assertEnded("r", Reason.CANCELLED, 1, 2);
         assertThat(prefill.handoff.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
@@ -226,7 +233,7 @@ class HandoffTest {
             HandoffTicket ticket = ticketOf(foreignPrefill(decode, silent.getLocalPort()), "life");
             decode.handoff.fetch("r", ticket, 32, 0, new int[] {4, 5}, 0);
             decode.handoff.fetch("s", ticket, 32, 0, new int[] {6, 7}, 1_000);
-            decode.handoff.cancelFetch("s");
+            decode.handoff.cancel("s", "no more");
             decode.assertFailed("s", Kind.CANCELLED);
             decode.handoff.poll(FETCH.toNanos());
             decode.assertFailed("r", Kind.TIMED_OUT);
@@ -295,15 +302,15 @@ class HandoffTest {
 
     @Test
     void shouldRefusePartsThatTheRoleDoesNotPlay() {
-        Node prefill = node("0", Role.PRODUCER, KvFixtures.layout(16, 2, 2, 8), 12);
-        Node decode = node("1", Role.CONSUMER, KvFixtures.layout(16, 2, 2, 8), 9);
-        HandoffTicket ticket = prefill.handoff.lend("r", new int[] {1}, 42, 0);
-        assertThatThrownBy(() -> prefill.handoff.fetch("r", ticket, 16, 0, new int[] {1}, 0))
+        var producer = HandoffReplica.config("0", 0, Role.PRODUCER, Connector.PULL, new Peers.FromTicket(1));
+        var consumer = HandoffReplica.config("1", 0, Role.CONSUMER, Connector.PULL, new Peers.FromTicket(1));
+        assertThatThrownBy(() ->
+                        HandoffAdmission.require(Optional.of(producer), new HandoffRole.Fetch(ticketOf(1, "life"))))
                 .isInstanceOf(EngineException.class)
-                .hasMessageContaining("kv_producer");
-        assertThatThrownBy(() -> decode.handoff.lend("r", new int[] {1}, 1, 0))
+                .hasMessageContaining("kv_role is PRODUCER");
+        assertThatThrownBy(() -> HandoffAdmission.require(Optional.of(consumer), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
-                .hasMessageContaining("kv_consumer");
+                .hasMessageContaining("kv_role is CONSUMER");
     }
 
     /** A prefill node whose transfer engine is whatever listens on that port. */
@@ -313,18 +320,14 @@ class HandoffTest {
                 .mapToObj(plane -> (long) plane << 45)
                 .toList();
         var metadata = new PeerMetadata(
-                "0",
-                transferPort,
-                bases,
-                1 << 30,
-                java.util.Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
+                "0", transferPort, bases, 1 << 30, Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
         var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         nodes.add(new Node(channel));
         return channel.listen(
                 HOST,
                 0,
                 1,
-                (port, rank) -> payload -> java.util.Optional.of(
+                (port, rank) -> payload -> Optional.of(
                         switch (SideChannelCodec.decodeRequest(payload)) {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, port);
@@ -335,7 +338,7 @@ class HandoffTest {
     }
 
     private static HandoffTicket ticketOf(int port, String incarnation) {
-        return new HandoffTicket("0", HOST, port, List.of(5, 6), 1, Map.of(HandoffTicket.INCARNATION, incarnation));
+        return new HandoffTicket("0", HOST, port, new long[] {5, 6}, 1, Map.of(HandoffTicket.INCARNATION, incarnation));
     }
 
     /** As JSON carries it: plain values only. */
@@ -373,14 +376,14 @@ class HandoffTest {
     /** A handoff, its pool, and the engine loop's waiting for events. */
     private static final class Node {
         final KvPool pool;
-        final Handoff handoff;
+        final TestConnector handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
         private final Runnable closing;
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffRuntime.startCold(HandoffRuntime.Setup.of(HOST), HandoffLimits.standard());
+            var hub = HandoffRuntime.start(HOST);
             this.handoff = start(config, hub);
             this.closing = () -> {
                 handoff.close();
@@ -389,9 +392,9 @@ class HandoffTest {
             };
         }
 
-        private Handoff start(HandoffConfig config, HandoffRuntime hub) {
+        private TestConnector start(HandoffConfig config, HandoffRuntime hub) {
             try {
-                return Handoff.start(config, List.of(pool), hub, wakes::release);
+                return TestConnector.start(config, List.of(pool), hub, wakes::release);
             } catch (RuntimeException e) {
                 hub.close();
                 throw e;

@@ -13,19 +13,19 @@ import java.util.Collections;
 import java.util.List;
 
 /** Pools whose every value says which plane, head, token and byte it is, so that a misplaced byte shows. */
-final class KvFixtures {
-    static final int LAYERS = 3;
+public final class KvFixtures {
+    public static final int LAYERS = 3;
     private static final int HEADS = 4;
 
     private KvFixtures() {}
 
     /** Layers of K and V planes, all heads on one rank. */
-    static KvLayout layout(int blockSize, int layers, int heads, int headDim) {
+    public static KvLayout layout(int blockSize, int layers, int heads, int headDim) {
         return rank(blockSize, layers, headDim, 0, heads, heads);
     }
 
     /** The same for a rank that holds heads {@code [firstHead, firstHead + heads)}. */
-    static KvLayout rank(int blockSize, int layers, int headDim, int firstHead, int heads, int modelHeads) {
+    public static KvLayout rank(int blockSize, int layers, int headDim, int firstHead, int heads, int modelHeads) {
         var planes = new ArrayList<KvPlane>();
         for (int layer = 0; layer < layers; layer++) {
             for (String kind : List.of("k.", "v.")) {
@@ -36,7 +36,7 @@ final class KvFixtures {
     }
 
     /** Three layers of K and V planes of four heads, by rank of a group. */
-    static List<KvLayout> heads(int tpSize, int blockSize) {
+    public static List<KvLayout> heads(int tpSize, int blockSize) {
         var layouts = new ArrayList<KvLayout>();
         for (int rank = 0; rank < tpSize; rank++) {
             Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
@@ -46,7 +46,7 @@ final class KvFixtures {
     }
 
     /** Three layers of latents, rotary keys and index keys, by rank of a group: each holds the whole. */
-    static List<KvLayout> latents(int tpSize, int blockSize) {
+    public static List<KvLayout> latents(int tpSize, int blockSize) {
         var planes = new ArrayList<KvPlane>();
         for (int layer = 0; layer < LAYERS; layer++) {
             planes.add(new KvPlane("latent." + layer, DType.BF16, 1, 12, 0, 1));
@@ -57,7 +57,7 @@ final class KvFixtures {
     }
 
     /** The byte that plane, head of the model, token and place in the head's row have in a prompt of this seed. */
-    static byte expected(long seed, KvPlane plane, int head, int token, int index) {
+    public static byte expected(long seed, KvPlane plane, int head, int token, int index) {
         long mixed = seed * 1_000_003L + plane.name().hashCode();
         mixed = (mixed ^ head) * 0x9E3779B97F4A7C15L;
         mixed = (mixed ^ token) * 0xC2B2AE3D27D4EB4FL;
@@ -67,18 +67,18 @@ final class KvFixtures {
     }
 
     /** Where a byte lies in one plane of a pool: [blocks, heads, blockSize, headDim]. */
-    static long offset(KvLayout layout, int planeIndex, int blockId, int rankHead, int slot) {
+    public static long offset(KvLayout layout, int planeIndex, int blockId, int rankHead, int slot) {
         KvPlane plane = layout.planes().get(planeIndex);
         long row = ((long) blockId * plane.heads() + rankHead) * layout.blockSize() + slot;
         return row * headBytes(plane);
     }
 
-    static int headBytes(KvPlane plane) {
+    public static int headBytes(KvPlane plane) {
         return Math.toIntExact(plane.dtype().bytes(plane.headDim()));
     }
 
     /** Writes tokens {@code [from, to)} of a prompt into a pool. */
-    static void write(KvPool pool, int[] blockIds, int from, int to, long seed) {
+    public static void write(KvPool pool, int[] blockIds, int from, int to, long seed) {
         for (int index = 0; index < pool.layout().planes().size(); index++) {
             KvPlane plane = pool.layout().planes().get(index);
             MemorySegment data = pool.plane(index).data();
@@ -103,12 +103,12 @@ final class KvFixtures {
     }
 
     /** A copy of all bytes of a pool. */
-    static byte[] snapshot(KvPool pool) {
+    public static byte[] snapshot(KvPool pool) {
         return pool.memory().toArray(ValueLayout.JAVA_BYTE);
     }
 
     /** Blocks in an order in which some follow each other and some do not. */
-    static int[] scattered(int count, int poolBlocks, java.util.random.RandomGenerator random) {
+    public static int[] scattered(int count, int poolBlocks, java.util.random.RandomGenerator random) {
         var ids = new ArrayList<Integer>();
         for (int id = 0; id < poolBlocks; id++) {
             ids.add(id);

@@ -43,6 +43,17 @@ class HandoffTicketTest {
     }
 
     @Test
+    void shouldCarryBlockIdsOfFortyEightBits() {
+        List<Object> ids = List.of(7, (1L << 48) - 1, 1L << 31);
+        HandoffTicket ticket = HandoffTicket.fromParams(with("remote_block_ids", ids));
+        assertThat(ticket.blockIds()).containsExactly(7, (1L << 48) - 1, 1L << 31);
+        assertThat(ticket.toParams()).containsEntry("remote_block_ids", ids);
+        assertThat(HandoffTicket.fromParams(ticket.toParams()))
+                .isEqualTo(ticket)
+                .hasSameHashCodeAs(ticket);
+    }
+
+    @Test
     void shouldReadIntegersOfAnyWidth() {
         assertThat(HandoffTicket.fromParams(with("remote_port", 30_001L)).port())
                 .isEqualTo(30_001);
@@ -90,7 +101,10 @@ class HandoffTicketTest {
         assertWrong("remote_block_ids", List.of(List.of()), "has 0 blocks");
         assertWrong("remote_block_ids", List.of(List.of(1), List.of(2)), "2 KV groups");
         assertWrong("remote_block_ids", List.of(1, -1), "remote_block_ids[1] is -1");
-        assertWrong("remote_block_ids", List.of(1, 1L << 31), "remote_block_ids[1]");
+        assertWrong(
+                "remote_block_ids",
+                List.of(1, 1L << 53),
+                "remote_block_ids[1] is 9007199254740992, but must be an integer from 0 to 9007199254740991");
         assertWrong("remote_block_ids", List.of(1, "2"), "remote_block_ids[1] is 2");
         assertWrong("remote_block_ids", Collections.singletonList(null), "remote_block_ids[0] is missing");
         assertWrong(

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.EnumMap;
-import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
@@ -136,9 +135,10 @@ class SequenceTest {
     }
 
     private static Sequence sequence() {
-        var ticket = new HandoffTicket("peer", "host", 1, List.of(1, 2, 3), 7, Map.of());
+        var ticket = new HandoffTicket("peer", "host", 1, new long[] {1, 2, 3}, 7, Map.of());
         var request = new Request(
                 "r", new int[9], SamplingOptions.greedy(5), new HandoffRole.Fetch(ticket), Duration.ofSeconds(1));
-        return new Sequence(request, new Sequence.Admission(0, 0, 1, 100), new TokenQueue(5, stream -> {}));
+        return new Sequence(
+                request, new Sequence.Admission(0, 0, 1, 100), new TokenQueue(5, stream -> {}), new StateCounts());
     }
 }

@@ -12,6 +12,7 @@ import dev.tandem.engine.request.SamplingOptions.Penalties;
 import dev.tandem.engine.request.SamplingOptions.Stop;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.Sequence.Admission;
+import dev.tandem.engine.request.StateCounts;
 import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.kernel.Matrix;
@@ -197,7 +198,8 @@ class SamplerTest {
     private static Sequence sequence(SamplingOptions options, int outputTokens) {
         var request = new Request("r", new int[3], options, new HandoffRole.None(), Duration.ofSeconds(1));
         long seed = options.seed().orElse(0);
-        var sequence = new Sequence(request, new Admission(0, seed, 0, 100), new TokenQueue(5, stream -> {}));
+        var sequence = new Sequence(
+                request, new Admission(0, seed, 0, 100), new TokenQueue(5, stream -> {}), new StateCounts());
         sequence.startPrefill(0, 1);
         sequence.advance(3);
         for (int i = 0; i < outputTokens; i++) {

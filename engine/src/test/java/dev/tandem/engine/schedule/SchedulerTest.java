@@ -11,6 +11,7 @@ import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.Sequence.Admission;
 import dev.tandem.engine.request.SequenceState;
+import dev.tandem.engine.request.StateCounts;
 import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.schedule.Batch.ScheduledChunk;
 import dev.tandem.model.TokenBatch;
@@ -25,8 +26,9 @@ class SchedulerTest {
     private static final int BLOCK_SIZE = 4;
     private static final long NOW = 1_000;
 
+    private final StateCounts states = new StateCounts();
     private BlockManager blocks = new BlockManager(64, BLOCK_SIZE, true);
-    private Scheduler scheduler = new Scheduler(new BatchLimits(16, 4, 64, true), 500, blocks);
+    private Scheduler scheduler = new Scheduler(new BatchLimits(16, 4, 64, true), 500, blocks, states);
     private long arrivals;
 
     @Test
@@ -58,7 +60,7 @@ class SchedulerTest {
         }
 
         assertThat(step()).hasSize(4);
-        assertThat(scheduler.count(SequenceState.WAITING)).isEqualTo(2);
+        assertThat(states.of(SequenceState.WAITING)).isEqualTo(2);
     }
 
     @Test
@@ -71,7 +73,7 @@ class SchedulerTest {
 
         assertThat(step()).containsExactly(rows(running, 1));
         assertThat(large.state()).isEqualTo(SequenceState.WAITING);
-        assertThat(scheduler.count(SequenceState.WAITING)).isEqualTo(2);
+        assertThat(states.of(SequenceState.WAITING)).isEqualTo(2);
     }
 
     @Test
@@ -205,8 +207,8 @@ class SchedulerTest {
         lender.advance(batch.chunks().getFirst().rows());
         scheduler.lend(lender, 5, NOW, NOW + 10);
 
-        assertThat(scheduler.count(SequenceState.LENT)).isOne();
-        assertThat(scheduler.lentBlocks()).isEqualTo(3);
+        assertThat(states.of(SequenceState.LENT)).isOne();
+        assertThat(scheduler.heldBlocks()).isEqualTo(3);
         assertThat(step()).isEmpty();
         scheduler.finish(lender);
         assertThat(blocks.freeBlocks()).isEqualTo(64);
@@ -214,7 +216,7 @@ class SchedulerTest {
 
     private void use(int blockCount, boolean isChunked) {
         blocks = new BlockManager(blockCount, BLOCK_SIZE, false);
-        scheduler = new Scheduler(new BatchLimits(16, 4, 64, isChunked), 500, blocks);
+        scheduler = new Scheduler(new BatchLimits(16, 4, 64, isChunked), 500, blocks, states);
     }
 
     private Sequence add(Sequence sequence) {
@@ -227,14 +229,15 @@ class SchedulerTest {
     }
 
     private Sequence aFetch(int promptTokens) {
-        return sequence(promptTokens, new HandoffRole.Fetch(new HandoffTicket("p", "h", 1, List.of(1), 0, Map.of())));
+        return sequence(
+                promptTokens, new HandoffRole.Fetch(new HandoffTicket("p", "h", 1, new long[] {1}, 0, Map.of())));
     }
 
     private Sequence sequence(int promptTokens, HandoffRole role) {
         var prompt = new int[promptTokens];
         Arrays.fill(prompt, (int) arrivals + 1); // no two share a prefix
         var request = new Request("r" + arrivals, prompt, SamplingOptions.greedy(50), role, Duration.ofSeconds(1));
-        return new Sequence(request, new Admission(arrivals++, 0, 0, 10_000), new TokenQueue(50, stream -> {}));
+        return new Sequence(request, new Admission(arrivals++, 0, 0, 10_000), new TokenQueue(50, stream -> {}), states);
     }
 
     private static ScheduledChunk rows(Sequence sequence, int rows) {

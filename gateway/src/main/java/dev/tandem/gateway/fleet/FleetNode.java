@@ -113,7 +113,7 @@ public final class FleetNode {
         suspicion.release();
     }
 
-    /** The node says this of itself. */
+    /** Remembers what the node says of itself. */
     void identify(Optional<NodeIdentity> said) {
         identity = said.orElse(null);
     }
@@ -128,7 +128,7 @@ public final class FleetNode {
         }
     }
 
-    /** The node lives, but must not get requests. Said once. */
+    /** The node lives, but must not get requests. Logged once. */
     void markMisfit(String cause) {
         if (!verdict.cause().equals(cause)) {
             verdict = new Verdict(Verdict.Kind.MISFIT, cause, System.nanoTime());

@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Asks one node for its health, for ever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
+ * Asks one node for its health, forever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
  * after some misses in a row, since a busy node may answer late. Any other answer is that of a living server, which is then asked what it
  * runs: once, and again whenever it may have become another.
  */

@@ -14,7 +14,7 @@ public record Verdict(Kind kind, String cause, long sinceNs) {
         UNKNOWN,
         /** It serves. */
         UP,
-        /** It does not answer, or says that it is ill. */
+        /** It does not answer, or reports that it is unhealthy. */
         DOWN,
         /** It answers, but runs what the gateway cannot use. */
         MISFIT

@@ -35,7 +35,7 @@ public final class CompletionIntake {
         this.meters = meters;
     }
 
-    /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is no JSON object. */
+    /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is not a JSON object. */
     public void accept(LoopExchange client) {
         JsonSpans json = JsonSpans.of(client.body());
         meters.counters().increment(GatewayCounter.REQUESTS);

@@ -2,22 +2,22 @@ package dev.tandem.gateway.intake;
 
 import dev.tandem.api.Upstream;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.sse.SseWriter;
 import dev.tandem.gateway.protocol.ClientRequest;
 import dev.tandem.gateway.protocol.PdProtocol;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The answer to a request for several sequences: one exchange a sequence, a bounded number at once, put together into one reply. The first
+ * The answer to a request for several sequences: one exchange per sequence, a bounded number at once, put together into one reply. The first
  * failure is the failure of the whole and calls the others off. Owned by the event loop of the client's connection.
  */
 final class MergedAnswer {
     private static final int MAX_AT_ONCE = 16;
     private static final long MAX_WHOLE_BYTES = 64L << 20;
     private static final String DISAGGREGATED = "x-tandem-disaggregated";
-    private static final byte[] DONE = "data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] DONE = SseWriter.done();
 
     private final PdProtocol protocol;
     private final ClientAnswer client;
@@ -74,7 +74,7 @@ final class MergedAnswer {
         try {
             merge.add(part.sequence(), body);
         } catch (ApiError e) {
-            failed(ApiError.badGateway("a decode node's reply is no JSON object"));
+            failed(ApiError.badGateway("a decode node's reply is not a JSON object"));
             return;
         }
         if (ended(part)) {
@@ -93,7 +93,7 @@ final class MergedAnswer {
         try {
             merge.event(part.sequence(), data).ifPresent(event -> client.events(event, from));
         } catch (ApiError e) {
-            failed(ApiError.badGateway("an event of a decode node is no JSON object"));
+            failed(ApiError.badGateway("an event of a decode node is not a JSON object"));
         }
     }
 

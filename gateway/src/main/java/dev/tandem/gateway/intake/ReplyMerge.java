@@ -33,7 +33,7 @@ final class ReplyMerge {
         this.usages = new ObjectNode[sequences];
     }
 
-    /** Takes the whole reply for a sequence; an {@link dev.tandem.api.openai.ApiError} when it is no JSON object. */
+    /** Takes the whole reply for a sequence; an {@link dev.tandem.api.openai.ApiError} when it is not a JSON object. */
     void add(int sequence, byte[] reply) {
         ObjectNode object = StrictJson.object(reply);
         replies[sequence] = object;

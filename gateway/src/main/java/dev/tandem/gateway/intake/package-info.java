@@ -1,6 +1,6 @@
 /**
  * Taking clients' requests. Entry: {@link dev.tandem.gateway.intake.CompletionIntake}. A request for one sequence becomes one exchange; one
- * for several (a list of prompts, {@code n}) becomes one exchange a sequence, whose answers are put together. Owned by the event loop of
+ * for several (a list of prompts, {@code n}) becomes one exchange per sequence, whose answers are put together. Owned by the event loop of
  * the client's connection.
  */
 @NullMarked

@@ -9,23 +9,23 @@ import dev.tandem.gateway.relay.Answer;
  */
 public final class DecodeThenPrefill implements PdProtocol {
     private final ExchangeParts parts;
-    private final PushLedger ledger = new PushLedger();
+    private final PendingPushes pushes = new PendingPushes();
     private final Metaserver metaserver;
 
     /** Exchanges with the nodes of these parts. */
     public DecodeThenPrefill(ExchangeParts parts) {
         this.parts = parts;
-        this.metaserver = new Metaserver(ledger, parts.meters().counters());
+        this.metaserver = new Metaserver(pushes, parts.meters().counters());
     }
 
     /** Tells where decode nodes reach {@link #metaserver}: a URL. To be called before the first request can be served. */
     public void announce(String metaserverUrl) {
-        ledger.announce(metaserverUrl);
+        pushes.announce(metaserverUrl);
     }
 
     @Override
     public void serve(ClientRequest request, Answer answer) {
-        new PushExchange(parts, ledger, request, answer).route();
+        new PushExchange(parts, pushes, request, answer).route();
     }
 
     /** Answers {@code POST /v1/metaserver} of decode nodes, on the event loop of their connection. */

@@ -58,7 +58,7 @@ final class HandoffCancel implements ReplyListener {
 
     @Override
     public void chunk(byte[] bytes) {
-        // what the node says about it interests nobody
+        // the body of the node's answer is of no interest
     }
 
     @Override

@@ -56,7 +56,7 @@ public final class JsonSpans {
         this.fields = fields;
     }
 
-    /** Finds the fields; an {@link ApiError} with status 400 says why the bytes are no JSON object, or which field comes twice. */
+    /** Finds the fields; an {@link ApiError} with status 400 says why the bytes are not a JSON object, or which field comes twice. */
     public static JsonSpans of(byte[] json) {
         if (json.length == 0) {
             throw ApiError.badRequest("the request body is empty; a JSON object is needed", null);
@@ -144,7 +144,7 @@ public final class JsonSpans {
         return field(name).map(field -> java.util.Arrays.copyOfRange(json, field.valueStart(), field.end()));
     }
 
-    /** The elements of an array as they were sent; none when the field is no array. */
+    /** The elements of an array as they were sent; none when the field is not an array. */
     List<byte[]> elements(String name) {
         List<byte[]> elements = new ArrayList<>();
         Optional<byte[]> array = raw(name);

@@ -25,14 +25,14 @@ final class Metaserver {
 
     private static final long QUIET_NS = 1_000_000_000L;
 
-    private final PushLedger ledger;
+    private final PendingPushes pushes;
     private final Counters<GatewayCounter> counters;
 
     /** When a refusal was last logged; set by whichever event loop does. */
     private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
 
-    Metaserver(PushLedger ledger, Counters<GatewayCounter> counters) {
-        this.ledger = ledger;
+    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters) {
+        this.pushes = pushes;
         this.counters = counters;
     }
 
@@ -40,7 +40,7 @@ final class Metaserver {
         try {
             byte[] params = node.body();
             String id = sequenceId(params);
-            Optional<PushAttempt> attempt = ledger.find(id);
+            Optional<PushAttempt> attempt = pushes.find(id);
             if (attempt.isEmpty()) {
                 throw ApiError.notFound(
                         "no request in flight is known as " + shortened(id)
@@ -56,7 +56,7 @@ final class Metaserver {
         }
     }
 
-    /** Anybody can post rubbish: one line a second says so, a counter has them all. */
+    /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */
     private void logRefusal(ApiError refusal) {
         long nowNs = System.nanoTime();
         long quietFromNs = lastLogNs.get();

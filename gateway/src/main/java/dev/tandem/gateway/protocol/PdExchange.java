@@ -84,7 +84,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     final void route() {
         answer.onGone(this::clientGone);
         Optional<LocalReason> unfit =
-                HopBodies.unfit(request.json(), parts.settings().clientKvParamsAllowed());
+                LegRequests.unfit(request.json(), parts.settings().clientKvParamsAllowed());
         Optional<FleetNode> decode = choose(NodeRole.DECODE, List.of());
         boolean hasPrefill = parts.fleet().healthy(NodeRole.PREFILL) > 0;
         if (decode.isEmpty()) {
@@ -149,7 +149,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         if (reason == null) {
             return handoffBody();
         }
-        return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : HopBodies.localBody(request.json());
+        return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : LegRequests.localBody(request.json());
     }
 
     final Upstream call(FleetNode node, String hopId, byte[] body, Leg leg) {

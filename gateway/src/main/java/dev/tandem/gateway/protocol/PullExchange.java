@@ -51,14 +51,14 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         prefillLoad = node.reserve(cost, cost);
         lender = node;
         PrefillLeg leg = new PrefillLeg(this, node, parts.settings().maxReplyBytes());
-        prefillCall = call(node, request.id(), HopBodies.prefillBody(request.json()), leg);
+        prefillCall = call(node, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 
     @Override
     public void answered(FleetNode node, byte[] body, double seconds) {
         Optional<byte[]> found;
         try {
-            found = HopBodies.ticket(body);
+            found = LegRequests.ticket(body);
         } catch (ApiError e) {
             failed(node, new Failure("no JSON in the answer: " + e.message(), Failure.Kind.BROKEN));
             return;
@@ -118,7 +118,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         if (known == null) {
             throw new IllegalStateException("D is called without a ticket: request=" + request.id());
         }
-        return HopBodies.decodeBody(request.json(), known);
+        return LegRequests.decodeBody(request.json(), known);
     }
 
     @Override

@@ -39,7 +39,7 @@ final class PushAttempt implements PrefillCaller {
     private static final int MAX_ROUNDS = 3;
 
     private final PushExchange exchange;
-    private final PushLedger ledger;
+    private final PendingPushes pushes;
     private final String hopId;
     private final List<MetaserverCall> waiting = new ArrayList<>(1);
     private State state = State.EXPECTED;
@@ -48,11 +48,11 @@ final class PushAttempt implements PrefillCaller {
     private @Nullable LegReservation load;
     private @Nullable Upstream call;
 
-    PushAttempt(PushExchange exchange, PushLedger ledger) {
+    PushAttempt(PushExchange exchange, PendingPushes pushes) {
         this.exchange = exchange;
-        this.ledger = ledger;
-        this.hopId = ledger.hopId(exchange.request.id());
-        ledger.expect(this);
+        this.pushes = pushes;
+        this.hopId = pushes.hopId(exchange.request.id());
+        pushes.expect(this);
     }
 
     /** What D and P see as {@code X-Request-Id}. */
@@ -125,7 +125,7 @@ final class PushAttempt implements PrefillCaller {
         }
         long cost = RoutingPolicy.prefillCost(exchange.request.bytes());
         load = node.reserve(cost, cost);
-        byte[] body = HopBodies.prefillBody(exchange.request.json(), params);
+        byte[] body = LegRequests.prefillBody(exchange.request.json(), params);
         PrefillLeg leg = new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
         call = exchange.call(node, hopId, body, leg);
     }
@@ -191,12 +191,12 @@ final class PushAttempt implements PrefillCaller {
 
     /** D's answer has begun: whoever posts from now on is late. */
     void answerBegins() {
-        ledger.forget(this);
+        pushes.forget(this);
     }
 
     /** The request has ended or goes on without this attempt. After a success a P that has yet to answer is left alone. */
     void close(boolean succeeded) {
-        ledger.forget(this);
+        pushes.forget(this);
         if (succeeded && state == State.RUNNING) {
             return;
         }

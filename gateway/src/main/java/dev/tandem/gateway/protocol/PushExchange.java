@@ -17,32 +17,32 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>while another P is left, D is called off and called anew, with fresh blocks;
  *   <li>else a D of ours goes on by its own policy: it computes the prompt itself, or fails;
- *   <li>any other D would wait for ever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
+ *   <li>any other D would wait forever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
  * </ul>
  *
  * Each call of a D has an id of its own, so that a late post of one that was given up is refused. Owned by the event loop of the client's
  * connection.
  */
 final class PushExchange extends PdExchange {
-    private final PushLedger ledger;
+    private final PendingPushes pushes;
     private final List<FleetNode> failedPrefill = new ArrayList<>(2);
     private @Nullable PushAttempt attempt;
 
-    PushExchange(ExchangeParts parts, PushLedger ledger, ClientRequest request, Answer answer) {
+    PushExchange(ExchangeParts parts, PendingPushes pushes, ClientRequest request, Answer answer) {
         super(parts, request, answer);
-        this.ledger = ledger;
+        this.pushes = pushes;
     }
 
     @Override
     void start() {
         closeAttempt(false);
-        attempt = new PushAttempt(this, ledger);
+        attempt = new PushAttempt(this, pushes);
         callDecode();
     }
 
     @Override
     byte[] handoffBody() {
-        return HopBodies.askingBody(request.json(), ledger.url());
+        return LegRequests.askingBody(request.json(), pushes.url());
     }
 
     @Override

@@ -9,7 +9,7 @@ import tools.jackson.core.JsonToken;
 
 /**
  * How a request for several sequences (a list of prompts, {@code n}) is cut into requests for one each, since a prefill node hands off one
- * sequence a request. A choice's seed is the request's plus the choice's index, as nodes count themselves. Pure.
+ * sequence per request. A choice's seed is the request's plus the choice's index, as nodes count themselves. Pure.
  *
  * @param choices of each prompt
  * @param bodies of the requests: all choices of the first prompt, then of the next
@@ -20,11 +20,11 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
 
     /** The plan; none for a request that is for one sequence, or that cannot be cut. */
     public static Optional<SequencePlan> of(JsonSpans request) {
-        if (HopBodies.isUndivided(request)) {
+        if (LegRequests.isUndivided(request)) {
             return Optional.empty();
         }
         int choices = choices(request);
-        boolean isList = HopBodies.isPromptList(request);
+        boolean isList = LegRequests.isPromptList(request);
         List<byte[]> prompts = isList ? request.elements("prompt") : List.of();
         long sequences = (long) choices * Math.max(1, prompts.size());
         if (choices < 1 || (isList && prompts.isEmpty()) || sequences < 2 || sequences > MAX_SEQUENCES) {
@@ -55,7 +55,7 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
         return edit.bytes();
     }
 
-    /** {@code n}; 1 where it is not given, 0 where it is no number that a request could be cut by. */
+    /** {@code n}; 1 where it is not given, 0 where it is not a number that a request could be cut by. */
     private static int choices(JsonSpans request) {
         Optional<JsonSpans.Field> field = request.field("n").filter(given -> given.kind() != JsonToken.VALUE_NULL);
         if (field.isEmpty()) {

@@ -6,7 +6,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * Reads and writes values as {@link DType} stores them, one at a time: the specification of every format. Values are little-endian and need no alignment. Stateless.
+ * Reads and writes values as {@link DType} stores them, one at a time: the specification of every format. Values are little-endian and
+ * need no alignment. Stateless.
  */
 public final class StoredValues {
     public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -11,9 +11,9 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * Each head's part of a row by a matrix of its own, as a loop for {@link KernelThreads}: a command object that is filled before each run and
- * used again. A claim is one head with some rows. A product widens weight rows a panel at a time and lets all rows of the claim meet it; a mix
- * keeps the results of its rows in the cache while the matrix passes by.
+ * Each head's part of a row by a matrix of its own, as a loop for {@link KernelThreads}: a command object that is filled before each run
+ * and used again. A claim is one head with some rows. A product widens weight rows a panel at a time and lets all rows of the claim meet
+ * it; a mix keeps the results of its rows in the cache while the matrix passes by.
  */
 final class HeadTask implements KernelThreads.Slice {
     /** Rows of a product's claim: few enough that threads find claims, enough that a panel is widened for many. */

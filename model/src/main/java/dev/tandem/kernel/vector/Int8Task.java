@@ -10,9 +10,9 @@ import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * One product with an {@link Int8Weight} as loops for {@link KernelThreads}: first the rows of activations become whole numbers, then chunks
- * of weight rows are claimed as in {@link LinearTask}. A command object that is filled before each run and used again, so that a step
- * allocates nothing. Filled by the rank worker; kernel threads read it while a loop runs.
+ * One product with an {@link Int8Weight} as loops for {@link KernelThreads}: first the rows of activations become whole numbers, then
+ * chunks of weight rows are claimed as in {@link LinearTask}. A command object that is filled before each run and used again, so that a
+ * step allocates nothing. Filled by the rank worker; kernel threads read it while a loop runs.
  */
 final class Int8Task implements KernelThreads.Slice {
     /** Weight rows that a claim covers at most. */

@@ -297,8 +297,9 @@ final class VectorDots {
     }
 
     /**
-     * {@link #shiftedNibbles} for rows 0 to rows - 1, two at a time; whole lanes in one vector. Scale and minimum of a block are read together, as the low
-     * and the high half of an int: here that is faster by a tenth, in {@link #shiftedNibbles} slower where vectors have 256 bits.
+     * {@link #shiftedNibbles} for rows 0 to rows - 1, two at a time; whole lanes in one vector. Scale and minimum of a block are read
+     * together, as the low and the high half of an int: here that is faster by a tenth, in {@link #shiftedNibbles} slower where vectors
+     * have 256 bits.
      */
     private static void shiftedPairs(
             MemorySegment w, long from, long rowBytes, int rows, float[] x, int xOffset, int blocks, float[] lanes) {

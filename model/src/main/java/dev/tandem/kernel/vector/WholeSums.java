@@ -12,9 +12,9 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * Lanes that hold whole numbers in float32, added up as ints: sixteen sums of sixteen lanes at once, as {@link VectorTile#reduce} does it for
- * floats. A whole number of at most 2^22 that is added to 1.5 * 2^23 stands in the low bits of the result, which are then taken as an int.
- * Stateless.
+ * Lanes that hold whole numbers in float32, added up as ints: sixteen sums of sixteen lanes at once, as {@link VectorTile#reduce} does it
+ * for floats. A whole number of at most 2^22 that is added to 1.5 * 2^23 stands in the low bits of the result, which are then taken as an
+ * int. Stateless.
  */
 final class WholeSums {
     /** Largest magnitude of a lane. */

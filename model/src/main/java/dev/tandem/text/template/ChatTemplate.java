@@ -8,7 +8,8 @@ import java.util.Map;
 /**
  * A chat template: a bounded Jinja subset with the settings of Hugging Face transformers (trim_blocks, lstrip_blocks, loop controls,
  * Python's {@code tojson}, values that templates cannot change). Templates are untrusted: steps, text, nesting and sequence sizes are
- * limited, so rendering ends within about a second whatever the source says. Parsing refuses what it does not know, by name and line. Immutable, thread-safe.
+ * limited, so rendering ends within about a second whatever the source says. Parsing refuses what it does not know, by name and line.
+ * Immutable, thread-safe.
  */
 public final class ChatTemplate {
     private static final int MAX_SOURCE = 1 << 20;

@@ -11,7 +11,10 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Parses expressions with Jinja2's precedence (jinja2/parser.py), lowest first: if, or, and, not, comparison, + -, ~, * / // %, **, unary. */
+/**
+ * Parses expressions with Jinja2's precedence (jinja2/parser.py), lowest first: if, or, and, not, comparison, + -, ~, * / // %, **,
+ * unary.
+ */
 final class ExpressionParser {
     private static final Set<String> COMPARISONS = Set.of("==", "!=", "<", "<=", ">", ">=");
     /** Names that cannot begin the argument of a test written without parentheses. */

@@ -11,7 +11,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Attributes, items and slices of values, in Jinja2's order: a dot looks for a method first and then for a key, brackets the other way round. Methods that would change a value and names with double underscores are refused, as in its immutable sandbox.
+ * Attributes, items and slices of values, in Jinja2's order: a dot looks for a method first and then for a key, brackets the other way
+ * round. Methods that would change a value and names with double underscores are refused, as in its immutable sandbox.
  */
 final class Members {
     private static final Set<String> MUTATORS = Set.of(

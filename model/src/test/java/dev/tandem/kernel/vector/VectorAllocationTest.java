@@ -96,6 +96,26 @@ class VectorAllocationTest {
     }
 
     @Test
+    void shouldMultiplyAndAttendOnSeveralThreadsWithoutAllocating() {
+        Matrix x = data.matrix(5, 512);
+        Matrix out = Matrix.of(5, 512);
+        Tensor weight = data.tensor(DType.Q4_1, 512, 512);
+        Int8Weight int8 = data.int8(false, 512, 512);
+        var shape = new AttentionShape(8, 4, 64, 0.2f);
+        var cache = new KvPlaneView(DType.BF16, 4, 64, 16, data.memory(DType.BF16.bytes(4 * 64 * 16 * 4)));
+        int[] table = {3, 1, 0, 2};
+        var rows = new AttentionRows(
+                5, new int[] {59, 60, 61, 62, 63}, new int[][] {table, table, table, table, table}, 16);
+        try (var two = new KernelThreads(2)) {
+            Kernels onTwo = new VectorKernels(two);
+            assertAllocatesNothing("one row", () -> onTwo.linear(x, 1, weight, out, 0));
+            assertAllocatesNothing("rows", () -> onTwo.linear(x, 5, weight, out, 0));
+            assertAllocatesNothing("int8 rows", () -> onTwo.linear(x, 5, int8, out, 0));
+            assertAllocatesNothing("attention", () -> onTwo.attention(x, 0, out, cache, cache, rows, shape));
+        }
+    }
+
+    @Test
     void shouldMultiplyByWeightsOfOneLoopWithoutAllocating() {
         Matrix x = data.matrix(1, 96);
         Matrix out = Matrix.of(1, 64);

@@ -258,14 +258,17 @@ public record ServeFlags(
 
     /** Empty when a bound cannot be used, which has been reported then. */
     private static Optional<BatchLimits> limits(FlagArguments line) {
+        int reported = line.problemCount();
         int sequences = line.whole("max-num-seqs", 1, MAX_SEQUENCES, 128);
         int fitting = Math.max(DEFAULT_BATCHED_TOKENS, sequences);
+        int batchedTokens = line.whole("max-num-batched-tokens", 1, MAX_BATCHED_TOKENS, fitting);
+        int waiting = line.whole("max-waiting", 1, 1_000_000, 1024);
+        if (line.problemCount() > reported) {
+            return Optional.empty();
+        }
         try {
-            return Optional.of(new BatchLimits(
-                    line.whole("max-num-batched-tokens", 1, MAX_BATCHED_TOKENS, fitting),
-                    sequences,
-                    line.whole("max-waiting", 1, 1_000_000, 1024),
-                    line.isOn("enable-chunked-prefill", true)));
+            return Optional.of(
+                    new BatchLimits(batchedTokens, sequences, waiting, line.isOn("enable-chunked-prefill", true)));
         } catch (IllegalArgumentException e) {
             line.problem(String.valueOf(e.getMessage()));
             return Optional.empty();

@@ -16,7 +16,7 @@ final class ApiKeys {
                 keys.stream().map(key -> key.getBytes(StandardCharsets.UTF_8)).toList();
     }
 
-    /** The route, behind the keys where there are any and the path asks for them. */
+    /** The route, guarded by the keys where there are any and its path begins with {@code /v1}. */
     BlockingRoute guard(BlockingRoute route) {
         if (keys.isEmpty() || !route.path().startsWith("/v1")) {
             return route;
@@ -32,7 +32,7 @@ final class ApiKeys {
         return new BlockingRoute(route.method(), route.path(), guarded);
     }
 
-    /** Compares with every key in constant time, so that the time tells nothing. */
+    /** Compares with every key in constant time, so that the time taken tells nothing. */
     private boolean isKnown(String sent) {
         byte[] bytes = sent.getBytes(StandardCharsets.UTF_8);
         boolean isKnown = false;

@@ -124,7 +124,7 @@ final class ChoiceReader implements AutoCloseable {
         metrics.requestEnded(end.usage());
     }
 
-    /** A stop string was found: the engine need not go on; its counts come with the end. */
+    /** A stop string was found: the engine need not continue; the counts come with the end. */
     private ReplyPiece stopped(String text) throws InterruptedException {
         stream.stop();
         TokenEvent event = event();

@@ -11,6 +11,7 @@ import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.sse.SseWriter;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
@@ -198,7 +199,7 @@ final class Generation {
         if (options.includesUsage()) {
             writer.send(builder.usageChunk(usage(job, readers)));
         }
-        events.send("data: [DONE]\n\n".getBytes(StandardCharsets.US_ASCII));
+        events.send(SseWriter.done());
         events.close();
     }
 
@@ -257,7 +258,7 @@ final class Generation {
         }
 
         void send(ObjectNode chunk) throws InterruptedException {
-            send(("data: " + chunk + "\n\n").getBytes(StandardCharsets.UTF_8));
+            send(SseWriter.event(chunk.toString().getBytes(StandardCharsets.UTF_8)));
         }
 
         private void send(byte[] event) throws InterruptedException {

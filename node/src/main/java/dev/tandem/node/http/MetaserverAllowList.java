@@ -66,7 +66,7 @@ final class MetaserverAllowList {
             }
             return parsed;
         } catch (URISyntaxException e) {
-            throw refused(url, "it is no URL");
+            throw refused(url, "it is not a URL");
         }
     }
 

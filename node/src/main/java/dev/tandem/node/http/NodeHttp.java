@@ -7,7 +7,7 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffRuntime;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;

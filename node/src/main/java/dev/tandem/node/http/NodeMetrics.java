@@ -9,7 +9,7 @@ import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.handoff.HandoffRuntime;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.node.flags.Parallel;
 import java.util.HashMap;

@@ -102,7 +102,7 @@ public record ServedModel(
         requireIds(ids, field, config.vocabularySize());
     }
 
-    /** The same with another limit: a tokenizer may know fewer ids than the embedding has rows. */
+    /** Checks ids against another limit: a tokenizer may know fewer ids than the embedding has rows. */
     void requireIds(List<Integer> ids, String field, int vocabularySize) {
         for (int id : ids) {
             if (id < 0 || id >= vocabularySize) {

@@ -43,7 +43,7 @@ final class StateEndpoints {
 
     /**
      * 200 and empty while all is well, as in vLLM; 503 with the reason when no rank lives; 200 with what is missing while nodes of the
-     * deployment are away and the others go on.
+     * deployment are away and the others continue.
      */
     void health(Exchange exchange) {
         Optional<String> failure = replicas.status().failure();
@@ -61,7 +61,7 @@ final class StateEndpoints {
         ArrayNode nodes = page.putArray("nodes_away");
         for (MemberStatus other : away) {
             nodes.addObject()
-                    .put("node", other.seat().toString())
+                    .put("node", other.placement().toString())
                     .put("reason", other.downReason().orElse(""))
                     .put("seconds", other.inState().toSeconds())
                     .put("joins", other.joins());

@@ -15,9 +15,10 @@ import dev.tandem.preflight.CheckedNode.Section;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.deployment.Hosts;
+import dev.tandem.preflight.deployment.PlannedDeployment;
 import dev.tandem.preflight.deployment.PlannedNode;
 import dev.tandem.preflight.deployment.PlannedPort;
-import dev.tandem.preflight.host.Meeting.Seats;
+import dev.tandem.preflight.host.HostBarrier.Participants;
 import dev.tandem.preflight.host.ParallelCalls;
 import dev.tandem.preflight.machine.SystemFiles;
 import dev.tandem.preflight.network.PortRanges;
@@ -26,7 +27,6 @@ import dev.tandem.preflight.npu.NpuTools;
 import dev.tandem.preflight.survey.NodeSurvey;
 import dev.tandem.preflight.survey.RemoteSurvey;
 import dev.tandem.preflight.survey.SurveyPlan;
-import dev.tandem.preflight.survey.SurveyPlan.Deployment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -80,7 +80,7 @@ public final class CheckRun {
     public List<CheckedNode> run() throws InterruptedException {
         var refusals = new ArrayList<CheckedNode>();
         Optional<Topology> topology = topology(refusals);
-        Deployment deployment = deployment(topology, refusals);
+        PlannedDeployment deployment = deployment(topology, refusals);
         if (!refusals.isEmpty()) {
             return refusals; // what they ask of machines cannot be known
         }
@@ -146,7 +146,7 @@ public final class CheckRun {
         return new CheckedNode(what, List.of(new Section("arguments", found)));
     }
 
-    private Deployment deployment(Optional<Topology> topology, List<CheckedNode> refusals) {
+    private PlannedDeployment deployment(Optional<Topology> topology, List<CheckedNode> refusals) {
         List<PlannedNode> nodes = List.of();
         try {
             if (topology.isPresent()) {
@@ -168,7 +168,7 @@ public final class CheckRun {
                 .map(PlannedPort::host)
                 .filter(host -> Hosts.isHere(host, machine))
                 .forEach(here::add);
-        return new Deployment(nodes, ports, here);
+        return new PlannedDeployment(nodes, ports, here);
     }
 
     /** The ports that were asked for, of every peer. */
@@ -228,12 +228,13 @@ public final class CheckRun {
 
     private static SurveyPlan.Peers met(Peers peers, List<String> hosts, int index) {
         return new SurveyPlan.Peers(
-                new Seats(hosts, index, peers.meetPort()),
+                new Participants(hosts, index, peers.meetPort()),
                 peers.limit(),
                 peers.rankTable().map(CheckRun::deviceAddresses).orElse(Map.of()));
     }
 
-    private SurveyPlan plan(Deployment deployment, Optional<SurveyPlan.Peers> peers) throws InterruptedException {
+    private SurveyPlan plan(PlannedDeployment deployment, Optional<SurveyPlan.Peers> peers)
+            throws InterruptedException {
         return new SurveyPlan(
                 SystemFiles.here(), NpuCheck.plan(request.devices(), NpuTools.find(variables)), deployment, peers);
     }
@@ -255,9 +256,9 @@ public final class CheckRun {
     }
 
     /** This machine's addresses here, the others through ssh, all at once since they meet. */
-    private List<CheckedNode> fromOnePlace(Peers peers, Remote remote, List<String> hosts, Deployment deployment)
+    private List<CheckedNode> fromOnePlace(Peers peers, Remote remote, List<String> hosts, PlannedDeployment deployment)
             throws InterruptedException {
-        var access = new RemoteSurvey.Access(
+        var elsewhere = new RemoteSurvey(
                 remote.ssh(), program(remote), peers.limit().multipliedBy(hosts.size() + REMOTE_PATIENCE));
         var calls = new ArrayList<Callable<List<CheckedNode>>>();
         for (int index = 0; index < hosts.size(); index++) {
@@ -267,7 +268,7 @@ public final class CheckRun {
                 calls.add(() -> List.of(NodeSurvey.run(plan, progress)));
             } else {
                 List<String> arguments = remoteArguments(remote, hosts, host);
-                calls.add(() -> RemoteSurvey.run(access, host, arguments));
+                calls.add(() -> elsewhere.run(host, arguments));
             }
         }
         return ParallelCalls.run("check-node", calls.size(), calls).stream()
@@ -280,7 +281,7 @@ public final class CheckRun {
         return tool.isEmpty() ? List.of(remote.program()) : List.of("env", "HCCN_TOOL_PATH=" + tool, remote.program());
     }
 
-    /** The same arguments as here, and which of the peers it is. */
+    /** The arguments of this call, and which of the peers the other machine is. */
     private List<String> remoteArguments(Remote remote, List<String> hosts, String host) {
         var arguments = new ArrayList<String>(List.of("check"));
         request.topology().ifPresent(arguments::add);

@@ -18,7 +18,7 @@ public final class PlannedNodes {
     /**
      * The nodes of a topology.
      *
-     * @throws FlagException when a node's words or variables cannot be carried out, naming the node
+     * @throws FlagException when a node's arguments or variables cannot be carried out, naming the node
      */
     public static List<PlannedNode> of(Topology topology, Machine machine) {
         var nodes = new ArrayList<PlannedNode>();
@@ -34,7 +34,7 @@ public final class PlannedNodes {
                         : NodeEnvironment.readForElsewhere(process.variables());
                 nodes.add(PlannedNode.of(
                         process.name(),
-                        process.words().subList(1, process.words().size()),
+                        process.arguments().subList(1, process.arguments().size()),
                         environment,
                         machine));
             } catch (FlagException e) {

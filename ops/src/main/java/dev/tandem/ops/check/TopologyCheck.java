@@ -8,10 +8,10 @@ import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.TopologyException;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.script.ScriptCheck;
-import dev.tandem.preflight.shell.Place;
-import dev.tandem.preflight.shell.Scene;
-import dev.tandem.preflight.shell.ShellCommand;
-import dev.tandem.preflight.shell.Word;
+import dev.tandem.preflight.script.shell.Scene;
+import dev.tandem.preflight.script.shell.ShellCommand;
+import dev.tandem.preflight.script.shell.SourceLocation;
+import dev.tandem.preflight.script.shell.Word;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -56,7 +56,10 @@ public final class TopologyCheck {
     }
 
     private static ShellCommand command(String name, ProcessPlan process) {
-        return command(new Place(name + " " + process.name(), 0), process.words(), new Scene(process.variables()));
+        return command(
+                new SourceLocation(name + " " + process.name(), 0),
+                process.arguments(),
+                new Scene(process.variables()));
     }
 
     /** The command that makes the table which the nodes read; without a card's name it must be told which node it runs on. */
@@ -65,16 +68,16 @@ public final class TopologyCheck {
                 .flatMap(process -> Stream.ofNullable(process.variables().get(RankTableStep.VARIABLE)))
                 .findFirst()
                 .orElse(RankTableStep.DEFAULT_PATH.toString());
-        var words = new ArrayList<>(step.words(Path.of(path)));
+        var arguments = new ArrayList<>(step.arguments(Path.of(path)));
         if (step.card().isEmpty()) {
-            words.addAll(List.of("--local-ip", step.plan().nodes().getFirst()));
+            arguments.addAll(List.of("--local-ip", step.plan().nodes().getFirst()));
         }
-        return command(new Place(name + " rank table", 0), words, new Scene(Map.of()));
+        return command(new SourceLocation(name + " rank table", 0), arguments, new Scene(Map.of()));
     }
 
-    private static ShellCommand command(Place place, List<String> words, Scene scene) {
+    private static ShellCommand command(SourceLocation location, List<String> arguments, Scene scene) {
         var all = new ArrayList<Word>(List.of(new Word("tandem", 0)));
-        words.forEach(word -> all.add(new Word(word, 0)));
-        return new ShellCommand(place, 0, all, scene);
+        arguments.forEach(argument -> all.add(new Word(argument, 0)));
+        return new ShellCommand(location, 0, all, scene);
     }
 }

@@ -217,7 +217,7 @@ public record Inspection(
 
     private static String experts(ModelConfig.Experts experts) {
         String routed = experts.count() + " experts of " + grouped(experts.intermediateSize()) + ", " + experts.active()
-                + " a token";
+                + " per token";
         String shared = experts.dense().sharedSize() > 0
                 ? ", a shared one of " + grouped(experts.dense().sharedSize())
                 : "";
@@ -226,7 +226,7 @@ public record Inspection(
         return routed + shared + dense;
     }
 
-    /** The same for programs: texts, numbers, lists and maps only, in a fixed order. */
+    /** The description for programs: texts, numbers, lists and maps only, in a fixed order. */
     public Map<String, Object> json() {
         var json = new LinkedHashMap<String, Object>();
         json.put("format", format);

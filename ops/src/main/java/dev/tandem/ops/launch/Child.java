@@ -42,7 +42,7 @@ public final class Child {
             throws IOException {
         Path log = folder.resolve(plan.name() + ".log");
         Path readyFile = folder.resolve(plan.name() + ".ready");
-        List<String> command = runtime.command(plan.words());
+        List<String> command = runtime.command(plan.arguments());
         command.addAll(List.of("--ready-file", readyFile.toString(), "--exit-on-stdin-close"));
         var builder = new ProcessBuilder(command);
         builder.environment().putAll(plan.variables());
@@ -77,11 +77,11 @@ public final class Child {
         } catch (IOException e) {
             return Optional.empty();
         } catch (JacksonException e) {
-            throw new IllegalStateException(readyFile + " is written in one go and yet no JSON", e);
+            throw new IllegalStateException(readyFile + " is written in one go and yet is not valid JSON", e);
         }
     }
 
-    /** What the process last said that it does: the newest {@code stage="…"} of its log. */
+    /** What the process is doing by its own account: the newest {@code stage="…"} of its log. */
     public String stage() {
         return logTail(50).stream()
                 .filter(line -> line.contains("stage=\""))

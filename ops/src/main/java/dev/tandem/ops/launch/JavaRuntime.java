@@ -13,10 +13,10 @@ import java.util.List;
  */
 public record JavaRuntime(Path java, Path optionsFile, String classPath) {
     /** The command line of a child. */
-    public List<String> command(List<String> words) {
+    public List<String> command(List<String> arguments) {
         var command = new ArrayList<String>(
                 List.of(java.toString(), "@" + optionsFile, "-cp", classPath, "dev.tandem.cli.Main"));
-        command.addAll(words);
+        command.addAll(arguments);
         return command;
     }
 }

@@ -34,7 +34,7 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
     }
 
     /**
-     * The same with the rank table elsewhere; a node whose environment names another file keeps that.
+     * The command lines of a topology whose rank table lies elsewhere; a node whose environment names another file keeps that.
      *
      * @throws FlagException when a node's flags contradict each other, naming the node
      */
@@ -56,35 +56,35 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
         return new LaunchPlan(processes, step);
     }
 
-    /** Nodes are asked before any is started whether they understand their words. */
+    /** Nodes are asked before any is started whether they understand their arguments. */
     private static void check(ProcessPlan process, List<String> problems) {
         try {
-            ServeFlags.parse(process.words().subList(1, process.words().size()));
+            ServeFlags.parse(process.arguments().subList(1, process.arguments().size()));
         } catch (FlagException e) {
             e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));
         }
     }
 
     private static List<String> gateway(Topology topology) {
-        var words = new ArrayList<String>(List.of("proxy"));
+        var arguments = new ArrayList<String>(List.of("proxy"));
         if (topology.connector() == KvConnectorName.MOONCAKE_LAYERWISE) {
-            words.add("--layerwise");
+            arguments.add("--layerwise");
         }
-        words.addAll(List.of(
+        arguments.addAll(List.of(
                 "--host",
                 topology.gateway().host(),
                 "--port",
                 Integer.toString(topology.gateway().port())));
-        addList(words, "prefiller", Topology.withHttp(topology.prefill()));
-        addList(words, "decoder", Topology.withHttp(topology.decode()));
-        return words;
+        addList(arguments, "prefiller", Topology.withHttp(topology.prefill()));
+        addList(arguments, "decoder", Topology.withHttp(topology.decode()));
+        return arguments;
     }
 
-    private static void addList(List<String> words, String side, List<NodeSpec> nodes) {
-        words.add("--" + side + "-hosts");
-        nodes.forEach(node -> words.add(node.http().host()));
-        words.add("--" + side + "-ports");
-        nodes.forEach(node -> words.add(Integer.toString(node.http().port())));
+    private static void addList(List<String> arguments, String side, List<NodeSpec> nodes) {
+        arguments.add("--" + side + "-hosts");
+        nodes.forEach(node -> arguments.add(node.http().host()));
+        arguments.add("--" + side + "-ports");
+        nodes.forEach(node -> arguments.add(Integer.toString(node.http().port())));
     }
 
     private static void addNodes(

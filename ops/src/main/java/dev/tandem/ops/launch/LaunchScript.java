@@ -1,16 +1,15 @@
 package dev.tandem.ops.launch;
 
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.preflight.host.RemoteRun;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /** A launch plan as the scripts of the deployment guides: one per node, then the proxy, then the question. Pure. */
 public final class LaunchScript {
-    private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9_./:=,@%+-]+");
     private static final String ADDRESS = "HCCL_IF_IP";
     private static final String CARD = "HCCL_SOCKET_IFNAME";
     private static final String CARD_SUFFIX = "_SOCKET_IFNAME";
@@ -46,7 +45,7 @@ public final class LaunchScript {
         text.append("# rank table, on ")
                 .append(String.join(" and ", step.plan().nodes()))
                 .append(" at once; each writes the same file\n");
-        command(text, step.words(Path.of(String.valueOf(path))), "  ");
+        command(text, step.arguments(Path.of(String.valueOf(path))), "  ");
         text.append('\n');
     }
 
@@ -63,21 +62,21 @@ public final class LaunchScript {
         for (Map.Entry<String, String> variable : process.variables().entrySet()) {
             boolean isShort =
                     variable.getKey().endsWith(CARD_SUFFIX) || variable.getKey().equals(ADDRESS);
-            String value = quoted(variable.getValue());
+            String value = RemoteRun.quoted(variable.getValue());
             text.append("export ")
                     .append(variable.getKey())
                     .append('=')
                     .append(isShort ? spoken.getOrDefault(variable.getValue(), value) : value)
                     .append('\n');
         }
-        command(text, process.words(), "  ");
+        command(text, process.arguments(), "  ");
         text.append('\n');
     }
 
     /** The guides' two shell variables: what differs from host to host is said once. */
     private static void shorthand(StringBuilder text, String name, @Nullable String value, Map<String, String> spoken) {
         if (value != null) {
-            text.append(name).append('=').append(quoted(value)).append('\n');
+            text.append(name).append('=').append(RemoteRun.quoted(value)).append('\n');
             spoken.put(value, "$" + name);
         }
     }
@@ -89,25 +88,20 @@ public final class LaunchScript {
                 .forEach(node -> text.append("# ")
                         .append(node.http().host())
                         .append(" is headless: nobody listens there, so it is in no list\n"));
-        command(text, gateway.words(), "    ");
+        command(text, gateway.arguments(), "    ");
         text.append('\n');
     }
 
     /** A line for each flag, its values behind it; JSON begins a line of its own. */
-    private static void command(StringBuilder text, List<String> words, String indent) {
+    private static void command(StringBuilder text, List<String> arguments, String indent) {
         text.append("tandem");
-        for (String word : words) {
-            if (word.startsWith("--") || word.contains("\n")) {
-                text.append(" \\\n").append(indent).append(quoted(word));
+        for (String argument : arguments) {
+            if (argument.startsWith("--") || argument.contains("\n")) {
+                text.append(" \\\n").append(indent).append(RemoteRun.quoted(argument));
             } else {
-                text.append(' ').append(quoted(word));
+                text.append(' ').append(RemoteRun.quoted(argument));
             }
         }
         text.append('\n');
-    }
-
-    /** A word as a shell reads it back unchanged. */
-    static String quoted(String word) {
-        return PLAIN.matcher(word).matches() ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 }

@@ -12,17 +12,18 @@ import java.util.Map;
  * @param name {@code gateway}, {@code prefill-0}, {@code decode-0}, …
  * @param role {@code gateway}, {@code prefill} or {@code decode}
  * @param http where it answers; of a headless node its host and port 0
- * @param words its command line behind {@code tandem}
+ * @param arguments its command line behind {@code tandem}
  * @param variables its environment, over that of the parent, in the order of the script
  */
-public record ProcessPlan(String name, String role, Endpoint http, List<String> words, Map<String, String> variables) {
+public record ProcessPlan(
+        String name, String role, Endpoint http, List<String> arguments, Map<String, String> variables) {
     public ProcessPlan {
-        words = List.copyOf(words);
+        arguments = List.copyOf(arguments);
         variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));
     }
 
     /** A process with its parent's environment. */
-    public ProcessPlan(String name, String role, Endpoint http, List<String> words) {
-        this(name, role, http, words, Map.of());
+    public ProcessPlan(String name, String role, Endpoint http, List<String> arguments) {
+        this(name, role, http, arguments, Map.of());
     }
 }

@@ -12,17 +12,17 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The rank table of a topology whose nodes find each other by one, and the command that makes it on each host. Pure; the topology has been
+ * The rank table of a topology whose nodes find each other by a table, and the command that makes it on each host. Pure; the topology has been
  * checked to fit into a table.
  *
- * @param plan which nodes have which devices, a rank each
+ * @param plan which nodes have which devices, one rank per device
  * @param card network card of all hosts, where the topology names one
  */
 public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     /** The variable that tells a node where the table lies. */
     public static final String VARIABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
-    /** Where it lies unless somebody says another place: where the nodes are started. */
+    /** The table's path where no other is given: in the folder where the nodes are started. */
     public static final Path DEFAULT_PATH = Path.of("ranktable.json");
 
     private static final List<String> CARD_VARIABLES = List.of("HCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME");
@@ -54,18 +54,19 @@ public record RankTableStep(RankTablePlan plan, Optional<String> card) {
     }
 
     /** The command line behind {@code tandem}, to be run on each host at once. */
-    public List<String> words(Path output) {
-        var words = new ArrayList<>(List.of("ranktable", "--ips"));
-        words.addAll(plan.nodes());
-        words.addAll(List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
-        card.ifPresent(name -> words.addAll(List.of("--network-card-name", name)));
-        words.addAll(List.of(
+    public List<String> arguments(Path output) {
+        var arguments = new ArrayList<>(List.of("ranktable", "--ips"));
+        arguments.addAll(plan.nodes());
+        arguments.addAll(
+                List.of("--npus-per-node", Integer.toString(plan.counts().perNode())));
+        card.ifPresent(name -> arguments.addAll(List.of("--network-card-name", name)));
+        arguments.addAll(List.of(
                 "--prefill-device-cnt",
                 Integer.toString(plan.counts().prefill()),
                 "--decode-device-cnt",
                 Integer.toString(plan.counts().decode()),
                 "--output",
                 output.toString()));
-        return words;
+        return arguments;
     }
 }

@@ -25,8 +25,8 @@ final class SideReader {
     private static final Set<String> NODE_KEYS =
             Set.of("host", "port", "kv-port", "engine-id", "model", "headless", "parallel", "environment", "flags");
     private static final Set<String> PARALLEL_KEYS = Set.of("tensor", "data", "local", "rpc-port");
-    /** Flags that the file says with words of its own, and which these are. */
-    private static final Map<String, String> OWN_WORDS = Map.ofEntries(
+    /** Flags that a topology sets by keys of its own, and by which. */
+    private static final Map<String, String> OWN_KEYS = Map.ofEntries(
             Map.entry("model", "model"),
             Map.entry("served-model-name", "served-model-name"),
             Map.entry("host", "host"),
@@ -204,8 +204,8 @@ final class SideReader {
                     "flags has " + name + ", which serve does not know; the nearest is "
                             + ServeFlags.table().nearest(flag));
         }
-        if (OWN_WORDS.containsKey(flag)) {
-            throw reader.at(value, "flags has " + name + ", which a topology says with " + OWN_WORDS.get(flag));
+        if (OWN_KEYS.containsKey(flag)) {
+            throw reader.at(value, "flags has " + name + ", which a topology sets with " + OWN_KEYS.get(flag));
         }
         boolean isSwitch = known.get().kind() == Flag.Kind.SWITCH;
         if (isSwitch) {

@@ -51,7 +51,7 @@ final class TopologyChecks {
                 ranks.local());
     }
 
-    /** The setting that numbers the ports, in the file's words. */
+    /** The setting that numbers the ports, as the file spells it. */
     private static String setting(PortPlan ports) {
         return (ports.base().setting().equals(PortPlan.DATA_DIST_SETTING) ? PortPlan.DATA_DIST_SETTING : "kv-port")
                 + " " + ports.kvPort();
@@ -67,7 +67,7 @@ final class TopologyChecks {
             NodeSpec node = nodes.get(i);
             String host = node.http().host();
             if (!host.matches("[0-9.]+|.*:.*")) {
-                throw refusal.apply(connector + "host " + host + " is no address; a rank table holds addresses");
+                throw refusal.apply(connector + "host " + host + " is not an address; a rank table holds addresses");
             }
             if (!hosts.add(host)) {
                 throw refusal.apply(connector + "two nodes have the host " + host

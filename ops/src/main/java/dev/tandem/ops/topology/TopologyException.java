@@ -1,6 +1,6 @@
 package dev.tandem.ops.topology;
 
-/** A topology file that cannot be carried out; the message names file, line, key and the mend. */
+/** A topology file that cannot be carried out; the message names file, line, key and the fix. */
 public final class TopologyException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 

@@ -12,15 +12,16 @@ import java.util.OptionalDouble;
 /**
  * Whether the nodes that compute prompts hold no blocks when all requests are over. A node of ours tells how many it has and how many
  * are free, a foreign one the share in use, which must have come back to what it was.
- *
- * @param before metrics of each node, from before the first request
  */
-record BlocksCheck(Map<ClusterNode, MetricsSample> before) {
+final class BlocksCheck {
     private static final long POLL_PERIOD_MS = 100;
     private static final double ROUNDING = 1e-6;
 
-    BlocksCheck {
-        before = new LinkedHashMap<>(before);
+    private final Map<ClusterNode, MetricsSample> before;
+
+    /** @param before metrics of each node, from before the first request */
+    BlocksCheck(Map<ClusterNode, MetricsSample> before) {
+        this.before = new LinkedHashMap<>(before);
     }
 
     /** Looks until all are free or the time is over. */
@@ -48,7 +49,7 @@ record BlocksCheck(Map<ClusterNode, MetricsSample> before) {
             } else if (entry.getValue().isOfANode() && !now.isOfANode()) {
                 look.taken.add(node + " shows its metrics no more");
             } else {
-                look.unseen.add(node + " does not tell its KV blocks");
+                look.unseen.add(node + " does not report its KV blocks");
             }
         }
         return look;

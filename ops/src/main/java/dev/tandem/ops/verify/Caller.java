@@ -23,8 +23,8 @@ import java.util.concurrent.TimeoutException;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Sends one request at a time and waits for the whole answer, no longer than the deadline and no more than 16 MiB. A world that fails is
- * part of the reply. Used by one thread.
+ * Sends one request at a time and waits for the whole answer, no longer than the deadline and no more than 16 MiB. A failure of the
+ * network or the server is part of the reply. Used by one thread.
  */
 final class Caller implements AutoCloseable {
     private static final long MOST_REPLY_BYTES = 16L << 20;
@@ -91,7 +91,8 @@ final class Caller implements AutoCloseable {
             case HttpTimeoutException late ->
                 target.authority() + " takes no connection within " + CONNECT_LIMIT.toSeconds() + " s";
             case ConnectException refused
-            when refused.getCause() instanceof UnresolvedAddressException -> target.authority() + " is no known host";
+            when refused.getCause() instanceof UnresolvedAddressException ->
+                target.authority() + " is not a known host";
             case ConnectException refused -> {
                 String message = refused.getMessage();
                 yield target.authority() + " takes no connections: "

@@ -18,7 +18,7 @@ import tools.jackson.databind.JsonNode;
  * @param prefill metrics of each prefill node
  * @param decode metrics of each decode node
  */
-record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> prefill, List<Grown> decode) {
+record DisaggregationCheck(Completion answer, Optional<String> path, List<Grown> prefill, List<Grown> decode) {
     /** A node's metrics before and after the request. */
     record Grown(MetricsSample before, MetricsSample after) {}
 
@@ -39,7 +39,7 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
             return Row.ok(
                     Check.DISAGGREGATION,
                     Math.round(external.getAsDouble())
-                            + " prompt tokens came from outside of the decode node; bytes and speed are not told");
+                            + " prompt tokens came from outside of the decode node; bytes and speed are not reported");
         }
         return ofPrefillNodes(header.isPresent(), grown(prefill, "vllm:prompt_tokens_total"));
     }
@@ -72,7 +72,7 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
                         "%,d bytes of %d prompt tokens by %s in %.1f ms, %.1f MB/s",
                         bytes,
                         tokens,
-                        path.orElse("a path that nobody tells"),
+                        path.orElse("a path that nobody reports"),
                         millis,
                         megabytes),
                 values);
@@ -86,7 +86,7 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
                         " in %.1f ms, %.1f MB/s",
                         seconds.getAsDouble() * 1e3,
                         bytes / 1e6 / seconds.getAsDouble())
-                : "; the speed is not told";
+                : "; the speed is not reported";
         return Row.ok(
                 Check.DISAGGREGATION,
                 String.format(Locale.ROOT, "%,.0f bytes came to the decode node, says its metrics page", bytes) + speed,
@@ -94,7 +94,7 @@ record DisaggregationCheck(Answer answer, Optional<String> path, List<Grown> pre
     }
 
     private Row ofPrefillNodes(boolean isSaidByGateway, OptionalDouble computed) {
-        String unseen = "bytes, path and speed are told by neither reply nor metrics";
+        String unseen = "bytes, path and speed are reported by neither reply nor metrics";
         boolean hasComputed = computed.orElse(0) > 0 && computed.getAsDouble() >= answer.promptTokens();
         if (computed.isPresent() && !hasComputed) {
             return Row.failed(

@@ -12,15 +12,18 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/**
- * What a gateway thinks of its nodes.
- *
- * @param gateway where it listens
- */
-public record GatewayHealth(Endpoint gateway) {
+/** Asks a gateway what it thinks of its nodes. Stateless; any thread, which waits. */
+public final class GatewayHealth {
     private static final Duration TIMEOUT = Duration.ofSeconds(2);
 
-    /** What the gateway still waits for; empty when it holds so many prefill and decode nodes for healthy. */
+    private final Endpoint gateway;
+
+    /** @param gateway where it listens */
+    public GatewayHealth(Endpoint gateway) {
+        this.gateway = gateway;
+    }
+
+    /** What the gateway still waits for; empty when it regards so many prefill and decode nodes as healthy. */
     public Optional<String> missing(int prefillNodes, int decodeNodes) throws InterruptedException {
         HttpRequest request = HttpRequest.newBuilder(URI.create("http://" + gateway + "/healthcheck"))
                 .timeout(TIMEOUT)
@@ -38,7 +41,7 @@ public record GatewayHealth(Endpoint gateway) {
         } catch (IOException e) {
             return Optional.of("the gateway does not answer: " + e.getMessage());
         } catch (JacksonException e) {
-            return Optional.of("the gateway's health page is no JSON: " + e.getOriginalMessage());
+            return Optional.of("the gateway's health page is not valid JSON: " + e.getOriginalMessage());
         }
     }
 }

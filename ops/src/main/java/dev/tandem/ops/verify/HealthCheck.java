@@ -46,7 +46,7 @@ final class HealthCheck {
             faults.add(node.path("role").asString("") + " node "
                     + node.path("node").asString("") + " is "
                     + node.path("state").asString("left out") + ": "
-                    + node.path("cause").asString("no cause is told"));
+                    + node.path("cause").asString("no cause is reported"));
         }
         for (JsonNode node : health.path("nodes_away")) {
             faults.add("node " + node.path("node").asString("") + " of the deployment is away: "
@@ -64,7 +64,7 @@ final class HealthCheck {
         }
         return page.has("prefill_instances")
                 ? "; " + page.path("prefill_instances").asInt(0) + " prefill and "
-                        + page.path("decode_instances").asInt(0) + " decode nodes, the health of each is not told"
+                        + page.path("decode_instances").asInt(0) + " decode nodes, the health of each is not reported"
                 : "";
     }
 

@@ -18,7 +18,7 @@ record MetricsSample(Map<String, Double> sums) {
         sums = Map.copyOf(sums);
     }
 
-    /** Reads a page; lines that are no samples are passed over. */
+    /** Reads a page; lines that are not samples are skipped. */
     static MetricsSample parse(List<String> lines) {
         var sums = new HashMap<String, Double>();
         for (String line : lines) {
@@ -40,7 +40,7 @@ record MetricsSample(Map<String, Double> sums) {
         try {
             return OptionalDouble.of(Double.parseDouble(text));
         } catch (NumberFormatException e) {
-            return OptionalDouble.empty(); // +Inf and what is no sample
+            return OptionalDouble.empty(); // +Inf, and lines that are not samples
         }
     }
 

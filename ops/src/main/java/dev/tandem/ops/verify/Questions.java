@@ -28,7 +28,7 @@ record Questions(String model, String prompt) {
         return body;
     }
 
-    /** The same, as a stream. */
+    /** The guides' request as a stream. */
     ObjectNode guideStreamed() {
         return streamed(guide());
     }

@@ -50,7 +50,7 @@ record Reply(int status, Map<String, String> headers, List<Line> lines, Optional
         return lines.stream().map(Line::text).collect(Collectors.joining("\n"));
     }
 
-    /** The body; missing when it is no JSON. */
+    /** The body; missing when it is not valid JSON. */
     JsonNode json() {
         try {
             return JsonMapper.shared().readTree(text());
@@ -59,7 +59,7 @@ record Reply(int status, Map<String, String> headers, List<Line> lines, Optional
         }
     }
 
-    /** Why it is no good answer: the failure, or the status and the message of the body. */
+    /** Why the answer cannot be used: the failure, or the status and the message of the body. */
     String complaint() {
         if (failure.isPresent()) {
             return failure.get();

@@ -10,7 +10,7 @@ import java.util.List;
  * @param rows one for each check
  * @param answer to the question, streamed
  */
-public record Report(List<Row> rows, Answer answer) {
+public record Report(List<Row> rows, Completion answer) {
     public Report {
         rows = List.copyOf(rows);
     }
@@ -20,7 +20,7 @@ public record Report(List<Row> rows, Answer answer) {
         return (int) rows.stream().filter(row -> row.status() == status).count();
     }
 
-    /** Whether nothing failed; what could not be seen is no failure. */
+    /** Whether nothing failed; what could not be seen is not a failure. */
     public boolean isWell() {
         return count(Status.FAILED) == 0;
     }

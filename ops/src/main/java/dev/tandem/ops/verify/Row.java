@@ -11,7 +11,7 @@ import java.util.Map;
  * @param check which
  * @param status how it ended
  * @param figure what was seen, with its figure; or why nothing was
- * @param values the same as plain values, for JSON; may be empty
+ * @param values the figure as plain values, for JSON; may be empty
  */
 public record Row(Check check, Status status, String figure, Map<String, Object> values) {
     /** The checks, in the order in which they are made. */
@@ -45,11 +45,11 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
 
     /** How a check ended. */
     public enum Status {
-        /** Seen, and as it should be. */
+        /** The subject was seen and is as it should be. */
         OK("OK"),
-        /** Seen, and not as it should be. */
+        /** The subject was seen and is not as it should be. */
         FAILED("FAILED"),
-        /** Could not be seen; the figure says why. */
+        /** The subject could not be seen; the figure says why. */
         NOT_SEEN("NOT SEEN");
 
         private final String word;
@@ -58,7 +58,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
             this.word = word;
         }
 
-        /** As it is shown. */
+        /** The status as it is shown. */
         public String word() {
             return word;
         }
@@ -84,7 +84,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
         return new Row(check, Status.NOT_SEEN, figure, Map.of());
     }
 
-    /** As one JSON object of plain values. */
+    /** The row as one JSON object of plain values. */
     public Map<String, Object> toMap() {
         var map = new LinkedHashMap<String, Object>();
         map.put("event", "check");
@@ -95,7 +95,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
         return map;
     }
 
-    /** As one line of text. */
+    /** The row as one line of text. */
     public String line() {
         return String.format(Locale.ROOT, "%-15s %-9s %s", check.word(), status.word(), figure);
     }

@@ -25,7 +25,7 @@ public record Target(URI base) {
         try {
             base = new URI(url.endsWith("/v1") ? url.substring(0, url.length() - "/v1".length()) : url);
         } catch (URISyntaxException e) {
-            throw new IllegalArgumentException(text + " is no URL: " + e.getReason(), e);
+            throw new IllegalArgumentException(text + " is not a URL: " + e.getReason(), e);
         }
         boolean isHttp = "http".equals(base.getScheme()) || "https".equals(base.getScheme());
         if (!isHttp || base.getHost() == null || base.getQuery() != null || base.getFragment() != null) {
@@ -34,7 +34,7 @@ public record Target(URI base) {
         return new Target(base);
     }
 
-    /** The same for a word that somebody else has written: empty when it names no server. */
+    /** Reads a text that another program has written; empty when it names no server. */
     static Optional<Target> find(String text) {
         try {
             return Optional.of(parse(text));

@@ -10,7 +10,7 @@ import java.util.Map;
 final class TimesCheck {
     private TimesCheck() {}
 
-    static List<Row> judge(Answer streamed) {
+    static List<Row> judge(Completion streamed) {
         List<Long> tokenNs = streamed.times().tokenNs();
         if (streamed.problem().isPresent() || tokenNs.isEmpty()) {
             return List.of(
@@ -30,7 +30,7 @@ final class TimesCheck {
     }
 
     /** A server may send several tokens at once: the mean is over tokens where they are counted, the longest gap over events. */
-    private static Row between(Answer streamed, List<Long> tokenNs) {
+    private static Row between(Completion streamed, List<Long> tokenNs) {
         int tokens = Math.max(streamed.completionTokens(), tokenNs.size());
         if (tokenNs.size() < 2) {
             return Row.notSeen(Check.BETWEEN_TOKENS, tokens + " tokens came in one event: there is nothing between");

@@ -10,12 +10,21 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Whether one node alone gives the tokens that came through a prefill and a decode node. A decode node that has the prompt in its prefix
  * cache would only repeat what it was handed, so that another node is asked then.
- *
- * @param question what was asked
- * @param disaggregated what came
  */
-record TokensCheck(ObjectNode question, Answer disaggregated) {
+final class TokensCheck {
     private static final String CACHE_HITS = "vllm:prefix_cache_hits_total";
+
+    private final ObjectNode question;
+    private final Completion disaggregated;
+
+    /**
+     * @param question what was asked
+     * @param disaggregated what came
+     */
+    TokensCheck(ObjectNode question, Completion disaggregated) {
+        this.question = question;
+        this.disaggregated = disaggregated;
+    }
 
     /** Asks nodes of the view, the best first, until one gives an answer of its own. */
     Row judge(Caller caller, ClusterView view) throws InterruptedException {
@@ -25,7 +34,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
         var reasons = new ArrayList<String>();
         for (ClusterNode node : view.aggregating()) {
             MetricsSample before = ClusterView.sample(caller, node.target());
-            Answer alone = AnswerReader.whole(caller.post(node.target(), Questions.COMPLETIONS, question));
+            Completion alone = CompletionReader.whole(caller.post(node.target(), Questions.COMPLETIONS, question));
             if (alone.problem().isPresent()) {
                 reasons.add(node + ": " + alone.problem().get());
                 continue;
@@ -44,7 +53,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
                         : String.join("; ", reasons));
     }
 
-    private static boolean isCached(Caller caller, ClusterNode node, MetricsSample before, Answer alone)
+    private static boolean isCached(Caller caller, ClusterNode node, MetricsSample before, Completion alone)
             throws InterruptedException {
         if (alone.usage().path("prompt_tokens_details").has("cached_tokens")) {
             return alone.cachedTokens() > 0;
@@ -56,7 +65,7 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
     }
 
     /** Compares token ids where both sides tell them, else texts. */
-    Row compare(ClusterNode node, Answer alone) {
+    Row compare(ClusterNode node, Completion alone) {
         List<Integer> ours = disaggregated.output().tokenIds();
         List<Integer> theirs = alone.output().tokenIds();
         boolean hasIds = !ours.isEmpty() && !theirs.isEmpty();
@@ -73,14 +82,14 @@ record TokensCheck(ObjectNode question, Answer disaggregated) {
         if (!hasIds && !disaggregated.output().text().equals(alone.output().text())) {
             return Row.failed(
                     Check.TOKENS,
-                    "the texts differ (token ids are not told): \""
+                    "the texts differ (token ids are not reported): \""
                             + disaggregated.output().text() + "\" disaggregated, \""
                             + alone.output().text() + "\" by the " + node + " alone");
         }
         return Row.ok(
                 Check.TOKENS,
-                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not told)") + " as the "
-                        + node + " alone",
+                (hasIds ? "the same " + ours.size() + " tokens" : "the same text (token ids are not reported)")
+                        + " as the " + node + " alone",
                 Map.of("tokens", hasIds ? ours.size() : alone.completionTokens(), "ids", hasIds));
     }
 

@@ -7,9 +7,9 @@ import java.util.function.Consumer;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What the deployment guides end with, made honest: asks an address for its health, its models, the guides' question, a chat, and
- * whether prompts really move between nodes with the same tokens, at which speed, and with nothing left behind. Works before a gateway
- * of ours, a foreign proxy or a single node, ours or vLLM's; what they do not tell is said to be not seen.
+ * The question that deployment guides end with, asked thoroughly: a verification asks an address for its health, its models, the guides'
+ * question and a chat, and whether prompts really move between nodes with the same tokens, at which speed, and with nothing left behind.
+ * The address may be a gateway of ours, a foreign proxy or a single node, ours or vLLM's; what they do not report is shown as not seen.
  *
  * @param target where it is sent
  * @param question what is asked
@@ -43,7 +43,7 @@ public record Verification(Target target, Question question, List<ClusterNode> n
         nodes = List.copyOf(nodes);
     }
 
-    /** Makes all checks, one after another on this thread; a world that fails is part of the rows. */
+    /** Makes all checks one after another on this thread; a failure of the cluster becomes a row. */
     public Report run(Consumer<Row> seen) throws InterruptedException {
         try (var caller = new Caller(question.apiKey(), limits.request())) {
             return new VerificationRun(this, caller, seen).run();

@@ -17,10 +17,10 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** One verification on its way through the checks. Used by one thread. */
 final class VerificationRun {
-    private static final Answer NO_ANSWER = new Answer(
-            new Answer.Output("", List.of()),
+    private static final Completion NO_ANSWER = new Completion(
+            new Completion.Output("", List.of()),
             Optional.of("nothing was asked"),
-            new Answer.Times(List.of(), 0),
+            new Completion.Times(List.of(), 0),
             JsonNodeFactory.instance.objectNode(),
             Optional.empty());
 
@@ -45,18 +45,18 @@ final class VerificationRun {
         Reply healthcheck = caller.get(target, "/healthcheck");
         add(HealthCheck.judge(health, healthcheck));
         if (!HealthCheck.isReached(health, healthcheck)) {
-            return rest("nobody answers at " + target, NO_ANSWER);
+            return unreached("nobody answers at " + target, NO_ANSWER);
         }
         ClusterView view = ClusterView.of(caller, target, verification.nodes(), healthcheck);
         Map<ClusterNode, MetricsSample> before = samples(view.nodes());
         Optional<Model> model = model(view);
         if (model.isEmpty()) {
             add(Row.failed(Check.STREAM, "there is no name to ask for; give one with --model"));
-            return rest("there is no name to ask for", NO_ANSWER);
+            return unreached("there is no name to ask for", NO_ANSWER);
         }
         var questions =
                 new Questions(model.get().name(), verification.question().prompt());
-        Answer streamed = stream(questions);
+        Completion streamed = stream(questions);
         add(completion(questions, streamed));
         add(chat(questions));
         TimesCheck.judge(streamed).forEach(this::add);
@@ -73,8 +73,8 @@ final class VerificationRun {
         seen.accept(row);
     }
 
-    /** What was not come to. */
-    private Report rest(String reason, Answer answer) {
+    /** Marks the checks that were not reached as not seen. */
+    private Report unreached(String reason, Completion answer) {
         for (Check check : Check.values()) {
             if (rows.stream().noneMatch(row -> row.check() == check)) {
                 add(Row.notSeen(check, reason));
@@ -136,8 +136,9 @@ final class VerificationRun {
         return chosen;
     }
 
-    private Answer stream(Questions questions) throws InterruptedException {
-        Answer answer = AnswerReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
+    private Completion stream(Questions questions) throws InterruptedException {
+        Completion answer =
+                CompletionReader.streamed(caller.post(target, Questions.COMPLETIONS, questions.guideStreamed()));
         add(answer.problem()
                 .map(problem -> Row.failed(Check.STREAM, problem))
                 .orElseGet(() -> Row.ok(
@@ -147,8 +148,8 @@ final class VerificationRun {
         return answer;
     }
 
-    private Row completion(Questions questions, Answer streamed) throws InterruptedException {
-        Answer whole = AnswerReader.whole(caller.post(target, Questions.COMPLETIONS, questions.guide()));
+    private Row completion(Questions questions, Completion streamed) throws InterruptedException {
+        Completion whole = CompletionReader.whole(caller.post(target, Questions.COMPLETIONS, questions.guide()));
         if (whole.problem().isPresent()) {
             return Row.failed(Check.COMPLETION, whole.problem().get());
         }
@@ -165,12 +166,12 @@ final class VerificationRun {
                 Map.of("answer", text));
     }
 
-    private static String figure(Answer answer) {
+    private static String figure(Completion answer) {
         return answer.completionTokens() + " tokens in "
                 + String.format(Locale.ROOT, "%.1f ms", answer.times().totalNs() / 1e6);
     }
 
-    /** A model without a template, and a proxy without the page, is nothing that could be mended here. */
+    /** A model without a template, and a proxy without the page, is nothing that could be fixed here. */
     private Row chat(Questions questions) throws InterruptedException {
         Reply reply = caller.post(target, Questions.CHAT, questions.chat());
         boolean hasNoTemplate = reply.status() >= 400
@@ -181,7 +182,7 @@ final class VerificationRun {
         if (reply.isUnknownPage()) {
             return Row.notSeen(Check.CHAT, Questions.CHAT + ": " + reply.complaint());
         }
-        Answer answer = AnswerReader.streamed(reply);
+        Completion answer = CompletionReader.streamed(reply);
         if (answer.problem().isPresent()) {
             return Row.failed(Check.CHAT, answer.problem().get());
         }
@@ -194,7 +195,7 @@ final class VerificationRun {
     /** One prompt that nobody has seen before, through the target, then by one node alone. */
     private void handoff(ObjectNode question, ClusterView view) throws InterruptedException {
         Map<ClusterNode, MetricsSample> before = samples(view.nodes());
-        Answer answer = AnswerReader.whole(caller.post(target, Questions.COMPLETIONS, question));
+        Completion answer = CompletionReader.whole(caller.post(target, Questions.COMPLETIONS, question));
         if (answer.problem().isPresent()) {
             String problem = "a prompt that no cache has was not answered: "
                     + answer.problem().get();

@@ -79,7 +79,7 @@ class TopologyCheckTest {
         assertThat(check(nodes("engine-id: 7", "engine-id: 7"))).singleElement().satisfies(finding -> {
             assertThat(finding.isError()).isTrue();
             assertThat(finding.found()).contains("two nodes have the engine-id 7");
-            assertThat(finding.mend()).isNotEmpty();
+            assertThat(finding.fix()).isNotEmpty();
         });
         assertThat(check(nodes("flags: {max-num-seqs: 600, max-num-batched-tokens: 512}", "flags: {seed: 1}")))
                 .singleElement()
@@ -102,7 +102,7 @@ class TopologyCheckTest {
     @Test
     void shouldHoldTheRankTableAgainstTheNodesThatReadIt() throws IOException {
         String deepSeek = Files.readString(TOPOLOGIES.resolve("deepseek-1p1d.yaml"));
-        assertThat(check(deepSeek).stream().filter(finding -> !finding.mend().isEmpty()))
+        assertThat(check(deepSeek).stream().filter(finding -> !finding.fix().isEmpty()))
                 .isEmpty();
         assertThat(check(deepSeek.replace(
                         "    - host: 127.0.2.2\n",

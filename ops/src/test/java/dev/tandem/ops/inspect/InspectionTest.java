@@ -41,7 +41,7 @@ class InspectionTest {
     void shouldPrintLinesForPeople() {
         assertThat(inspect("qwen3-moe").lines())
                 .contains("architecture           QWEN3_MOE (safetensors)")
-                .contains("feed-forward           64 experts of 32, 8 a token")
+                .contains("feed-forward           64 experts of 32, 8 per token")
                 .contains("KV bytes per token     1,024 (bf16), 2,048 (f32)")
                 .anyMatch(line -> line.matches("model\\.embed_tokens\\.weight +BF16 +\\[1408, 128] +360,448 bytes"))
                 .anyMatch(line -> line.matches("model-00002-of-00003\\.safetensors [\\d,]+ bytes"));
@@ -79,7 +79,7 @@ class InspectionTest {
                         + " at most 16 positions chosen by 8 index heads of 32")
                 .contains("rope                   base 10000.0, yarn scaling by 10.0")
                 .contains(
-                        "feed-forward           16 experts of 64, 4 a token, a shared one of 64; the first 1 layers dense");
+                        "feed-forward           16 experts of 64, 4 per token, a shared one of 64; the first 1 layers dense");
         assertThat(inspection.json())
                 .containsEntry("kv_latent_size", 64)
                 .containsEntry("rotary_key_size", 16)

@@ -40,8 +40,8 @@ class TopologyTest {
         LaunchPlan plan = LaunchPlan.of(read(GOOD));
         assertThat(plan.processes()).extracting(ProcessPlan::name).containsExactly("gateway", "prefill-0", "decode-0");
         ProcessPlan decode = plan.processes().get(2);
-        ServeFlags flags =
-                ServeFlags.parse(decode.words().subList(1, decode.words().size()));
+        ServeFlags flags = ServeFlags.parse(
+                decode.arguments().subList(1, decode.arguments().size()));
         assertThat(flags.limits().sequences()).isEqualTo(4);
         assertThat(flags.cache().cachesPrefixes()).isFalse();
         assertThat(flags.kvTransfer().orElseThrow().engineId()).isEqualTo("1");
@@ -114,10 +114,12 @@ class TopologyTest {
         assertThat(headless.join().isHeadless()).isTrue();
         assertThat(headless.join().head()).hasToString("127.0.0.3:5964");
         LaunchPlan plan = LaunchPlan.of(read(CLUSTER));
-        assertThat(plan.processes().getFirst().words())
+        assertThat(plan.processes().getFirst().arguments())
                 .containsSubsequence("proxy", "--layerwise", "--decoder-hosts", "127.0.0.3", "--decoder-ports", "8200")
                 .doesNotContain("127.0.0.4");
-        assertThat(plan.processes().getLast().words()).contains("--headless").doesNotContain("--api-server-count");
+        assertThat(plan.processes().getLast().arguments())
+                .contains("--headless")
+                .doesNotContain("--api-server-count");
         assertThat(plan.processes().getLast().variables()).containsEntry("HCCL_IF_IP", "127.0.0.4");
     }
 
@@ -196,7 +198,7 @@ class TopologyTest {
     @Test
     void shouldTakeEqualEngineIdsAndPortsWhereARankTableFindsPeers() {
         LaunchPlan plan = LaunchPlan.of(read(RANK_TABLE), Path.of("/t/table.json"));
-        assertThat(plan.rankTable().orElseThrow().words(Path.of("t")))
+        assertThat(plan.rankTable().orElseThrow().arguments(Path.of("t")))
                 .containsExactly(
                         "ranktable",
                         "--ips",
@@ -214,7 +216,7 @@ class TopologyTest {
                         "t");
         assertThat(plan.processes().getLast().variables())
                 .containsEntry("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", "/t/table.json");
-        assertThat(plan.processes().getFirst().words()).doesNotContain("--layerwise");
+        assertThat(plan.processes().getFirst().arguments()).doesNotContain("--layerwise");
         assertThat(plan.rankTable().orElseThrow().plan().problems()).isEmpty();
     }
 
@@ -230,7 +232,7 @@ class TopologyTest {
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "127.0.0.2")))
                 .hasMessageContaining("two nodes have the host 127.0.0.2");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.3", "node-2")))
-                .hasMessageContaining("node-2 is no address");
+                .hasMessageContaining("node-2 is not an address");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("tensor: 2", "tensor: 8")))
                 .hasMessageContaining("127.0.0.2:8000 runs 4 ranks and another 8");
         assertThatThrownBy(() -> read(RANK_TABLE.replace("connector: llmdatadist", "connector: llmdata")))

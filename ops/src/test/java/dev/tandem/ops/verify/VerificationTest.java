@@ -82,7 +82,7 @@ class VerificationTest {
         assertRow(report, Check.CHAT, Status.OK, "32 events");
         assertRow(report, Check.FIRST_TOKEN, Status.OK, "ms");
         assertRow(report, Check.BETWEEN_TOKENS, Status.OK, "100 tokens in 100 events");
-        assertRow(report, Check.DISAGGREGATION, Status.OK, "a prefill node computed", "ticket", "told by neither");
+        assertRow(report, Check.DISAGGREGATION, Status.OK, "a prefill node computed", "ticket", "reported by neither");
         assertRow(report, Check.TOKENS, Status.OK, "the same 32 tokens", "decode node");
         assertRow(report, Check.BLOCKS, Status.OK, "0.00 % of the KV cache in use");
     }
@@ -131,7 +131,7 @@ class VerificationTest {
                 node(Fault.NO_METRICS, Fault.NO_TEMPLATE).port()));
         assertThat(report.isWell()).as(report.rows().toString()).isTrue();
         assertRow(report, Check.CHAT, Status.NOT_SEEN, "no chat template");
-        assertRow(report, Check.BLOCKS, Status.NOT_SEEN, "does not tell its KV blocks");
+        assertRow(report, Check.BLOCKS, Status.NOT_SEEN, "does not report its KV blocks");
         assertRow(report, Check.DISAGGREGATION, Status.OK, "ticket of a prefill node");
     }
 

@@ -38,7 +38,7 @@ class VerifyReadersTest {
 
     @Test
     void shouldReadAStreamWithItsTimes() {
-        Answer answer = AnswerReader.streamed(reply(
+        Completion answer = CompletionReader.streamed(reply(
                 200,
                 "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}",
                 "",
@@ -57,22 +57,23 @@ class VerifyReadersTest {
 
     @Test
     void shouldSayWhatIsWrongWithAStream() {
-        assertThat(AnswerReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}"))
+        assertThat(CompletionReader.streamed(reply(200, "data: {\"choices\":[{\"text\":\"a\"}]}"))
                         .problem())
                 .contains("the stream ended without data: [DONE]");
-        assertThat(AnswerReader.streamed(reply(200, "data: {nonsense"))
+        assertThat(CompletionReader.streamed(reply(200, "data: {nonsense"))
                         .problem()
                         .orElseThrow())
-                .contains("no JSON");
-        assertThat(AnswerReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
+                .contains("not valid JSON");
+        assertThat(CompletionReader.streamed(reply(200, "data: {\"error\":{\"message\":\"gone\"}}"))
                         .problem()
                         .orElseThrow())
                 .contains("gone");
-        assertThat(AnswerReader.whole(reply(200, "[]")).problem().orElseThrow()).contains("no choices");
-        assertThat(AnswerReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
+        assertThat(CompletionReader.whole(reply(200, "[]")).problem().orElseThrow())
+                .contains("no choices");
+        assertThat(CompletionReader.whole(reply(503, "{\"error\":{\"message\":\"no node\"}}"))
                         .problem())
                 .contains("status 503: no node");
-        assertThat(AnswerReader.whole(reply(200, "")).problem()).isPresent();
+        assertThat(CompletionReader.whole(reply(200, "")).problem()).isPresent();
     }
 
     @Test
@@ -92,7 +93,7 @@ class VerifyReadersTest {
     }
 
     private static Row disaggregation(String tandem, Map<String, Double> grownOnDecode) {
-        Answer answer = AnswerReader.whole(
+        Completion answer = CompletionReader.whole(
                 reply(200, "{\"choices\":[{\"text\":\"a\"}],\"usage\":{\"prompt_tokens\":9" + tandem + "}}"));
         return new DisaggregationCheck(
                         answer,
@@ -128,7 +129,7 @@ class VerifyReadersTest {
     void shouldReadBytesOfVllmFromItsMetrics() {
         Row row = disaggregation("", Map.of("vllm:nixl_bytes_transferred_sum", 51_000.0));
         assertThat(row.status()).isEqualTo(Status.OK);
-        assertThat(row.figure()).contains("50,000 bytes", "speed is not told");
+        assertThat(row.figure()).contains("50,000 bytes", "speed is not reported");
     }
 
     @Test

@@ -47,7 +47,7 @@ public final class DeploymentCheck {
     }
 
     /**
-     * The same of ports that have been tried.
+     * Judges the ports of one address that have been tried already.
      *
      * @param taken those that could not be bound, and why
      */
@@ -68,7 +68,7 @@ public final class DeploymentCheck {
                 "port " + host + ":" + port,
                 reason + "; it is wanted for " + purposes(own, port),
                 "ss -ltnp 'sport = :" + port
-                        + "' tells who has it; if it is this deployment itself, it runs already")));
+                        + "' shows which process holds it; if it is this deployment itself, it is running already")));
         ephemeral(own).ifPresent(findings::add);
         return findings;
     }
@@ -82,7 +82,7 @@ public final class DeploymentCheck {
                         .toList());
     }
 
-    /** An outgoing connection may have such a port when the node starts. */
+    /** Ports that an outgoing connection may hold when the node starts. */
     private Optional<Finding> ephemeral(List<PlannedPort> ports) {
         Optional<int[]> range = files.range("proc/sys/net/ipv4/ip_local_port_range");
         List<Integer> inside = ports.stream()
@@ -101,7 +101,7 @@ public final class DeploymentCheck {
                                 + PortRanges.text(inside).replace(" ", "")));
     }
 
-    /** Memory of all nodes that run here together: a checkpoint that several of them map is counted once. */
+    /** Judges the memory of all nodes that run here together: a checkpoint that several of them map is counted once. */
     public List<Finding> memory(Collection<PlannedNode> nodes) {
         var findings = new ArrayList<Finding>();
         Map<Path, Long> weights = new HashMap<>();
@@ -118,7 +118,7 @@ public final class DeploymentCheck {
             } catch (FlagException e) {
                 e.problems()
                         .forEach(problem -> findings.add(
-                                new Finding(Severity.ERROR, "memory of " + node.name(), problem, "mend the flag")));
+                                new Finding(Severity.ERROR, "memory of " + node.name(), problem, "fix the flag")));
             } catch (CheckpointException | IOException e) {
                 findings.add(new Finding(
                         Severity.ERROR,
@@ -137,7 +137,7 @@ public final class DeploymentCheck {
         return Bytes.text(need.weightBytes()) + " of weights; "
                 + Bytes.text(need.kv().bytes()) + " of KV for "
                 + need.kv().ranks() + (need.kv().ranks() == 1 ? " rank" : " ranks") + ", "
-                + need.kv().bytesPerToken() + " bytes a token, sequences of "
+                + need.kv().bytesPerToken() + " bytes per token, sequences of "
                 + need.kv().maxModelLength();
     }
 
@@ -148,7 +148,7 @@ public final class DeploymentCheck {
                 .orElseGet(() -> Finding.of(
                         Severity.NOTE,
                         "memory of all nodes here",
-                        parts + "; this system does not tell what is free")));
+                        parts + "; this system does not report what is free")));
         Path shared = files.root().resolve("dev/shm");
         try {
             FileStore store = Files.getFileStore(shared);

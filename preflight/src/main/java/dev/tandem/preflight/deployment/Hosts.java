@@ -16,6 +16,11 @@ public final class Hosts {
         return WILDCARDS.contains(host);
     }
 
+    /** Whether a host is its machine itself: every address of 127/8, and its name. */
+    public static boolean isLoopback(String host) {
+        return host.startsWith("127.") || host.equals("localhost") || host.equals("::1");
+    }
+
     /** Whether a name or an address is this machine's; a name that nobody knows is not. */
     public static boolean isHere(String host, Machine machine) {
         if (machine.hasAddress(host)) {

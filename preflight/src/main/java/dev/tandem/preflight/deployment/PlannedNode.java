@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * A node that is to run, as its own flags and environment say.
+ * A node that is to run, as its own flags and environment describe it.
  *
  * @param name as in the start table
  * @param isHere this machine has its address
@@ -19,32 +19,32 @@ import java.util.Map;
  */
 public record PlannedNode(String name, boolean isHere, NodeConfig config) {
     /**
-     * A node of this machine, from the words behind {@code tandem serve}.
+     * A node of this machine, from the arguments behind {@code tandem serve}.
      *
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(List<String> words, Map<String, String> variables, Machine machine) {
-        return of("serve", words, NodeEnvironment.read(variables), machine);
+    public static PlannedNode of(List<String> arguments, Map<String, String> variables, Machine machine) {
+        return of("serve", arguments, NodeEnvironment.read(variables), machine);
     }
 
     /**
      * A node of some machine.
      *
-     * @param words behind {@code tandem serve}
+     * @param arguments behind {@code tandem serve}
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(String name, List<String> words, NodeEnvironment environment, Machine machine) {
+    public static PlannedNode of(String name, List<String> arguments, NodeEnvironment environment, Machine machine) {
         var config = new NodeConfig(
-                ServeFlags.parse(words), environment, Runtime.getRuntime().availableProcessors());
+                ServeFlags.parse(arguments), environment, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 
-    /** The address that its peers are told. */
+    /** The address that it announces to its peers. */
     public String host() {
         return config.announcedHost();
     }
 
-    /** Every port that it will listen on and that is known before; data and expert ports are any free ones. */
+    /** Every port that the node will listen on and that is known before it starts; data and expert ports are any free ones. */
     public List<PlannedPort> ports() {
         var ports = new ArrayList<PlannedPort>();
         ServeFlags.Server server = config.flags().server();

@@ -17,14 +17,14 @@ public final class NpuTool {
     private NpuTool() {}
 
     /**
-     * Runs it.
+     * Runs the program.
      *
      * @param program path or name
      * @param limit tries included
      */
-    public static Outcome run(String program, List<String> words, Duration limit) throws InterruptedException {
+    public static Outcome run(String program, List<String> arguments, Duration limit) throws InterruptedException {
         var command = new ArrayList<String>(List.of(program));
-        command.addAll(words);
+        command.addAll(arguments);
         long deadlineNs = System.nanoTime() + limit.toNanos();
         Outcome outcome = Tool.run(command, limit);
         while (outcome instanceof Ended ended && ended.output().contains(BUSY)) {
@@ -39,7 +39,7 @@ public final class NpuTool {
     }
 
     /** The command as it could be typed. */
-    public static String typed(String program, List<String> words) {
-        return program + " " + String.join(" ", words);
+    public static String typed(String program, List<String> arguments) {
+        return program + " " + String.join(" ", arguments);
     }
 }

@@ -27,17 +27,17 @@ public final class RemoteRun {
      * A command for one node.
      *
      * @param node its address
-     * @param words the argument list of the ssh program, the program itself first
+     * @param arguments the argument list of the ssh program, the program itself first
      */
-    public record NodeCommand(String node, List<String> words) {
+    public record NodeCommand(String node, List<String> arguments) {
         public NodeCommand {
-            words = List.copyOf(words);
+            arguments = List.copyOf(arguments);
         }
 
-        /** As a shell reads it back unchanged. */
+        /** The command as a shell reads it back unchanged. */
         @Override
         public String toString() {
-            return words.stream().map(RemoteRun::quoted).collect(Collectors.joining(" "));
+            return arguments.stream().map(RemoteRun::quoted).collect(Collectors.joining(" "));
         }
     }
 
@@ -80,7 +80,7 @@ public final class RemoteRun {
     public static SequencedMap<String, Outcome> run(List<NodeCommand> commands, Duration limit)
             throws InterruptedException {
         var calls = new ArrayList<Callable<Outcome>>();
-        commands.forEach(command -> calls.add(() -> Tool.run(command.words(), limit.plus(GRACE))));
+        commands.forEach(command -> calls.add(() -> Tool.run(command.arguments(), limit.plus(GRACE))));
         List<Outcome> results = ParallelCalls.run("remote-run", Math.max(1, calls.size()), calls);
         var outcomes = new LinkedHashMap<String, Outcome>();
         for (int index = 0; index < results.size(); index++) {

@@ -33,7 +33,7 @@ public final class Tool {
     }
 
     /**
-     * It ended by itself.
+     * The program ended by itself.
      *
      * @param status its exit status
      * @param output what it wrote
@@ -46,7 +46,7 @@ public final class Tool {
         }
     }
 
-    /** It did not end in time, or something that it started still holds its output; it was killed. */
+    /** The program did not end in time, or something that it started still holds its output; it was killed. */
     public record TimedOut(Duration limit) implements Outcome {
         @Override
         public String sentence() {
@@ -54,7 +54,7 @@ public final class Tool {
         }
     }
 
-    /** It wrote too much and was killed. */
+    /** The program wrote too much and was killed. */
     public record TooLoud() implements Outcome {
         @Override
         public String sentence() {
@@ -62,7 +62,7 @@ public final class Tool {
         }
     }
 
-    /** It could not be started. */
+    /** The program could not be started. */
     public record Absent(String reason) implements Outcome {
         @Override
         public String sentence() {

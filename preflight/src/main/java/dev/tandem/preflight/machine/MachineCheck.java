@@ -16,7 +16,7 @@ import java.util.TreeSet;
 
 /** The rows of one machine, whatever runs on it: processors, kernels, memory, limits, interfaces. */
 public final class MachineCheck {
-    private static final String UNTOLD = "not told here: only Linux has ";
+    private static final String UNTOLD = "not reported here: only Linux has ";
     /** Features that kernels use or whose absence explains a speed; of x86 and of Arm. */
     private static final List<String> FEATURES = List.of(
             "avx2",
@@ -171,11 +171,11 @@ public final class MachineCheck {
                     address.isLoopbackAddress() ? InetAddress.getLoopbackAddress() : address);
             return owner == null ? OptionalLong.empty() : OptionalLong.of(owner.getMTU());
         } catch (SocketException e) {
-            return OptionalLong.empty(); // shown as not told
+            return OptionalLong.empty(); // shown as unknown
         }
     }
 
-    /** Whether {@code needed} bytes fit beside the reserve; empty where the system does not tell. */
+    /** Whether {@code needed} bytes fit beside the reserve; empty where the system does not report what is free. */
     public static Optional<Finding> fits(SystemFiles files, String subject, long needed, String parts) {
         OptionalLong available = Memory.available(files);
         if (available.isEmpty()) {

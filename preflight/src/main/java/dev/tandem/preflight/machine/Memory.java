@@ -12,7 +12,7 @@ final class Memory {
 
     private Memory() {}
 
-    /** Bytes; empty where the system does not tell. */
+    /** Bytes; empty where the system does not report it. */
     static OptionalLong available(SystemFiles files) {
         OptionalLong free = kib(files, "MemAvailable");
         OptionalLong group = leftOfControlGroup(files);
@@ -32,7 +32,7 @@ final class Memory {
         return value.isPresent() ? OptionalLong.of(value.getAsLong() * KIB) : value;
     }
 
-    /** Version 2, and version 1's names. A group's page cache is dropped before it fails. */
+    /** What the control group leaves, by the file names of version 2 and version 1. A group's page cache is dropped before it fails. */
     private static OptionalLong leftOfControlGroup(SystemFiles files) {
         OptionalLong limit = number(files, "sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes");
         OptionalLong used = number(files, "sys/fs/cgroup/memory.current", "sys/fs/cgroup/memory/memory.usage_in_bytes");

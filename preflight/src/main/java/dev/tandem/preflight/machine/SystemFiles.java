@@ -9,13 +9,22 @@ import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
- * What Linux tells in files. Elsewhere there are none, and every answer is empty.
- *
- * @param root {@code /}; a folder of stand-ins in tests
+ * What Linux reports in files. Elsewhere there are none, and every answer is empty. Stateless; any thread.
  */
-public record SystemFiles(Path root) {
+public final class SystemFiles {
     private static final int MAX_BYTES = 1 << 20;
     private static final String UNLIMITED = "max";
+
+    private final Path root;
+
+    /** @param root {@code /}; a folder of stand-ins in tests */
+    public SystemFiles(Path root) {
+        this.root = root;
+    }
+
+    public Path root() {
+        return root;
+    }
 
     /** This machine's. */
     public static SystemFiles here() {
@@ -27,7 +36,7 @@ public record SystemFiles(Path root) {
         try (InputStream in = Files.newInputStream(root.resolve(path))) {
             return Optional.of(new String(in.readNBytes(MAX_BYTES), StandardCharsets.UTF_8).strip());
         } catch (IOException e) {
-            return Optional.empty(); // the caller says that it is not told
+            return Optional.empty(); // the caller reports that it is unknown
         }
     }
 
@@ -42,7 +51,7 @@ public record SystemFiles(Path root) {
                         .findFirst());
     }
 
-    /** First and last number of a file with two; empty where there is none. */
+    /** The first and the last number of a file that holds two; empty where there is no such file. */
     public Optional<int[]> range(String path) {
         return text(path)
                 .filter(text -> text.matches("\\d{1,9}\\s+\\d{1,9}"))

@@ -11,10 +11,10 @@ public final class Thresholds {
     /** Free memory that should be left beside weights and KV, for scratch, Java and the system, as a part of what is needed. */
     public static final double MEMORY_RESERVE = 0.1;
 
-    /** Between nodes: KV of long prompts takes seconds below 1 Gbit/s. Bytes a second. */
+    /** Between nodes: KV of long prompts takes seconds below 1 Gbit/s. Bytes per second. */
     public static final double SLOWEST_LINK = 125e6;
 
-    /** Between nodes: expert rows and side channels wait this long, several times a token. Milliseconds there and back. */
+    /** Between nodes: expert rows and side channels wait this long, several times per token. Milliseconds there and back. */
     public static final double LONGEST_ROUND_TRIP_MS = 2;
 
     /** Between nodes: beyond this the logs of two nodes cannot be read side by side. Nothing else depends on clocks. Milliseconds. */

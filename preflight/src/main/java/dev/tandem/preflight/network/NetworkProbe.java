@@ -2,6 +2,7 @@ package dev.tandem.preflight.network;
 
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
+import dev.tandem.preflight.host.ParallelCalls;
 import dev.tandem.preflight.machine.Bytes;
 import dev.tandem.preflight.machine.Thresholds;
 import dev.tandem.preflight.network.NetworkHost.Offer;
@@ -24,11 +25,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 
 /** Measures from one node to a peer. The caller's thread waits; connections are tried on a bounded number of threads. */
 public final class NetworkProbe {
@@ -57,19 +55,13 @@ public final class NetworkProbe {
             return List.of();
         }
         SortedMap<Integer, String> silent = new TreeMap<>();
-        try (ExecutorService threads = Executors.newFixedThreadPool(
-                CONNECTS_AT_ONCE,
-                Thread.ofPlatform().daemon().name("check-connect-", 0).factory())) {
-            var asked = new ArrayList<Future<String>>();
-            peer.ports().forEach(port -> asked.add(threads.submit(() -> connect(peer, port))));
-            for (int i = 0; i < asked.size(); i++) {
-                String failure = asked.get(i).get();
-                if (!failure.isEmpty()) {
-                    silent.put(peer.ports().get(i), failure);
-                }
+        var attempts = new ArrayList<Callable<String>>();
+        peer.ports().forEach(port -> attempts.add(() -> connect(peer, port)));
+        List<String> failures = ParallelCalls.run("check-connect", CONNECTS_AT_ONCE, attempts);
+        for (int i = 0; i < failures.size(); i++) {
+            if (!failures.get(i).isEmpty()) {
+                silent.put(peer.ports().get(i), failures.get(i));
             }
-        } catch (ExecutionException e) {
-            throw new IllegalStateException("trying a port failed in our own code", e.getCause());
         }
         if (silent.isEmpty()) {
             return List.of(Finding.of(
@@ -85,7 +77,7 @@ public final class NetworkProbe {
                 FIREWALL));
     }
 
-    /** Empty when it answered well. */
+    /** Why the port does not answer with the peer's token; empty when it does. */
     private String connect(Offer peer, int port) {
         try (Socket socket = open(peer.host(), port)) {
             byte[] token = socket.getInputStream().readNBytes(PortListeners.TOKEN_BYTES);
@@ -159,7 +151,7 @@ public final class NetworkProbe {
                         : "");
     }
 
-    /** Reads from the peer's memory with the transfer engine, as KV is read: at most 256 MiB and a second. */
+    /** Reads from the peer's memory with the transfer engine, as KV is read: for at most 256 MiB and one second. */
     public Finding bandwidth(Offer peer) {
         String subject = "reading from " + peer.host();
         try (Arena arena = Arena.ofShared()) {
@@ -185,7 +177,7 @@ public final class NetworkProbe {
         }
     }
 
-    /** Bytes a second. */
+    /** Measured speed in bytes per second. */
     private double measure(Offer peer, SpanBatch batch) {
         long startNs = System.nanoTime();
         long bytes = 0;

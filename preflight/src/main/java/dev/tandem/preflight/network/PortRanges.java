@@ -45,7 +45,7 @@ public final class PortRanges {
         var ports = new TreeSet<Integer>();
         for (String part : text.split(",", -1)) {
             if (!part.matches("\\d{1,5}(-\\d{1,5})?")) {
-                throw new IllegalArgumentException("'" + part + "' is no port and no range such as 30000-30015");
+                throw new IllegalArgumentException("'" + part + "' is neither a port nor a range such as 30000-30015");
             }
             String[] ends = part.split("-", -1);
             int from = Integer.parseInt(ends[0]);

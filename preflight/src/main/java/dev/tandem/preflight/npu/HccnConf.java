@@ -44,7 +44,7 @@ record HccnConf(Map<String, String> values) {
         }
     }
 
-    /** Devices that have an address in it. */
+    /** How many devices have an address in the file. */
     long addressCount() {
         return values.keySet().stream()
                 .filter(key -> key.startsWith("address_"))

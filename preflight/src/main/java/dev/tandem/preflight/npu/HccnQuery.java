@@ -41,8 +41,8 @@ enum HccnQuery {
         this.answer = Pattern.compile(answer);
     }
 
-    /** Words behind {@code hccn_tool}. */
-    List<String> words(int device) {
+    /** Arguments of {@code hccn_tool} for one device. */
+    List<String> arguments(int device) {
         return List.of("-i", Integer.toString(device), option, "-g");
     }
 
@@ -52,12 +52,12 @@ enum HccnQuery {
     }
 
     /** Reads what the tool wrote when it ended well, and what it wrote besides when it did not. */
-    Reading read(int device, String output) {
+    DeviceReading read(int device, String output) {
         Matcher matcher = answer.matcher(output);
         Optional<String> value = matcher.find() ? Optional.of(matcher.group(1).strip()) : Optional.<String>empty();
         return switch (this) {
             case LLDP ->
-                value.map(Reading::well)
+                value.map(DeviceReading::well)
                         .orElseGet(() -> missing(
                                 output,
                                 "no switch port is seen",
@@ -76,10 +76,11 @@ enum HccnQuery {
                         .orElseGet(() -> unreadable(output));
             case GATEWAY -> gateway(device, value);
             case TLS ->
-                value.map(Reading::well).orElseGet(() -> Reading.note("none", "no TLS settings: " + quoted(output)));
+                value.map(DeviceReading::well)
+                        .orElseGet(() -> DeviceReading.note("none", "no TLS settings: " + quoted(output)));
             case IP ->
                 value.filter(address -> !address.equals(UNSET))
-                        .map(Reading::well)
+                        .map(DeviceReading::well)
                         .orElseGet(() -> missing(
                                 output,
                                 "the device has no address",
@@ -88,12 +89,12 @@ enum HccnQuery {
         };
     }
 
-    private static Reading judged(String value, boolean isWell, String mend) {
-        return isWell ? Reading.well(value) : Reading.of(Severity.ERROR, value, mend);
+    private static DeviceReading judged(String value, boolean isWell, String fix) {
+        return isWell ? DeviceReading.well(value) : DeviceReading.of(Severity.ERROR, value, fix);
     }
 
-    private static Reading health(int device, String state) {
-        String mend = switch (state) {
+    private static DeviceReading health(int device, String state) {
+        String fix = switch (state) {
             case "Init", "Detect ip set" ->
                 "the device has not detected its network: " + setDetection(device) + ", then ask again";
             case "Receive timeout", "Unreachable", "Time exceeded" ->
@@ -103,47 +104,47 @@ enum HccnQuery {
                 "look at link and cable of device " + device + "; hccn_tool -i " + device
                         + " -cfg recovery puts the settings of hccn.conf back";
         };
-        return judged(state, state.equals("Success"), mend);
+        return judged(state, state.equals("Success"), fix);
     }
 
     private static String setDetection(int device) {
         return "hccn_tool -i " + device + " -netdetect -s address GATEWAY sets the address to detect";
     }
 
-    /** Devices of one subnet need none. */
-    private static Reading gateway(int device, Optional<String> value) {
-        String mend = "needed where other nodes' devices are in another subnet: hccn_tool -i " + device
+    /** Judges the gateway, which devices of one subnet do not need. */
+    private static DeviceReading gateway(int device, Optional<String> value) {
+        String fix = "needed where other nodes' devices are in another subnet: hccn_tool -i " + device
                 + " -gateway -s gateway ADDRESS";
         return value.filter(address -> !address.equals(UNSET))
-                .map(Reading::well)
-                .orElseGet(() -> new Reading(Severity.WARNING, value, "no gateway", mend));
+                .map(DeviceReading::well)
+                .orElseGet(() -> new DeviceReading(Severity.WARNING, value, "no gateway", fix));
     }
 
-    private static Reading vnic(String output, Optional<String> value) {
+    private static DeviceReading vnic(String output, Optional<String> value) {
         Matcher link = VNIC_LINK.matcher(output);
         if (link.find() && !link.group(1).equals("UP")) {
-            return Reading.of(
+            return DeviceReading.of(
                     Severity.ERROR,
                     value.orElse(UNSET) + " " + link.group(1),
                     "the virtual port is down: look at npu-smi info and at the driver's log");
         }
         return value.filter(address -> !address.equals(UNSET))
-                .map(Reading::well)
+                .map(DeviceReading::well)
                 .orElseGet(() -> missing(
                         output, "the device has no virtual address", "is this an A3 machine? --device a2 asks -ip"));
     }
 
-    private static Reading missing(String output, String found, String mend) {
-        return Reading.error(output.isBlank() ? found : found + "; the tool wrote: " + quoted(output), mend);
+    private static DeviceReading missing(String output, String found, String fix) {
+        return DeviceReading.error(output.isBlank() ? found : found + "; the tool wrote: " + quoted(output), fix);
     }
 
-    private static Reading unreadable(String output) {
-        return Reading.error(
+    private static DeviceReading unreadable(String output) {
+        return DeviceReading.error(
                 "an answer that is not known: " + (output.isBlank() ? "nothing" : quoted(output)),
                 "run the command by hand; with a newer hccn_tool its form may have changed");
     }
 
-    /** A line of it, cut. */
+    /** The output as one line, shortened. */
     static String quoted(String output) {
         String line = output.strip().replaceAll("\\s+", " ");
         return line.length() <= MOST_QUOTED ? line : line.substring(0, MOST_QUOTED) + " …";

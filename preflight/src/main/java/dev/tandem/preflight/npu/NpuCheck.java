@@ -83,14 +83,15 @@ public final class NpuCheck {
 
     /** Whether the tool can be started here at all. */
     static boolean hasTool(String hccnTool, Duration limit) throws InterruptedException {
-        return !(NpuTool.run(hccnTool, HccnQuery.LINK.words(0), limit) instanceof Absent);
+        return !(NpuTool.run(hccnTool, HccnQuery.LINK.arguments(0), limit) instanceof Absent);
     }
 
     /** A3 where {@code npu-smi} says a super pod of device 0. */
     static Generation generation(NpuPlan.Tools tools, Duration limit) throws InterruptedException {
-        Chip first = chips(tools, limit).getOrDefault(0, SuperPod.usualChip(0));
-        Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPod.words(first), limit);
-        return outcome instanceof Ended ended && SuperPod.read(ended.output()).isPresent()
+        Chip first = chips(tools, limit).getOrDefault(0, SuperPodMembership.usualChip(0));
+        Outcome outcome = NpuTool.run(tools.npuSmi(), SuperPodMembership.arguments(first), limit);
+        return outcome instanceof Ended ended
+                        && SuperPodMembership.read(ended.output()).isPresent()
                 ? Generation.A3
                 : Generation.A2;
     }
@@ -118,8 +119,8 @@ public final class NpuCheck {
     public static NpuReport run(NpuPlan plan) throws InterruptedException {
         var notes = new ArrayList<Finding>();
         Optional<HccnConf> conf = conf(plan.tools().hccnConf(), notes);
-        var asked = new ArrayList<Callable<Reading>>();
-        var pods = new ArrayList<Callable<Optional<SuperPod>>>();
+        var asked = new ArrayList<Callable<DeviceReading>>();
+        var pods = new ArrayList<Callable<Optional<SuperPodMembership>>>();
         Map<Integer, Chip> chips = plan.generation() == Generation.A3
                 ? chips(plan.tools(), plan.bounds().query())
                 : Map.of();
@@ -128,15 +129,16 @@ public final class NpuCheck {
             int id = device;
             queries.forEach(query -> asked.add(() -> ask(plan, query, id)));
             pods.add(() -> plan.generation() == Generation.A3
-                    ? superPod(plan, chips.getOrDefault(id, SuperPod.usualChip(id)))
+                    ? superPod(plan, chips.getOrDefault(id, SuperPodMembership.usualChip(id)))
                     : Optional.empty());
         }
-        List<Reading> readings = ParallelCalls.run("npu-query", plan.bounds().parallel(), asked);
-        List<Optional<SuperPod>> superPods =
+        List<DeviceReading> readings =
+                ParallelCalls.run("npu-query", plan.bounds().parallel(), asked);
+        List<Optional<SuperPodMembership>> superPods =
                 ParallelCalls.run("npu-query", plan.bounds().parallel(), pods);
         var devices = new ArrayList<NpuDevice>();
         for (int device = 0; device < plan.devices(); device++) {
-            var own = new EnumMap<HccnQuery, Reading>(HccnQuery.class);
+            var own = new EnumMap<HccnQuery, DeviceReading>(HccnQuery.class);
             for (int i = 0; i < queries.size(); i++) {
                 own.put(queries.get(i), readings.get(device * queries.size() + i));
             }
@@ -164,40 +166,40 @@ public final class NpuCheck {
     }
 
     /** What the driver restores after a restart should be what the device has now. */
-    private static Reading compared(Optional<HccnConf> conf, int device, Map<HccnQuery, Reading> readings) {
+    private static DeviceReading compared(Optional<HccnConf> conf, int device, Map<HccnQuery, DeviceReading> readings) {
         Optional<String> kept = conf.flatMap(values -> values.address(device));
-        Optional<String> now = Optional.ofNullable(readings.get(HccnQuery.IP)).flatMap(Reading::value);
+        Optional<String> now = Optional.ofNullable(readings.get(HccnQuery.IP)).flatMap(DeviceReading::value);
         if (kept.isEmpty()) {
-            return Reading.note("-", "no address of device " + device);
+            return DeviceReading.note("-", "no address of device " + device);
         }
         if (now.isPresent() && !now.equals(kept)) {
-            return Reading.of(
+            return DeviceReading.of(
                     Severity.WARNING,
                     kept.get(),
                     "the device has " + now.get() + " now and gets " + kept.get() + " after a restart");
         }
-        return Reading.well(kept.get());
+        return DeviceReading.well(kept.get());
     }
 
-    private static Reading ask(NpuPlan plan, HccnQuery query, int device) throws InterruptedException {
-        List<String> words = query.words(device);
+    private static DeviceReading ask(NpuPlan plan, HccnQuery query, int device) throws InterruptedException {
+        List<String> arguments = query.arguments(device);
         Outcome outcome =
-                NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
+                NpuTool.run(plan.tools().hccnTool(), arguments, plan.bounds().query());
         return switch (outcome) {
             case Ended ended when ended.status() == 0 -> query.read(device, ended.output());
             case Ended ended -> failed(query, device, ended);
-            case TimedOut late -> unanswered(plan, words, late);
-            case TooLoud loud -> unanswered(plan, words, loud);
-            case Absent absent -> unanswered(plan, words, absent);
+            case TimedOut late -> unanswered(plan, arguments, late);
+            case TooLoud loud -> unanswered(plan, arguments, loud);
+            case Absent absent -> unanswered(plan, arguments, absent);
         };
     }
 
     /** A tool that fails because there is nothing to show is read like one that shows nothing. */
-    private static Reading failed(HccnQuery query, int device, Ended ended) {
-        Reading read = query.read(device, ended.output());
+    private static DeviceReading failed(HccnQuery query, int device, Ended ended) {
+        DeviceReading read = query.read(device, ended.output());
         return switch (read.severity()) {
             case WELL ->
-                Reading.of(
+                DeviceReading.of(
                         Severity.ERROR,
                         read.value().orElse("-"),
                         "the tool ended with status " + ended.status() + " all the same; run it by hand");
@@ -205,17 +207,19 @@ public final class NpuCheck {
         };
     }
 
-    private static Reading unanswered(NpuPlan plan, List<String> words, Outcome outcome) {
-        return Reading.error(
+    private static DeviceReading unanswered(NpuPlan plan, List<String> arguments, Outcome outcome) {
+        return DeviceReading.error(
                 outcome.sentence(),
-                "run " + NpuTool.typed(plan.tools().hccnTool(), words)
+                "run " + NpuTool.typed(plan.tools().hccnTool(), arguments)
                         + " by hand; a device that does not answer may need a reset of its driver");
     }
 
-    private static Optional<SuperPod> superPod(NpuPlan plan, Chip chip) throws InterruptedException {
+    private static Optional<SuperPodMembership> superPod(NpuPlan plan, Chip chip) throws InterruptedException {
         Outcome outcome = NpuTool.run(
-                plan.tools().npuSmi(), SuperPod.words(chip), plan.bounds().query());
-        return outcome instanceof Ended ended ? SuperPod.read(ended.output()) : Optional.empty();
+                plan.tools().npuSmi(),
+                SuperPodMembership.arguments(chip),
+                plan.bounds().query());
+        return outcome instanceof Ended ended ? SuperPodMembership.read(ended.output()) : Optional.empty();
     }
 
     /**
@@ -246,9 +250,9 @@ public final class NpuCheck {
 
     private static Ping ping(NpuPlan plan, int device, String node, String address) throws InterruptedException {
         String option = plan.generation() == Generation.A2 ? "-ping" : "-hccs_ping";
-        List<String> words = List.of("-i", Integer.toString(device), option, "-g", "address", address);
+        List<String> arguments = List.of("-i", Integer.toString(device), option, "-g", "address", address);
         Outcome outcome =
-                NpuTool.run(plan.tools().hccnTool(), words, plan.bounds().query());
+                NpuTool.run(plan.tools().hccnTool(), arguments, plan.bounds().query());
         String pair = String.format("device %3d -> %s", device, node);
         if (!(outcome instanceof Ended ended)) {
             return new Ping(pair, address, Optional.empty(), outcome.sentence());

@@ -14,7 +14,8 @@ import java.util.Optional;
  * @param conf its address in hccn.conf, compared
  * @param superPod on A3
  */
-record NpuDevice(int id, Map<HccnQuery, Reading> readings, Reading conf, Optional<SuperPod> superPod) {
+record NpuDevice(
+        int id, Map<HccnQuery, DeviceReading> readings, DeviceReading conf, Optional<SuperPodMembership> superPod) {
     NpuDevice {
         readings = Collections.unmodifiableMap(new EnumMap<>(readings));
     }
@@ -23,13 +24,13 @@ record NpuDevice(int id, Map<HccnQuery, Reading> readings, Reading conf, Optiona
     Optional<String> address() {
         return Optional.ofNullable(readings.getOrDefault(HccnQuery.VNIC, readings.get(HccnQuery.IP)))
                 .filter(reading -> reading.severity() != Severity.ERROR)
-                .flatMap(Reading::value);
+                .flatMap(DeviceReading::value);
     }
 
     /** {@code 0} or {@code 1}. */
     Optional<String> tls() {
         return Optional.ofNullable(readings.get(HccnQuery.TLS))
                 .filter(reading -> reading.severity() == Severity.WELL)
-                .flatMap(Reading::value);
+                .flatMap(DeviceReading::value);
     }
 }

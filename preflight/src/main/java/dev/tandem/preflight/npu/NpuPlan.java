@@ -26,7 +26,7 @@ public record NpuPlan(Tools tools, Generation generation, int devices, Bounds bo
      * Where the vendor's programs and settings are.
      *
      * @param hccnTool program; a name without a slash is looked for on the PATH
-     * @param npuSmi the same
+     * @param npuSmi program; a name without a slash is looked for on the PATH
      * @param hccnConf {@code /etc/hccn.conf}
      */
     public record Tools(String hccnTool, String npuSmi, Path hccnConf) {}

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** What the devices of one node said. Immutable. */
+/** What the devices of one node reported. Immutable. */
 public final class NpuReport {
     private final NpuPlan.Generation generation;
     private final List<NpuDevice> devices;
@@ -20,7 +20,7 @@ public final class NpuReport {
         this.notes = List.copyOf(notes);
     }
 
-    /** Title line and a line for each device. */
+    /** The title line and one line per device. */
     public List<List<String>> table() {
         var rows = new ArrayList<List<String>>();
         var title = new ArrayList<String>(List.of("device"));
@@ -35,21 +35,21 @@ public final class NpuReport {
             device.readings().values().forEach(reading -> row.add(reading.cell()));
             row.add(device.conf().cell());
             if (generation == NpuPlan.Generation.A3) {
-                row.add(device.superPod().map(SuperPod::toString).orElse("!! -"));
+                row.add(device.superPod().map(SuperPodMembership::toString).orElse("!! -"));
             }
             rows.add(row);
         }
         return rows;
     }
 
-    /** Everything, device by device. */
+    /** All findings, device by device. */
     public List<Finding> findings() {
         var findings = new ArrayList<Finding>(notes);
         for (NpuDevice device : devices) {
             String subject = "device " + device.id() + " ";
             device.readings().forEach((query, reading) -> findings.add(reading.finding(subject + query.column())));
             if (device.conf().severity()
-                    != Severity.NOTE) { // without an address there: told once, by the file's own row
+                    != Severity.NOTE) { // without an address there: reported once, by the file's own row
                 findings.add(device.conf().finding(subject + "hccn.conf"));
             }
             if (generation == NpuPlan.Generation.A3) {
@@ -67,7 +67,7 @@ public final class NpuReport {
                 .orElseGet(() -> new Finding(
                         Severity.ERROR,
                         subject,
-                        "npu-smi says no SDID, pod and server index",
+                        "npu-smi reports no SDID, pod and server index",
                         "run npu-smi info -t spod-info -i CARD -c CHIP with card and chip of npu-smi info -m; on an A2"
                                 + " machine give --device a2"));
     }

@@ -22,7 +22,7 @@ public final class NpuTools {
                 named.isEmpty() ? program("hccn_tool", variables) : named, program("npu-smi", variables), CONF);
     }
 
-    /** Its path; its name alone where there is none, which the run of it then says. */
+    /** Path of a program; its name alone where it is not found, which its run then reports. */
     private static String program(String name, Map<String, String> variables) {
         var folders = new ArrayList<>(DRIVER_FOLDERS);
         folders.addAll(List.of(variables.getOrDefault("PATH", "").split(File.pathSeparator, -1)));

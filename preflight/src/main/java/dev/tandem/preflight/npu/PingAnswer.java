@@ -19,7 +19,7 @@ record PingAnswer(int sent, int received, Optional<Double> slowestMs) {
     private static final Pattern TIME = Pattern.compile("seq[^\\n]*?time ?= ?([0-9.]{1,15})(ms|us)");
     private static final double US_PER_MS = 1000;
 
-    /** Empty when the summary line is missing. */
+    /** Reads what the tool wrote; empty when the summary line is missing. */
     static Optional<PingAnswer> read(String output) {
         Matcher summary = SUMMARY.matcher(output);
         if (!summary.find()) {

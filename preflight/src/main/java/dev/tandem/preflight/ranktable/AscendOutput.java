@@ -24,7 +24,7 @@ import java.util.regex.Pattern;
  *     Get ipconf failed, because no ip                                                    Server Index     : 4
  *     was preset there!
  *   npu-smi info -m
- *     NPU ID    Chip ID    Chip Logic ID    [Chip Phy-ID]    Chip Name       the name may have blanks; "-" is no compute chip
+ *     NPU ID    Chip ID    Chip Logic ID    [Chip Phy-ID]    Chip Name       the name may have blanks; "-" is not a compute chip
  *     0         0          0                0                Ascend910
  *     0         2          -                -                Mcu
  * </pre>
@@ -47,17 +47,17 @@ public final class AscendOutput {
      */
     public record Chip(int card, int chip) {}
 
-    /** Of {@code -ip -g}; empty when it is no such answer. */
+    /** Reads the answer to {@code -ip -g}; empty when the output is not one. */
     static Optional<String> portAddress(String output) {
         return address(output, "ipaddr");
     }
 
-    /** Of {@code -vnic -g}. */
+    /** Reads the answer to {@code -vnic -g}; empty when the output is not one. */
     static Optional<String> virtualAddress(String output) {
         return address(output, "vnic ipaddr");
     }
 
-    /** Of {@code spod-info}. */
+    /** Reads the answer to {@code spod-info}; empty when the output is not one. */
     static Optional<SuperPod> superPod(String output) {
         Optional<String> pod = value(output, "Super Pod ID");
         Optional<String> device = value(output, "SDID");
@@ -71,7 +71,7 @@ public final class AscendOutput {
         }
     }
 
-    /** Of {@code npu-smi info -m}: devices by their number; empty when there is no table. */
+    /** Reads the answer to {@code npu-smi info -m}: devices by their number; empty when the output has no table. */
     public static Map<Integer, Chip> chips(String output) {
         var chips = new TreeMap<Integer, Chip>();
         for (String line : output.lines().map(String::strip).toList()) {

@@ -15,19 +15,30 @@ import java.util.concurrent.Callable;
 
 /**
  * Asks {@code hccn_tool} and {@code npu-smi} for the addresses of this node's devices: at most {@value #PARALLEL_QUERIES} queries at a time,
- * each with a time limit, one that is told "busy" tried again within it. Stateless; any thread, which waits.
- *
- * @param hccnTool the program, a path or a name on the PATH
- * @param npuSmi the same
- * @param queryLimit longest time of one query
+ * each with a time limit within which a query is repeated while the tool is busy. Stateless; any thread, which waits.
  */
-public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
+public final class AscendTools {
     private static final int PARALLEL_QUERIES = 8;
 
-    /** One device and what it was asked, or why that failed. */
-    private record Answer(Optional<LocalDevice> device, String problem) {}
+    private final String hccnTool;
+    private final String npuSmi;
+    private final Duration queryLimit;
 
-    /** A query that did not give what it was asked for; told with all others. */
+    /**
+     * @param hccnTool the program, a path or a name on the PATH
+     * @param npuSmi the program, a path or a name on the PATH
+     * @param queryLimit longest time of one query
+     */
+    public AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
+        this.hccnTool = hccnTool;
+        this.npuSmi = npuSmi;
+        this.queryLimit = queryLimit;
+    }
+
+    /** One device, or why its queries failed. */
+    private record QueryResult(Optional<LocalDevice> device, String problem) {}
+
+    /** A query without a usable answer; it is reported together with all others. */
     private static final class QueryException extends Exception {
         private static final long serialVersionUID = 1L;
 
@@ -64,10 +75,10 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
         Map<Integer, Chip> chips = kind == DeviceKind.A3 ? presentChips(deviceIds) : Map.of();
         var devices = new ArrayList<LocalDevice>();
         var problems = new ArrayList<String>();
-        var queries = new ArrayList<Callable<Answer>>();
-        deviceIds.forEach(id -> queries.add(() -> answer(id, Optional.ofNullable(chips.get(id)))));
-        for (Answer answer : ParallelCalls.run("device-query", PARALLEL_QUERIES, queries)) {
-            answer.device().ifPresentOrElse(devices::add, () -> problems.add(answer.problem()));
+        var queries = new ArrayList<Callable<QueryResult>>();
+        deviceIds.forEach(id -> queries.add(() -> query(id, Optional.ofNullable(chips.get(id)))));
+        for (QueryResult result : ParallelCalls.run("device-query", PARALLEL_QUERIES, queries)) {
+            result.device().ifPresentOrElse(devices::add, () -> problems.add(result.problem()));
         }
         if (!problems.isEmpty()) {
             throw new DeviceException(String.join("; ", problems));
@@ -98,11 +109,11 @@ public record AscendTools(String hccnTool, String npuSmi, Duration queryLimit) {
         return chips;
     }
 
-    private Answer answer(int id, Optional<Chip> chip) throws InterruptedException {
+    private QueryResult query(int id, Optional<Chip> chip) throws InterruptedException {
         try {
-            return new Answer(Optional.of(ask(id, chip)), "");
+            return new QueryResult(Optional.of(ask(id, chip)), "");
         } catch (QueryException e) {
-            return new Answer(Optional.empty(), "device " + id + ": " + e.getMessage());
+            return new QueryResult(Optional.empty(), "device " + id + ": " + e.getMessage());
         }
     }
 

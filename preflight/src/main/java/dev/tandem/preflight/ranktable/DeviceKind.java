@@ -13,7 +13,7 @@ public enum DeviceKind {
     /** Atlas A3: each device has a virtual port and a place in a super pod. */
     A3;
 
-    /** As flags and messages write it. */
+    /** The kind as flags and messages write it. */
     public String word() {
         return name().toLowerCase(Locale.ROOT);
     }

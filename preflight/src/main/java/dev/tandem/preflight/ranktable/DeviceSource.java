@@ -3,16 +3,21 @@ package dev.tandem.preflight.ranktable;
 import java.util.List;
 import java.util.Optional;
 
-/**
- * Where this host's devices come from.
- *
- * @param kind what the operator said; empty: A2 or A3, whichever it is, where there are tools, and no accelerators where there are none
- * @param deviceIds in the order of the ranks
- * @param tools Ascend's; empty when they are not installed
- */
-public record DeviceSource(Optional<DeviceKind> kind, List<Integer> deviceIds, Optional<AscendTools> tools) {
-    public DeviceSource {
-        deviceIds = List.copyOf(deviceIds);
+/** Where this host's devices come from. Stateless; any thread, which waits for the tools. */
+public final class DeviceSource {
+    private final Optional<DeviceKind> kind;
+    private final List<Integer> deviceIds;
+    private final Optional<AscendTools> tools;
+
+    /**
+     * @param kind what the operator gave; empty: A2 or A3, whichever it is, where there are tools, and no accelerators where there are none
+     * @param deviceIds in the order of the ranks
+     * @param tools Ascend's; empty when they are not installed
+     */
+    public DeviceSource(Optional<DeviceKind> kind, List<Integer> deviceIds, Optional<AscendTools> tools) {
+        this.kind = kind;
+        this.deviceIds = List.copyOf(deviceIds);
+        this.tools = tools;
     }
 
     /**

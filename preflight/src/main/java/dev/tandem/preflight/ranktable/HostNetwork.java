@@ -20,7 +20,7 @@ public record HostNetwork(List<Card> cards) {
     }
 
     /**
-     * One of them.
+     * A network card.
      *
      * @param name as {@code ifconfig} shows it
      * @param isLoopback whether every address of 127/8 is its own, also those that it does not list

@@ -37,7 +37,7 @@ public final class LocalNodes {
                 throw new FlagException("--local-ip " + localAddress.get() + " is not in --ips " + nodes);
             }
             if (!here.contains(index)) {
-                throw new FlagException("--local-ip " + localAddress.get() + " is no address of "
+                throw new FlagException("--local-ip " + localAddress.get() + " is not an address of "
                         + card.map(Card::toString).orElse("this host, which has " + network));
             }
             return List.of(index);

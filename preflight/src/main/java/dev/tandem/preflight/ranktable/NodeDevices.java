@@ -12,7 +12,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a node brings to the meeting.
+ * What a node brings to the barrier.
  *
  * <pre>
  *   { "kind": "a3", "devices": [ { "id": 0, "ip": "192.168.1.199", "pod": "0", "sdid": "67108864" }, … ] }     pod and sdid on A3 only

@@ -28,12 +28,17 @@ public record RankTableFile(Path path, boolean isForced) {
         path = path.toAbsolutePath().normalize();
     }
 
-    /**
-     * A table that has only to be put in its place.
-     *
-     * @param part the written file beside it; none when the table was there already
-     */
-    public record Prepared(Path path, Optional<Path> part) {
+    /** A table that has only to be put in its place. */
+    public static final class Prepared {
+        private final Path path;
+        private final Optional<Path> part;
+
+        /** @param part the written file beside it; none when the table was there already */
+        private Prepared(Path path, Optional<Path> part) {
+            this.path = path;
+            this.part = part;
+        }
+
         public boolean isKept() {
             return part.isEmpty();
         }
@@ -112,7 +117,7 @@ public record RankTableFile(Path path, boolean isForced) {
         try {
             return difference(RankTable.read(file), table);
         } catch (RankTableException e) {
-            return Optional.of("it is no such table (" + e.getMessage() + ")");
+            return Optional.of("it is not such a table (" + e.getMessage() + ")");
         }
     }
 

@@ -7,7 +7,7 @@ import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.FlagTable;
 import dev.tandem.node.flags.FlagTable.Habit;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -26,7 +26,7 @@ import java.util.stream.Stream;
  * @param file that is written
  * @param remote whom to start it on
  */
-public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, RankTableFile file, Remote remote) {
+public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, RankTableFile file, Remote remote) {
     private static final FlagTable TABLE = FlagTable.of(Habit.ARGPARSE, """
             Nodes:
               + ips texts: address of each node, prefill nodes first
@@ -113,10 +113,10 @@ public record RankTableFlags(RankTablePlan plan, Here here, MeetingPlace place, 
                 kind(line),
                 deviceIds(line, plan.counts().perNode()),
                 line.isOn("json", false));
-        var place = new MeetingPlace(
-                line.whole("meet-port", 1, 65_535, MeetingPlace.DEFAULT_PORT),
+        var place = new Rendezvous(
+                line.whole("meet-port", 1, 65_535, Rendezvous.DEFAULT_PORT),
                 Duration.ofSeconds(
-                        line.whole("deadline", 1, MAX_DEADLINE_S, (int) MeetingPlace.DEFAULT_LIMIT.toSeconds())));
+                        line.whole("deadline", 1, MAX_DEADLINE_S, (int) Rendezvous.DEFAULT_LIMIT.toSeconds())));
         var remote =
                 new Remote(line.text("ssh"), line.text("remote-tandem").orElse("tandem"), line.isOn("print", false));
         report(line, here, remote);

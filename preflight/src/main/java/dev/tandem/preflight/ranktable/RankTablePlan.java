@@ -35,7 +35,7 @@ public record RankTablePlan(List<String> nodes, DeviceCounts counts) {
         var seen = new HashSet<InetAddress>();
         for (String node : nodes) {
             if (!Addresses.isAddress(node)) {
-                problems.add("--ips has '" + node + "', which is no IPv4 or IPv6 address");
+                problems.add("--ips has '" + node + "', which is not an IPv4 or IPv6 address");
             } else if (!seen.add(InetAddress.ofLiteral(node))) {
                 problems.add("--ips has " + node + " twice");
             }

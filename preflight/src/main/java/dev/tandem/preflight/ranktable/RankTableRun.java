@@ -2,8 +2,8 @@ package dev.tandem.preflight.ranktable;
 
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
-import dev.tandem.preflight.host.Meeting;
-import dev.tandem.preflight.host.MeetingException;
+import dev.tandem.preflight.host.HostBarrier;
+import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.ranktable.RankTableFile.Prepared;
 import java.io.IOException;
 import java.time.Duration;
@@ -23,7 +23,7 @@ public final class RankTableRun {
     private final RankTablePlan plan;
     private final DeviceSource source;
     private final RankTableFile file;
-    private final MeetingPlace place;
+    private final Rendezvous place;
 
     /**
      * Where and how long nodes meet.
@@ -31,7 +31,7 @@ public final class RankTableRun {
      * @param port on the first node
      * @param limit from the beginning to the end of the run
      */
-    public record MeetingPlace(int port, Duration limit) {
+    public record Rendezvous(int port, Duration limit) {
         /** The port that gen_ranktable.sh gives torchrun. */
         public static final int DEFAULT_PORT = 6657;
 
@@ -47,7 +47,7 @@ public final class RankTableRun {
      */
     public record Result(RankTable table, DeviceKind kind, boolean isKept) {}
 
-    public RankTableRun(RankTablePlan plan, DeviceSource source, RankTableFile file, MeetingPlace place) {
+    public RankTableRun(RankTablePlan plan, DeviceSource source, RankTableFile file, Rendezvous place) {
         this.plan = plan;
         this.source = source;
         this.file = file;
@@ -61,7 +61,7 @@ public final class RankTableRun {
      * @param progress hears what is waited for
      * @throws DeviceException devices of a node could not be had, or do not go together; told on all nodes
      * @throws RankTableException the file could not be written, or holds another table; told on all nodes, nothing was written
-     * @throws MeetingException nodes are missing, were started with other arguments, or left
+     * @throws HostBarrierException nodes are missing, were started with other arguments, or left
      */
     public Result run(List<Integer> local, Consumer<String> progress) throws IOException, InterruptedException {
         file.requireWritable();
@@ -72,14 +72,14 @@ public final class RankTableRun {
         }
         int index = local.getFirst();
         JsonNode own = own(plan.nodes().get(index));
-        var seats = new Meeting.Seats(plan.nodes(), index, place.port());
-        try (Meeting meeting = Meeting.open(seats, plan.subject(), left(deadlineNs), progress)) {
+        var participants = new HostBarrier.Participants(plan.nodes(), index, place.port());
+        try (HostBarrier barrier = HostBarrier.open(participants, plan.subject(), left(deadlineNs), progress)) {
             progress.accept(
                     index == 0
                             ? "all nodes are here; exchanging their devices"
                             : "met " + plan.nodes().getFirst() + "; waiting for the devices of all nodes");
-            List<NodeDevices> devices = devices(meeting.exchange("devices", own, left(deadlineNs)));
-            return together(meeting, devices, deadlineNs);
+            List<NodeDevices> devices = devices(barrier.exchange("devices", own, left(deadlineNs)));
+            return together(barrier, devices, deadlineNs);
         }
     }
 
@@ -102,7 +102,7 @@ public final class RankTableRun {
         return new Result(table, devices.getFirst().kind(), prepared.isKept());
     }
 
-    /** What cannot be had is told to everybody, so that nobody waits for it. */
+    /** The devices of this node, or why they cannot be had: all nodes are told, so that none waits for them. */
     private JsonNode own(String node) throws InterruptedException {
         try {
             return source.devices(node).toJson();
@@ -120,7 +120,7 @@ public final class RankTableRun {
         return devices;
     }
 
-    private Result together(Meeting meeting, List<NodeDevices> devices, long deadlineNs)
+    private Result together(HostBarrier barrier, List<NodeDevices> devices, long deadlineNs)
             throws IOException, InterruptedException {
         RankTable table = plan.table(devices);
         Optional<Prepared> written = Optional.empty();
@@ -132,10 +132,10 @@ public final class RankTableRun {
         }
         try {
             requireNone(
-                    meeting.exchange("ready", StringNode.valueOf(refusal), left(deadlineNs)),
+                    barrier.exchange("ready", StringNode.valueOf(refusal), left(deadlineNs)),
                     "; no node has written anything");
             requireNone(
-                    meeting.exchange("written", committed(written.orElseThrow()), left(deadlineNs)),
+                    barrier.exchange("written", committed(written.orElseThrow()), left(deadlineNs)),
                     "; other nodes have the table");
         } finally {
             if (written.isPresent()) {
@@ -158,7 +158,7 @@ public final class RankTableRun {
     private void requireNone(List<JsonNode> refusals, String consequence) {
         var told = new ArrayList<String>();
         for (int node = 0; node < refusals.size(); node++) {
-            String refusal = refusals.get(node).asString("it does not say what it did");
+            String refusal = refusals.get(node).asString("it does not report what it did");
             if (!refusal.isEmpty()) {
                 told.add("node " + plan.nodes().get(node) + ": " + refusal);
             }

@@ -2,9 +2,13 @@ package dev.tandem.preflight.script;
 
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
-import dev.tandem.preflight.shell.ShellCommand;
-import dev.tandem.preflight.shell.ShellException;
-import dev.tandem.preflight.shell.ShellScript;
+import dev.tandem.preflight.script.command.DeploymentReader;
+import dev.tandem.preflight.script.command.Findings;
+import dev.tandem.preflight.script.command.ScriptedDeployment;
+import dev.tandem.preflight.script.rule.DeploymentRules;
+import dev.tandem.preflight.script.shell.ShellCommand;
+import dev.tandem.preflight.script.shell.ShellException;
+import dev.tandem.preflight.script.shell.ShellScript;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -66,15 +70,8 @@ public final class ScriptCheck {
         return across(reader.deployment(), findings);
     }
 
-    /** What is to be said of each node by itself and of all of them together. */
-    private static List<Finding> across(Deployment deployment, Findings findings) {
-        NodeRules.check(deployment, findings);
-        PortRules.check(deployment, findings);
-        JoinRules.check(deployment, findings);
-        PairRules.check(deployment, findings);
-        ProxyRules.check(deployment, findings);
-        TableRules.check(deployment, findings);
-        QuestionRules.check(deployment, findings);
+    private static List<Finding> across(ScriptedDeployment deployment, Findings findings) {
+        DeploymentRules.check(deployment, findings);
         return findings.list();
     }
 }

@@ -8,8 +8,8 @@ import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.deployment.DeploymentCheck;
 import dev.tandem.preflight.deployment.PlannedNode;
 import dev.tandem.preflight.deployment.PlannedPort;
-import dev.tandem.preflight.host.Meeting;
-import dev.tandem.preflight.host.MeetingException;
+import dev.tandem.preflight.host.HostBarrier;
+import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.machine.MachineCheck;
 import dev.tandem.preflight.network.NetworkHost;
 import dev.tandem.preflight.network.NetworkProbe;
@@ -92,7 +92,7 @@ public final class NodeSurvey {
         return Optional.of(report);
     }
 
-    /** Ports of all hosts that are this machine, and memory of the nodes here; one host's ports may have been tried already. */
+    /** Checks the ports of all hosts that are this machine, and the memory of the nodes here; one host's ports may have been tried already. */
     private List<Finding> deployment(DeploymentCheck check, Optional<NetworkHost> tried) {
         var findings = new ArrayList<Finding>();
         List<PlannedPort> ports = plan.deployment().ports();
@@ -109,7 +109,8 @@ public final class NodeSurvey {
         }
         var others = new TreeSet<>(plan.deployment().hostsHere());
         plan.peers()
-                .ifPresent(peers -> others.removeAll(Set.copyOf(peers.seats().addresses()))); // each tries its own
+                .ifPresent(peers ->
+                        others.removeAll(Set.copyOf(peers.participants().addresses()))); // each tries its own
         others.forEach(host -> findings.addAll(check.ports(host, ports)));
         findings.addAll(check.memory(plan.deployment().nodes()));
         return findings;
@@ -120,15 +121,16 @@ public final class NodeSurvey {
         try (NetworkHost host = NetworkHost.open(peers.own(), ports)) {
             sections.add(new Section("deployment", deployment(check, Optional.of(host))));
             var network = new ArrayList<Finding>();
-            try (Meeting meeting = Meeting.open(peers.seats(), subject(peers), peers.limit(), progress)) {
-                talk(new Round(meeting, peers), host, devices, network);
-            } catch (MeetingException e) {
+            try (HostBarrier barrier =
+                    HostBarrier.open(peers.participants(), subject(peers), peers.limit(), progress)) {
+                talk(new Round(barrier, peers), host, devices, network);
+            } catch (HostBarrierException e) {
                 network.add(
                         new Finding(
                                 Severity.ERROR,
                                 "meeting of the nodes",
                                 String.valueOf(e.getMessage()),
-                                "start tandem check with the same words on every node at about the same time, or once with --ssh"));
+                                "start tandem check with the same arguments on every node at about the same time, or once with --ssh"));
             }
             sections.add(new Section("network", network));
         } catch (UncheckedIOException e) {
@@ -145,23 +147,23 @@ public final class NodeSurvey {
     private ObjectNode subject(Peers peers) {
         ObjectNode subject = JsonMapper.shared().createObjectNode().put("command", "check");
         ArrayNode addresses = subject.putArray("peers");
-        peers.seats().addresses().forEach(addresses::add);
+        peers.participants().addresses().forEach(addresses::add);
         return subject;
     }
 
-    /** A meeting with the limit of its rounds. */
-    private record Round(Meeting meeting, Peers peers) {
+    /** The barrier of this node and its peers. */
+    private record Round(HostBarrier barrier, Peers peers) {
         List<JsonNode> exchange(String name, JsonNode value, Duration limit) throws InterruptedException {
-            return meeting.exchange(name, value, limit);
+            return barrier.exchange(name, value, limit);
         }
 
         /** Waits until all are here. */
-        void barrier(String name, Duration limit) throws InterruptedException {
+        void awaitAll(String name, Duration limit) throws InterruptedException {
             exchange(name, JsonMapper.shared().createObjectNode(), limit);
         }
 
         int own() {
-            return peers.seats().index();
+            return peers.participants().index();
         }
     }
 
@@ -181,17 +183,17 @@ public final class NodeSurvey {
                 network.addAll(probe.clock(all.get(index).offer()));
             }
         }
-        round.barrier("reached", round.peers().limit());
+        round.awaitAll("reached", round.peers().limit());
         for (int distance = 1; distance < all.size(); distance++) {
             PeerFacts other = all.get((round.own() + distance) % all.size());
             progress.accept("reading from " + other.offer().host());
             network.add(probe.bandwidth(other.offer()));
-            round.barrier("read " + distance, round.peers().limit());
+            round.awaitAll("read " + distance, round.peers().limit());
         }
         if (devices.isPresent()) {
             ping(round, all, network);
         }
-        round.barrier("pinged", round.peers().limit().multipliedBy(PING_PATIENCE));
+        round.awaitAll("pinged", round.peers().limit().multipliedBy(PING_PATIENCE));
     }
 
     private static NetworkProbe probe(NetworkHost host) {
@@ -232,8 +234,8 @@ public final class NodeSurvey {
         addresses.remove(round.peers().own());
         addresses.entrySet().removeIf(entry -> {
             if (entry.getValue().isEmpty()) {
-                network.add(
-                        Finding.of(Severity.NOTE, "ping " + entry.getKey(), "that node has told no device addresses"));
+                network.add(Finding.of(
+                        Severity.NOTE, "ping " + entry.getKey(), "that node has reported no device addresses"));
             }
             return entry.getValue().isEmpty();
         });

@@ -1,8 +1,8 @@
 package dev.tandem.preflight.survey;
 
 import dev.tandem.api.Version;
-import dev.tandem.preflight.host.MeetingException;
-import dev.tandem.preflight.host.MeetingException.Kind;
+import dev.tandem.preflight.host.HostBarrierException;
+import dev.tandem.preflight.host.HostBarrierException.Kind;
 import dev.tandem.preflight.network.NetworkHost.Offer;
 import java.util.ArrayList;
 import java.util.List;
@@ -16,12 +16,12 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a node says of itself when nodes meet.
+ * What a node reports of itself when nodes meet.
  *
  * @param offer where it can be measured
  * @param version of Tandem
  * @param kernels name of the kernels that it will use
- * @param mtu of the interface of its address; -1 where it is not told
+ * @param mtu of the interface of its address; -1 where it is unknown
  * @param devices its devices
  */
 record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices devices) {
@@ -57,7 +57,7 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
         return json;
     }
 
-    /** @throws MeetingException when a field is not what a check of this version says */
+    /** @throws HostBarrierException when a field is not what a check of this version sends */
     static PeerFacts read(JsonNode json) {
         try {
             var ports = new ArrayList<Integer>();
@@ -82,7 +82,7 @@ record PeerFacts(Offer offer, String version, String kernels, long mtu, Devices 
                     json.get("mtu").longValue(),
                     new Devices(addresses, Optional.ofNullable(json.get("tls")).map(JsonNode::stringValue)));
         } catch (RuntimeException e) {
-            throw new MeetingException(Kind.BROKEN, "a node says of itself what no check says: " + json, e);
+            throw new HostBarrierException(Kind.BROKEN, "a node reports facts that no check sends: " + json, e);
         }
     }
 }

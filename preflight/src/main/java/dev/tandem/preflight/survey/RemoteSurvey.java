@@ -22,31 +22,31 @@ import java.util.Optional;
 public final class RemoteSurvey {
     private static final int MOST_QUOTED = 500;
 
-    private RemoteSurvey() {}
+    private final Ssh ssh;
+    private final List<String> tandem;
+    private final Duration limit;
 
     /**
-     * How other machines are reached.
-     *
      * @param ssh program and user
      * @param tandem program on the other machine, with {@code env} and variables in front where some are passed on
      * @param limit for the whole of it
      */
-    public record Access(Ssh ssh, List<String> tandem, Duration limit) {
-        public Access {
-            tandem = List.copyOf(tandem);
-        }
+    public RemoteSurvey(Ssh ssh, List<String> tandem, Duration limit) {
+        this.ssh = ssh;
+        this.tandem = List.copyOf(tandem);
+        this.limit = limit;
     }
 
     /**
-     * Runs {@code tandem WORDS} on a host and reads its findings.
+     * Runs {@code tandem ARGUMENTS} on a host and reads its findings.
      *
-     * @param words from {@code check} on, with {@code --json --tables}
+     * @param arguments from {@code check} on, with {@code --json --tables}
      */
-    public static List<CheckedNode> run(Access access, String host, List<String> words) throws InterruptedException {
-        var remote = new ArrayList<>(access.tandem());
-        remote.addAll(words);
-        NodeCommand command = access.ssh().command(host, remote);
-        Outcome outcome = Tool.run(command.words(), access.limit());
+    public List<CheckedNode> run(String host, List<String> arguments) throws InterruptedException {
+        var remote = new ArrayList<>(tandem);
+        remote.addAll(arguments);
+        NodeCommand command = ssh.command(host, remote);
+        Outcome outcome = Tool.run(command.arguments(), limit);
         if (outcome instanceof Ended ended) {
             Optional<CheckReport> report = CheckReport.read(ended.output());
             if (report.isPresent()) {

@@ -36,7 +36,7 @@ class DeploymentCheckTest {
         assertThat(findings)
                 .extracting(Finding::subject)
                 .startsWith("memory of prefill-0", "memory of decode-0", "memory of all nodes here");
-        assertThat(findings.getFirst().found()).contains("of weights", "of KV for 1 rank", "bytes a token");
+        assertThat(findings.getFirst().found()).contains("of weights", "of KV for 1 rank", "bytes per token");
     }
 
     @Test
@@ -78,6 +78,6 @@ class DeploymentCheckTest {
                 List.of(new PlannedPort("127.0.23.31", 23_819, "a"), new PlannedPort("127.0.23.31", 23_821, "b"));
         List<Finding> findings = new DeploymentCheck(new SystemFiles(folder)).ports("127.0.23.31", ports);
         assertThat(findings).extracting(Finding::severity).containsExactly(Severity.WELL, Severity.WARNING);
-        assertThat(findings.getLast().mend()).contains("ip_local_reserved_ports=23821");
+        assertThat(findings.getLast().fix()).contains("ip_local_reserved_ports=23821");
     }
 }

@@ -45,7 +45,7 @@ class MachineCheckTest {
                 .hasSize(5)
                 .allSatisfy(finding -> {
                     assertThat(finding.severity()).isEqualTo(Severity.NOTE);
-                    assertThat(finding.found()).contains("not told here");
+                    assertThat(finding.found()).contains("not reported here");
                 });
     }
 
@@ -57,7 +57,7 @@ class MachineCheckTest {
         assertThat(row("open files").severity()).isEqualTo(Severity.ERROR);
         write("proc/self/limits", "Max open files            4096       4096       files\n");
         assertThat(row("open files").severity()).isEqualTo(Severity.WARNING);
-        assertThat(row("open files").mend()).contains("LimitNOFILE");
+        assertThat(row("open files").fix()).contains("LimitNOFILE");
         write("proc/self/limits", "Max open files            unlimited       unlimited       files\n");
         assertThat(row("open files")).isEqualTo(Finding.of(Severity.WELL, "open files", "no limit"));
     }

@@ -41,7 +41,7 @@ class NetworkProbeTest {
             assertThat(new NetworkProbe(own).ports(more)).singleElement().satisfies(finding -> {
                 assertThat(finding.severity()).isEqualTo(Severity.ERROR);
                 assertThat(finding.found()).startsWith("2 of 3 do not answer: 23804-23805 (");
-                assertThat(finding.mend()).contains("firewall");
+                assertThat(finding.fix()).contains("firewall");
             });
         }
     }

@@ -23,10 +23,10 @@ class HccnQueryTest {
             VNIC       | 'vnic link status: UP\\nvnic ipaddr: 192.168.2.199\\nvnic netmask: 255.255.255.0'         | 192.168.2.199
             """)
     void shouldReadGoodAnswers(HccnQuery query, String output, String value) {
-        Reading reading = query.read(3, output.replace("\\n", "\n").replace("\\t", "\t"));
+        DeviceReading reading = query.read(3, output.replace("\\n", "\n").replace("\\t", "\t"));
         assertThat(reading.severity()).isEqualTo(Severity.WELL);
         assertThat(reading.value()).contains(value);
-        assertThat(reading.mend()).isEmpty();
+        assertThat(reading.fix()).isEmpty();
     }
 
     @ParameterizedTest
@@ -43,17 +43,17 @@ class HccnQueryTest {
             VNIC       | 'vnic link status: DOWN\\nvnic ipaddr: 192.168.2.199'     | ERROR   | 192.168.2.199 DOWN | driver
             VNIC       | 'vnic link status: UP\\nvnic ipaddr: 0.0.0.0'             | ERROR   | -                  | --device a2
             """)
-    void shouldSayWhatToDoAboutBadOnes(HccnQuery query, String output, Severity severity, String value, String mend) {
-        Reading reading = query.read(3, output.replace("\\n", "\n"));
+    void shouldSayWhatToDoAboutBadOnes(HccnQuery query, String output, Severity severity, String value, String fix) {
+        DeviceReading reading = query.read(3, output.replace("\\n", "\n"));
         assertThat(reading.severity()).isEqualTo(severity);
         assertThat(reading.value().orElse("-")).isEqualTo(value);
-        assertThat(reading.mend()).contains(mend);
+        assertThat(reading.fix()).contains(fix);
     }
 
     @ParameterizedTest
     @CsvSource({"LINK", "NET_HEALTH", "NETDETECT"})
     void shouldShowAnAnswerThatItDoesNotKnow(HccnQuery query) {
-        Reading reading = query.read(0, BUSY);
+        DeviceReading reading = query.read(0, BUSY);
         assertThat(reading.severity()).isEqualTo(Severity.ERROR);
         assertThat(reading.found()).contains(BUSY);
         assertThat(reading.cell()).isEqualTo("!! -");

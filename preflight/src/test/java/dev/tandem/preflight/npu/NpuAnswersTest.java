@@ -52,16 +52,16 @@ class NpuAnswersTest {
 
     @Test
     void shouldReadSuperPods() {
-        assertThat(SuperPod.read("""
+        assertThat(SuperPodMembership.read("""
                         SDID                           : 16777216
                         Super Pod Size                 : 384
                         Super Pod ID                   : 0
                         Server Index                   : 4
-                        """)).contains(new SuperPod("16777216", "0", "4"));
-        assertThat(SuperPod.read("This device does not support querying spod-info."))
+                        """)).contains(new SuperPodMembership("16777216", "0", "4"));
+        assertThat(SuperPodMembership.read("This device does not support querying spod-info."))
                 .isEmpty();
-        assertThat(SuperPod.read("SDID : 1\nSuper Pod ID : 0")).isEmpty();
-        assertThat(SuperPod.words(SuperPod.usualChip(5)))
+        assertThat(SuperPodMembership.read("SDID : 1\nSuper Pod ID : 0")).isEmpty();
+        assertThat(SuperPodMembership.arguments(SuperPodMembership.usualChip(5)))
                 .containsExactly("info", "-t", "spod-info", "-i", "2", "-c", "1");
     }
 

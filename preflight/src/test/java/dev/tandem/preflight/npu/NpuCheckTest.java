@@ -102,7 +102,7 @@ class NpuCheckTest {
                 .extracting(Finding::subject)
                 .containsExactly("device 1 switch port", "device 1 link", "device 1 health", "devices tls");
         assertThat(errors(report.findings()))
-                .allSatisfy(finding -> assertThat(finding.mend()).isNotEmpty());
+                .allSatisfy(finding -> assertThat(finding.fix()).isNotEmpty());
         assertThat(report.table().getLast()).contains("!! -", "!! DOWN", "!! Fault");
     }
 
@@ -140,7 +140,7 @@ class NpuCheckTest {
         assertThat(errors(report.findings()))
                 .hasSize(9)
                 .anySatisfy(finding -> assertThat(finding.found()).startsWith("cannot be started: "))
-                .anySatisfy(finding -> assertThat(finding.mend()).contains("mount it"));
+                .anySatisfy(finding -> assertThat(finding.fix()).contains("mount it"));
     }
 
     @Test
@@ -151,7 +151,7 @@ class NpuCheckTest {
         assertThat(report.findings())
                 .filteredOn(finding -> finding.severity() == Severity.WARNING)
                 .singleElement()
-                .satisfies(finding -> assertThat(finding.mend()).contains("11.12.165.99 now and gets 11.12.165.80"));
+                .satisfies(finding -> assertThat(finding.fix()).contains("11.12.165.99 now and gets 11.12.165.80"));
     }
 
     @Test

@@ -66,7 +66,7 @@ class LocalNodesTest {
     @Test
     void shouldRefuseALocalAddressThatIsNone() {
         assertThatThrownBy(() -> LocalNodes.choose(NODES, Optional.of("lo"), Optional.of("172.22.0.155"), NETWORK))
-                .hasMessage("--local-ip 172.22.0.155 is no address of lo (127.0.0.1)");
+                .hasMessage("--local-ip 172.22.0.155 is not an address of lo (127.0.0.1)");
         assertThatThrownBy(() -> LocalNodes.choose(NODES, Optional.empty(), Optional.of("172.22.0.1"), NETWORK))
                 .hasMessageContaining("--local-ip 172.22.0.1 is not in --ips");
     }

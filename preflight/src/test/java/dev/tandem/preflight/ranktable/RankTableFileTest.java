@@ -84,7 +84,7 @@ class RankTableFileTest {
     void shouldNotReplaceAFileThatIsNoTable() throws IOException {
         Files.writeString(path, "{\"model\": \"x\"}");
         assertThatThrownBy(() -> new RankTableFile(path, false).prepare(table))
-                .hasMessageContaining("is there already and differs: it is no such table");
+                .hasMessageContaining("is there already and differs: it is not such a table");
         assertThat(path).hasContent("{\"model\": \"x\"}");
     }
 

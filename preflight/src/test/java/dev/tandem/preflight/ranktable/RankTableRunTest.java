@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.handoff.ranktable.RankTable;
-import dev.tandem.preflight.host.MeetingException;
-import dev.tandem.preflight.ranktable.RankTableRun.MeetingPlace;
+import dev.tandem.preflight.host.HostBarrierException;
+import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
 import dev.tandem.preflight.ranktable.RankTableRun.Result;
 import java.io.DataOutputStream;
 import java.io.IOException;
@@ -57,7 +57,7 @@ class RankTableRunTest {
                 new RankTablePlan(THREE, counts),
                 new DeviceSource(Optional.of(DeviceKind.CPU), List.of(0, 1), Optional.empty()),
                 new RankTableFile(file(node), false),
-                new MeetingPlace(port, limit));
+                new Rendezvous(port, limit));
     }
 
     private static FutureTask<Result> started(RankTableRun run, int node) {
@@ -123,10 +123,10 @@ class RankTableRunTest {
         RankTableRun first = run(0, COUNTS, SHORT);
         FutureTask<Result> second = started(run(1, COUNTS, SHORT), 1);
         assertThatThrownBy(() -> first.run(List.of(0), progress::add))
-                .isInstanceOf(MeetingException.class)
+                .isInstanceOf(HostBarrierException.class)
                 .hasMessageContaining("127.0.21.3");
         assertThat(progress).anyMatch(line -> line.contains("waiting for") && line.contains("127.0.21.3"));
-        assertThat(failure(second)).isInstanceOf(MeetingException.class);
+        assertThat(failure(second)).isInstanceOf(HostBarrierException.class);
         assertThat(filesIn(0) + filesIn(1)).isZero();
     }
 
@@ -135,7 +135,7 @@ class RankTableRunTest {
         FutureTask<Result> first = started(run(0, COUNTS, SHORT), 0);
         FutureTask<Result> other = started(run(1, new DeviceCounts(2, 3, 3), LONG), 1);
         assertThat(failure(other))
-                .isInstanceOf(MeetingException.class)
+                .isInstanceOf(HostBarrierException.class)
                 .hasMessageContaining("--prefill-device-cnt is 2 on 127.0.21.1 and 3 on 127.0.21.2");
         assertThat(failure(first)).hasMessageContaining("--prefill-device-cnt is 2 on 127.0.21.1 and 3 on 127.0.21.2");
     }
@@ -161,7 +161,7 @@ class RankTableRunTest {
                 new RankTablePlan(THREE, COUNTS),
                 new DeviceSource(Optional.of(DeviceKind.A2), List.of(0, 1), Optional.empty()),
                 new RankTableFile(file(2), false),
-                new MeetingPlace(port, LONG));
+                new Rendezvous(port, LONG));
         var tasks = List.of(started(run(0, COUNTS, LONG), 0), started(run(1, COUNTS, LONG), 1), started(broken, 2));
         for (FutureTask<Result> task : tasks) {
             assertThat(failure(task))
@@ -208,7 +208,7 @@ class RankTableRunTest {
         return frame;
     }
 
-    /** Waits until the meeting is over with it, so that nothing is left to arrive later. */
+    /** Waits until the barrier has let go of it, so that nothing is left to arrive later. */
     private void send(byte[] bytes) throws IOException {
         try (var socket = new Socket(InetAddress.ofLiteral(THREE.getFirst()), port)) {
             new DataOutputStream(socket.getOutputStream()).write(bytes);

@@ -114,7 +114,7 @@ class ErrataTest {
                                 "--prefiller-hosts 198.51.100.1 \\\n  ",
                                 "--prefiller-hosts 198.51.100.1\\\n198.51.100.1 "),
                         "proxy.sh:4",
-                        "'198.51.100.1198.51.100.1' is no address"),
+                        "'198.51.100.1198.51.100.1' is not an address"),
                 error(
                         4,
                         with("proxy.sh", "decoder-ports 8004\n", "decoder-ports 8004\\\n8004"),
@@ -326,7 +326,7 @@ class ErrataTest {
             assertThat(finding.severity()).isEqualTo(erratum.severity);
             assertThat(finding.subject()).isEqualTo(erratum.subject);
             assertThat(finding.found()).contains(erratum.found);
-            assertThat(finding.mend().isEmpty()).isEqualTo(erratum.severity == Severity.NOTE);
+            assertThat(finding.fix().isEmpty()).isEqualTo(erratum.severity == Severity.NOTE);
         });
         if (erratum.severity == Severity.NOTE) {
             assertThat(faults).isEmpty();

@@ -35,14 +35,14 @@ class ScriptCheckTest {
                 "decode.sh | --host 0.0.0.0 | --seed 0 | WARNING | decode.sh:3 | no --host: tandem listens on 127.0.0.1 only",
                 "decode.sh | export HCCL_IF_IP=198.51.100.2 | : | ERROR | decode.sh:4 | --host 0.0.0.0 cannot be announced to peers",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.1 | ERROR | proxy.sh:6 | is listed for decode, and the node of prefill.sh:3 is a kv_producer",
-                "decode.sh | export GLOO | export OMP_NUM_THREADS=many GLOO | ERROR | decode.sh:2 | OMP_NUM_THREADS=many is no whole number",
+                "decode.sh | export GLOO | export OMP_NUM_THREADS=many GLOO | ERROR | decode.sh:2 | OMP_NUM_THREADS=many is not a whole number",
                 "proxy.sh | --decoder-ports 8004 | --decoder-ports 8005 | ERROR | proxy.sh:6 | nobody listens on 198.51.100.2:8005: the node of decode.sh:3 on that host listens on port 8004",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.9 | WARNING | proxy.sh:6 | none of these scripts starts a node at 198.51.100.9:8004",
                 "proxy.sh | --decoder-hosts 198.51.100.2 | --decoder-hosts 198.51.100.9 | WARNING | decode.sh:3 | no proxy of these scripts lists this node",
                 "proxy.sh | --port 8080 | --host 198.51.100.1 --port 8004 | ERROR | proxy.sh:1 | is listed as a node",
                 "proxy.sh | --prefiller-ports 8004 | --prefiller-ports 8004 8004 | ERROR | proxy.sh:4 | --prefiller-hosts has 1 entries and --prefiller-ports 2",
                 "ask.sh | \"model\": \"qwen3\" | \"model\": \"qwen\" | ERROR | ask.sh:3 | asks for the model qwen, which no node serves",
-                "ask.sh | 100}' | 100,}' | ERROR | ask.sh:3 | the body is no JSON",
+                "ask.sh | 100}' | 100,}' | ERROR | ask.sh:3 | the body is not valid JSON",
                 "ask.sh | 198.51.100.3:8080 | 198.51.100.2:8004 | NOTE | ask.sh:1 | asks the node at 198.51.100.2:8004 itself"
             })
     void shouldFind(String file, String text, String other, Severity severity, String subject, String found) {
@@ -109,7 +109,7 @@ class ScriptCheckTest {
             quoteCharacter = '`',
             value = {
                 "198.51.100.1 198.51.100.2 | 198.51.100.2 198.51.100.1 | ERROR | in front of the prefill node",
-                "198.51.100.2 --npus | 198.51.100.7 --npus | ERROR | --ips has not 198.51.100.2",
+                "198.51.100.2 --npus | 198.51.100.7 --npus | ERROR | --ips lacks 198.51.100.2",
                 "cnt 2 --decode-device-cnt 1 | cnt 1 --decode-device-cnt 2 | ERROR | the prefill nodes run 2 ranks",
                 "--decode-device-cnt 1 | --decode-device-cnt 4 | ERROR | --prefill-device-cnt 2 + --decode-device-cnt 4 = 6 exceeds",
                 "--decode-device-cnt 1 | --decode-device-cnt 2 | NOTE | of these scripts run 1 ranks",

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
-import dev.tandem.preflight.shell.ShellScript;
+import dev.tandem.preflight.script.shell.ShellScript;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -6,13 +6,13 @@ import dev.tandem.preflight.CheckReport;
 import dev.tandem.preflight.CheckedNode;
 import dev.tandem.preflight.CheckedNode.Section;
 import dev.tandem.preflight.Finding;
+import dev.tandem.preflight.deployment.PlannedDeployment;
 import dev.tandem.preflight.deployment.PlannedPort;
-import dev.tandem.preflight.host.Meeting.Seats;
+import dev.tandem.preflight.host.HostBarrier.Participants;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
 import dev.tandem.preflight.machine.SystemFiles;
 import dev.tandem.preflight.npu.NpuPlan;
 import dev.tandem.preflight.npu.StandIns;
-import dev.tandem.preflight.survey.SurveyPlan.Deployment;
 import dev.tandem.preflight.survey.SurveyPlan.Peers;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -50,8 +50,8 @@ class NodeSurveyTest {
         return new SurveyPlan(
                 SystemFiles.here(),
                 npu,
-                new Deployment(List.of(), ports, Set.copyOf(TWO)),
-                Optional.of(new Peers(new Seats(TWO, index, port), LONG, Map.of())));
+                new PlannedDeployment(List.of(), ports, Set.copyOf(TWO)),
+                Optional.of(new Peers(new Participants(TWO, index, port), LONG, Map.of())));
     }
 
     private static List<CheckedNode> run(List<SurveyPlan> plans) throws Exception {
@@ -132,7 +132,7 @@ class NodeSurveyTest {
                         plan.files(),
                         plan.npu(),
                         plan.deployment(),
-                        Optional.of(new Peers(new Seats(TWO, 0, port), Duration.ofSeconds(1), Map.of()))),
+                        Optional.of(new Peers(new Participants(TWO, 0, port), Duration.ofSeconds(1), Map.of()))),
                 unused -> {});
         assertThat(section(node, "network")).singleElement().satisfies(finding -> {
             assertThat(finding.isError()).isTrue();
@@ -149,7 +149,7 @@ class NodeSurveyTest {
                     new SurveyPlan(
                             SystemFiles.here(),
                             Optional.empty(),
-                            new Deployment(List.of(), ports, Set.of(TWO.getFirst())),
+                            new PlannedDeployment(List.of(), ports, Set.of(TWO.getFirst())),
                             Optional.empty()),
                     unused -> {});
             assertThat(section(node, "deployment"))
@@ -162,11 +162,11 @@ class NodeSurveyTest {
         }
     }
 
-    private RemoteSurvey.Access access(String script) throws IOException {
+    private RemoteSurvey remote(String script) throws IOException {
         Path ssh = folder.resolve("ssh");
         Files.writeString(ssh, "#!/bin/sh\n" + script);
         Files.setPosixFilePermissions(ssh, PosixFilePermissions.fromString("rwx------"));
-        return new RemoteSurvey.Access(new Ssh(ssh.toString(), "root@"), List.of("/opt/tandem dir/tandem"), LONG);
+        return new RemoteSurvey(new Ssh(ssh.toString(), "root@"), List.of("/opt/tandem dir/tandem"), LONG);
     }
 
     @Test
@@ -175,10 +175,8 @@ class NodeSurveyTest {
                 "10.0.0.2", List.of(new Section("machine", List.of(Finding.of(Finding.Severity.WELL, "a", "b")))));
         Path answer = folder.resolve("answer");
         Files.write(answer, new CheckReport(List.of(there)).json(true));
-        RemoteSurvey.Access access =
-                access("echo \"$@\" > " + folder.resolve("words") + "\ncat " + answer + "\nexit 1\n");
-        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check", "--ports", "1;2")))
-                .containsExactly(there);
+        RemoteSurvey remote = remote("echo \"$@\" > " + folder.resolve("words") + "\ncat " + answer + "\nexit 1\n");
+        assertThat(remote.run("10.0.0.2", List.of("check", "--ports", "1;2"))).containsExactly(there);
         assertThat(Files.readString(folder.resolve("words")).strip())
                 .isEqualTo(
                         "-o BatchMode=yes -o ConnectTimeout=10 root@10.0.0.2 '/opt/tandem dir/tandem' check --ports '1;2'");
@@ -186,15 +184,13 @@ class NodeSurveyTest {
 
     @Test
     void shouldSayThatAnotherMachineCannotBeReached() throws Exception {
-        RemoteSurvey.Access access = access("echo 'Permission denied (publickey).' >&2; exit 255\n");
-        assertThat(RemoteSurvey.run(access, "10.0.0.2", List.of("check"))
-                        .getFirst()
-                        .findings())
+        RemoteSurvey remote = remote("echo 'Permission denied (publickey).' >&2; exit 255\n");
+        assertThat(remote.run("10.0.0.2", List.of("check")).getFirst().findings())
                 .singleElement()
                 .satisfies(finding -> {
                     assertThat(finding.isError()).isTrue();
                     assertThat(finding.found()).contains("status 255", "Permission denied");
-                    assertThat(finding.mend()).contains("--remote-tandem");
+                    assertThat(finding.fix()).contains("--remote-tandem");
                 });
     }
 }

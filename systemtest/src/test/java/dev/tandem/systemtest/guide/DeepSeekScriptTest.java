@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.topology.Topology;
-import dev.tandem.preflight.shell.ShellScript;
+import dev.tandem.preflight.script.shell.ShellScript;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,7 +1,7 @@
 package dev.tandem.systemtest.guide;
 
-import dev.tandem.preflight.shell.ShellCommand;
-import dev.tandem.preflight.shell.ShellScript;
+import dev.tandem.preflight.script.shell.ShellCommand;
+import dev.tandem.preflight.script.shell.ShellScript;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.script.ScriptCheck;
-import dev.tandem.preflight.shell.ShellScript;
+import dev.tandem.preflight.script.shell.ShellScript;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -94,16 +94,16 @@ class GuideScriptsTest {
     }
 
     @Test
-    void shouldSayHowToMendTheWorst() {
+    void shouldSayHowToFixTheWorst() {
         Finding worst = findings(DEEPSEEK, "", UnaryOperator.identity()).stream()
                 .filter(Finding::isError)
                 .findFirst()
                 .orElseThrow();
-        assertThat(worst.mend()).isEqualTo("put a backslash at the end of line 27");
+        assertThat(worst.fix()).isEqualTo("put a backslash at the end of line 27");
     }
 
     @Test
-    void shouldFindNothingInTheMendedGuides() {
+    void shouldFindNothingInTheFixedGuides() {
         UnaryOperator<String> qwen = script -> script.replaceAll("(\\S)\\\\\n", "$1 \\\\\n")
                 .replace("192.0.0.3 192.0.0.4 \\", "192.0.0.3 \\")
                 .replace("--decoder-ports 8004 8004", "--decoder-ports 8004")

@@ -11,7 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The listening data port: bound once, kept for the life of the engine. Accepts on the poller. */
-public final class DataListener implements Poller.Handler, AutoCloseable {
+public final class DataListener implements Poller.ReadinessHandler, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(DataListener.class);
     private static final int BACKLOG = 512;
     private static final int ACCEPTS_PER_TURN = 32;

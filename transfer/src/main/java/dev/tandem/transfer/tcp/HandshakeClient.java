@@ -15,7 +15,7 @@ public final class HandshakeClient {
     /**
      * @param deadline to connect, and again for the whole reply
      * @throws IOException nobody answers there (in time: {@link java.net.SocketTimeoutException})
-     * @throws WireException what answers is no such peer
+     * @throws WireException what answers is not such a peer
      */
     public static HandshakeFrame exchange(SegmentName peer, HandshakeFrame request, Duration deadline)
             throws IOException, WireException {

@@ -10,7 +10,7 @@ import java.util.Arrays;
  * from the first byte of the connection, so that an owner knows which of its frames have gone. Owned by the poller.
  */
 public final class Outbox {
-    // Linux takes 1024 buffers a call.
+    // Linux takes 1024 buffers per call.
     private static final int MAX_GATHERED = 1024;
 
     private ByteBuffer[] buffers = new ByteBuffer[64]; // [head, tail) wait

@@ -20,7 +20,7 @@ public final class Pace {
      */
     public Pace(long bytesPerSecond, long nowNs) {
         if (bytesPerSecond < 0) {
-            throw new IllegalArgumentException(bytesPerSecond + " bytes a second");
+            throw new IllegalArgumentException(bytesPerSecond + " bytes per second");
         }
         this.bytesPerSecond = bytesPerSecond;
         this.filledNs = nowNs;

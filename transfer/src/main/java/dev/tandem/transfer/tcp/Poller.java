@@ -23,11 +23,11 @@ public final class Poller implements AutoCloseable {
     private static final long MAX_SLEEP_MILLIS = 60_000;
 
     /** What belongs to a channel. Called on the poller's thread only. */
-    public interface Handler {
+    public interface ReadinessHandler {
         /** The channel is ready; exceptions end in {@link #failed}. */
         void ready(SelectionKey key) throws IOException;
 
-        /** The channel is of no use any more: close it and tell whoever waits. */
+        /** The channel can no longer be used: close it and tell whoever waits. */
         void failed(Exception cause);
     }
 
@@ -79,7 +79,7 @@ public final class Poller implements AutoCloseable {
     }
 
     /** Watches a channel. Poller's thread only. */
-    public SelectionKey watch(SelectableChannel channel, int operations, Handler handler) throws IOException {
+    public SelectionKey watch(SelectableChannel channel, int operations, ReadinessHandler handler) throws IOException {
         channel.configureBlocking(false);
         return channel.register(selector, operations, handler);
     }
@@ -102,7 +102,7 @@ public final class Poller implements AutoCloseable {
         return thread;
     }
 
-    /** Whether the thread still runs; a health check wants to know. */
+    /** Whether the thread still runs; asked by health checks. */
     public boolean isRunning() {
         return !isStopped;
     }
@@ -173,7 +173,7 @@ public final class Poller implements AutoCloseable {
     }
 
     private static void dispatch(SelectionKey key) {
-        Handler handler = (Handler) key.attachment();
+        ReadinessHandler handler = (ReadinessHandler) key.attachment();
         try {
             if (key.isValid()) {
                 handler.ready(key);
@@ -195,7 +195,7 @@ public final class Poller implements AutoCloseable {
     /** At least 1 when there is a deadline ahead: rounding down would spin through the last millisecond. */
     private long sleepMillis() {
         if (nextSweepNs == Long.MAX_VALUE) {
-            return 0; // for ever
+            return 0; // forever
         }
         long aheadNs = nextSweepNs - System.nanoTime();
         return Math.clamp((aheadNs + NANOS_PER_MILLI - 1) / NANOS_PER_MILLI, 1, MAX_SLEEP_MILLIS);

@@ -20,12 +20,12 @@ public final class TransferCopy {
     private TransferCopy() {}
 
     /**
-     * A place in a peer's memory.
+     * An address in a peer's memory.
      *
      * @param target segment name
      * @param address first byte
      */
-    public record Place(String target, long address) {}
+    public record RemoteAddress(String target, long address) {}
 
     /**
      * @param bytes copied
@@ -33,8 +33,8 @@ public final class TransferCopy {
      */
     public record Copied(long bytes, boolean isConfirmed) {}
 
-    /** Bytes from a place to the end of the peer's buffer around it. */
-    public static long bytesBehind(TransferEngine engine, Place place) {
+    /** Bytes from an address to the end of the peer's buffer around it. */
+    public static long bytesBehind(TransferEngine engine, RemoteAddress place) {
         for (Buffer buffer : engine.describe(place.target()).buffers()) {
             long offset = place.address() - buffer.address();
             if (Long.compareUnsigned(offset, buffer.length()) < 0) {
@@ -46,7 +46,8 @@ public final class TransferCopy {
     }
 
     /** Reads while it writes the chunk before; fails as the transfer or the stream fails. */
-    public static Copied read(TransferEngine engine, Place place, long bytes, OutputStream out) throws IOException {
+    public static Copied read(TransferEngine engine, RemoteAddress place, long bytes, OutputStream out)
+            throws IOException {
         try (Arena arena = Arena.ofShared()) {
             Chunks chunks = new Chunks(arena);
             byte[] heap = new byte[CHUNK_BYTES];
@@ -70,7 +71,8 @@ public final class TransferCopy {
     }
 
     /** Writes what the stream gives, at most {@code maxBytes}. */
-    public static Copied write(TransferEngine engine, Place place, long maxBytes, InputStream in) throws IOException {
+    public static Copied write(TransferEngine engine, RemoteAddress place, long maxBytes, InputStream in)
+            throws IOException {
         try (Arena arena = Arena.ofShared()) {
             MemorySegment memory = arena.allocate(CHUNK_BYTES);
             boolean isConfirmed = true;
@@ -92,7 +94,8 @@ public final class TransferCopy {
         }
     }
 
-    private static Transfer readChunk(TransferEngine engine, Place place, long at, MemorySegment memory, long bytes) {
+    private static Transfer readChunk(
+            TransferEngine engine, RemoteAddress place, long at, MemorySegment memory, long bytes) {
         long chunk = Math.clamp(bytes - at, 0, CHUNK_BYTES);
         return engine.read(
                 place.target(), new SpanBatch(memory, new long[] {0, place.address() + at, chunk}), CHUNK_DEADLINE);

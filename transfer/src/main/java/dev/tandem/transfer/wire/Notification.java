@@ -8,7 +8,7 @@ import tools.jackson.databind.json.JsonMapper;
  * What a Notify message carries: {@code {"name":"...","notify_msg":"..."}}.
  *
  * @param name the sender's choice, usually a request id
- * @param message the sender's choice; in a reply, empty means refused
+ * @param message the sender's choice; in a reply, how it was taken
  */
 public record Notification(String name, String message) {
     /** The answer to a notification that was taken. */

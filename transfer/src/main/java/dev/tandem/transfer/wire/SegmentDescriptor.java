@@ -141,7 +141,7 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
     private static String text(JsonNode object, String key) throws WireException {
         JsonNode node = object.path(key);
         if (!node.isString() || node.stringValue().isEmpty()) {
-            throw new WireException("segment descriptor: '" + key + "' is no text");
+            throw new WireException("segment descriptor: '" + key + "' is not a text");
         }
         return node.stringValue();
     }
@@ -160,7 +160,7 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
     private static long u64(JsonNode object, String key) throws WireException {
         JsonNode node = object.path(key);
         if (!node.isIntegralNumber()) {
-            throw new WireException("segment descriptor: '" + key + "' is no integer");
+            throw new WireException("segment descriptor: '" + key + "' is not an integer");
         }
         BigInteger value = node.bigIntegerValue();
         if (value.signum() < 0 || value.compareTo(U64_END) >= 0) {

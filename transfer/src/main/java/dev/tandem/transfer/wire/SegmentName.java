@@ -18,7 +18,7 @@ public record SegmentName(String host, int port) {
         }
     }
 
-    /** @throws WireException the text has no host or a port that is none */
+    /** @throws WireException the text has no host or a port that is not a number */
     public static SegmentName parse(String text) throws WireException {
         try {
             if (text.startsWith("[")) {
@@ -36,13 +36,13 @@ public record SegmentName(String host, int port) {
             }
             return new SegmentName(text.substring(0, colon), port(text.substring(colon), text));
         } catch (IllegalArgumentException e) {
-            throw new WireException("'" + text + "' is no segment name (host:port)", e);
+            throw new WireException("'" + text + "' is not a segment name (host:port)", e);
         }
     }
 
     private static int port(String colonAndPort, String text) throws WireException {
         if (!colonAndPort.startsWith(":")) {
-            throw new WireException("'" + text + "' is no segment name (host:port)");
+            throw new WireException("'" + text + "' is not a segment name (host:port)");
         }
         return Integer.parseInt(colonAndPort.substring(1));
     }

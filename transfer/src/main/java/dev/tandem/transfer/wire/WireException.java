@@ -1,6 +1,6 @@
 package dev.tandem.transfer.wire;
 
-/** Bytes of a peer that are no frame of this protocol. Checked, since whoever reads a peer's bytes must have an answer to it. */
+/** Bytes of a peer that are not a frame of this protocol. A checked exception, since whoever reads a peer's bytes must have an answer to it. */
 public final class WireException extends Exception {
     private static final long serialVersionUID = 1L;
 

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import org.junit.jupiter.api.Test;
 
 class PaceTest {
-    private static final long GIGABIT = 125_000_000; // bytes a second
+    private static final long GIGABIT = 125_000_000; // bytes per second
     private static final long MILLISECOND = 1_000_000; // ns
 
     @Test

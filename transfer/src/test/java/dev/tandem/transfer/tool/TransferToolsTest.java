@@ -63,7 +63,8 @@ class TransferToolsTest {
     void shouldCopyAStreamThereAndBack(int bytes) throws IOException {
         byte[] source = new byte[bytes];
         new SplittableRandom(bytes).nextBytes(source);
-        TransferCopy.Place place = new TransferCopy.Place(name, target.memory().address() + 13);
+        TransferCopy.RemoteAddress place =
+                new TransferCopy.RemoteAddress(name, target.memory().address() + 13);
         ByteArrayOutputStream back = new ByteArrayOutputStream();
 
         TransferCopy.Copied written =
@@ -79,7 +80,8 @@ class TransferToolsTest {
 
     @Test
     void shouldWriteNoMoreThanItMay() throws IOException {
-        TransferCopy.Place place = new TransferCopy.Place(name, target.memory().address());
+        TransferCopy.RemoteAddress place =
+                new TransferCopy.RemoteAddress(name, target.memory().address());
 
         TransferCopy.Copied written = TransferCopy.write(engine, place, 5, new ByteArrayInputStream(new byte[100]));
 
@@ -88,7 +90,8 @@ class TransferToolsTest {
 
     @Test
     void shouldFailWhereThePeerRefuses() {
-        TransferCopy.Place place = new TransferCopy.Place(name, target.memory().address() + SIZE - 10);
+        TransferCopy.RemoteAddress place =
+                new TransferCopy.RemoteAddress(name, target.memory().address() + SIZE - 10);
 
         assertThatThrownBy(() -> TransferCopy.read(engine, place, 11, OutputStream.nullOutputStream()))
                 .isInstanceOf(CompletionException.class)
@@ -99,7 +102,8 @@ class TransferToolsTest {
 
     @Test
     void shouldFailAsTheStreamFails() {
-        TransferCopy.Place place = new TransferCopy.Place(name, target.memory().address());
+        TransferCopy.RemoteAddress place =
+                new TransferCopy.RemoteAddress(name, target.memory().address());
         OutputStream broken = new OutputStream() {
             @Override
             public void write(int b) throws IOException {
@@ -116,9 +120,9 @@ class TransferToolsTest {
     void shouldKnowHowMuchLiesBehindAnAddress() {
         long address = target.memory().address();
 
-        assertThat(TransferCopy.bytesBehind(engine, new TransferCopy.Place(name, address + 100)))
+        assertThat(TransferCopy.bytesBehind(engine, new TransferCopy.RemoteAddress(name, address + 100)))
                 .isEqualTo(SIZE - 100);
-        assertThatThrownBy(() -> TransferCopy.bytesBehind(engine, new TransferCopy.Place(name, 1)))
+        assertThatThrownBy(() -> TransferCopy.bytesBehind(engine, new TransferCopy.RemoteAddress(name, 1)))
                 .isInstanceOf(IllegalArgumentException.class);
     }
 

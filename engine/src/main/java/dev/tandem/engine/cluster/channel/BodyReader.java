@@ -98,6 +98,21 @@ public final class BodyReader {
         });
     }
 
+    public long[] longIntegers(String field, int maxCount) throws FrameException {
+        return unpack(field, from -> {
+            int entries = count(field + " count", from.unpackArrayHeader(), maxCount);
+            var values =
+                    new long[Math.min(entries, Integers.FIRST)]; // grows with what is there, not with what is promised
+            for (int i = 0; i < entries; i++) {
+                if (i == values.length) {
+                    values = Arrays.copyOf(values, Math.min(entries, 2 * i));
+                }
+                values[i] = from.unpackLong();
+            }
+            return values;
+        });
+    }
+
     public <T> List<T> list(String field, int maxCount, Part<T> each) throws FrameException {
         int entries = unpack(field, from -> count(field + " count", from.unpackArrayHeader(), maxCount));
         var values = new ArrayList<T>();

@@ -54,6 +54,16 @@ public final class BodyWriter {
         });
     }
 
+    /** Values one behind the other, after their number. */
+    public BodyWriter longIntegers(long[] values) {
+        return pack(to -> {
+            to.packArrayHeader(values.length);
+            for (long value : values) {
+                to.packLong(value);
+            }
+        });
+    }
+
     /** Things one behind the other, after their number. */
     public <T> BodyWriter list(Iterable<T> values, int count, BiConsumer<BodyWriter, T> each) {
         pack(to -> to.packArrayHeader(count));

@@ -21,7 +21,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p>Both sides say every quarter of the allowed silence that they live. The connection ends when either side closes it, when the peer is
- * silent, takes nothing of what is written, or sends what is no frame that may come now. Whatever ends it, the handler hears of it once,
+ * silent, takes nothing of what is written, or sends what is not a frame that may come now. Whatever ends it, the handler hears of it once,
  * with the first cause. Thread-safe.
  */
 public final class FrameChannel implements AutoCloseable {
@@ -30,7 +30,7 @@ public final class FrameChannel implements AutoCloseable {
     private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
     /** What is done with what comes. Called by the reader thread only. */
-    public interface Handler {
+    public interface FrameHandler {
         /**
          * A frame came.
          *
@@ -54,7 +54,7 @@ public final class FrameChannel implements AutoCloseable {
     private final Thread writerThread;
     private volatile boolean isTrusted; // set by the handler, read by the reader thread
     private volatile boolean isFinishing; // set by any thread, read by the reader thread
-    private @Nullable Handler handler; // set before the threads start
+    private @Nullable FrameHandler handler; // set before the threads start
 
     private FrameChannel(Socket socket, ChannelLimits limits) {
         this.socket = socket;
@@ -73,7 +73,7 @@ public final class FrameChannel implements AutoCloseable {
      * @param handler made for the channel before anything is read
      * @throws IOException when the socket is gone already
      */
-    static FrameChannel open(Socket socket, ChannelLimits limits, Function<FrameChannel, Handler> handler)
+    static FrameChannel open(Socket socket, ChannelLimits limits, Function<FrameChannel, FrameHandler> handler)
             throws IOException {
         var channel = new FrameChannel(socket, limits);
         try {
@@ -97,7 +97,10 @@ public final class FrameChannel implements AutoCloseable {
      * @throws IOException when nobody answers there in time
      */
     public static FrameChannel connect(
-            InetSocketAddress address, Duration timeout, ChannelLimits limits, Function<FrameChannel, Handler> handler)
+            InetSocketAddress address,
+            Duration timeout,
+            ChannelLimits limits,
+            Function<FrameChannel, FrameHandler> handler)
             throws IOException {
         var socket = new Socket();
         try {
@@ -117,7 +120,7 @@ public final class FrameChannel implements AutoCloseable {
     }
 
     /** As people write an address: {@code 127.0.1.1:13389}. */
-    public static String words(InetSocketAddress address) {
+    public static String describe(InetSocketAddress address) {
         return address.getHostString() + ":" + address.getPort();
     }
 
@@ -192,7 +195,7 @@ public final class FrameChannel implements AutoCloseable {
     }
 
     private void read() {
-        Handler taker = Objects.requireNonNull(handler);
+        FrameHandler taker = Objects.requireNonNull(handler);
         String cause = "";
         try {
             while (true) {

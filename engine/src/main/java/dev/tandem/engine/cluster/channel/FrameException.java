@@ -1,6 +1,6 @@
 package dev.tandem.engine.cluster.channel;
 
-/** What a peer sent is no frame that may come now; the connection ends with it. The message names field, limit and found value. */
+/** What a peer sent is not a frame that may come now; the connection ends with it. The message names field, limit and found value. */
 public final class FrameException extends Exception {
     private static final long serialVersionUID = 1L;
     private static final int SHOWN_CHARACTERS = 64;

@@ -1,6 +1,6 @@
 package dev.tandem.engine.cluster.channel;
 
-import dev.tandem.engine.cluster.channel.FrameChannel.Handler;
+import dev.tandem.engine.cluster.channel.FrameChannel.FrameHandler;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -26,14 +26,17 @@ public final class FrameListener implements AutoCloseable {
     private final ServerSocket listening;
     private final ChannelLimits limits;
     private final int maxConnections;
-    private final Function<FrameChannel, Handler> handler;
+    private final Function<FrameChannel, FrameHandler> handler;
     private final Thread accepting;
     // Open connections: the accepting thread adds, each connection's reader removes itself, close() ends those that are
     // left.
     private final Set<FrameChannel> open = ConcurrentHashMap.newKeySet();
 
     private FrameListener(
-            ServerSocket listening, ChannelLimits limits, int maxConnections, Function<FrameChannel, Handler> handler) {
+            ServerSocket listening,
+            ChannelLimits limits,
+            int maxConnections,
+            Function<FrameChannel, FrameHandler> handler) {
         this.listening = listening;
         this.limits = limits;
         this.maxConnections = maxConnections;
@@ -56,14 +59,14 @@ public final class FrameListener implements AutoCloseable {
             InetSocketAddress address,
             ChannelLimits limits,
             int maxConnections,
-            Function<FrameChannel, Handler> handler)
+            Function<FrameChannel, FrameHandler> handler)
             throws IOException {
         var listening = new ServerSocket();
         try {
             listening.bind(address, BACKLOG);
         } catch (IOException e) {
             listening.close();
-            throw new IOException("cannot listen at " + FrameChannel.words(address) + ": " + e.getMessage(), e);
+            throw new IOException("cannot listen at " + FrameChannel.describe(address) + ": " + e.getMessage(), e);
         }
         var listener = new FrameListener(listening, limits, maxConnections, handler);
         listener.accepting.start();
@@ -122,10 +125,10 @@ public final class FrameListener implements AutoCloseable {
     }
 
     /** The connection's own handler, and the set is kept. */
-    private Handler counted(FrameChannel channel) {
-        Handler own = handler.apply(channel);
+    private FrameHandler counted(FrameChannel channel) {
+        FrameHandler own = handler.apply(channel);
         open.add(channel);
-        return new Handler() {
+        return new FrameHandler() {
             @Override
             public void received(FrameKind kind, ByteBuffer body) throws FrameException {
                 own.received(kind, body);

@@ -50,7 +50,7 @@ final class PlainValues {
                 }
             }
             default ->
-                throw new IllegalArgumentException("a " + value.getClass().getName() + " is no JSON value");
+                throw new IllegalArgumentException("a " + value.getClass().getName() + " is not a JSON value");
         }
     }
 
@@ -130,7 +130,7 @@ final class PlainValues {
         try {
             return new BigInteger(text);
         } catch (NumberFormatException e) {
-            throw new FrameException(field + " is no number: " + e.getMessage(), e);
+            throw new FrameException(field + " is not a number: " + e.getMessage(), e);
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.tandem.engine.cluster.expert;
 
-import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.MemberPlacement;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -26,20 +26,21 @@ record ExpertMap(List<Segment> segments) {
      * @param own this process
      * @param peers the others that are there and own experts
      */
-    static ExpertMap of(ExpertSpread spread, int tpSize, Seat own, Map<Seat, ExpertPeer> peers) {
-        var seats = new ArrayList<Seat>(peers.keySet());
-        seats.add(own);
-        seats.sort(Comparator.comparingInt(seat -> seat.ranks().from()));
+    static ExpertMap of(
+            ExpertDistribution distribution, int tpSize, MemberPlacement own, Map<MemberPlacement, ExpertPeer> peers) {
+        var placements = new ArrayList<MemberPlacement>(peers.keySet());
+        placements.add(own);
+        placements.sort(Comparator.comparingInt(placement -> placement.ranks().from()));
         var segments = new ArrayList<Segment>();
         int next = 0;
-        for (Seat seat : seats) {
-            int from = spread.firstOf(seat.ranks().from() * tpSize);
-            int to = spread.firstOf(seat.ranks().to() * tpSize);
+        for (MemberPlacement placement : placements) {
+            int from = distribution.firstOf(placement.ranks().from() * tpSize);
+            int to = distribution.firstOf(placement.ranks().to() * tpSize);
             add(segments, new Segment(next, from, false, Optional.empty()));
-            add(segments, new Segment(from, to, seat.equals(own), Optional.ofNullable(peers.get(seat))));
+            add(segments, new Segment(from, to, placement.equals(own), Optional.ofNullable(peers.get(placement))));
             next = Math.max(next, to);
         }
-        add(segments, new Segment(next, spread.experts(), false, Optional.empty()));
+        add(segments, new Segment(next, distribution.experts(), false, Optional.empty()));
         return new ExpertMap(List.copyOf(segments));
     }
 

@@ -1,11 +1,11 @@
 package dev.tandem.engine.cluster.expert;
 
 import dev.tandem.engine.cluster.ConnectingGreeting;
-import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
-import dev.tandem.engine.cluster.expert.ExpertHub.Patience;
+import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -28,8 +28,8 @@ final class ExpertPeer {
     private static final Logger LOG = LoggerFactory.getLogger(ExpertPeer.class);
     private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
-    private final Seat seat;
-    private final ExpertHub.Setup setup;
+    private final MemberPlacement placement;
+    private final ExpertRuntime.Setup setup;
     private final Thread dialer;
     private final CountDownLatch closing = new CountDownLatch(1); // counted down by close()
     private volatile Optional<Connection> dialled = Optional.empty(); // the newest; set by the dialer
@@ -39,15 +39,16 @@ final class ExpertPeer {
     private volatile boolean isLate; // it did not answer in time; set by callers, unset by the dialer
 
     /** Dials at once and as long as it is not closed. */
-    ExpertPeer(Seat seat, ExpertHub.Setup setup) {
-        this.seat = seat;
+    ExpertPeer(MemberPlacement placement, ExpertRuntime.Setup setup) {
+        this.placement = placement;
         this.setup = setup;
-        this.dialer =
-                Thread.ofVirtual().name("tandem-expert-dial-" + seat.host()).start(this::dial);
+        this.dialer = Thread.ofVirtual()
+                .name("tandem-expert-dial-" + placement.host())
+                .start(this::dial);
     }
 
-    Seat seat() {
-        return seat;
+    MemberPlacement placement() {
+        return placement;
     }
 
     /** Why no calls can be made; empty when they can. */
@@ -92,19 +93,19 @@ final class ExpertPeer {
                 Optional<String> obstacle = connect();
                 if (obstacle.isPresent() && !obstacle.get().equals(downReason)) {
                     downReason = obstacle.get();
-                    LOG.warn("experts of {} cannot be reached, they are computed here: {}", seat, downReason);
+                    LOG.warn("experts of {} cannot be reached, they are computed here: {}", placement, downReason);
                 }
                 pause = isLate ? patience.longestPause() : isUseful ? patience.firstPause() : patience.longer(pause);
             } while (!closing.await(pause.toNanos(), TimeUnit.NANOSECONDS));
         } catch (InterruptedException e) {
-            LOG.error("experts of {} are not dialled any more by a fault of ours", seat, e);
+            LOG.error("experts of {} are not dialled any more by a fault of ours", placement, e);
             Thread.currentThread().interrupt();
         }
     }
 
     /** Connects and waits for the connection's end. Gives what stood in the way if it never stood. */
     private Optional<String> connect() throws InterruptedException {
-        var address = new InetSocketAddress(seat.host(), seat.expertPort());
+        var address = new InetSocketAddress(placement.host(), placement.expertPort());
         var made = new CompletableFuture<Connection>();
         try {
             FrameChannel.connect(address, setup.patience().connect(), setup.limits(), channel -> {
@@ -124,7 +125,7 @@ final class ExpertPeer {
     }
 
     /** One connection; frames are its reader thread's. */
-    private final class Connection implements FrameChannel.Handler {
+    private final class Connection implements FrameChannel.FrameHandler {
         private final FrameChannel channel;
         private final ConnectingGreeting greeting;
         private final AtomicLong nextId = new AtomicLong();
@@ -167,7 +168,7 @@ final class ExpertPeer {
                 if (greeting.isWelcomedBy(kind, body)) {
                     isWelcome = true;
                     welcome = Optional.of(this);
-                    LOG.info("experts of {} are reached at {}", seat, channel.peer());
+                    LOG.info("experts of {} are reached at {}", placement, channel.peer());
                 }
                 return;
             }
@@ -182,7 +183,7 @@ final class ExpertPeer {
                 case EXPERT_ERROR -> {
                     LOG.warn(
                             "experts of {} refuse rows, they are computed here: {}",
-                            seat,
+                            placement,
                             ExpertFrames.readError(body));
                     if (call != null) {
                         call.giveUp();
@@ -198,7 +199,7 @@ final class ExpertPeer {
             if (isWelcome) {
                 welcome = Optional.empty();
                 downReason = reason;
-                LOG.warn("experts of {} are gone, they are computed here: {}", seat, reason);
+                LOG.warn("experts of {} are gone, they are computed here: {}", placement, reason);
             }
             calls.values().forEach(ExpertCall::giveUp);
             calls.clear();

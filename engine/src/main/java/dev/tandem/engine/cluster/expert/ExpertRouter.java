@@ -20,7 +20,7 @@ public final class ExpertRouter implements ExpertExchange {
     private static final int MAX_BUFFERS = 64;
     private static final Duration WORKER_LIMIT = Duration.ofMinutes(10);
 
-    private final ExpertHub hub;
+    private final ExpertRuntime runtime;
     private final ExpertBank bank;
     private final Arrivals arrivals = new Arrivals();
     private final List<Sent> sent = new ArrayList<>(); // calls of the running exchange
@@ -30,18 +30,18 @@ public final class ExpertRouter implements ExpertExchange {
     /** A call, and whom it went to. */
     private record Sent(ExpertPeer peer, ExpertCall call) {}
 
-    ExpertRouter(ExpertHub hub, ExpertBank bank) {
-        this.hub = hub;
+    ExpertRouter(ExpertRuntime runtime, ExpertBank bank) {
+        this.runtime = runtime;
         this.bank = bank;
     }
 
     @Override
     public void exchange(ExpertRows rows) {
-        if (rows.experts() != hub.shape().experts()
-                || rows.x().columns() != hub.shape().hiddenSize()) {
+        if (rows.experts() != runtime.shape().experts()
+                || rows.x().columns() != runtime.shape().hiddenSize()) {
             throw new IllegalStateException("rows of " + rows.x().columns() + " values for " + rows.experts()
-                    + " experts; the model has " + hub.shape().hiddenSize() + " and "
-                    + hub.shape().experts());
+                    + " experts; the model has " + runtime.shape().hiddenSize() + " and "
+                    + runtime.shape().experts());
         }
         try {
             sendAway(rows);
@@ -62,7 +62,7 @@ public final class ExpertRouter implements ExpertExchange {
 
     /** Decides for each process's experts where their rows go. */
     private void sendAway(ExpertRows rows) {
-        for (Segment segment : hub.map().segments()) {
+        for (Segment segment : runtime.map().segments()) {
             RowRange range = RowRange.of(rows, segment.fromExpert(), segment.toExpert());
             if (range.rows() == 0) {
                 continue;
@@ -82,13 +82,13 @@ public final class ExpertRouter implements ExpertExchange {
     private void send(ExpertRows rows, RowRange range, ExpertPeer peer) {
         int experts = range.toExpert() - range.fromExpert();
         int hidden = rows.x().columns();
-        int most = Math.max(1, ExpertFrames.maxRows(hub.setup().limits().maxFrameBytes(), experts, hidden));
+        int most = Math.max(1, ExpertFrames.maxRows(runtime.setup().limits().maxFrameBytes(), experts, hidden));
         for (int from = range.fromRow(); from < range.toRow(); from += most) {
             int to = Math.min(from + most, range.toRow());
             var part = new RowRange(range.fromExpert(), range.toExpert(), from, to);
             var call = new ExpertCall(rows, part, arrivals, buffer(ExpertFrames.callBytes(part, hidden)));
             if (peer.call(call)) {
-                hub.counters().increment(ClusterCounter.EXPERT_CALLS);
+                runtime.counters().increment(ClusterCounter.EXPERT_CALLS);
                 count(ClusterCounter.EXPERT_ROWS_SENT, part);
             }
             sent.add(new Sent(peer, call));
@@ -100,30 +100,30 @@ public final class ExpertRouter implements ExpertExchange {
         if (here.isEmpty()) {
             return;
         }
-        hub.atWork().incrementAndGet();
+        runtime.atWork().incrementAndGet();
         try {
             var tasks = new ArrayList<ExpertTask>();
-            int parts = 1 + hub.spareWorkers();
+            int parts = 1 + runtime.spareWorkers();
             for (RowRange range : here) {
-                tasks.addAll(ExpertHub.split(rows, range, parts, arrivals));
+                tasks.addAll(ExpertRuntime.split(rows, range, parts, arrivals));
             }
             tasks.forEach(task -> arrivals.expect());
             int shared = tasks.size() * (parts - 1) / parts;
             for (ExpertTask task : tasks.subList(0, shared)) {
-                hub.post(task); // if no worker has room, this thread runs it
+                runtime.post(task); // if no worker has room, this thread runs it
             }
             for (ExpertTask task : tasks.reversed()) {
                 task.run(bank);
             }
         } finally {
-            hub.atWork().decrementAndGet();
+            runtime.atWork().decrementAndGet();
             here.clear();
         }
     }
 
     /** Waits for workers and for other processes; what is not here when time runs out is given up. */
     private void awaitAnswers() throws InterruptedException {
-        Duration limit = hub.setup().patience().answer();
+        Duration limit = runtime.setup().patience().answer();
         if (!arrivals.awaitAll(limit.toNanos())) {
             for (Sent it : sent) {
                 if (it.call().giveUp()) {
@@ -153,7 +153,7 @@ public final class ExpertRouter implements ExpertExchange {
             }
             if (!it.call().isAnswered()) {
                 here.add(it.call().range());
-                hub.counters().increment(ClusterCounter.EXPERT_CALLS_FAILED);
+                runtime.counters().increment(ClusterCounter.EXPERT_CALLS_FAILED);
                 count(ClusterCounter.EXPERT_ROWS_RECOMPUTED, it.call().range());
             }
         }
@@ -166,6 +166,6 @@ public final class ExpertRouter implements ExpertExchange {
     }
 
     private void count(ClusterCounter counter, RowRange range) {
-        hub.counters().add(counter, range.rows());
+        runtime.counters().add(counter, range.rows());
     }
 }

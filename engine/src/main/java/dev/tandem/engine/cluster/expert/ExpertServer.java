@@ -23,21 +23,21 @@ import org.slf4j.LoggerFactory;
  * last of them sends the results. A bounded number of calls is under way; one more is answered with an error, and its sender computes the
  * rows itself.
  */
-final class ExpertServer implements FrameChannel.Handler {
+final class ExpertServer implements FrameChannel.FrameHandler {
     private static final Logger LOG = LoggerFactory.getLogger(ExpertServer.class);
 
     private final FrameChannel channel;
     private final ListeningGreeting greeting;
-    private final ExpertHub hub;
+    private final ExpertRuntime runtime;
     private final ConcurrentLinkedQueue<Job> idle = new ConcurrentLinkedQueue<>(); // buffers to be used again
     private final AtomicInteger underWay = new AtomicInteger(); // the reader adds, whoever ends a call subtracts
     private boolean isWelcome; // owned by the reader
 
-    ExpertServer(FrameChannel channel, ExpertHub hub) {
+    ExpertServer(FrameChannel channel, ExpertRuntime runtime) {
         this.channel = channel;
-        this.hub = hub;
-        this.greeting =
-                new ListeningGreeting(channel, hub.setup().terms(), hub.setup().token());
+        this.runtime = runtime;
+        this.greeting = new ListeningGreeting(
+                channel, runtime.setup().terms(), runtime.setup().token());
     }
 
     @Override
@@ -63,8 +63,8 @@ final class ExpertServer implements FrameChannel.Handler {
     }
 
     private void serve(CallHeader header, ByteBuffer body) throws FrameException {
-        ExpertFrames.check(header, body, hub.shape());
-        int most = hub.setup().maxForeignCalls();
+        ExpertFrames.check(header, body, runtime.shape());
+        int most = runtime.setup().maxForeignCalls();
         if (underWay.incrementAndGet() > most) {
             underWay.decrementAndGet();
             throw new FrameException("calls under way", "at most " + most, most + 1);
@@ -76,12 +76,12 @@ final class ExpertServer implements FrameChannel.Handler {
             end(job);
             throw wrong;
         }
-        hub.counters().add(ClusterCounter.EXPERT_ROWS_SERVED, header.rows());
+        runtime.counters().add(ClusterCounter.EXPERT_ROWS_SERVED, header.rows());
         job.begin(header.id());
     }
 
     private void refuse(long id, String message) {
-        hub.counters().increment(ClusterCounter.EXPERT_CALLS_REFUSED);
+        runtime.counters().increment(ClusterCounter.EXPERT_CALLS_REFUSED);
         LOG.warn("rows of peer={} are refused: {}", channel.peer(), message);
         channel.offer(FrameKind.EXPERT_ERROR, ExpertFrames.error(id, message));
     }
@@ -117,18 +117,19 @@ final class ExpertServer implements FrameChannel.Handler {
         Job(int maxRows) {
             this.maxRows = maxRows;
             this.rows = new ExpertRows(
-                    maxRows, hub.shape().hiddenSize(), hub.shape().experts());
-            this.reply = new byte[ExpertFrames.resultBytes(maxRows, hub.shape().hiddenSize())];
+                    maxRows, runtime.shape().hiddenSize(), runtime.shape().experts());
+            this.reply =
+                    new byte[ExpertFrames.resultBytes(maxRows, runtime.shape().hiddenSize())];
         }
 
         /** Reader thread: hands the call to workers. */
         void begin(long callId) {
             id = callId;
             failure.set(null);
-            List<ExpertTask> parts = hub.split(rows, this);
+            List<ExpertTask> parts = runtime.split(rows, this);
             tasks.set(parts.size());
             for (ExpertTask part : parts) {
-                if (!hub.post(part)) {
+                if (!runtime.post(part)) {
                     done(part, Optional.of(new RejectedExecutionException("as many tasks wait as may")));
                 }
             }

@@ -13,7 +13,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class ExpertTask {
     /** Who waits for tasks. */
     interface Owner {
-        /** The task is done, or has failed for good; called once a task by the thread that ran it. Must not wait. */
+        /** The task is done, or has failed for good; called once per task by the thread that ran it. Must not wait. */
         void done(ExpertTask task, Optional<Throwable> failure);
     }
 

@@ -40,7 +40,7 @@ class FrameChannelTest {
     }
 
     /** What a side hears. */
-    private static final class Ear implements FrameChannel.Handler {
+    private static final class Ear implements FrameChannel.FrameHandler {
         final BlockingQueue<String> frames = new LinkedBlockingQueue<>();
         final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
         final BlockingQueue<FrameChannel> channels = new LinkedBlockingQueue<>();
@@ -48,7 +48,7 @@ class FrameChannelTest {
         volatile boolean isBroken;
         volatile boolean trusts = true;
 
-        FrameChannel.Handler on(FrameChannel channel) {
+        FrameChannel.FrameHandler on(FrameChannel channel) {
             if (trusts) {
                 channel.trust();
             }

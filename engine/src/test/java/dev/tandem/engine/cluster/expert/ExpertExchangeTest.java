@@ -11,7 +11,7 @@ import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.expert.ExpertFixture.Process;
-import dev.tandem.engine.cluster.expert.ExpertHub.Patience;
+import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
 import dev.tandem.parallel.ExpertRows;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -71,10 +71,10 @@ class ExpertExchangeTest {
             }
             assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_SERVED))
                     .isZero();
-            assertThat(processes.getFirst().hub().peers())
+            assertThat(processes.getFirst().runtime().peers())
                     .as("nobody dials a process without experts")
-                    .extracting(ExpertHub.PeerStatus::seat)
-                    .containsExactly(processes.get(1).seat());
+                    .extracting(ExpertRuntime.PeerStatus::placement)
+                    .containsExactly(processes.get(1).placement());
             assertThat(processes.getLast().count(ClusterCounter.EXPERT_ROWS_LOCAL))
                     .isZero();
         }
@@ -109,13 +109,13 @@ class ExpertExchangeTest {
         Process there = four.process(2, 4);
         introduce(List.of(here, there));
         there.close();
-        ExpertFixture.await(() -> here.hub().peers().getFirst().downReason().isPresent());
+        ExpertFixture.await(() -> here.runtime().peers().getFirst().downReason().isPresent());
         ExpertRows lost = rows(1);
         here.router().exchange(lost);
         assertRight(lost);
         assertThat(here.count(ClusterCounter.EXPERT_ROWS_SENT)).isZero();
         assertThat(here.count(ClusterCounter.EXPERT_ROWS_RECOMPUTED)).isPositive();
-        four.process(2, 4, there.seat().expertPort(), ExpertFixture.PATIENT);
+        four.process(2, 4, there.placement().expertPort(), ExpertFixture.PATIENT);
         awaitPeers(here);
         ExpertRows back = rows(2);
         here.router().exchange(back);
@@ -128,8 +128,8 @@ class ExpertExchangeTest {
         Process here = four.process(0, 2);
         Process there = four.process(2, 4);
         introduce(List.of(here, there));
-        here.hub().update(new Members(List.of(here.seat())));
-        assertThat(here.hub().peers()).isEmpty();
+        here.runtime().update(new Members(List.of(here.placement())));
+        assertThat(here.runtime().peers()).isEmpty();
         ExpertRows rows = rows(1);
         here.router().exchange(rows);
         assertRight(rows);
@@ -148,7 +148,7 @@ class ExpertExchangeTest {
             introduce(processes);
             var done = new ArrayList<CompletableFuture<Void>>();
             for (int rank = 0; rank < ranks; rank++) {
-                ExpertRouter router = processes.get(rank / 16).hub().router(ExpertFixture.bank());
+                ExpertRouter router = processes.get(rank / 16).runtime().router(ExpertFixture.bank());
                 int first = 100 * rank;
                 done.add(CompletableFuture.runAsync(
                         () -> {
@@ -165,7 +165,7 @@ class ExpertExchangeTest {
             }
             for (Process process : processes) {
                 assertThat(process.count(ClusterCounter.EXPERT_ROWS_RECOMPUTED)).isZero();
-                assertThat(process.hub().isHealthy()).isTrue();
+                assertThat(process.runtime().isHealthy()).isTrue();
             }
         }
     }
@@ -185,8 +185,8 @@ class ExpertExchangeTest {
     @Test
     void shouldComputeHereWhatTheOwnerTookWithItWhenItDied() throws Exception {
         Process here = four.process(0, 2);
-        try (var silent = new SilentOwner(four.terms(ExpertFixture.seat(2, 4, 0)))) {
-            here.hub().update(new Members(List.of(here.seat(), ExpertFixture.seat(2, 4, silent.port()))));
+        try (var silent = new SilentOwner(four.terms(ExpertFixture.placement(2, 4, 0)))) {
+            here.runtime().update(new Members(List.of(here.placement(), ExpertFixture.placement(2, 4, silent.port()))));
             awaitPeers(here);
             ExpertRows rows = rows(1);
             var exchange = CompletableFuture.runAsync(() -> here.router().exchange(rows));
@@ -204,8 +204,8 @@ class ExpertExchangeTest {
         var hasty = new Patience(
                 Duration.ofMillis(50), ExpertFixture.PATIENCE, Duration.ofMillis(5), Duration.ofMinutes(10));
         Process here = four.process(0, 2, 0, hasty);
-        try (var silent = new SilentOwner(four.terms(ExpertFixture.seat(2, 4, 0)))) {
-            here.hub().update(new Members(List.of(here.seat(), ExpertFixture.seat(2, 4, silent.port()))));
+        try (var silent = new SilentOwner(four.terms(ExpertFixture.placement(2, 4, 0)))) {
+            here.runtime().update(new Members(List.of(here.placement(), ExpertFixture.placement(2, 4, silent.port()))));
             awaitPeers(here);
             for (int seed = 0; seed < 5; seed++) {
                 ExpertRows rows = rows(seed);
@@ -213,7 +213,7 @@ class ExpertExchangeTest {
                 assertRight(rows);
             }
             assertThat(here.count(ClusterCounter.EXPERT_CALLS)).isEqualTo(1);
-            assertThat(here.hub().peers().getFirst().downReason()).contains("no answer within 50 ms");
+            assertThat(here.runtime().peers().getFirst().downReason()).contains("no answer within 50 ms");
         }
     }
 

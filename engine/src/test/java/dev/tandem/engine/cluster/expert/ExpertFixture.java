@@ -6,13 +6,13 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.KvTerms;
+import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelTerms;
-import dev.tandem.engine.cluster.Seat;
+import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.SharedToken;
-import dev.tandem.engine.cluster.Spread;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
-import dev.tandem.engine.cluster.expert.ExpertHub.Patience;
+import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
 import dev.tandem.kernel.DType;
 import dev.tandem.kernel.KernelThreads;
 import dev.tandem.kernel.Matrix;
@@ -41,7 +41,7 @@ final class ExpertFixture implements AutoCloseable {
     static final int EXPERTS = 10;
     static final int HIDDEN = 24;
     static final Duration PATIENCE = Duration.ofSeconds(30);
-    static final ChannelLimits LIMITS = ExpertHub.limits(Duration.ofSeconds(10));
+    static final ChannelLimits LIMITS = ExpertRuntime.limits(Duration.ofSeconds(10));
     static final Patience PATIENT = new Patience(PATIENCE, PATIENCE, Duration.ofMillis(5), Duration.ofMillis(20));
 
     private static final int INNER = 16;
@@ -52,7 +52,8 @@ final class ExpertFixture implements AutoCloseable {
     private final int dpSize;
 
     /** One process. */
-    record Process(ExpertHub hub, ExpertRouter router, Counters<ClusterCounter> counters, Seat seat)
+    record Process(
+            ExpertRuntime runtime, ExpertRouter router, Counters<ClusterCounter> counters, MemberPlacement placement)
             implements AutoCloseable {
         long count(ClusterCounter counter) {
             return counters.value(counter);
@@ -60,7 +61,7 @@ final class ExpertFixture implements AutoCloseable {
 
         @Override
         public void close() {
-            hub.close();
+            runtime.close();
         }
     }
 
@@ -69,17 +70,17 @@ final class ExpertFixture implements AutoCloseable {
         this.dpSize = dpSize;
     }
 
-    JoinTerms terms(Seat seat) {
+    JoinTerms terms(MemberPlacement placement) {
         return new JoinTerms(
                 "0.1.0",
                 new ModelTerms("QWEN3_MOE", "3 layers", "f1", new ModelTerms.Numbers("float32", "none"), 512),
-                new Spread(dpSize, true, true, 1),
+                new ParallelLayout(dpSize, true, true, 1),
                 new KvTerms(16, List.of("k.0 F32")),
-                seat);
+                placement);
     }
 
-    static Seat seat(int from, int to, int port) {
-        return new Seat(new Shard(from, to), "127.0.0.1", port);
+    static MemberPlacement placement(int from, int to, int port) {
+        return new MemberPlacement(new Shard(from, to), "127.0.0.1", port);
     }
 
     Process process(int from, int to) throws IOException {
@@ -90,33 +91,34 @@ final class ExpertFixture implements AutoCloseable {
         return process(from, to, setup(from, to, port, patience, LIMITS, 64));
     }
 
-    ExpertHub.Setup setup(int from, int to, int port, Patience patience, ChannelLimits limits, int maxForeignCalls) {
-        return new ExpertHub.Setup(
+    ExpertRuntime.Setup setup(
+            int from, int to, int port, Patience patience, ChannelLimits limits, int maxForeignCalls) {
+        return new ExpertRuntime.Setup(
                 new InetSocketAddress("127.0.0.1", port),
-                terms(seat(from, to, port)),
+                terms(placement(from, to, port)),
                 SharedToken.of("secret"),
                 limits,
                 patience,
                 maxForeignCalls);
     }
 
-    Process process(int from, int to, ExpertHub.Setup setup) throws IOException {
+    Process process(int from, int to, ExpertRuntime.Setup setup) throws IOException {
         var counters = new Counters<>(ClusterCounter.class);
-        ExpertHub hub = ExpertHub.start(setup, List.of(bank(), bank()), HIDDEN, counters);
-        var process = new Process(hub, hub.router(bank()), counters, seat(from, to, hub.port()));
+        ExpertRuntime runtime = ExpertRuntime.start(setup, List.of(bank(), bank()), HIDDEN, counters);
+        var process = new Process(runtime, runtime.router(bank()), counters, placement(from, to, runtime.port()));
         closers.add(process::close);
         return process;
     }
 
     /** Makes processes known to each other and waits until all connections stand. */
     static void introduce(List<Process> processes) {
-        var members = new Members(processes.stream().map(Process::seat).toList());
-        processes.forEach(process -> process.hub().update(members));
+        var members = new Members(processes.stream().map(Process::placement).toList());
+        processes.forEach(process -> process.runtime().update(members));
         processes.forEach(ExpertFixture::awaitPeers);
     }
 
     static void awaitPeers(Process process) {
-        await(() -> process.hub().peers().stream()
+        await(() -> process.runtime().peers().stream()
                 .allMatch(peer -> peer.downReason().isEmpty()));
     }
 

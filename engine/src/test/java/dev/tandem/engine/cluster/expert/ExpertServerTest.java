@@ -46,7 +46,7 @@ class ExpertServerTest {
     }
 
     /** One that sends whatever a test wants. */
-    private final class Caller implements FrameChannel.Handler, AutoCloseable {
+    private final class Caller implements FrameChannel.FrameHandler, AutoCloseable {
         final BlockingQueue<String> errors = new LinkedBlockingQueue<>();
         final BlockingQueue<float[]> results = new LinkedBlockingQueue<>();
         final CompletableFuture<Boolean> welcome = new CompletableFuture<>();
@@ -56,12 +56,12 @@ class ExpertServerTest {
 
         Caller(String token) throws IOException {
             this.channel = FrameChannel.connect(
-                    new InetSocketAddress("127.0.0.1", owner.hub().port()),
+                    new InetSocketAddress("127.0.0.1", owner.runtime().port()),
                     Duration.ofSeconds(30),
                     ExpertFixture.LIMITS,
                     opened -> {
                         greeting = new ConnectingGreeting(
-                                opened, fixture.terms(ExpertFixture.seat(0, 1, 0)), SharedToken.of(token));
+                                opened, fixture.terms(ExpertFixture.placement(0, 1, 0)), SharedToken.of(token));
                         return this;
                     });
         }
@@ -173,7 +173,7 @@ class ExpertServerTest {
             assertThat(stranger.welcome.get(30, TimeUnit.SECONDS)).isFalse();
             assertThat(stranger.end.get(30, TimeUnit.SECONDS)).contains("cluster token");
         }
-        var handler = new FrameChannel.Handler() {
+        var handler = new FrameChannel.FrameHandler() {
             final CompletableFuture<String> end = new CompletableFuture<>();
 
             @Override
@@ -187,7 +187,7 @@ class ExpertServerTest {
             }
         };
         try (var rude = FrameChannel.connect(
-                new InetSocketAddress("127.0.0.1", owner.hub().port()),
+                new InetSocketAddress("127.0.0.1", owner.runtime().port()),
                 Duration.ofSeconds(30),
                 ExpertFixture.LIMITS,
                 channel -> handler)) {
@@ -217,7 +217,7 @@ class ExpertServerTest {
             after.call(good);
             assertThat(after.results.poll(30, TimeUnit.SECONDS)).isEqualTo(ExpertFixture.expected(rows(1)));
         }
-        assertThat(owner.hub().isHealthy()).isTrue();
+        assertThat(owner.runtime().isHealthy()).isTrue();
     }
 
     @Test
@@ -226,7 +226,8 @@ class ExpertServerTest {
             ExpertRows rows = rows(seed);
             for (int parts = 1; parts <= 12; parts++) {
                 int next = 0;
-                for (ExpertTask task : ExpertHub.split(rows, RowRange.of(rows, 0, EXPERTS), parts, new Arrivals())) {
+                for (ExpertTask task :
+                        ExpertRuntime.split(rows, RowRange.of(rows, 0, EXPERTS), parts, new Arrivals())) {
                     assertThat(task.range().fromRow()).isEqualTo(next);
                     assertThat(rows.firstRow(task.range().toExpert()))
                             .isEqualTo(task.range().toRow());

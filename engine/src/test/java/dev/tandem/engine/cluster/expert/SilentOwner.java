@@ -42,7 +42,7 @@ final class SilentOwner implements AutoCloseable {
         die();
     }
 
-    private final class Session implements FrameChannel.Handler {
+    private final class Session implements FrameChannel.FrameHandler {
         private final ListeningGreeting greeting;
         private boolean isGreeted;
 

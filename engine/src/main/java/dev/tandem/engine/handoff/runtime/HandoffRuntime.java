@@ -1,0 +1,176 @@
+package dev.tandem.engine.handoff.runtime;
+
+import dev.tandem.counter.Counters;
+import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.HandoffLimits;
+import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.lease.LeasedRegion;
+import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.request.EngineException;
+import dev.tandem.transfer.TransferEngine;
+import java.io.UncheckedIOException;
+import java.security.SecureRandom;
+import java.util.HexFormat;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.random.RandomGenerator;
+
+/**
+ * What the replicas of one process share in prefill/decode exchanges: the transfer engine, the side-channel poller, what is known of
+ * peers, the address space that peers see, and the counters. Thread-safe. Started before the first connector and closed after the
+ * last.
+ */
+public final class HandoffRuntime implements AutoCloseable {
+    /** First plane addresses are drawn from here on, so that no two lives of a node share one. */
+    private static final long LEAST_ADDRESS = 1L << 44;
+
+    private static final long ADDRESS_SPREAD = 1L << 60;
+
+    /** Pools that a process may register in its life; with the spread their addresses stay below 2^62. */
+    public static final int MAX_POOLS = 256;
+
+    private final String host;
+    private final String sideChannelHost;
+    private final HandoffLimits limits;
+    private final Invitation.Messenger messenger;
+    private final Counters<HandoffCounter> counters;
+    private final TransferEngine transfers;
+    private final SideChannel channel;
+    private final PeerMetadataCache peers;
+    private final long firstAddress;
+    private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
+
+    private HandoffRuntime(
+            String host,
+            String sideChannelHost,
+            Invitation.Messenger messenger,
+            HandoffLimits limits,
+            Counters<HandoffCounter> counters,
+            TransferEngine transfers,
+            SideChannel channel) {
+        this.host = host;
+        this.sideChannelHost = sideChannelHost;
+        this.messenger = messenger;
+        this.limits = limits;
+        this.counters = counters;
+        this.transfers = transfers;
+        this.channel = channel;
+        this.peers = new PeerMetadataCache(channel.client(), limits.peers(), counters);
+        RandomGenerator random = new SecureRandom();
+        this.firstAddress = LEAST_ADDRESS + random.nextLong(ADDRESS_SPREAD);
+    }
+
+    /**
+     * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each connector.
+     *
+     * @param host announced address; the transfer engine binds exactly it
+     * @param sideChannelHost what the side channel binds, exactly
+     * @param messenger carries invitations of layerwise pushes; not closed
+     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
+     * @throws EngineException UNAVAILABLE naming the host when it cannot
+     */
+    public static HandoffRuntime start(
+            String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+        HandoffLimits limits = HandoffLimits.standard();
+        TransferEngine transfers;
+        try {
+            transfers = TransferEngine.start(limits.transferConfig(host).withPace(bytesPerSecond));
+        } catch (UncheckedIOException | IllegalArgumentException e) {
+            throw new EngineException(
+                    EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
+        }
+        var counters = new Counters<>(HandoffCounter.class);
+        SideChannel channel;
+        try {
+            channel = SideChannel.start(limits, counters);
+        } catch (RuntimeException e) {
+            transfers.close();
+            throw e;
+        }
+        return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel);
+    }
+
+    /** The same for a process whose engines pull: nobody is invited, and all is bound to one address. */
+    public static HandoffRuntime start(String host) {
+        return start(
+                host, host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);
+    }
+
+    /** A name for one life of one replica: what its tickets and its metadata say alike. */
+    public static String drawIncarnation() {
+        return HexFormat.of().toHexDigits(new SecureRandom().nextLong());
+    }
+
+    /** The earlier of two deadlines, of which {@link Long#MAX_VALUE} is none. */
+    public static long earlier(long oneNs, long otherNs) {
+        if (oneNs == Long.MAX_VALUE) {
+            return otherNs;
+        }
+        return otherNs == Long.MAX_VALUE || oneNs - otherNs < 0 ? oneNs : otherNs;
+    }
+
+    /** The address that peers are told. */
+    public String host() {
+        return host;
+    }
+
+    /** The address that the side channel binds. */
+    public String sideChannelHost() {
+        return sideChannelHost;
+    }
+
+    /** Counters of the handoffs of this process. */
+    public Counters<HandoffCounter> counters() {
+        return counters;
+    }
+
+    public Invitation.Messenger messenger() {
+        return messenger;
+    }
+
+    public HandoffLimits limits() {
+        return limits;
+    }
+
+    /** Moves the bytes of all ranks of this process. */
+    public TransferEngine transfers() {
+        return transfers;
+    }
+
+    public SideChannel channel() {
+        return channel;
+    }
+
+    /** Side-channel poller only. */
+    public PeerMetadataCache peers() {
+        return peers;
+    }
+
+    /** Where the planes of one more pool may lie: {@link LeasedRegion#MAX_POOL_ADDRESSES} addresses that no other pool has. */
+    public long takeAddresses() {
+        int index = pools.getAndIncrement();
+        if (index >= MAX_POOLS) {
+            throw new IllegalStateException("more than " + MAX_POOLS + " pools in the life of one process");
+        }
+        return firstAddress + index * LeasedRegion.MAX_POOL_ADDRESSES;
+    }
+
+    /** @throws EngineException INTERNAL when side channel or transfer engine is dead: no event will ever come */
+    public void requireAlive() {
+        Optional<Throwable> failure = channel.failure();
+        if (failure.isPresent()) {
+            throw new EngineException(EngineException.Kind.INTERNAL, "the side channel is dead", failure.get());
+        }
+        if (!transfers.isRunning()) {
+            throw new EngineException(EngineException.Kind.INTERNAL, "the transfer engine is dead");
+        }
+    }
+
+    /** Delivers done messages that wait, for a short while, then closes all sockets. */
+    @Override
+    public void close() {
+        transfers.close();
+        channel.close();
+    }
+}

@@ -1,0 +1,84 @@
+package dev.tandem.engine.handoff.startup;
+
+import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.engine.request.EngineException;
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Makes the code of both sides of an exchange hot while the process loads its model, so that its first request does not pay for loading and
+ * compiling it. A thread of its own, started before the first engine and closed after the last.
+ */
+public final class HandoffWarmUp implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(HandoffWarmUp.class);
+    private static final Duration BUDGET = Duration.ofMillis(300);
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+
+    private final Connector connector;
+    private final Thread thread;
+    private volatile boolean isClosing; // set once, by the closing thread
+
+    private HandoffWarmUp(Connector connector) {
+        this.connector = connector;
+        this.thread = Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::run);
+    }
+
+    /** @param connector that the engines of this process run */
+    public static HandoffWarmUp start(Connector connector) {
+        var warmUp = new HandoffWarmUp(connector);
+        warmUp.thread.start();
+        return warmUp;
+    }
+
+    private void run() {
+        long beganNs = System.nanoTime();
+        try {
+            int exchanges = run(connector, BUDGET, () -> isClosing);
+            LOG.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
+        } catch (EngineException e) {
+            LOG.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt(); // nobody does this
+        }
+    }
+
+    /**
+     * Exchanges once, and then again until the budget is spent.
+     *
+     * @param connector reads, or writes layer by layer
+     * @param budget from the first exchange's end on; that one takes what a cold process needs, some 0.5 s
+     * @param isUnwanted asked between exchanges: true ends the warm-up
+     * @return exchanges that were completed
+     * @throws EngineException UNAVAILABLE when there is no loopback address to do it on
+     */
+    static int run(Connector connector, Duration budget, BooleanSupplier isUnwanted) throws InterruptedException {
+        try (var exchange = SelfExchange.start(connector)) {
+            if (!exchange.carryOut("warm-up")) {
+                return 0;
+            }
+            int done = 1;
+            long endNs = System.nanoTime() + budget.toNanos();
+            while (!isUnwanted.getAsBoolean()
+                    && endNs - System.nanoTime() > 0
+                    && exchange.carryOut("warm-up-" + done)) {
+                done++;
+            }
+            return done;
+        }
+    }
+
+    /** Ends it after the exchange that runs. */
+    @Override
+    public void close() {
+        isClosing = true;
+        try {
+            if (!thread.join(CLOSE_LIMIT)) {
+                LOG.warn("the warm-up of the handoff does not end");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

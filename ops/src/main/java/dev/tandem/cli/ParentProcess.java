@@ -1,0 +1,46 @@
+package dev.tandem.cli;
+
+import dev.tandem.api.openai.PlainJson;
+import dev.tandem.node.flags.ProcessFlags;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Map;
+
+/** Whoever started this process, and wants to know when it is ready, and that it does not outlive its parent. */
+final class ParentProcess {
+    private final ProcessFlags flags;
+
+    ParentProcess(ProcessFlags flags) {
+        this.flags = flags;
+    }
+
+    /** Watches standard input from now on, when asked to: its end means that the parent is gone, however it went. */
+    void watch() {
+        if (!flags.exitsOnStdinClose()) {
+            return;
+        }
+        Thread.ofPlatform().daemon().name("parent-watch").start(() -> {
+            try {
+                while (System.in.read() >= 0) {}
+            } catch (IOException e) {
+                // A broken pipe says the same as its end.
+                Exit.now(0);
+            }
+            Exit.now(0);
+        });
+    }
+
+    /** Tells that this process is ready: a rename makes the whole content appear at once. */
+    void tellReady(Map<String, Object> report) throws IOException {
+        if (flags.readyFile().isEmpty()) {
+            return;
+        }
+        Path file = flags.readyFile().get().toAbsolutePath();
+        Path part = file.resolveSibling(file.getFileName() + ".part");
+        Files.writeString(part, PlainJson.tree(report).toString(), StandardCharsets.UTF_8);
+        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+}

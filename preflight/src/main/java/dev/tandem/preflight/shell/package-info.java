@@ -1,8 +1,0 @@
-/**
- * Reads start scripts as a shell would, without running anything: words, quotes, variables, line numbers. Entry: {@link
- * dev.tandem.preflight.shell.ShellScript}. Pure but for reading the file.
- */
-@NullMarked
-package dev.tandem.preflight.shell;
-
-import org.jspecify.annotations.NullMarked;
