@@ -5,10 +5,17 @@ import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** The directions of the house: no arrow points up, no package cycles, nothing in a drawer called util. */
@@ -16,6 +23,7 @@ class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("dev.tandem");
+    private static final int MOST_SHOWN_TYPES = 15;
     private static final String[] MODEL = {
         "dev.tandem.checkpoint..",
         "dev.tandem.text..",
@@ -146,5 +154,35 @@ class ArchitectureTest {
                 .orShould()
                 .callMethod(System.class, "exit", int.class)
                 .check(CLASSES);
+    }
+
+    @Test
+    void shouldNameEveryPackageOnThePage() throws IOException {
+        String page = Files.readString(Path.of(System.getProperty("tandem.root"), "docs", "architecture.md"));
+        assertThat(CLASSES.stream()
+                        .map(type -> type.getPackageName().substring("dev.tandem.".length()))
+                        .distinct()
+                        .filter(name -> !page.contains("`" + name + "`")))
+                .as("packages that docs/architecture.md does not name")
+                .isEmpty();
+    }
+
+    @Test
+    void shouldShowFewTypesPerPackage() {
+        assertThat(CLASSES.stream()
+                        .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC) && type.isTopLevelClass())
+                        .collect(Collectors.groupingBy(JavaClass::getPackageName, TreeMap::new, Collectors.counting())))
+                .allSatisfy((name, shown) -> assertThat(shown).as(name).isLessThanOrEqualTo(MOST_SHOWN_TYPES));
+    }
+
+    @Test
+    void shouldGiveEachPublicNameToOneType() {
+        assertThat(CLASSES.stream()
+                        .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC) && type.isTopLevelClass())
+                        .collect(Collectors.groupingBy(
+                                JavaClass::getSimpleName,
+                                TreeMap::new,
+                                Collectors.mapping(JavaClass::getPackageName, Collectors.toSet()))))
+                .allSatisfy((name, packages) -> assertThat(packages).as(name).hasSize(1));
     }
 }
