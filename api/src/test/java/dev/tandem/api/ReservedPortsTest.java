@@ -3,6 +3,12 @@ package dev.tandem.api;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
@@ -47,17 +53,20 @@ class ReservedPortsTest {
     @Test
     void shouldLetItsOwnersListenerComeUpBesideIt() throws Exception {
         int port = unused();
-        try (var reserved = new ReservedPorts()) {
-            reserved.add(HOST, port);
-            try (HttpServer server = HttpServer.start(
-                            new HttpServerConfig(HOST, port, 2, 1 << 10, 8),
-                            List.of(new BlockingRoute("GET", "/", exchange -> exchange.respondEmpty(200))));
-                    HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {
+        HttpServer server;
+        HttpCall call = HttpCall.get(new HttpAddress(HOST, port), "/");
+        try (HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {
+            try (var reserved = new ReservedPorts()) {
+                reserved.add(HOST, port);
+                server = HttpServer.start(
+                        new HttpServerConfig(HOST, port, 2, 1 << 10, 8),
+                        List.of(new BlockingRoute("GET", "/", exchange -> exchange.respondEmpty(200))));
                 assertThat(server.port()).isEqualTo(port);
-                HttpCall call = HttpCall.get(new HttpAddress(HOST, port), "/");
                 assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
-                reserved.close();
+            }
+            try (HttpServer listening = server) {
                 assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
+                assertThat(listening.port()).isEqualTo(port);
             }
         }
     }

@@ -46,7 +46,7 @@ public record EngineParts(int dpRank, List<Shard> shards, Optional<HandoffRuntim
                 0, List.of(new Shard(model, pool, TensorGroup.single().member(0))), Optional.empty());
     }
 
-    /** The same with what exchanges need. */
+    /** These parts with what exchanges need. */
     public EngineParts with(HandoffRuntime exchanges) {
         return new EngineParts(dpRank, shards, Optional.of(exchanges));
     }

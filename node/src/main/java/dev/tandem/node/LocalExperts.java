@@ -94,11 +94,6 @@ final class LocalExperts implements AutoCloseable {
         runtime.update(members);
     }
 
-    /** Other processes whose experts are computed here, since they are away. */
-    List<ExpertRuntime.PeerStatus> peers() {
-        return runtime.peers();
-    }
-
     @Override
     public void close() {
         runtime.close();

@@ -1,7 +1,7 @@
 package dev.tandem.node;
 
-import dev.tandem.api.HttpServer;
 import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.server.HttpServer;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -41,11 +41,13 @@ public final class Node implements AutoCloseable {
      * @throws dev.tandem.api.ApiException when the HTTP port is taken
      * @throws NodeException when the deployment refuses this process or others do not come
      */
+    @SuppressWarnings("try") // the ports are held by being open
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
+        ReservedPorts named = NamedPorts.reserve(config); // held until whatever listens on them does
         var resources = new Resources();
-        try (ReservedPorts named = NamedPorts.reserve(config)) { // held until whatever listens on them does
+        try {
             Node node = start(config, resources, devices);
             LOG.info("ready {}", node.report.toMap());
             return node;
@@ -59,6 +61,8 @@ public final class Node implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             resources.close();
             throw e;
+        } finally {
+            named.close();
         }
     }
 

@@ -3,7 +3,7 @@ package dev.tandem.transfer;
 import java.lang.foreign.MemorySegment;
 
 /** Real memory that peers may touch under its own address. Any thread. */
-public final class DirectRegion implements Region {
+final class DirectRegion implements Region {
     private final MemorySegment memory;
 
     DirectRegion(MemorySegment memory) {

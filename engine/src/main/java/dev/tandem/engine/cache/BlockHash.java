@@ -23,7 +23,7 @@ public record BlockHash(long first, long second, long third, long fourth) {
         private final MessageDigest digest;
         private final ByteBuffer input;
 
-        /** @param blockSize tokens a block */
+        /** @param blockSize tokens per block */
         Maker(int blockSize) {
             this.input = ByteBuffer.allocate(4 * Long.BYTES + blockSize * Integer.BYTES);
             try {

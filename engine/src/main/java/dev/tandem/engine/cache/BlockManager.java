@@ -30,7 +30,7 @@ public final class BlockManager {
         return references.length;
     }
 
-    /** Tokens a block. */
+    /** Tokens per block. */
     public int blockSize() {
         return blockSize;
     }
@@ -140,7 +140,7 @@ public final class BlockManager {
      * Compares reference counts and the free list with the owners that there are.
      *
      * @param owners tables of all living sequences
-     * @return one sentence for each block in disorder; empty when all is well
+     * @return one sentence per block whose owners are not as they should be; empty when all is well
      */
     public List<String> checkIntegrity(Iterable<BlockTable> owners) {
         var expected = new int[references.length];
@@ -149,20 +149,20 @@ public final class BlockManager {
                 expected[blockId]++;
             }
         }
-        var disorder = new ArrayList<String>();
+        var faults = new ArrayList<String>();
         int cached = 0;
         for (int blockId = 0; blockId < references.length; blockId++) {
             boolean isFree = free.contains(blockId);
             if (references[blockId] != expected[blockId] || isFree != (expected[blockId] == 0)) {
-                disorder.add("block " + blockId + " has " + references[blockId] + " references, " + expected[blockId]
+                faults.add("block " + blockId + " has " + references[blockId] + " references, " + expected[blockId]
                         + " owners and is " + (isFree ? "free" : "not free"));
             }
             cached += isFree && index.contains(blockId) ? 1 : 0;
         }
         if (cached != cachedFree) {
-            disorder.add(cached + " free blocks are cached, counted were " + cachedFree);
+            faults.add(cached + " free blocks are cached, counted were " + cachedFree);
         }
-        return disorder;
+        return faults;
     }
 
     private void hashFullBlocks(BlockTable table, int[] tokens, int tokenCount) {

@@ -2,7 +2,7 @@ package dev.tandem.engine.handoff;
 
 import dev.tandem.counter.Counter;
 
-/** Counters of one rank's handoff, besides those of the engine; the sentence is shown on the metrics page. */
+/** Counters of the exchanges of one process, besides those of its engines; the sentence is shown on the metrics page. */
 public enum HandoffCounter implements Counter {
     METADATA_SERVED("Questions for this node's addresses that were answered."),
     METADATA_ASKED("Questions for a prefill node's addresses; about one per prefill node and restart is normal."),
@@ -11,7 +11,7 @@ public enum HandoffCounter implements Counter {
     DONE_UNKNOWN("Done messages without a live lease: repeated, or sent after the lease had expired or was cancelled."),
     DONE_SENT("Done messages that a prefill node acknowledged."),
     DONE_UNDELIVERED("Done messages given up; the prefill node keeps its blocks until the lease expires."),
-    FRAMES_DROPPED("Side-channel messages that are no messages; hints at a port scanner or a foreign protocol."),
+    FRAMES_DROPPED("Frames that are not valid side-channel messages; hints at a port scanner or a foreign protocol."),
     TASKS_REFUSED(
             "Transfers and declines that were not begun because too many waited; hints at a side channel that cannot keep up."),
     READS_REFUSED(

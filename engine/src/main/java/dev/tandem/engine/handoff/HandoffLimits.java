@@ -1,6 +1,5 @@
 package dev.tandem.engine.handoff;
 
-import dev.tandem.transfer.TransferConfig;
 import java.time.Duration;
 
 /**
@@ -27,10 +26,5 @@ public record HandoffLimits(
     /** vllm-ascend's 1 s and 3 tries, and bounds that only a fault reaches. */
     public static HandoffLimits standard() {
         return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 16_384, 4096, 8, Duration.ofSeconds(1));
-    }
-
-    /** Settings of the transfer engine for a host. */
-    public TransferConfig transferConfig(String host) {
-        return TransferConfig.of(host);
     }
 }

@@ -20,26 +20,6 @@ public record Invitation(String metaserver, Map<String, Object> params, Duration
         params = Collections.unmodifiableMap(new LinkedHashMap<>(params));
     }
 
-    /**
-     * What a request brings for its invitation; the receiver adds where to write.
-     *
-     * @param metaserver an allowed URL: whoever is invited there learns where to write
-     * @param further keys that go to the prefill node beside the known ones
-     * @param deadlineNs of the request: nobody waits for an answer after it
-     */
-    public record Draft(String metaserver, Map<String, Object> further, long deadlineNs) {
-        public Draft {
-            further = Map.copyOf(further);
-        }
-
-        /** With more keys. */
-        public Draft with(Map<String, Object> more) {
-            var all = new LinkedHashMap<>(further);
-            all.putAll(more);
-            return new Draft(metaserver, all, deadlineNs);
-        }
-    }
-
     /** Carries invitations to metaservers; the engine knows no HTTP. */
     @FunctionalInterface
     public interface Messenger {

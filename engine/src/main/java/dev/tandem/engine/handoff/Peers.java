@@ -5,7 +5,7 @@ import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.request.HandoffTicket;
 import java.util.List;
 
-/** Where an engine learns who its peers are, and with it how their side channels are spoken with. */
+/** Where an engine learns who its peers are, and with it which dialect their side channels speak. */
 public sealed interface Peers {
     /**
      * MooncakeConnector, MooncakeLayerwiseConnector: from the tickets.

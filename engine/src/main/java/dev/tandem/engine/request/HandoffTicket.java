@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * Which blocks of a peer hold a prompt's KV, or are to hold it: {@code kv_transfer_params} as vllm-ascend's MooncakeConnector,
  * MooncakeLayerwiseConnector and LLMDataDistCMgrConnector v0.11.0rc1 write them.
  *
- * @param engineId {@code remote_engine_id}, equal to the letter to what the peer's metadata says
+ * @param engineId {@code remote_engine_id}, exactly what the peer's metadata says
  * @param host {@code remote_host} of the side channel
  * @param port {@code remote_port} of tensor rank 0's side channel
  * @param blockIds {@code remote_block_ids}: virtual ids, fresh per lease; callers must not write to them
@@ -151,7 +151,7 @@ public record HandoffTicket(
         return further.get(PROMPT) instanceof String digest ? Optional.of(digest) : Optional.empty();
     }
 
-    /** The same with one key more, or another value of it. */
+    /** A ticket with one more key, or another value of it. */
     public HandoffTicket with(String key, Object value) {
         var more = new LinkedHashMap<>(further);
         more.put(key, value);

@@ -1,6 +1,7 @@
 package dev.tandem.engine.request;
 
 /** How many living sequences are in each state. {@link Sequence} counts itself at every transition; owned by the engine loop. */
+@SuppressWarnings("EnumOrdinal") // an array by ordinal, as in an EnumMap, but without boxed counts
 public final class StateCounts {
     private final int[] counts = new int[SequenceState.values().length]; // by ordinal
 

@@ -95,8 +95,8 @@ class HandoffDataDistTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
-        assertThat(decode.hub.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
-        assertThat(decode.hub.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
+        assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
+        assertThat(decode.runtime.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
     }
 
     @Test
@@ -209,9 +209,9 @@ class HandoffDataDistTest {
     }
 
     private Replica replica(String host, Role role, Peers.FromRankTable peers) {
-        var hub = HandoffRuntime.start(host);
-        opened.push(hub);
-        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), hub);
+        var runtime = HandoffRuntime.start(host);
+        opened.push(runtime);
+        var replica = new Replica(HandoffReplica.config("0", 0, role, Connector.PULL, peers), runtime);
         opened.push(replica);
         return replica;
     }
@@ -219,19 +219,19 @@ class HandoffDataDistTest {
     /** One engine: a pool for each of its devices, and the engine loop's waiting for events. */
     private static final class Replica implements AutoCloseable {
         final List<KvPool> pools = new ArrayList<>();
-        final HandoffRuntime hub;
+        final HandoffRuntime runtime;
         final TestConnector handoff;
         private final Semaphore wakes = new Semaphore(0);
         private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
-        Replica(HandoffConfig config, HandoffRuntime hub) {
-            this.hub = hub;
+        Replica(HandoffConfig config, HandoffRuntime runtime) {
+            this.runtime = runtime;
             int tpSize = ((Peers.FromRankTable) config.peers()).own().size();
             for (int rank = 0; rank < tpSize; rank++) {
                 Shard heads = new Rank(rank, tpSize, 0, 1).shardOfKvHeads(HEADS);
                 pools.add(new KvPool(KvFixtures.rank(16, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
             }
-            this.handoff = TestConnector.start(config, pools, hub, wakes::release);
+            this.handoff = TestConnector.start(config, pools, runtime, wakes::release);
         }
 
         void write(int[] blocks, long seed) {
@@ -250,9 +250,9 @@ class HandoffDataDistTest {
         /** Says something to one rank's port and waits for the answer. */
         byte[] ask(int rank, byte[] message) throws Exception {
             var answer = new CompletableFuture<byte[]>();
-            String endpoint = SideChannel.endpoint(hub.host(), Integer.toString(handoff.sideChannelPort() + rank));
-            hub.channel()
-                    .execute(() -> hub.channel()
+            String endpoint = SideChannel.endpoint(runtime.host(), Integer.toString(handoff.sideChannelPort() + rank));
+            runtime.channel()
+                    .execute(() -> runtime.channel()
                             .client()
                             .ask(endpoint, message, answer::complete, answer::completeExceptionally));
             return answer.get(10, TimeUnit.SECONDS);

@@ -372,10 +372,10 @@ class HandoffPushTest {
     }
 
     private Replica replica(String engineId, Invitation.Messenger messenger, Role role, List<KvLayout> layouts) {
-        var hub = HandoffRuntime.start(HOST, HOST, messenger, 0);
-        opened.push(hub);
+        var runtime = HandoffRuntime.start(HOST, HOST, messenger, 0);
+        opened.push(runtime);
         HandoffConfig config = config(engineId, role);
-        var node = new HandoffReplica(config, hub, layouts);
+        var node = new HandoffReplica(config, runtime, layouts);
         opened.push(node);
         return new Replica(node, new LinkedBlockingQueue<>());
     }
@@ -437,7 +437,7 @@ class HandoffPushTest {
         /** Returns when the poller has seen what was posted before. */
         void settle() {
             var seen = new CompletableFuture<Boolean>();
-            node.hub.channel().execute(() -> seen.complete(true));
+            node.runtime.channel().execute(() -> seen.complete(true));
             seen.orTimeout(10, TimeUnit.SECONDS).join();
         }
 

@@ -56,8 +56,8 @@ class HandoffRanksTest {
     }
 
     private void exchange(List<KvLayout> prefillLayouts, List<KvLayout> decodeLayouts) {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, prefillLayouts, decodeLayouts.size());
-        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, decodeLayouts, 1);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, prefillLayouts, decodeLayouts.size());
+        HandoffReplica decode = replica("1", runtime(), Role.CONSUMER, decodeLayouts, 1);
         prefill.write(LENT, 5);
         HandoffTicket ticket = overTheWire(prefill.handoff.lend("r", LENT, 42, 0));
         assertThat(ticket.tpSize()).hasValue(prefillLayouts.size());
@@ -74,13 +74,13 @@ class HandoffRanksTest {
 
     @Test
     void shouldServeSeveralReplicasOfOneProcessOverOneTransferEngine() {
-        HandoffRuntime prefillHub = hub();
-        HandoffRuntime decodeHub = hub();
+        HandoffRuntime prefillRuntime = runtime();
+        HandoffRuntime decodeRuntime = runtime();
         var prefills = new ArrayList<HandoffReplica>();
         var decodes = new ArrayList<HandoffReplica>();
         for (int replica = 0; replica < 3; replica++) {
-            prefills.add(replica("0", prefillHub, Role.PRODUCER, 2, 1));
-            decodes.add(replica("1", decodeHub, Role.CONSUMER, 1, 2));
+            prefills.add(replica("0", prefillRuntime, Role.PRODUCER, 2, 1));
+            decodes.add(replica("1", decodeRuntime, Role.CONSUMER, 1, 2));
             prefills.get(replica).write(LENT, replica);
         }
         for (int replica = 0; replica < 3; replica++) {
@@ -92,15 +92,15 @@ class HandoffRanksTest {
             decodes.get(replica).assertHolds(LENT, 0, replica);
             assertThat(prefills.get(replica).next()).isInstanceOf(LeaseEnded.class);
         }
-        assertThat(decodeHub.counters().value(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
+        assertThat(decodeRuntime.counters().value(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
     }
 
     @Test
     void shouldGoOnServingWhenOneReplicaOfTheProcessCloses() throws Exception {
-        HandoffRuntime hub = hub();
-        HandoffReplica first = replica("0", hub, Role.PRODUCER, 2, 1);
-        HandoffReplica second = replica("0", hub, Role.PRODUCER, 2, 1);
-        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 2);
+        HandoffRuntime runtime = runtime();
+        HandoffReplica first = replica("0", runtime, Role.PRODUCER, 2, 1);
+        HandoffReplica second = replica("0", runtime, Role.PRODUCER, 2, 1);
+        HandoffReplica decode = replica("1", runtime(), Role.CONSUMER, 1, 2);
         HandoffTicket lost = first.handoff.lend("lost", LENT, 42, 0);
         first.close();
         opened.remove(first);
@@ -116,8 +116,8 @@ class HandoffRanksTest {
     /** A ticket that says no size, as v0.11.0rc1 writes it, and a gateway that drops unknown keys: the configured size holds. */
     @Test
     void shouldTakeTheConfiguredSizeWhenTheTicketSaysNone() {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 4, 1);
-        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 4);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, 4, 1);
+        HandoffReplica decode = replica("1", runtime(), Role.CONSUMER, 1, 4);
         prefill.write(LENT, 5);
         HandoffTicket whole = prefill.handoff.lend("r", LENT, 42, 0);
         var bare = new HandoffTicket(whole.engineId(), whole.host(), whole.port(), whole.blockIds(), 42, Map.of());
@@ -129,8 +129,8 @@ class HandoffRanksTest {
 
     @Test
     void shouldRefuseAPeerWithAnotherNumberOfRanksThanConfigured() {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 4, 1);
-        HandoffReplica decode = replica("1", hub(), Role.CONSUMER, 1, 2);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, 4, 1);
+        HandoffReplica decode = replica("1", runtime(), Role.CONSUMER, 1, 2);
         HandoffTicket whole = prefill.handoff.lend("r", LENT, 42, 0);
         var bare = new HandoffTicket(whole.engineId(), whole.host(), whole.port(), whole.blockIds(), 42, Map.of());
         decode.handoff.fetch("r", bare, PROMPT, 0, LENT, 0);
@@ -145,7 +145,7 @@ class HandoffRanksTest {
     /** Each of v0.11.0rc1's D ranks says done to the P ranks that it read, without a count. */
     @Test
     void shouldReleaseByTheCountOfPlainDoneMessages() {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 8, 2);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, 8, 2);
         prefill.handoff.lend("r", LENT, 42, 0);
         for (int rank : List.of(0, 2, 2, 0, 4)) {
             tellDone(prefill, rank, Map.of());
@@ -161,7 +161,7 @@ class HandoffRanksTest {
     @ParameterizedTest
     @CsvSource({"16, 16", "16, 4", "16, 1"})
     void shouldReleaseCachesWithoutHeadsByOnePlainDoneMessageOfEachReader(int prefillSize, int decodeSize) {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
         prefill.handoff.lend("r", LENT, 42, 0);
         for (int reader = 0; reader < decodeSize; reader++) {
             assertThat(prefill.handoff.poll(0)).as("before reader %d", reader).isEmpty();
@@ -172,7 +172,7 @@ class HandoffRanksTest {
 
     @Test
     void shouldReleaseByTheCountThatNewerNodesAnnounce() {
-        HandoffReplica prefill = replica("0", hub(), Role.PRODUCER, 2, 8);
+        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, 2, 8);
         int port = prefill.handoff.sideChannelPort();
         prefill.handoff.lend("r", LENT, 42, 0);
         Map<Integer, Integer> announced = Map.of(port, 2, port + 1, 0, 9, 5);
@@ -185,10 +185,10 @@ class HandoffRanksTest {
 
     @Test
     void shouldNameThePortAndRankThatIsTaken() {
-        HandoffRuntime hub = hub();
-        HandoffReplica first = replica("0", hub, Role.PRODUCER, 4, 1);
+        HandoffRuntime runtime = runtime();
+        HandoffReplica first = replica("0", runtime, Role.PRODUCER, 4, 1);
         int third = first.handoff.sideChannelPort() + 2;
-        assertThatThrownBy(() -> replica(config("1", third, Role.PRODUCER, 1), hub(), KvFixtures.heads(2, 16)))
+        assertThatThrownBy(() -> replica(config("1", third, Role.PRODUCER, 1), runtime(), KvFixtures.heads(2, 16)))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("tensor rank 0")
                 .hasMessageContaining(HOST + ":" + third + " (kv_port): the port is in use");
@@ -200,9 +200,9 @@ class HandoffRanksTest {
         var large = new KvPool(KvFixtures.layout(16, 1, 1, 8), 5);
         opened.push(small);
         opened.push(large);
-        HandoffRuntime hub = hub();
+        HandoffRuntime runtime = runtime();
         var config = config("0", 0, Role.BOTH, 1);
-        assertThatThrownBy(() -> TestConnector.start(config, List.of(small, large), hub, () -> {}))
+        assertThatThrownBy(() -> TestConnector.start(config, List.of(small, large), runtime, () -> {}))
                 .hasMessageContaining("pools of 4 and 5 blocks");
     }
 
@@ -210,23 +210,23 @@ class HandoffRanksTest {
         return HandoffTicket.fromParams(new LinkedHashMap<>(ticket.toParams()));
     }
 
-    private HandoffRuntime hub() {
-        var hub = HandoffRuntime.start(HOST);
-        opened.push(hub);
-        return hub;
+    private HandoffRuntime runtime() {
+        var runtime = HandoffRuntime.start(HOST);
+        opened.push(runtime);
+        return runtime;
     }
 
-    private HandoffReplica replica(String engineId, HandoffRuntime hub, Role role, int tpSize, int peerTpSize) {
-        return replica(engineId, hub, role, KvFixtures.heads(tpSize, 16), peerTpSize);
+    private HandoffReplica replica(String engineId, HandoffRuntime runtime, Role role, int tpSize, int peerTpSize) {
+        return replica(engineId, runtime, role, KvFixtures.heads(tpSize, 16), peerTpSize);
     }
 
     private HandoffReplica replica(
-            String engineId, HandoffRuntime hub, Role role, List<KvLayout> layouts, int peerTpSize) {
-        return replica(config(engineId, 0, role, peerTpSize), hub, layouts);
+            String engineId, HandoffRuntime runtime, Role role, List<KvLayout> layouts, int peerTpSize) {
+        return replica(config(engineId, 0, role, peerTpSize), runtime, layouts);
     }
 
-    private HandoffReplica replica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
-        var replica = new HandoffReplica(config, hub, layouts);
+    private HandoffReplica replica(HandoffConfig config, HandoffRuntime runtime, List<KvLayout> layouts) {
+        var replica = new HandoffReplica(config, runtime, layouts);
         opened.push(replica);
         return replica;
     }

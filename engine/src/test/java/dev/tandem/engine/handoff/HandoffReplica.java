@@ -26,16 +26,16 @@ public final class HandoffReplica implements AutoCloseable {
     private static final int BLOCKS = 12;
 
     final List<KvPool> pools = new ArrayList<>();
-    final HandoffRuntime hub;
+    final HandoffRuntime runtime;
     final TestConnector handoff;
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
 
     /** @param layouts by rank */
-    HandoffReplica(HandoffConfig config, HandoffRuntime hub, List<KvLayout> layouts) {
-        this.hub = hub;
+    HandoffReplica(HandoffConfig config, HandoffRuntime runtime, List<KvLayout> layouts) {
+        this.runtime = runtime;
         layouts.forEach(layout -> pools.add(new KvPool(layout, BLOCKS)));
-        this.handoff = TestConnector.start(config, pools, hub, wakes::release);
+        this.handoff = TestConnector.start(config, pools, runtime, wakes::release);
     }
 
     /** A replica's part with the usual deadlines. */
@@ -76,9 +76,9 @@ public final class HandoffReplica implements AutoCloseable {
     byte[] ask(String host, int port, byte[] message) {
         var answer = new CompletableFuture<byte[]>();
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
-        hub.channel()
+        runtime.channel()
                 .execute(() ->
-                        hub.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
+                        runtime.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
 

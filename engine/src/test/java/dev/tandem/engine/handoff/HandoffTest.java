@@ -383,20 +383,20 @@ class HandoffTest {
 
         Node(HandoffConfig config, KvPool pool) {
             this.pool = pool;
-            var hub = HandoffRuntime.start(HOST);
-            this.handoff = start(config, hub);
+            var runtime = HandoffRuntime.start(HOST);
+            this.handoff = start(config, runtime);
             this.closing = () -> {
                 handoff.close();
-                hub.close();
+                runtime.close();
                 pool.close();
             };
         }
 
-        private TestConnector start(HandoffConfig config, HandoffRuntime hub) {
+        private TestConnector start(HandoffConfig config, HandoffRuntime runtime) {
             try {
-                return TestConnector.start(config, List.of(pool), hub, wakes::release);
+                return TestConnector.start(config, List.of(pool), runtime, wakes::release);
             } catch (RuntimeException e) {
-                hub.close();
+                runtime.close();
                 throw e;
             }
         }

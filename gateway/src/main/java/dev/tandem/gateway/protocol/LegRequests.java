@@ -10,7 +10,7 @@ import tools.jackson.core.JsonToken;
  * goes unopened into the request for D. Push: D is told where to ask for its prompt ({@code metaserver}), and what it posts there goes
  * unopened into the request for P. Pure functions on bytes; any thread.
  */
-public final class LegRequests {
+final class LegRequests {
     private static final String PARAMS = "kv_transfer_params";
     private static final String ASK_FOR_TICKET = "{\"do_remote_decode\":true,\"do_remote_prefill\":false,"
             + "\"remote_engine_id\":null,\"remote_block_ids\":null,\"remote_host\":null,\"remote_port\":null}";
@@ -18,7 +18,7 @@ public final class LegRequests {
     private LegRequests() {}
 
     /** Why this request cannot be disaggregated by its own form, if it cannot. */
-    public static Optional<LocalReason> unfit(JsonSpans request, boolean clientParamsAllowed) {
+    static Optional<LocalReason> unfit(JsonSpans request, boolean clientParamsAllowed) {
         if (clientParamsAllowed && isGiven(request, PARAMS)) {
             return Optional.of(LocalReason.CLIENT_KV_PARAMS);
         }
@@ -58,12 +58,12 @@ public final class LegRequests {
      * out: {@code stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}. {@code max_completion_tokens}, which the
      * engine prefers to {@code max_tokens}, is 1 where it was given. All other fields stay as they were sent.
      */
-    public static byte[] prefillBody(JsonSpans request) {
+    static byte[] prefillBody(JsonSpans request) {
         return prefillBody(request, ASK_FOR_TICKET.getBytes(StandardCharsets.UTF_8));
     }
 
     /** The same for a P that is to write into D's blocks: with what D has posted, as D has posted it. */
-    public static byte[] prefillBody(JsonSpans request, byte[] params) {
+    static byte[] prefillBody(JsonSpans request, byte[] params) {
         JsonEdit edit = request.edit()
                 .drop("stream_options", "n", "best_of", "logprobs", "top_logprobs", "prompt_logprobs", "echo")
                 .set("stream", "false")
@@ -77,12 +77,12 @@ public final class LegRequests {
     }
 
     /** The request for D: the client's, with the ticket. */
-    public static byte[] decodeBody(JsonSpans request, byte[] ticket) {
+    static byte[] decodeBody(JsonSpans request, byte[] ticket) {
         return request.edit().set(PARAMS, ticket).bytes();
     }
 
     /** The request for a D that is to ask for its prompt: the client's, with the address to post to. */
-    public static byte[] askingBody(JsonSpans request, String metaserver) {
+    static byte[] askingBody(JsonSpans request, String metaserver) {
         return request.edit()
                 .set(
                         PARAMS,
@@ -91,12 +91,12 @@ public final class LegRequests {
     }
 
     /** The request for a node that does both halves itself: the client's, without handoff parameters. */
-    public static byte[] localBody(JsonSpans request) {
+    static byte[] localBody(JsonSpans request) {
         return request.edit().drop(PARAMS).bytes();
     }
 
     /** The ticket in P's answer, as it was sent; none when there is none. An {@link ApiError} where the answer is not a JSON object. */
-    public static Optional<byte[]> ticket(byte[] reply) {
+    static Optional<byte[]> ticket(byte[] reply) {
         JsonSpans answer = JsonSpans.of(reply);
         boolean isObject = answer.field(PARAMS)
                 .filter(field -> field.kind() == JsonToken.START_OBJECT)

@@ -41,19 +41,22 @@ final class ChoiceReader implements AutoCloseable {
     private Optional<TokenEvent.Finished> finished = Optional.empty();
 
     /**
-     * What all choices of a request share.
-     *
+     * @param index of the choice in the reply
      * @param timeout for the whole request
      */
-    record Context(ServedModel model, GenerationFields fields, NodeMetrics metrics, Duration timeout) {}
-
-    ChoiceReader(int index, TokenStream stream, Context context) {
+    ChoiceReader(
+            int index,
+            TokenStream stream,
+            ServedModel model,
+            GenerationFields fields,
+            NodeMetrics metrics,
+            Duration timeout) {
         this.index = index;
         this.stream = stream;
-        this.model = context.model();
-        this.fields = context.fields();
-        this.metrics = context.metrics();
-        this.deadlineNs = submittedNs + context.timeout().toNanos();
+        this.model = model;
+        this.fields = fields;
+        this.metrics = metrics;
+        this.deadlineNs = submittedNs + timeout.toNanos();
         this.detokenizer =
                 new Detokenizer(model.tokenizer(), fields.output().text().skipsSpecialTokens());
         this.stops = new StopStrings(

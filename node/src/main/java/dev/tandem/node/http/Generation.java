@@ -1,7 +1,5 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.EventStream;
-import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.ChunkTemplate;
 import dev.tandem.api.openai.GenerationFields;
@@ -11,6 +9,8 @@ import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.server.EventStream;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.api.sse.SseWriter;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.request.EngineException;
@@ -18,6 +18,7 @@ import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.engine.request.TokenStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -53,11 +54,20 @@ final class Generation {
      *
      * @param kind shape of the reply
      * @param requestId of the client or made here
-     * @param input what is continued
+     * @param prompts token ids of each prompt
+     * @param tokenizeNanos time that tokenising took
      * @param fields of the request
-     * @param placement where
+     * @param handoff this node's part in an exchange
+     * @param pinnedRank the data-parallel rank that the client asks for
      */
-    record Job(Kind kind, String requestId, Input input, GenerationFields fields, Placement placement) {
+    record Job(
+            Kind kind,
+            String requestId,
+            List<int[]> prompts,
+            long tokenizeNanos,
+            GenerationFields fields,
+            HandoffRole handoff,
+            OptionalInt pinnedRank) {
         int choices() {
             return fields.output().choices();
         }
@@ -68,22 +78,6 @@ final class Generation {
                     : RequestId.ofSequence(kind, requestId, prompt, choice);
         }
     }
-
-    /**
-     * What is continued.
-     *
-     * @param prompts token ids of each prompt
-     * @param tokenizeNanos time that tokenising took
-     */
-    record Input(List<int[]> prompts, long tokenizeNanos) {}
-
-    /**
-     * Where a request runs.
-     *
-     * @param handoff this node's part
-     * @param pinnedRank the data-parallel rank that the client asks for
-     */
-    record Placement(HandoffRole handoff, OptionalInt pinnedRank) {}
 
     /** Answers an exchange. */
     void run(Exchange exchange, Job job) throws InterruptedException {
@@ -110,19 +104,18 @@ final class Generation {
     private List<ChoiceReader> submit(Job job) {
         var readers = new ArrayList<ChoiceReader>();
         try {
-            for (int prompt = 0; prompt < job.input().prompts().size(); prompt++) {
-                int[] ids = job.input().prompts().get(prompt);
+            for (int prompt = 0; prompt < job.prompts().size(); prompt++) {
+                int[] ids = job.prompts().get(prompt);
                 for (int choice = 0; choice < job.choices(); choice++) {
                     var request = new Request(
                             job.sequenceId(prompt, choice),
                             ids,
                             SamplingPlan.of(model, job.fields(), ids.length, choice),
-                            job.placement().handoff(),
+                            job.handoff(),
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
-                    var shared = new ChoiceReader.Context(model, job.fields(), metrics, requestTimeout);
-                    readers.add(new ChoiceReader(
-                            index, replicas.submit(request, job.placement().pinnedRank()), shared));
+                    TokenStream stream = replicas.submit(request, job.pinnedRank());
+                    readers.add(new ChoiceReader(index, stream, model, job.fields(), metrics, requestTimeout));
                 }
             }
             return readers;
@@ -153,7 +146,7 @@ final class Generation {
     private static Map<String, Object> params(Job job, HandoffTicket ticket, List<ChoiceReader> readers) {
         TokenEvent.Usage usage = readers.getFirst().finished().orElseThrow().usage();
         Map<String, Object> params = ticket.toParams();
-        params.put("tandem_tokenize_ms", Timeline.millis(job.input().tokenizeNanos()));
+        params.put("tandem_tokenize_ms", Timeline.millis(job.tokenizeNanos()));
         params.put("tandem_prefill_ms", Timeline.millis(usage.times().prefillNs()));
         params.put("tandem_cached_tokens", usage.cachedTokens());
         return params;
@@ -281,14 +274,13 @@ final class Generation {
 
     private static Optional<List<Integer>> promptIds(Job job, int prompt) {
         return job.fields().output().tokenIds().areReturned()
-                ? Optional.of(
-                        Arrays.stream(job.input().prompts().get(prompt)).boxed().toList())
+                ? Optional.of(Arrays.stream(job.prompts().get(prompt)).boxed().toList())
                 : Optional.empty();
     }
 
     private static ReplyUsage usage(Job job, List<ChoiceReader> readers) {
         int prompt = 0;
-        for (int[] ids : job.input().prompts()) {
+        for (int[] ids : job.prompts()) {
             prompt += ids.length;
         }
         int output = 0;

@@ -1,6 +1,5 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.ChatRequest;
 import dev.tandem.api.openai.CompletionRequest;
@@ -8,6 +7,7 @@ import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.engine.request.HandoffRole;
 import java.util.ArrayList;
 import java.util.List;
@@ -74,9 +74,9 @@ final class GenerationEndpoints {
         String requestId = requestId(exchange);
         served.incrementAndGet();
         try {
-            var input = new Generation.Input(prompts, tokenizeNanos);
-            var placement = new Generation.Placement(handoff, pinnedRank(exchange));
-            generation.run(exchange, new Generation.Job(kind, requestId, input, fields, placement));
+            generation.run(
+                    exchange,
+                    new Generation.Job(kind, requestId, prompts, tokenizeNanos, fields, handoff, pinnedRank(exchange)));
         } finally {
             served.decrementAndGet();
         }

@@ -23,12 +23,12 @@ final class Timeline {
     static ReplyUsage usage(
             Generation.Job job, int promptTokens, int outputTokens, int cachedTokens, TokenEvent.Usage first) {
         var timeline = new LinkedHashMap<String, Object>();
-        timeline.put("tokenize_ms", millis(job.input().tokenizeNanos()));
+        timeline.put("tokenize_ms", millis(job.tokenizeNanos()));
         timeline.put("queued_ms", millis(first.times().queuedNs()));
         timeline.put("prefill_ms", millis(first.times().prefillNs()));
         timeline.put("decode_ms", millis(first.times().decodeNs()));
         int cached = cachedTokens;
-        HandoffRole role = job.placement().handoff();
+        HandoffRole role = job.handoff();
         if (role instanceof HandoffRole.Fetch || role instanceof HandoffRole.Receive) {
             putHandoff(timeline, first.handoff());
         }

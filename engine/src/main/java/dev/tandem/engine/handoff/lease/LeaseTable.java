@@ -88,7 +88,7 @@ public final class LeaseTable {
     }
 
     /**
-     * The decode node said that it is done. Any thread but only one: the side-channel poller.
+     * The decode node has reported completion. Side-channel poller only.
      *
      * @param rank whose port got the message
      * @param announced messages that each rank's port will get for the request, as the sender says; empty when it does not

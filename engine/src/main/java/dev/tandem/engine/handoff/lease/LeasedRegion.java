@@ -15,7 +15,8 @@ import java.util.function.Consumer;
 
 /**
  * One plane of a pool as peers see it: virtual block v at {@code address + v * blockBytes}, translated to its physical block while a
- * lease holds v. A range must lie inside one live lease, and be read or written as the lease says; anything else is refused. Thread-safe; opened by transfer threads.
+ * lease holds v. A range must lie inside one live lease, and be read or written as the lease says; anything else is refused. Thread-safe;
+ * opened by transfer threads.
  *
  * <pre>
  *   address                                                      address + idCount * blockBytes

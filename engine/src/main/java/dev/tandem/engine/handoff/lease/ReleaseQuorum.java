@@ -10,8 +10,8 @@ import dev.tandem.kv.KvPlane;
  *   <li>Newer nodes and our own announce the count in the message itself: for each port of this engine how many messages it will get,
  *       0 included. The lease ends when each port has got its number. Ours announce one message to rank 0's port for all ranks.
  *   <li>vllm-ascend v0.11.0rc1 announces nothing. Each of its D ranks reads {@code pulls = max(1, H / D) / max(1, H / P)} of our P ranks
- *       (H heads of the model; 1 with a latent cache) and reports completion to each of them, so {@code D * pulls} different ports get one message.
- *       The choice is seeded by the request id and differs from request to request, hence the count and never one per port.
+ *       (H heads of the model; 1 with a latent cache) and reports completion to each of them, so {@code D * pulls} different ports get one
+ *       message. The choice is seeded by the request id and differs from request to request, hence the count and never one per port.
  *   <li>With more D ranks than P ranks, which v0.11.0rc1 refuses, each D rank reads one P rank: D messages, at most
  *       {@code ceil(D / P)} at one port.
  * </ul>

@@ -8,7 +8,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Gives each lease a fresh run of virtual block ids, round and round. Behind each run one id stays unused, so that a reader that runs
+ * Gives each lease a fresh run of virtual block ids, going round in a circle. Behind each run one id stays unused, so that a reader that runs
  * over the end of its lease is refused even while the next lease lives. An id comes back at the earliest {@code quietNs} after the
  * allocator last gave one in its quarter, or heard of the end of a lease there: leases that held it are long over. Owned by the engine loop.
  */
@@ -25,7 +25,7 @@ public final class VirtualIds {
 
     /**
      * @param count ids are 0..count-1
-     * @param start the first id to give: random, so that a ticket of an earlier life of this process hardly names a live lease
+     * @param start the first id to give: random, so that a ticket of an earlier life of this process is unlikely to name a live lease
      */
     public VirtualIds(int count, int start, long quietNs, LeaseDirectory directory) {
         if (count < QUARTERS || start < 0 || start >= count) {

@@ -73,7 +73,6 @@ final class PullFetcher {
     void start(HandoffTicket ticket, PromptBlocks prompt, long nowNs) {
         events.open(prompt.requestId());
         var fetch = new Fetch(ticket, prompt, nowNs + config.fetchTimeout().toNanos());
-        due.put(prompt.requestId(), fetch);
         boolean isTooMany = events.size() > limits.fetches();
         boolean isPosted = channel.offer(() -> {
             if (isTooMany) {
@@ -82,7 +81,9 @@ final class PullFetcher {
                 begin(fetch);
             }
         });
-        if (!isPosted) { // nobody tells the prefill node; its lease expires
+        if (isPosted) {
+            due.put(prompt.requestId(), fetch);
+        } else { // nobody tells the prefill node; its lease expires
             LOG.warn("request={} KV not fetched: the side channel is behind", prompt.requestId());
             events.post(new FetchFailed(
                     prompt.requestId(), new TransferException(Kind.OVERLOADED, "the side channel is behind")));

@@ -12,6 +12,7 @@ import dev.tandem.engine.handoff.lease.BlockLease;
 import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Writing;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
+import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
@@ -33,8 +34,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * D's half of the layerwise push: lends a prompt's blocks for writing under fresh virtual ids, invites a prefill node through the
- * metaserver and waits for it to report. Whatever ends the wait (done, failure, a metaserver's refusal, the deadline, a cancel) ends the lease
- * first, so that later writes are refused, and is reported when no write is open any more: only then may the blocks be used or reused.
+ * metaserver and waits for it to report. Whatever ends the wait (completion, failure, a metaserver's refusal, the deadline, a cancel) ends
+ * the lease first, so that later writes are refused, and is reported when no write is open any more: only then may the blocks be used or reused.
  *
  * <p>The prompt is computed while we wait, behind others perhaps, so the wait is as long as the request's. What bounds it from below is that
  * something happens: a wait ends when for the time of a lease nothing was written, or, once the metaserver has said that the prompt is
@@ -42,8 +43,8 @@ import org.slf4j.LoggerFactory;
  * answer tells at once.
  *
  * <p>One done message ends the wait: it speaks for all ranks of a prefill engine of ours and names the lease. v0.11.0rc1's prefill ranks
- * each report completion without naming anything, and lay KV out as we cannot know: such a message fails the request instead of letting it decode
- * from what may be garbage.
+ * each report completion without naming anything, and lay KV out in a way that we cannot know: such a message fails the request instead of
+ * letting it decode from what may be garbage.
  *
  * <p>Owned by the engine loop, except {@link #done} and {@link #failed} (side-channel poller), {@link #quiesced} (transfer threads) and
  * the answers of metaservers, which only post to the queues that the next {@link #poll} empties.
@@ -114,6 +115,8 @@ final class PushReceiver {
     /** Ended, but a write is still open, or the engine loop has not been told yet. */
     private final Map<BlockLease, Receipt> ending = new LinkedHashMap<>();
 
+    private long nextCheckNs = Long.MAX_VALUE; // no wait is overdue before
+
     private final Queue<Report> reports = new ConcurrentLinkedQueue<>(); // a few per lease
     private final Queue<BlockLease> quiet = new ConcurrentLinkedQueue<>(); // at most one entry per lease
 
@@ -167,6 +170,7 @@ final class PushReceiver {
         }
         long bytes = tokenBytes * (prompt.promptTokens() - prompt.cachedTokens());
         waiting.put(prompt.requestId(), new Receipt(lease, bytes, nowNs));
+        nextCheckNs = HandoffRuntime.earlier(nextCheckNs, lease.deadlineNs());
         directory.add(lease); // from here on a late writer is told from one that may write
         counters.increment(HandoffCounter.INVITATIONS_SENT);
         Map<String, Object> params = params(prompt, lease);
@@ -212,12 +216,7 @@ final class PushReceiver {
                 settle(receipt, report, nowNs);
             }
         }
-        for (Receipt receipt : List.copyOf(waiting.values())) {
-            if (receipt.isOverdue(nowNs)) {
-                String message = "nothing of the KV was pushed for " + receipt.silenceNs / 1_000_000 + " ms";
-                end(receipt, failed(receipt.lease.requestId(), new TransferException(Kind.TIMED_OUT, message)));
-            }
-        }
+        expire(nowNs);
         for (BlockLease lease = quiet.poll(); lease != null; lease = quiet.poll()) {
             Receipt receipt = ending.remove(lease);
             HandoffEvent outcome = receipt == null ? null : receipt.outcome;
@@ -227,6 +226,20 @@ final class PushReceiver {
             virtualIds.rest(lease.firstVirtualId(), lease.endVirtualId(), nowNs);
             events.add(outcome);
         }
+    }
+
+    /** Ends waits in which nothing moves; looks at them only when one may be overdue. */
+    private void expire(long nowNs) {
+        if (nextCheckNs == Long.MAX_VALUE || nextCheckNs - nowNs > 0) {
+            return;
+        }
+        for (Receipt receipt : List.copyOf(waiting.values())) {
+            if (receipt.isOverdue(nowNs)) {
+                String message = "nothing of the KV was pushed for " + receipt.silenceNs / 1_000_000 + " ms";
+                end(receipt, failed(receipt.lease.requestId(), new TransferException(Kind.TIMED_OUT, message)));
+            }
+        }
+        nextCheckNs = nextDeadlineNs();
     }
 
     private void settle(Receipt receipt, Report report, long nowNs) {
@@ -239,6 +252,7 @@ final class PushReceiver {
                 receipt.silenceNs = config.fetchTimeout().toNanos();
                 receipt.movesSeen = receipt.lease.moves();
                 receipt.deadlineNs = nowNs + receipt.silenceNs;
+                nextCheckNs = HandoffRuntime.earlier(nextCheckNs, receipt.deadlineNs);
             }
         }
     }

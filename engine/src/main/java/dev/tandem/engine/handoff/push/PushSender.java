@@ -98,8 +98,9 @@ final class PushSender {
     void start(HandoffTicket target, PromptBlocks prompt) {
         events.open(prompt.requestId());
         var push = new Push(target, prompt, pools.size(), layers);
-        pushing.put(prompt.requestId(), push);
-        if (!channel.offer(() -> begin(push))) { // nobody tells the decode node; its wait ends by its deadline
+        if (channel.offer(() -> begin(push))) {
+            pushing.put(prompt.requestId(), push);
+        } else { // nobody tells the decode node; its wait ends by its deadline
             LOG.warn("request={} KV not pushed: the side channel is behind", prompt.requestId());
             events.post(new PushFailed(
                     prompt.requestId(), new TransferException(Kind.OVERLOADED, "the side channel is behind")));

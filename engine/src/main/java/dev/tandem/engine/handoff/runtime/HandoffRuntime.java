@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.lease.LeasedRegion;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
@@ -75,7 +76,7 @@ public final class HandoffRuntime implements AutoCloseable {
         HandoffLimits limits = HandoffLimits.standard();
         TransferEngine transfers;
         try {
-            transfers = TransferEngine.start(limits.transferConfig(host).withPace(bytesPerSecond));
+            transfers = TransferEngine.start(TransferConfig.of(host).withPace(bytesPerSecond));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);

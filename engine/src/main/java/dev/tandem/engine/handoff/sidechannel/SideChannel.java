@@ -50,7 +50,7 @@ public final class SideChannel implements AutoCloseable {
     private static final int TASKS_PER_TURN = 256; // then sockets get their turn, however many tasks wait
     private static final int MAX_FRAMES = 3;
 
-    /** Gives the answer's payload for a request's; runs on the poller thread. Empty: it was no request. */
+    /** Gives the answer's payload for a request's; runs on the poller thread. Empty when it was not a valid request. */
     public interface Service {
         Optional<byte[]> answer(byte[] payload);
     }

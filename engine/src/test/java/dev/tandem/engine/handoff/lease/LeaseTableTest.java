@@ -21,7 +21,7 @@ class LeaseTableTest {
     private final LeaseDirectory directory = new LeaseDirectory();
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final AtomicInteger wakes = new AtomicInteger();
-    private final LeaseTable ledger = new LeaseTable(
+    private final LeaseTable leases = new LeaseTable(
             TIMEOUT_NS,
             new ReleaseQuorum(2, 1, 1),
             new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory),
@@ -31,108 +31,108 @@ class LeaseTableTest {
 
     @Test
     void shouldReleaseByTheDoneMessage() {
-        BlockLease lease = ledger.lend("r", new int[] {4, 2}, 0);
-        ledger.done("r", 0, Map.of());
+        BlockLease lease = leases.lend("r", new int[] {4, 2}, 0);
+        leases.done("r", 0, Map.of());
         assertThat(wakes).hasValue(1);
         assertEnded(poll(10), "r", Reason.RELEASED, 4, 2);
         assertThat(lease.tryOpen()).isFalse();
         assertThat(directory.holding(lease.firstVirtualId(), lease.firstVirtualId()))
                 .isNull();
-        assertThat(ledger.leases()).isZero();
+        assertThat(leases.leases()).isZero();
     }
 
     @Test
     void shouldExpireAtTheDeadlineAndNotBefore() {
-        ledger.lend("r", new int[] {4}, 100);
-        ledger.lend("s", new int[] {5}, 600);
-        assertThat(ledger.nextDeadlineNs()).isEqualTo(1_100);
+        leases.lend("r", new int[] {4}, 100);
+        leases.lend("s", new int[] {5}, 600);
+        assertThat(leases.nextDeadlineNs()).isEqualTo(1_100);
         assertThat(poll(1_099)).isEmpty();
         assertEnded(poll(1_100), "r", Reason.EXPIRED, 4);
-        assertThat(ledger.nextDeadlineNs()).isEqualTo(1_600);
+        assertThat(leases.nextDeadlineNs()).isEqualTo(1_600);
         assertEnded(poll(5_000), "s", Reason.EXPIRED, 5);
-        assertThat(ledger.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
+        assertThat(leases.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
 
     @Test
     void shouldExpireAcrossTheWrapOfTheClock() {
         long nowNs = Long.MAX_VALUE - 10;
-        ledger.lend("r", new int[] {4}, nowNs);
+        leases.lend("r", new int[] {4}, nowNs);
         assertThat(poll(nowNs + 500)).isEmpty();
         assertEnded(poll(nowNs + TIMEOUT_NS), "r", Reason.EXPIRED, 4);
     }
 
     @Test
     void shouldGiveBlocksBackOnCancel() {
-        ledger.lend("r", new int[] {4}, 0);
-        ledger.cancel("r");
-        ledger.cancel("unknown");
+        leases.lend("r", new int[] {4}, 0);
+        leases.cancel("r");
+        leases.cancel("unknown");
         assertEnded(poll(1), "r", Reason.CANCELLED, 4);
     }
 
     @Test
     void shouldKeepBlocksUntilOpenAccessesAreClosed() {
-        BlockLease lease = ledger.lend("r", new int[] {4}, 0);
+        BlockLease lease = leases.lend("r", new int[] {4}, 0);
         assertThat(lease.tryOpen()).isTrue();
-        ledger.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of());
         assertThat(poll(1)).isEmpty();
-        assertThat(ledger.leases()).isEqualTo(1);
+        assertThat(leases.leases()).isEqualTo(1);
         assertThat(lease.closeOne()).isTrue();
-        ledger.quiesced(lease);
+        leases.quiesced(lease);
         assertEnded(poll(2), "r", Reason.RELEASED, 4);
     }
 
     @Test
     void shouldCountUnknownAndRepeatedDoneMessages() {
-        ledger.lend("r", new int[] {4}, 0);
-        ledger.done("never", 0, Map.of());
-        ledger.done("r", 0, Map.of());
-        ledger.done("r", 0, Map.of());
+        leases.lend("r", new int[] {4}, 0);
+        leases.done("never", 0, Map.of());
+        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of());
         assertThat(poll(1)).hasSize(1);
-        ledger.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of());
         assertThat(poll(2)).isEmpty();
         assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(2);
     }
 
     @Test
     void shouldWaitForAsManyDoneMessagesAsReadersWereAnnounced() {
-        ledger.lend("r", new int[] {4}, 0);
-        ledger.done("r", 0, Map.of(0, 1, 1, 2));
-        ledger.done("r", 1, Map.of(0, 1, 1, 2));
+        leases.lend("r", new int[] {4}, 0);
+        leases.done("r", 0, Map.of(0, 1, 1, 2));
+        leases.done("r", 1, Map.of(0, 1, 1, 2));
         assertThat(poll(1)).isEmpty();
-        ledger.done("r", 1, Map.of(0, 1, 1, 2));
+        leases.done("r", 1, Map.of(0, 1, 1, 2));
         assertThat(poll(2)).hasSize(1);
     }
 
     @Test
     void shouldIgnoreADoneMessageThatComesAfterTheDeadline() {
-        ledger.lend("r", new int[] {4}, 0);
-        BlockLease second = ledger.lend("s", new int[] {5}, 500);
+        leases.lend("r", new int[] {4}, 0);
+        BlockLease second = leases.lend("s", new int[] {5}, 500);
         assertEnded(poll(1_200), "r", Reason.EXPIRED, 4);
-        ledger.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of());
         assertThat(poll(1_201)).isEmpty();
         assertThat(second.tryOpen()).isTrue();
     }
 
     @Test
     void shouldRefuseToLendTwiceUnderOneId() {
-        ledger.lend("r", new int[] {4}, 0);
-        assertThatThrownBy(() -> ledger.lend("r", new int[] {5}, 0))
+        leases.lend("r", new int[] {4}, 0);
+        assertThatThrownBy(() -> leases.lend("r", new int[] {5}, 0))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("in use");
     }
 
     @Test
     void shouldGiveFreshVirtualIdsToEachLease() {
-        BlockLease first = ledger.lend("r", new int[] {4}, 0);
-        ledger.done("r", 0, Map.of());
+        BlockLease first = leases.lend("r", new int[] {4}, 0);
+        leases.done("r", 0, Map.of());
         poll(1);
-        BlockLease second = ledger.lend("r", new int[] {4}, 2);
+        BlockLease second = leases.lend("r", new int[] {4}, 2);
         assertThat(second.firstVirtualId()).isNotEqualTo(first.firstVirtualId());
     }
 
     private List<HandoffEvent> poll(long nowNs) {
         var events = new ArrayList<HandoffEvent>();
-        ledger.poll(nowNs, events);
+        leases.poll(nowNs, events);
         return events;
     }
 

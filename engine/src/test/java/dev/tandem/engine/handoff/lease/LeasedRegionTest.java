@@ -26,8 +26,8 @@ class LeasedRegionTest {
     private final KvPool pool = new KvPool(layout, 16);
     private final LeaseDirectory directory = new LeaseDirectory();
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
-    private final List<BlockLease> rested = new ArrayList<>();
-    private final List<LeasedRegion> regions = LeasedRegion.over(pool, IDS, 12_345, directory, counters, rested::add);
+    private final List<BlockLease> quiet = new ArrayList<>();
+    private final List<LeasedRegion> regions = LeasedRegion.over(pool, IDS, 12_345, directory, counters, quiet::add);
 
     @AfterEach
     void close() {
@@ -126,9 +126,9 @@ class LeasedRegionTest {
         assertRefused(100 * block, block);
         first.close();
         first.close();
-        assertThat(rested).isEmpty();
+        assertThat(quiet).isEmpty();
         second.close();
-        assertThat(rested).containsExactly(lease);
+        assertThat(quiet).containsExactly(lease);
     }
 
     private BlockLease lease(String requestId, int firstVirtualId, int[] blocks) {

@@ -259,8 +259,13 @@ class PullFetcherTest {
             // as much waits as may
         }
         fetch("r", ticket("r"), 0);
+        fetcher.cancel("r", "no more");
         assertFailed(Kind.OVERLOADED, "the side channel is behind");
         mayGoOn.complete(true);
+        var caughtUp = new CompletableFuture<Boolean>();
+        channel.execute(() -> caughtUp.complete(true));
+        caughtUp.get(10, TimeUnit.SECONDS);
+        assertThat(drain(0)).as("one event per fetch").isEmpty();
         assertThat(fetcher.nextDeadlineNs()).isEqualTo(Long.MAX_VALUE);
     }
 

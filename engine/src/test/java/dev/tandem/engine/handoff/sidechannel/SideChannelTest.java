@@ -49,7 +49,7 @@ class SideChannelTest {
 
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final LeaseDirectory directory = new LeaseDirectory();
-    private final LeaseTable ledger = new LeaseTable(
+    private final LeaseTable leases = new LeaseTable(
             Duration.ofMinutes(1).toNanos(),
             new ReleaseQuorum(1, 1, 1),
             new VirtualIds(1 << 20, 0, 1, directory),
@@ -81,7 +81,7 @@ class SideChannelTest {
 
     private boolean hear(SideChannelMessage.Report report, RankEndpoint at) {
         return report instanceof SideChannelMessage.DoneReceiving done
-                && ledger.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()));
+                && leases.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()));
     }
 
     @Test
@@ -107,12 +107,12 @@ class SideChannelTest {
 
     @Test
     void shouldReleaseTheLeaseThatADoneMessageNames() {
-        ledger.lend("cmpl-7-0", new int[] {3}, 0);
+        leases.lend("cmpl-7-0", new int[] {3}, 0);
         ZMQ.Socket req = connect(SocketType.REQ);
         req.send(DONE);
         assertThat(req.recv()).asString().isEqualTo("ACK");
         var events = new ArrayList<HandoffEvent>();
-        ledger.poll(1, events);
+        leases.poll(1, events);
         assertThat(events).hasSize(1);
         req.send(DONE);
         assertThat(req.recv()).as("repeated").asString().isEqualTo("ACK");
@@ -306,7 +306,7 @@ class SideChannelTest {
 
     @Test
     void shouldDeliverWhatIsPostedBeforeClosing() throws Exception {
-        ledger.lend("cmpl-7-0", new int[] {3}, 0);
+        leases.lend("cmpl-7-0", new int[] {3}, 0);
         CompletableFuture<byte[]> answer;
         try (var other = SideChannel.start(QUICK, counters)) {
             answer = ask(other, endpoint(port), DONE);
