@@ -289,7 +289,7 @@ class GatewayPushTest {
     @Test
     void shouldLetDecodeComputeAloneWithoutPrefillNodes() throws Exception {
         FakeNode decode = FakeNode.decode();
-        gateway.withPrefillPort(GatewayFixture.freePort()).withDecode(decode).start();
+        gateway.withPrefillPort(GatewayFixture.closedPort()).withDecode(decode).start();
         assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("false; reason=no-prefill-node");
         assertThat(decode.take().json().has("kv_transfer_params")).isFalse();
     }

@@ -195,7 +195,7 @@ class GatewayTest {
     @Test
     void shouldTellItsStatus() {
         FakeNode decode = FakeNode.decode();
-        int closed = GatewayFixture.freePort();
+        int closed = GatewayFixture.closedPort();
         gateway.withPrefill(prefill).withDecode(decode).withDecodePort(closed).start();
         assertThat(gateway.get("/health").status()).isEqualTo(200);
         assertThat(gateway.get("/healthcheck").text())
