@@ -2,8 +2,8 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpReply;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -153,7 +153,7 @@ class GatewayFailureTest {
     @Test
     void shouldNameTheRoleThatIsMissing() {
         gateway.withPrefill(FakeNode.prefill())
-                .withDecodePort(GatewayFixture.freePort())
+                .withDecodePort(GatewayFixture.closedPort())
                 .start();
         HttpReply reply = gateway.post(ASK);
         assertThat(reply.status()).isEqualTo(503);
@@ -165,7 +165,7 @@ class GatewayFailureTest {
 
     @Test
     void shouldServeWithoutPrefillNodesAsThePolicySays() {
-        gateway.withPrefillPort(GatewayFixture.freePort())
+        gateway.withPrefillPort(GatewayFixture.closedPort())
                 .withDecode(FakeNode.decode())
                 .start();
         assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("false; reason=no-prefill-node");
@@ -173,7 +173,7 @@ class GatewayFailureTest {
 
     @Test
     void shouldRefuseWithoutPrefillNodesAsThePolicySays() {
-        gateway.withPrefillPort(GatewayFixture.freePort())
+        gateway.withPrefillPort(GatewayFixture.closedPort())
                 .withDecode(FakeNode.decode())
                 .refusingLocalPrefill()
                 .start();

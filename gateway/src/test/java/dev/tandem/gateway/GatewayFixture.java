@@ -1,25 +1,29 @@
 package dev.tandem.gateway;
 
-import dev.tandem.api.ClientExchange;
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpClientConfig;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.fleet.ProbeSchedule;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.BooleanSupplier;
 
 /** A gateway before fake nodes, with a client. */
 final class GatewayFixture implements AutoCloseable {
+    private static final Queue<Socket> CLOSED = new ConcurrentLinkedQueue<>(); // open until this JVM ends
     static final Duration DEADLINE = Duration.ofSeconds(20);
 
     private final List<FakeNode> nodes = new ArrayList<>();
@@ -194,11 +198,15 @@ final class GatewayFixture implements AutoCloseable {
         }
     }
 
-    static int freePort() {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+    /** A port that refuses connections: it is bound, so nobody else is given it, and not listened on. */
+    static int closedPort() {
+        try {
+            var socket = new Socket();
+            socket.bind(new InetSocketAddress("127.0.0.1", 0));
+            CLOSED.add(socket);
             return socket.getLocalPort();
         } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -28,7 +28,7 @@ class GatewayFleetTest {
 
     @Test
     void shouldNeverSendARequestToAListedNodeThatNobodyListensOn() {
-        int headless = GatewayFixture.freePort();
+        int headless = GatewayFixture.closedPort();
         gateway.withPrefill(prefill).withDecode(decode).withDecodePort(headless).start();
         for (int i = 0; i < 20; i++) {
             assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("true");
@@ -110,7 +110,7 @@ class GatewayFleetTest {
 
     @Test
     void shouldSayWhatItWaitsFor() {
-        int closed = GatewayFixture.freePort();
+        int closed = GatewayFixture.closedPort();
         gateway.withPrefill(prefill).withDecodePort(closed).start();
         assertThat(gateway.gateway().waitsFor())
                 .contains("waiting for a decode node: decode 127.0.0.1:" + closed + " (cannot connect to 127.0.0.1:"

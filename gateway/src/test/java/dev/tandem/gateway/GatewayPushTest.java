@@ -2,9 +2,9 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.FakeDecoder.Version;
 import dev.tandem.gateway.FakeNode.Request;
 import java.nio.charset.StandardCharsets;
@@ -289,7 +289,7 @@ class GatewayPushTest {
     @Test
     void shouldLetDecodeComputeAloneWithoutPrefillNodes() throws Exception {
         FakeNode decode = FakeNode.decode();
-        gateway.withPrefillPort(GatewayFixture.freePort()).withDecode(decode).start();
+        gateway.withPrefillPort(GatewayFixture.closedPort()).withDecode(decode).start();
         assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("false; reason=no-prefill-node");
         assertThat(decode.take().json().has("kv_transfer_params")).isFalse();
     }

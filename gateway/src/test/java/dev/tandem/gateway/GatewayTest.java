@@ -2,9 +2,9 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpReply;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -195,7 +195,7 @@ class GatewayTest {
     @Test
     void shouldTellItsStatus() {
         FakeNode decode = FakeNode.decode();
-        int closed = GatewayFixture.freePort();
+        int closed = GatewayFixture.closedPort();
         gateway.withPrefill(prefill).withDecode(decode).withDecodePort(closed).start();
         assertThat(gateway.get("/health").status()).isEqualTo(200);
         assertThat(gateway.get("/healthcheck").text())

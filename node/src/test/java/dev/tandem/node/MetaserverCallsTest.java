@@ -2,13 +2,14 @@ package dev.tandem.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.BlockingRoute;
-import dev.tandem.api.HttpServer;
-import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.engine.handoff.Invitation;
 import java.io.IOException;
-import java.net.ServerSocket;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -73,14 +74,13 @@ class MetaserverCallsTest {
 
     @Test
     void shouldTryAgainWhereNobodyListensAndThenGiveUp() throws Exception {
-        int port;
-        try (var unused = new ServerSocket(0)) {
-            port = unused.getLocalPort();
+        try (var closed = new Socket()) { // bound and not listened on: nobody else is given its port
+            closed.bind(new InetSocketAddress("127.0.0.1", 0));
+            assertThat(sendTo("http://127.0.0.1:" + closed.getLocalPort() + "/v1/metaserver", Duration.ofSeconds(20))
+                            .get()
+                            .orElseThrow())
+                    .startsWith("CONNECT after 3 tries");
         }
-        assertThat(sendTo("http://127.0.0.1:" + port + "/v1/metaserver", Duration.ofSeconds(20))
-                        .get()
-                        .orElseThrow())
-                .startsWith("CONNECT after 3 tries");
     }
 
     @Test

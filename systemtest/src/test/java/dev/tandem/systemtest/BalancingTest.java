@@ -8,6 +8,7 @@ import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.net.URI;
 import java.time.Duration;
@@ -24,11 +25,10 @@ import org.junit.jupiter.api.Test;
 class BalancingTest {
     private static final Golden GOLDEN = Golden.folder("qwen3-moe");
     private static final Duration SOON = Duration.ofSeconds(30);
-    private static final String HEAD_HOST = "127.0.27.2";
-    private static final String OTHER_HOST = "127.0.27.3";
 
     private final List<TandemProcess> running = new ArrayList<>();
-    private final int rpcPort = TandemProcess.freePort(HEAD_HOST);
+    private final String headHost = Loopback.next();
+    private final String otherHost = Loopback.next();
 
     @AfterEach
     void stop() {
@@ -37,9 +37,9 @@ class BalancingTest {
 
     @Test
     void shouldServeOneRankAProcessAndShareExpertsAmongThem() {
-        start("prefill", "127.0.27.4", transfer("kv_producer", "0"), List.of());
-        TandemProcess first = start("decode", HEAD_HOST, transfer("kv_consumer", "1"), rank(0));
-        TandemProcess second = start("decode", OTHER_HOST, transfer("kv_consumer", "1"), rank(1));
+        start("prefill", Loopback.next(), transfer("kv_producer", "0"), List.of());
+        TandemProcess first = start("decode", headHost, transfer("kv_consumer", "1"), rank(0));
+        TandemProcess second = start("decode", otherHost, transfer("kv_consumer", "1"), rank(1));
         TandemProcess gateway = gateway(running.getFirst(), first, second);
 
         assertGoldenTokens(gateway);
@@ -60,7 +60,7 @@ class BalancingTest {
                         .path(0)
                         .path("node")
                         .asString(""))
-                .isEqualTo("data-parallel rank 1 on " + OTHER_HOST);
+                .isEqualTo("data-parallel rank 1 on " + otherHost);
     }
 
     private List<String> rank(int rank) {
@@ -72,12 +72,12 @@ class BalancingTest {
     void shouldBalanceOverTheRanksOfEachNode() {
         TandemProcess first = start(
                 "hybrid",
-                HEAD_HOST,
+                headHost,
                 List.of(),
                 deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
         TandemProcess second = start(
                 "hybrid",
-                OTHER_HOST,
+                otherHost,
                 List.of(),
                 deployment(
                         "4",
@@ -95,15 +95,15 @@ class BalancingTest {
 
     @Test
     void shouldBalanceFromAHeadWithoutRanks() {
-        start("prefill", "127.0.27.4", transfer("kv_producer", "0"), List.of());
+        start("prefill", Loopback.next(), transfer("kv_producer", "0"), List.of());
         TandemProcess head = start(
                 "head",
-                HEAD_HOST,
+                headHost,
                 transfer("kv_consumer", "1"),
                 deployment("2", "--enable-expert-parallel", "--data-parallel-size-local", "0"));
         start(
                 "headless",
-                OTHER_HOST,
+                otherHost,
                 transfer("kv_consumer", "2"),
                 deployment("2", "--enable-expert-parallel", "--headless", "--data-parallel-start-rank", "0"));
         TandemProcess gateway = gateway(running.getFirst(), head);
@@ -125,19 +125,16 @@ class BalancingTest {
                                 "--data-parallel-size",
                                 size,
                                 "--data-parallel-address",
-                                HEAD_HOST,
+                                headHost,
                                 "--data-parallel-rpc-port",
-                                Integer.toString(rpcPort)),
+                                Integer.toString(TandemProcess.RPC_PORT)),
                         Stream.of(more))
                 .toList();
     }
 
     /** A part in handoffs between one prefill rank and decode ranks. */
     private static List<String> transfer(String role, String engineId) {
-        return List.of(
-                "--kv-transfer-config",
-                "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + role
-                        + "\",\"kv_port\":\"%d\",\"engine_id\":\"" + engineId + "\"}");
+        return List.of("--kv-transfer-config", Deployment.transfer("MooncakeConnector", role, engineId));
     }
 
     private TandemProcess start(String role, String host, List<String> transfer, List<String> more) {
@@ -152,7 +149,7 @@ class BalancingTest {
                 "2048",
                 "--max-num-seqs",
                 "16"));
-        transfer.forEach(word -> words.add(word.replace("%d", "" + TandemProcess.freePort(host))));
+        words.addAll(transfer);
         words.addAll(more);
         running.add(TandemProcess.start(role, host, words));
         return running.getLast();
@@ -170,7 +167,7 @@ class BalancingTest {
         words.add("--decoder-ports");
         Stream.of(decode).forEach(node -> words.add("" + node.http().port()));
         running.forEach(TandemProcess::awaitReady);
-        running.add(TandemProcess.start("gateway", "127.0.27.1", words));
+        running.add(TandemProcess.start("gateway", words));
         return running.getLast().awaitReady();
     }
 

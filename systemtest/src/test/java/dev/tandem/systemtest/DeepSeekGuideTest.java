@@ -64,7 +64,7 @@ class DeepSeekGuideTest {
     /** First as the guide is printed, then with its backslash. */
     @Test
     void shouldSayWhatIsWrongWithTheGuideAndServeOnceItIsMended() {
-        List<List<Integer>> expected = QUESTIONS.ofOneRank("127.0.22.3", ONE_RANK);
+        List<List<Integer>> expected = QUESTIONS.ofOneRank(ONE_RANK);
         DeepSeekScripts scripts = scripts();
         writeRankTable(scripts);
         ScriptProcess decode = start("decode", scripts.decode());

@@ -8,6 +8,7 @@ import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,9 +26,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 class DeepSeekProcessTest {
     private static final Golden GOLDEN = Golden.folder("deepseek-v3.2");
     private static final Duration SOON = Duration.ofSeconds(30);
-    private static final String GATEWAY_HOST = "127.0.26.1";
-    private static final String PREFILL_HOST = "127.0.26.2";
-    private static final String DECODE_HOST = "127.0.26.3";
 
     /** Bytes a second: the longest prompt's caches are on their way for a minute. */
     private static final String SLOW = "24000";
@@ -43,6 +41,8 @@ class DeepSeekProcessTest {
         }
     }
 
+    private final String prefillHost = Loopback.next();
+    private final String decodeHost = Loopback.next();
     private final List<TandemProcess> started = new ArrayList<>();
 
     @AfterEach
@@ -99,16 +99,14 @@ class DeepSeekProcessTest {
         return node(
                 order,
                 new Seat(
-                        "kv_producer",
-                        PREFILL_HOST,
-                        List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
+                        "kv_producer", prefillHost, List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
                 variables);
     }
 
     private TandemProcess decode(Order order) {
         return node(
                 order,
-                new Seat("kv_consumer", DECODE_HOST, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
+                new Seat("kv_consumer", decodeHost, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
                 Map.of());
     }
 
@@ -132,7 +130,7 @@ class DeepSeekProcessTest {
         words.addAll(List.of(
                 "--kv-transfer-config",
                 "{\"kv_connector\":\"" + order.connector + "\",\"kv_role\":\"" + seat.role() + "\",\"kv_port\":\""
-                        + TandemProcess.freePort(seat.host()) + "\",\"engine_id\":\"" + seat.role()
+                        + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + seat.role()
                         + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":2},"
                         + "\"decode\":{\"dp_size\":1,\"tp_size\":4}}}"));
         started.add(TandemProcess.start(seat.role(), seat.host(), words, variables));
@@ -143,17 +141,17 @@ class DeepSeekProcessTest {
         var words = new ArrayList<>(List.of(
                 "proxy",
                 "--prefiller-hosts",
-                PREFILL_HOST,
+                prefillHost,
                 "--prefiller-ports",
                 Integer.toString(prefill.http().port()),
                 "--decoder-hosts",
-                DECODE_HOST,
+                decodeHost,
                 "--decoder-ports",
                 Integer.toString(decode.http().port())));
         if (order == Order.LAYERWISE) {
             words.add("--layerwise");
         }
-        started.add(TandemProcess.start("gateway", GATEWAY_HOST, words));
+        started.add(TandemProcess.start("gateway", words));
         started.forEach(TandemProcess::awaitReady);
         return started.getLast();
     }

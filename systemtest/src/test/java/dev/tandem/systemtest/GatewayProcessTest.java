@@ -9,7 +9,6 @@ import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.time.Duration;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -74,15 +73,14 @@ class GatewayProcessTest {
         int prefillPort = deployment.prefill().http().port();
         try (TandemProcess wrong = TandemProcess.start(
                 "wrong",
-                "127.0.0.1",
                 List.of(
                         "proxy",
                         "--prefiller-host",
-                        "127.0.0.2",
+                        deployment.prefill().http().host(),
                         "--prefiller-port",
                         Integer.toString(prefillPort),
                         "--decoder-host",
-                        "127.0.0.2",
+                        deployment.prefill().http().host(),
                         "--decoder-port",
                         Integer.toString(prefillPort)))) {
             assertThat(wrong.awaitEnd(Duration.ofSeconds(60))).isNotZero();
@@ -93,29 +91,30 @@ class GatewayProcessTest {
 
     @Test
     void shouldSayWhatItWaitsForAndGiveUpAfterTheTimeGiven() {
-        int closed = TandemProcess.freePort("127.0.0.3");
+        int closed = TandemProcess.UNUSED_PORT;
         try (TandemProcess waiting = proxy("--node-wait=1", closed)) {
             assertThat(waiting.awaitEnd(Duration.ofSeconds(60))).isNotZero();
             assertThat(waiting.log())
-                    .contains("waiting for a decode node: decode 127.0.0.3:" + closed, "gave up after --node-wait 1 s");
+                    .contains(
+                            "waiting for a decode node: decode "
+                                    + deployment.decode().http().host() + ":" + closed,
+                            "gave up after --node-wait 1 s");
         }
     }
 
     private static TandemProcess proxy(String flag, int decodePort) {
         return TandemProcess.start(
                 "proxy",
-                "127.0.0.1",
                 List.of(
                         "proxy",
                         flag,
                         "--prefiller-hosts",
-                        "127.0.0.2",
+                        deployment.prefill().http().host(),
                         "--prefiller-ports",
                         Integer.toString(deployment.prefill().http().port()),
                         "--decoder-hosts",
-                        "127.0.0.3",
+                        deployment.decode().http().host(),
                         "--decoder-ports",
-                        Integer.toString(decodePort)),
-                Map.of());
+                        Integer.toString(decodePort)));
     }
 }

@@ -32,10 +32,10 @@ record GuideQuestions(Golden model, String served, int maxTokens) {
     }
 
     /** Tokens of one aggregated rank, which is started with these words of serve and closed. */
-    List<List<Integer>> ofOneRank(String host, List<String> flags) {
+    List<List<Integer>> ofOneRank(List<String> flags) {
         var words = new ArrayList<>(List.of("serve", model.checkpoint().toString(), "--served-model-name", served));
         words.addAll(flags);
-        try (TandemProcess node = TandemProcess.start("one-rank", host, words).awaitReady()) {
+        try (TandemProcess node = TandemProcess.start("one-rank", words).awaitReady()) {
             var tokens = new ArrayList<List<Integer>>();
             for (int i = 0; i < model.prompts().size(); i++) {
                 tokens.add(Client.post(node.uri("/v1/completions"), request(i)).tokenIds());

@@ -8,6 +8,7 @@ import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,8 +17,9 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
@@ -28,39 +30,61 @@ class LayerwiseTest {
     /** Long enough to be met in mid-push. */
     private static final List<Integer> LONG = Collections.nCopies(6_000, 42);
 
-    private final List<TandemProcess> prefill = new ArrayList<>();
-    private TandemProcess decode;
-    private TandemProcess gateway;
+    private static final List<TandemProcess> PREFILL = new ArrayList<>();
+    private static TandemProcess decode;
+    private static TandemProcess gateway;
 
-    @BeforeEach
-    void start() {
-        prefill.add(node("127.0.0.2", "kv_producer", "0"));
-        prefill.add(node("127.0.0.4", "kv_producer", "1"));
-        decode = node("127.0.0.3", "kv_consumer", "2");
+    @BeforeAll
+    static void start() {
+        PREFILL.add(prefill(Loopback.next(), 0));
+        PREFILL.add(prefill(Loopback.next(), 1));
+        decode = decode(Loopback.next());
         gateway = TandemProcess.start(
                 "gateway",
-                "127.0.0.1",
                 List.of(
                         "proxy",
                         "--layerwise",
                         "--prefiller-hosts",
-                        "127.0.0.2",
-                        "127.0.0.4",
+                        PREFILL.get(0).http().host(),
+                        PREFILL.get(1).http().host(),
                         "--prefiller-ports",
-                        port(prefill.get(0)),
-                        port(prefill.get(1)),
+                        port(PREFILL.get(0)),
+                        port(PREFILL.get(1)),
                         "--decoder-hosts",
-                        "127.0.0.3",
+                        decode.http().host(),
                         "--decoder-ports",
                         port(decode)));
-        Stream.concat(prefill.stream(), Stream.of(decode, gateway)).forEach(TandemProcess::awaitReady);
+        Stream.concat(PREFILL.stream(), Stream.of(decode, gateway)).forEach(TandemProcess::awaitReady);
+        Deployment.awaitHealthy(gateway, 2, 1);
     }
 
+    /** Whoever was killed comes back where it was, before the next case begins. */
     @AfterEach
-    void stop() {
+    void startAgain() {
+        for (int i = 0; i < PREFILL.size(); i++) {
+            if (!PREFILL.get(i).isAlive()) {
+                PREFILL.set(i, prefill(PREFILL.get(i).http().host(), i).awaitReady());
+            }
+        }
+        if (!decode.isAlive()) {
+            decode = decode(decode.http().host()).awaitReady();
+        }
+        Deployment.awaitHealthy(gateway, 2, 1);
+    }
+
+    @AfterAll
+    static void stop() {
         gateway.close();
         decode.close();
-        prefill.forEach(TandemProcess::close);
+        PREFILL.forEach(TandemProcess::close);
+    }
+
+    private static TandemProcess prefill(String host, int index) {
+        return node(host, "kv_producer", Integer.toString(index));
+    }
+
+    private static TandemProcess decode(String host) {
+        return node(host, "kv_consumer", "2");
     }
 
     private static String port(TandemProcess process) {
@@ -86,15 +110,14 @@ class LayerwiseTest {
                         "16",
                         "--no-enable-prefix-caching",
                         "--kv-transfer-config",
-                        "{\"kv_connector\":\"MooncakeLayerwiseConnector\",\"kv_role\":\"" + role + "\",\"kv_port\":\""
-                                + TandemProcess.freePort(host) + "\",\"engine_id\":\"" + engineId + "\"}"));
+                        Deployment.transfer("MooncakeLayerwiseConnector", role, engineId)));
     }
 
-    private CompletableFuture<Reply> ask(String body) {
+    private static CompletableFuture<Reply> ask(String body) {
         return Client.postAsync(gateway.uri("/v1/completions"), body);
     }
 
-    private Reply complete(Prompt prompt) {
+    private static Reply complete(Prompt prompt) {
         return ask(Client.greedy(prompt.ids(), prompt.generated().size()).toString())
                 .join();
     }
@@ -103,9 +126,9 @@ class LayerwiseTest {
         return Client.metric(node, "vllm:num_requests_running");
     }
 
-    private void awaitIdle() {
+    private static void awaitIdle() {
         for (TandemProcess node :
-                Stream.concat(prefill.stream(), Stream.of(decode)).toList()) {
+                Stream.concat(PREFILL.stream(), Stream.of(decode)).toList()) {
             if (node.isAlive()) {
                 Await.until(SOON, () -> running(node) == 0, () -> node.http() + " goes on for nobody");
                 Await.until(
@@ -116,9 +139,9 @@ class LayerwiseTest {
         }
     }
 
-    private TandemProcess busyPrefill() {
-        Await.until(SOON, () -> prefill.stream().anyMatch(node -> running(node) > 0), () -> "no P began");
-        return prefill.stream().filter(node -> running(node) > 0).findFirst().orElseThrow();
+    private static TandemProcess busyPrefill() {
+        Await.until(SOON, () -> PREFILL.stream().anyMatch(node -> running(node) > 0), () -> "no P began");
+        return PREFILL.stream().filter(node -> running(node) > 0).findFirst().orElseThrow();
     }
 
     @Test
@@ -134,7 +157,7 @@ class LayerwiseTest {
                 + "\"temperature\":1.0,\"ignore_eos\":true,\"return_token_ids\":true}";
         Reply merged = ask(several).join();
         assertThat(merged.header("x-tandem-disaggregated")).isEqualTo("true");
-        JsonNode direct = Client.postText(prefill.getFirst().uri("/v1/completions"), several)
+        JsonNode direct = Client.postText(PREFILL.getFirst().uri("/v1/completions"), several)
                 .body();
         assertThat(merged.body().path("choices")).isEqualTo(direct.path("choices"));
         awaitIdle();

@@ -2,7 +2,6 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
@@ -31,11 +30,7 @@ class QuantizeTest {
     private record Finished(int status, String text) {}
 
     private static Finished tandem(String... words) throws IOException, InterruptedException {
-        var runtime = new JavaRuntime(
-                Path.of(System.getProperty("java.home"), "bin", "java"),
-                TandemProcess.ROOT.resolve("jvm.options"),
-                System.getProperty("java.class.path"));
-        Process process = new ProcessBuilder(runtime.command(List.of(words)))
+        Process process = new ProcessBuilder(TandemProcess.command(List.of(words)))
                 .redirectErrorStream(true)
                 .start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

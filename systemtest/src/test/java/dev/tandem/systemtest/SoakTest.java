@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.bench.soak.Soak;
 import dev.tandem.bench.soak.SoakPlan;
 import dev.tandem.bench.soak.SoakRun;
+import dev.tandem.systemtest.process.Loopback;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,7 +21,12 @@ class SoakTest {
         Path file = ROOT.resolve("systemtest/src/test/resources/topologies/soak.yaml");
         Path absolute = folder.resolve("soak.yaml");
         Files.writeString(
-                absolute, Files.readString(file).replace("fixtures/golden", ROOT.resolve("fixtures/golden") + ""));
+                absolute,
+                Files.readString(file)
+                        .replace("fixtures/golden", ROOT.resolve("fixtures/golden") + "")
+                        .replace("127.0.2.1", Loopback.next())
+                        .replace("127.0.2.2", Loopback.next())
+                        .replace("127.0.2.3", Loopback.next()));
         SoakPlan plan = Soak.plan(absolute, 20, Duration.ofMillis(500), 3);
         var report = new SoakRun(plan, Soak.runtime(ROOT.resolve("jvm.options")), folder, System.out::println).run();
         System.out.print(report.text());

@@ -2,8 +2,8 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.systemtest.process.Await;
+import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -33,29 +33,28 @@ class UpTest {
         Files.writeString(topology, """
                 model: models/tandem-fable
                 served-model-name: fable
-                gateway: {host: 127.0.0.1, port: %d}
+                gateway: {host: %s, port: %d}
                 prefill:
-                  - {host: 127.0.0.2, port: %d, kv-port: %d}
+                  - {host: %s, port: %d, kv-port: %d}
                 decode:
-                  - {host: 127.0.0.3, port: %d, kv-port: %d}
+                  - {host: %s, port: %d, kv-port: %d}
                 flags: {max-model-len: 512, max-num-seqs: 4}
                 """.formatted(
-                        TandemProcess.freePort("127.0.0.1"),
-                        TandemProcess.freePort("127.0.0.2"),
-                        TandemProcess.freePort("127.0.0.2"),
-                        TandemProcess.freePort("127.0.0.3"),
-                        TandemProcess.freePort("127.0.0.3")));
+                        Loopback.next(),
+                        TandemProcess.HTTP_PORT,
+                        Loopback.next(),
+                        TandemProcess.HTTP_PORT,
+                        TandemProcess.KV_PORT,
+                        Loopback.next(),
+                        TandemProcess.HTTP_PORT,
+                        TandemProcess.KV_PORT));
         var words = new ArrayList<>(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close"));
         words.addAll(List.of(further));
         return start(words);
     }
 
     private static Process start(List<String> words) throws IOException {
-        var runtime = new JavaRuntime(
-                Path.of(System.getProperty("java.home"), "bin", "java"),
-                TandemProcess.ROOT.resolve("jvm.options"),
-                System.getProperty("java.class.path"));
-        List<String> command = new ArrayList<>(runtime.command(words));
+        List<String> command = new ArrayList<>(TandemProcess.command(words));
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
         return new ProcessBuilder(command)
                 .redirectError(ProcessBuilder.Redirect.INHERIT)

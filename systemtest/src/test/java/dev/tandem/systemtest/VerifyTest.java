@@ -2,7 +2,6 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.io.IOException;
@@ -30,13 +29,9 @@ class VerifyTest {
     }
 
     private static Verified verify(String... words) throws IOException, InterruptedException {
-        var runtime = new JavaRuntime(
-                Path.of(System.getProperty("java.home"), "bin", "java"),
-                TandemProcess.ROOT.resolve("jvm.options"),
-                System.getProperty("java.class.path"));
         var all = new ArrayList<>(List.of("verify", "--json"));
         all.addAll(List.of(words));
-        Process process = new ProcessBuilder(runtime.command(all))
+        Process process = new ProcessBuilder(TandemProcess.command(all))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -13,7 +13,6 @@ import dev.tandem.engine.request.TokenStream;
 import dev.tandem.parallel.Shard;
 import java.io.IOException;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,10 +20,12 @@ import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BooleanSupplier;
 
 /** A head and nodes over loopback in one process, and the words in which tests speak of them. */
 final class ClusterFixture implements AutoCloseable {
+    private static final AtomicInteger HEADS = new AtomicInteger();
     static final Duration PATIENCE = Duration.ofSeconds(30);
     static final ChannelLimits LIMITS = new ChannelLimits(Duration.ofSeconds(10), 1 << 20, 256, 1 << 20);
     static final int DP_SIZE = 4;
@@ -79,11 +80,9 @@ final class ClusterFixture implements AutoCloseable {
                 new MemberPlacement(new Shard(from, to), "127.0.1." + (1 + from), 7000 + from));
     }
 
-    /** A port that is free now. */
-    static int freePort() throws IOException {
-        try (var probe = new ServerSocket(0)) {
-            return probe.getLocalPort();
-        }
+    /** A port below those that systems hand out, one per call and process: nobody takes it before its head listens. */
+    static int headPort() {
+        return 20_000 + (int) ((ProcessHandle.current().pid() * 16 + HEADS.getAndIncrement()) % 10_000);
     }
 
     static InetSocketAddress loopback(int port) {

@@ -1,6 +1,6 @@
 package dev.tandem.engine.cluster;
 
-import static dev.tandem.engine.cluster.ClusterFixture.freePort;
+import static dev.tandem.engine.cluster.ClusterFixture.headPort;
 import static dev.tandem.engine.cluster.ClusterFixture.taken;
 import static dev.tandem.engine.cluster.ClusterFixture.terms;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -44,7 +44,7 @@ class JoinTest {
 
     @Test
     void shouldWaitForAHeadThatComesLaterAndSayWhatItWaitsFor() throws Exception {
-        int port = freePort();
+        int port = headPort();
         Node node = cluster.node(port, 1, 4);
         assertThat(node.report()).contains("waiting for the head at", "" + port);
         Head head = cluster.head(port);
@@ -246,7 +246,7 @@ class JoinTest {
 
     @Test
     void shouldEndWhenNoHeadComesInTime() throws Exception {
-        Node node = cluster.node(freePort(), terms(1, 4), SharedToken.none(), SHORT);
+        Node node = cluster.node(headPort(), terms(1, 4), SharedToken.none(), SHORT);
         EngineException reason = node.node().ended().join();
         assertThat(reason.kind()).isEqualTo(Kind.UNAVAILABLE);
         assertThat(reason).hasMessageStartingWith("no head at 127.0.0.1:");
@@ -255,7 +255,7 @@ class JoinTest {
 
     @Test
     void shouldJoinAgainWhenTheHeadReturns() throws Exception {
-        int port = freePort();
+        int port = headPort();
         Head before = cluster.head(port);
         Node node = cluster.node(port, 1, 4);
         before.awaitAll();

@@ -36,7 +36,7 @@ public enum KvConnectorName {
 
     /** Every value of {@code kv_connector} that means it. */
     List<String> vllmNames() {
-        return this == MOONCAKE ? List.of(vllmName, vllmName + "V1") : List.of(vllmName);
+        return this == MOONCAKE ? List.of(vllmName, "MooncakeConnectorV1") : List.of(vllmName);
     }
 
     /** The last part of its module path, before and after vllm-ascend moved its connectors to {@code kv_transfer}. */

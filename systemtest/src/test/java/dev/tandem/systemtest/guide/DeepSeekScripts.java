@@ -1,5 +1,6 @@
 package dev.tandem.systemtest.guide;
 
+import dev.tandem.systemtest.process.Loopback;
 import java.nio.file.Path;
 import java.util.function.Predicate;
 
@@ -19,8 +20,8 @@ public final class DeepSeekScripts {
     /** The last line before the connector, without the backslash that the guide forgets. */
     private static final String FORGOTTEN = "}}'\n--kv-transfer-config";
 
-    public static final String PREFILL = "127.0.22.1";
-    public static final String DECODE = "127.0.22.2";
+    public static final String PREFILL = Loopback.next();
+    public static final String DECODE = Loopback.next();
 
     private final Path checkpoint;
     private final Path folder;

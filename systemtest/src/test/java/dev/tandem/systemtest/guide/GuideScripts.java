@@ -1,9 +1,12 @@
 package dev.tandem.systemtest.guide;
 
+import dev.tandem.systemtest.process.Loopback;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
+import java.util.regex.Pattern;
 
 /**
  * The scripts of the Qwen guide as its reader would run them: substituted are the reader's own things only, which are addresses, the
@@ -13,6 +16,10 @@ import java.util.function.Predicate;
 public final class GuideScripts {
     private static final String GUIDE = "qwen3-235b-2p1d-mooncake.md";
     private static final String PROXY = "python load_balance_proxy_layerwise_server_example.py";
+
+    private static final Pattern ADDRESS = Pattern.compile("192\\.0\\.0\\.(\\d)");
+    private static final List<String> HOSTS =
+            List.of(Loopback.next(), Loopback.next(), Loopback.next(), Loopback.next());
 
     private GuideScripts() {}
 
@@ -49,9 +56,9 @@ public final class GuideScripts {
         return curl.substring(curl.indexOf('{'), curl.lastIndexOf('}') + 1);
     }
 
-    /** The address that stands for the guide's 192.0.0.n. */
+    /** The address that stands for the guide's 192.0.0.n, from 1. */
     public static String host(int node) {
-        return "127.0.1." + node;
+        return HOSTS.get(node - 1);
     }
 
     private static String block(Predicate<String> isMeant) {
@@ -63,7 +70,8 @@ public final class GuideScripts {
     }
 
     private static String substituted(String script) {
-        return script.replaceAll("192\\.0\\.0\\.(\\d)", "127.0.1.$1")
+        return ADDRESS.matcher(script)
+                .replaceAll(address -> host(Integer.parseInt(address.group(1))))
                 .replace("\"eth0\"", "\"lo\"")
                 .replace("vllm serve", "tandem serve");
     }

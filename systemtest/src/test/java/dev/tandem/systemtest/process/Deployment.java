@@ -11,10 +11,9 @@ import java.util.Map;
 /** One gateway, one prefill node and one decode node as real processes, on loopback addresses of their own. */
 public final class Deployment implements AutoCloseable {
     public static final String MODEL = "m";
-    private static final String GATEWAY_HOST = "127.0.0.1";
-    private static final String PREFILL_HOST = "127.0.0.2";
-    private static final String DECODE_HOST = "127.0.0.3";
 
+    private final String prefillHost = Loopback.next();
+    private final String decodeHost = Loopback.next();
     private final Path checkpoint;
     private final Map<String, String> variables;
     private final List<String> flags;
@@ -26,19 +25,18 @@ public final class Deployment implements AutoCloseable {
         this.checkpoint = checkpoint;
         this.variables = variables;
         this.flags = List.copyOf(flags);
-        this.prefill = startNode("prefill", PREFILL_HOST, "kv_producer", "0", 0);
-        this.decode = startNode("decode", DECODE_HOST, "kv_consumer", "1", 0);
+        this.prefill = startNode("prefill", prefillHost, "kv_producer", "0");
+        this.decode = startNode("decode", decodeHost, "kv_consumer", "1");
         this.gateway = TandemProcess.start(
                 "gateway",
-                GATEWAY_HOST,
                 List.of(
                         "proxy",
                         "--prefiller-hosts",
-                        PREFILL_HOST,
+                        prefillHost,
                         "--prefiller-ports",
                         Integer.toString(prefill.http().port()),
                         "--decoder-hosts",
-                        DECODE_HOST,
+                        decodeHost,
                         "--decoder-ports",
                         Integer.toString(decode.http().port())));
     }
@@ -62,49 +60,46 @@ public final class Deployment implements AutoCloseable {
     public static TandemProcess aggregated(Path checkpoint, String... flags) {
         var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
         words.addAll(Arrays.asList(flags));
-        return TandemProcess.start("aggregated", "127.0.0.4", words);
+        return TandemProcess.start("aggregated", words);
     }
 
-    private TandemProcess startNode(String role, String host, String kvRole, String engineId, int port) {
+    private TandemProcess startNode(String role, String host, String kvRole, String engineId) {
         var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
         words.addAll(flags);
-        words.addAll(List.of(
-                "--kv-transfer-config",
-                "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"" + kvRole + "\",\"kv_port\":\""
-                        + TandemProcess.freePort(host) + "\",\"engine_id\":\"" + engineId + "\"}"));
-        return port == 0
-                ? TandemProcess.start(role, host, words, variables)
-                : TandemProcess.startAt(role, host, port, words, variables);
+        words.addAll(List.of("--kv-transfer-config", transfer("MooncakeConnector", kvRole, engineId)));
+        return TandemProcess.start(role, host, words, variables);
+    }
+
+    /** The value of {@code --kv-transfer-config} for a node with an address of its own. */
+    public static String transfer(String connector, String kvRole, String engineId) {
+        return "{\"kv_connector\":\"" + connector + "\",\"kv_role\":\"" + kvRole + "\",\"kv_port\":\""
+                + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + engineId + "\"}";
     }
 
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
-        prefill = startNode(
-                        "prefill",
-                        PREFILL_HOST,
-                        "kv_producer",
-                        "0",
-                        prefill.http().port())
-                .awaitReady();
+        prefill = startNode("prefill", prefillHost, "kv_producer", "0").awaitReady();
         awaitHealthy();
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
-        decode = startNode(
-                        "decode", DECODE_HOST, "kv_consumer", "1", decode.http().port())
-                .awaitReady();
+        decode = startNode("decode", decodeHost, "kv_consumer", "1").awaitReady();
         awaitHealthy();
     }
 
-    /** Waits until the gateway holds both nodes for healthy. */
-    public void awaitHealthy() {
+    private void awaitHealthy() {
+        awaitHealthy(gateway, 1, 1);
+    }
+
+    /** Waits until a gateway holds so many nodes for healthy. */
+    public static void awaitHealthy(TandemProcess gateway, int prefillNodes, int decodeNodes) {
         var health = new GatewayHealth(gateway.http());
         Await.until(
                 Duration.ofSeconds(60),
                 () -> {
                     try {
-                        return health.missing(1, 1).isEmpty();
+                        return health.missing(prefillNodes, decodeNodes).isEmpty();
                     } catch (InterruptedException e) {
                         Thread.currentThread().interrupt();
                         throw new AssertionError(e);

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class ScriptProcess implements AutoCloseable {
     private static final Duration START_LIMIT = Duration.ofSeconds(180);
-    private static final Path FOLDER = TandemProcess.ROOT.resolve("systemtest/target/processes");
+    private static final Path FOLDER = ChildRuntime.FOLDER;
 
     /** Written once: a program that is being written cannot be run. */
     private static final Path BIN = launcherFolder();
@@ -63,8 +63,8 @@ public final class ScriptProcess implements AutoCloseable {
     private static String launcher() {
         return "#!/bin/sh\ncase $1 in serve | proxy)\n"
                 + "  set -- \"$@\" --ready-file \"$TANDEM_TEST_READY_FILE\" --exit-on-stdin-close;;\nesac\n"
-                + "exec '" + Path.of(System.getProperty("java.home"), "bin", "java") + "' '@"
-                + TandemProcess.ROOT.resolve("jvm.options") + "' -cp '" + System.getProperty("java.class.path")
+                + "exec '" + ChildRuntime.RUNTIME.java() + "' '@" + ChildRuntime.RUNTIME.optionsFile() + "' -cp '"
+                + ChildRuntime.RUNTIME.classPath()
                 + "' dev.tandem.cli.Main \"$@\"\n";
     }
 

@@ -1,13 +1,10 @@
 package dev.tandem.systemtest.process;
 
 import dev.tandem.ops.launch.Child;
-import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.ProcessPlan;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,11 +15,24 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
- * A real process of this project under test: free ports, a ready file, a captured log that is shown when it fails, and an end together
+ * A real process of this project under test: an address of its own, a ready file, a captured log that is shown when it fails, and an end together
  * with this JVM, whose pipe it watches.
  */
 public final class TandemProcess implements AutoCloseable {
-    public static final Path ROOT = Path.of(System.getProperty("tandem.root"));
+    public static final Path ROOT = ChildRuntime.ROOT;
+
+    /** Where a process under test has its HTTP; below the ports that systems hand out, on an address of its own. */
+    public static final int HTTP_PORT = 18_431;
+
+    /** The side channel of a node's first rank; its other ranks have the ports after it. */
+    public static final int KV_PORT = 18_500;
+
+    /** The data-parallel head's port for its other nodes. */
+    public static final int RPC_PORT = 18_700;
+
+    /** A port that nobody listens on at any process's address. */
+    public static final int UNUSED_PORT = 18_999;
+
     private static final Duration START_LIMIT = Duration.ofSeconds(300);
     private static final AtomicInteger STARTED = new AtomicInteger();
 
@@ -34,14 +44,19 @@ public final class TandemProcess implements AutoCloseable {
         this.http = http;
     }
 
-    /** Starts a node or gateway on a free port of {@code host}; returns at once. */
+    /** Starts a node or gateway on an address of its own; returns at once. */
+    public static TandemProcess start(String role, List<String> words) {
+        return start(role, Loopback.next(), words);
+    }
+
+    /** Starts a node or gateway on {@code host}, an address from {@link Loopback}; returns at once. */
     public static TandemProcess start(String role, String host, List<String> words) {
         return start(role, host, words, Map.of());
     }
 
     /** The same with environment variables. */
     public static TandemProcess start(String role, String host, List<String> words, Map<String, String> variables) {
-        return startAt(role, host, freePort(host), words, variables);
+        return startAt(role, host, HTTP_PORT, words, variables);
     }
 
     /** The same on a given port. */
@@ -51,26 +66,17 @@ public final class TandemProcess implements AutoCloseable {
         all.addAll(List.of("--host", host, "--port", Integer.toString(port)));
         var http = new Endpoint(host, port);
         var plan = new ProcessPlan(role + "-" + STARTED.incrementAndGet(), role, http, all);
-        var runtime = new JavaRuntime(
-                Path.of(System.getProperty("java.home"), "bin", "java"),
-                ROOT.resolve("jvm.options"),
-                System.getProperty("java.class.path"));
         try {
-            Path folder = Files.createDirectories(ROOT.resolve("systemtest/target/processes"));
-            Files.deleteIfExists(folder.resolve(plan.name() + ".ready"));
-            return new TandemProcess(Child.start(plan, runtime, folder, variables), http);
+            Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
+            return new TandemProcess(Child.start(plan, ChildRuntime.RUNTIME, ChildRuntime.FOLDER, variables), http);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    /** A port that was free a moment ago. */
-    public static int freePort(String host) {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getByName(host))) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** The command line of {@code tandem} with these arguments. */
+    public static List<String> command(List<String> arguments) {
+        return ChildRuntime.RUNTIME.command(arguments);
     }
 
     /** Waits until it is ready; an early death fails with its log. */

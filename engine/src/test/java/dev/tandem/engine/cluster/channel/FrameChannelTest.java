@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -399,12 +398,11 @@ class FrameChannelTest {
                 .isInstanceOf(IOException.class)
                 .hasMessageContaining("cannot listen at")
                 .hasMessageContaining("" + listener.port());
-        int free;
-        try (var probe = new ServerSocket(0)) {
-            free = probe.getLocalPort();
+        try (var closed = new Socket()) { // bound and not listened on: nobody else is given its port
+            closed.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            var nobody = new InetSocketAddress(InetAddress.getLoopbackAddress(), closed.getLocalPort());
+            assertThatThrownBy(() -> FrameChannel.connect(nobody, Duration.ofSeconds(5), PATIENT, new Ear()::on))
+                    .isInstanceOf(IOException.class);
         }
-        var nobody = new InetSocketAddress(InetAddress.getLoopbackAddress(), free);
-        assertThatThrownBy(() -> FrameChannel.connect(nobody, Duration.ofSeconds(5), PATIENT, new Ear()::on))
-                .isInstanceOf(IOException.class);
     }
 }

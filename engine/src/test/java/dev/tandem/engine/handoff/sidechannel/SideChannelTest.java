@@ -17,6 +17,8 @@ import dev.tandem.engine.request.EngineException;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.TransferException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -25,7 +27,9 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -40,6 +44,7 @@ import org.zeromq.ZMQ;
 /** Real sockets on loopback; foreign sides are plain ZeroMQ sockets that send frames as vllm-ascend does. */
 @Timeout(60)
 class SideChannelTest {
+    private static final Queue<Socket> CLOSED = new ConcurrentLinkedQueue<>(); // open until this JVM ends
     private static final String HOST = "127.0.0.1";
     private static final byte[] GET_META = HexFormat.of().parseHex("92c40c6765745f6d6574615f6d7367a0");
     private static final byte[] DONE =
@@ -242,7 +247,7 @@ class SideChannelTest {
 
     @Test
     void shouldFailAllQuestionsForAPeerThatIsNotThere() throws Exception {
-        int unused = freePort();
+        int unused = closedPort();
         var answers = new ArrayList<CompletableFuture<byte[]>>();
         for (int question = 0; question < 20; question++) {
             answers.add(ask(endpoint(unused), GET_META));
@@ -272,7 +277,7 @@ class SideChannelTest {
 
     @Test
     void shouldBoundTheQuestionsThatWaitForOnePeer() throws Exception {
-        int unused = freePort();
+        int unused = closedPort();
         CompletableFuture<byte[]> last = ask(endpoint(unused), GET_META);
         for (int question = 0; question < 101; question++) {
             last = ask(endpoint(unused), GET_META);
@@ -344,9 +349,15 @@ class SideChannelTest {
         return SideChannel.endpoint(HOST, Integer.toString(port));
     }
 
-    private static int freePort() throws IOException {
-        try (var socket = new ServerSocket(0)) {
+    /** A port that refuses connections: it is bound, so nobody else is given it, and not listened on. */
+    private static int closedPort() {
+        try {
+            var socket = new Socket();
+            socket.bind(new InetSocketAddress("127.0.0.1", 0));
+            CLOSED.add(socket);
             return socket.getLocalPort();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 }

@@ -1,14 +1,23 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.HttpAddress;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.Handler;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
+import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -16,6 +25,7 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HttpClientTest {
+    private static final Queue<Socket> CLOSED = new ConcurrentLinkedQueue<>(); // open until this JVM ends
     private static final Duration DEADLINE = Duration.ofSeconds(20);
     private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -55,9 +65,15 @@ class HttpClientTest {
         }
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
+    /** A port that refuses connections: it is bound, so nobody else is given it, and not listened on. */
+    private static int closedPort() {
+        try {
+            var socket = new Socket();
+            socket.bind(new InetSocketAddress("127.0.0.1", 0));
+            CLOSED.add(socket);
             return socket.getLocalPort();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -137,7 +153,7 @@ class HttpClientTest {
 
     @Test
     void shouldSayThatNothingWasSentWhenNobodyListens() throws Exception {
-        HttpAddress nobody = new HttpAddress("127.0.0.1", freePort());
+        HttpAddress nobody = new HttpAddress("127.0.0.1", closedPort());
         assertThatThrownBy(() -> client.send(HttpCall.get(nobody, "/"), DEADLINE))
                 .isInstanceOfSatisfying(
                         ApiException.class, e -> assertThat(e.kind()).isEqualTo(ApiException.Kind.CONNECT))

@@ -1,0 +1,126 @@
+package dev.tandem.systemtest.process;
+
+import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.launch.JavaRuntime;
+import dev.tandem.ops.launch.ProcessPlan;
+import dev.tandem.ops.topology.Topology.Endpoint;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URI;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/**
+ * How children under test are started. In the build they run from the jars that ship, with a cache of loaded and linked classes (JEP 483,
+ * 514) that a first child records and that is kept for the build's later children: a child costs about a quarter less of the two cores.
+ * Without a packed distribution (an IDE) they run from this JVM's class path and without a cache.
+ */
+final class ChildRuntime {
+    static final Path ROOT = Path.of(System.getProperty("tandem.root"));
+
+    /** Logs and ready files of this JVM's children. */
+    static final Path FOLDER = folder();
+
+    private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
+    private static final Path CACHE = ROOT.resolve("systemtest/target/classes.aot");
+    private static final Duration LIMIT = Duration.ofSeconds(300);
+
+    static final JavaRuntime RUNTIME = runtime();
+
+    private ChildRuntime() {}
+
+    private static Path folder() {
+        try {
+            return Files.createDirectories(
+                    ROOT.resolve("systemtest/target/processes").resolve(System.getProperty("tandem.fork", "1")));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static JavaRuntime runtime() {
+        String distribution = System.getProperty("tandem.distribution", "");
+        try {
+            if (distribution.isEmpty()) {
+                return with(System.getProperty("java.class.path"), "plain");
+            }
+            List<Path> jars = jars(Path.of(distribution));
+            String classPath = jars.stream().map(Path::toString).collect(Collectors.joining(":"));
+            Path lock = CACHE.resolveSibling("classes.aot.lock");
+            try (var channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+                    var held = channel.lock()) { // of two test JVMs, one records and the other waits
+                if (!isNewerThan(jars)) {
+                    record(with(classPath, "recording", "-XX:AOTCacheOutput=" + CACHE));
+                }
+                assert held.isValid();
+            }
+            return with(classPath, "cached", "-XX:AOTCache=" + CACHE);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The project's own JVM options and further ones, in a file; the serial collector needs the least memory and threads. */
+    private static JavaRuntime with(String classPath, String name, String... further) throws IOException {
+        String options = Files.readString(ROOT.resolve("jvm.options")) + "-XX:+UseSerialGC\n"
+                + Stream.of(further).map(option -> option + "\n").collect(Collectors.joining());
+        return new JavaRuntime(JAVA, Files.writeString(FOLDER.resolve(name + ".options"), options), classPath);
+    }
+
+    private static List<Path> jars(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.toString().endsWith(".jar"))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private static boolean isNewerThan(List<Path> jars) throws IOException {
+        if (!Files.exists(CACHE)) {
+            return false;
+        }
+        for (Path jar : jars) {
+            if (Files.getLastModifiedTime(jar).compareTo(Files.getLastModifiedTime(CACHE)) > 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** One node that computes a few tokens; the cache is written when it ends. */
+    private static void record(JavaRuntime runtime) throws IOException {
+        Files.deleteIfExists(CACHE);
+        var http = new Endpoint(Loopback.next(), TandemProcess.HTTP_PORT);
+        List<String> words = List.of(
+                "serve",
+                ROOT.resolve("fixtures/golden/qwen3-moe").toString(),
+                "--served-model-name",
+                Deployment.MODEL,
+                "--max-model-len",
+                "480",
+                "--kv-transfer-config",
+                Deployment.transfer("MooncakeConnector", "kv_producer", "0"),
+                "--host",
+                http.host(),
+                "--port",
+                Integer.toString(http.port()));
+        Child child = Child.start(new ProcessPlan("recording", "prefill", http, words), runtime, FOLDER, Map.of());
+        Await.until(
+                LIMIT, () -> !child.isAlive() || child.report().isPresent(), () -> "not ready: " + child.logTail(60));
+        if (child.isAlive()) {
+            Client.post(URI.create("http://" + http + "/v1/completions"), Client.greedy(List.of(5, 6, 7, 8), 8));
+        }
+        child.askToStop();
+        Await.until(LIMIT, () -> !child.isAlive(), () -> "has not written " + CACHE + ": " + child.logTail(60));
+        if (!Files.exists(CACHE)) {
+            throw new IllegalStateException("no cache was recorded: " + String.join("\n", child.logTail(60)));
+        }
+    }
+}
