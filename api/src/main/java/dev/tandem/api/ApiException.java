@@ -41,7 +41,7 @@ public final class ApiException extends RuntimeException {
     }
 
     /** Why nobody can listen at an address, with the host and the port. */
-    static ApiException cannotListen(String host, int port, Throwable cause) {
+    public static ApiException cannotListen(String host, int port, Throwable cause) {
         String sentence = "cannot listen on " + new HttpAddress(host, port).authority() + ": ";
         if (cause instanceof UnknownHostException) {
             return new ApiException(Kind.ADDRESS_REFUSED, sentence + "unknown host", cause);

@@ -53,28 +53,28 @@ public final class EventLoops implements AutoCloseable {
         return loops;
     }
 
-    Vertx vertx() {
+    public Vertx vertx() {
         return vertx;
     }
 
-    List<Context> contexts() {
+    public List<Context> contexts() {
         return contexts;
     }
 
-    List<Thread> threads() {
+    public List<Thread> threads() {
         return threads;
     }
 
-    Context next() {
+    public Context next() {
         return contexts.get(Math.floorMod(turn.getAndIncrement(), contexts.size()));
     }
 
-    int nextServerId() {
+    public int nextServerId() {
         return servers.incrementAndGet();
     }
 
     /** Waits on a thread that is not an event loop; the cause is thrown as it is when unchecked. */
-    static <T> T await(Future<T> future) {
+    public static <T> T await(Future<T> future) {
         try {
             return future.await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
         } catch (TimeoutException e) {

@@ -3,6 +3,12 @@ package dev.tandem.api;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;

@@ -2,7 +2,10 @@ package dev.tandem.counter;
 
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -12,40 +15,40 @@ import java.util.concurrent.atomic.LongAdder;
  * @param <C> the enum, usually a {@link Counter}
  */
 public final class Counters<C extends Enum<C>> {
-    private final Class<C> kind;
-    private final LongAdder[] adders; // [constants], by ordinal
+    private final EnumMap<C, LongAdder> adders; // complete from the start, then only read
 
     public Counters(Class<C> kind) {
-        this.kind = kind;
-        this.adders = new LongAdder[kind.getEnumConstants().length];
-        for (int i = 0; i < adders.length; i++) {
-            adders[i] = new LongAdder();
+        this.adders = new EnumMap<>(kind);
+        for (C counter : kind.getEnumConstants()) {
+            adders.put(counter, new LongAdder());
         }
     }
 
     /** The constants that are counted here, in their order. */
-    public C[] all() {
-        return kind.getEnumConstants();
+    public Set<C> all() {
+        return Collections.unmodifiableSet(adders.keySet());
     }
 
     public void increment(C counter) {
-        adders[counter.ordinal()].increment();
+        adder(counter).increment();
     }
 
     public void add(C counter, long amount) {
-        adders[counter.ordinal()].add(amount);
+        adder(counter).add(amount);
     }
 
     public long value(C counter) {
-        return adders[counter.ordinal()].sum();
+        return adder(counter).sum();
     }
 
     /** All values as they are now, also those at 0. */
     public Map<C, Long> snapshot() {
-        var values = new EnumMap<C, Long>(kind);
-        for (C counter : all()) {
-            values.put(counter, value(counter));
-        }
+        var values = new LinkedHashMap<C, Long>();
+        adders.forEach((counter, adder) -> values.put(counter, adder.sum()));
         return Collections.unmodifiableMap(values);
+    }
+
+    private LongAdder adder(C counter) {
+        return Objects.requireNonNull(adders.get(counter));
     }
 }

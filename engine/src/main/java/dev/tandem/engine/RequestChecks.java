@@ -1,6 +1,6 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.handoff.HandoffAdmission;
+import dev.tandem.engine.handoff.RoleAdmission;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.HandoffRole;
@@ -60,7 +60,7 @@ final class RequestChecks {
     }
 
     private void requireRole(Request request) {
-        HandoffAdmission.require(config.handoff(), request.handoff());
+        RoleAdmission.require(config.handoff(), request.handoff());
         if (request.handoff() instanceof HandoffRole.Push push) {
             requireSamePrompt(request, push.target());
         }

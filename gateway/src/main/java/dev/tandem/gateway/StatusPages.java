@@ -1,14 +1,14 @@
 package dev.tandem.gateway;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.BlockingRoute;
-import dev.tandem.api.Exchange;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpReply;
 import dev.tandem.api.Version;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.HandoffKind;

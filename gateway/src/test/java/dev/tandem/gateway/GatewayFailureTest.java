@@ -2,8 +2,8 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpReply;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;

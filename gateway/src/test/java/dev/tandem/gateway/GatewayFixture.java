@@ -1,11 +1,11 @@
 package dev.tandem.gateway;
 
-import dev.tandem.api.ClientExchange;
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpClientConfig;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.fleet.ProbeSchedule;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import java.io.IOException;

@@ -2,8 +2,8 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.FakeDecoder.Version;
 import dev.tandem.gateway.FakeNode.Request;
 import java.util.List;

@@ -2,9 +2,9 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.ClientExchange;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.ClientExchange;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpReply;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;

@@ -2,11 +2,11 @@ package dev.tandem.node;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpClientConfig;
-import dev.tandem.api.HttpReply;
 import dev.tandem.api.StrictJson;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.client.HttpReply;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.engine.handoff.Invitation;
 import java.net.URI;

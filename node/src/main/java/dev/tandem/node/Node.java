@@ -1,7 +1,7 @@
 package dev.tandem.node;
 
-import dev.tandem.api.HttpServer;
 import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.server.HttpServer;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -41,6 +41,7 @@ public final class Node implements AutoCloseable {
      * @throws dev.tandem.api.ApiException when the HTTP port is taken
      * @throws NodeException when the deployment refuses this process or others do not come
      */
+    @SuppressWarnings("try") // the ports are held by being open
     public static Node start(NodeConfig config) {
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);

@@ -7,7 +7,6 @@ import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Supplier;
@@ -52,14 +51,16 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
     }
 
     /**
-     * Reads what a node on this machine is told.
+     * Reads what a node is told.
      *
-     * @throws FlagException with all problems of the arguments and the variables
+     * @param arguments behind {@code tandem serve}
+     * @param variables reads the environment variables
+     * @throws FlagException with all problems of the arguments and the variables; when there are none, with all contradictions
      */
-    public static NodeConfig read(List<String> arguments, Map<String, String> variables, int cores) {
+    public static NodeConfig read(List<String> arguments, Supplier<NodeEnvironment> variables, int cores) {
         var problems = new ArrayList<String>();
         Optional<ServeFlags> flags = orProblems(() -> ServeFlags.parse(arguments), problems);
-        Optional<NodeEnvironment> environment = orProblems(() -> NodeEnvironment.read(variables), problems);
+        Optional<NodeEnvironment> environment = orProblems(variables, problems);
         if (!problems.isEmpty()) {
             throw new FlagException(problems);
         }

@@ -2,10 +2,10 @@ package dev.tandem.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.tandem.api.BlockingRoute;
-import dev.tandem.api.HttpServer;
-import dev.tandem.api.HttpServerConfig;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.engine.handoff.Invitation;
 import java.io.IOException;
 import java.net.InetSocketAddress;

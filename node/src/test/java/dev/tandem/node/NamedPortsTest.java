@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpClientConfig;
 import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;

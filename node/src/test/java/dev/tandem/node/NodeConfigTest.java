@@ -27,6 +27,20 @@ class NodeConfigTest {
     }
 
     @Test
+    void shouldReportWhatIsWrongWithArgumentsAndVariablesTogether() {
+        assertThatThrownBy(() -> NodeConfig.read(
+                        List.of("m", "--port", "x", "--prot", "1"),
+                        () -> NodeEnvironment.read(Map.of("OMP_NUM_THREADS", "many"), MACHINE),
+                        8))
+                .hasMessageContainingAll("--port must be", "unknown flag --prot", "OMP_NUM_THREADS=many");
+        assertThatThrownBy(() -> config("--host 0.0.0.0 --port 5557" + DATA_DIST, Map.of()))
+                .hasMessageContainingAll(
+                        "--port 5557 is the side-channel port",
+                        "LLMDataDistCMgrConnector needs",
+                        "--host 0.0.0.0 cannot be announced");
+    }
+
+    @Test
     void shouldTellPeersTheAddressOfTheEnvironmentFirst() {
         String words = "--host 0.0.0.0" + PULL + " --kv-transfer-config.kv_ip 127.0.0.9";
         assertThat(config(words, Map.of("HCCL_IF_IP", "127.0.1.1")).announcedHost())

@@ -52,22 +52,16 @@ public final class Main {
             return Exit.WRONG_ARGUMENTS;
         }
         List<String> behind = arguments.subList(1, arguments.size());
-        switch (arguments.getFirst()) {
-            case "--version" -> {
-                System.out.println("tandem " + Version.TEXT);
-                return Exit.WELL;
-            }
-            case "--help", "-h", HELP -> {
-                if (behind.isEmpty()) {
-                    System.out.print(help());
-                    return Exit.WELL;
-                }
-                return run(behind.getFirst(), List.of("--help"));
-            }
-            default -> {
-                return run(arguments.getFirst(), behind);
-            }
-        }
+        return switch (arguments.getFirst()) {
+            case "--version" -> print("tandem " + Version.TEXT + "\n");
+            case "--help", "-h", HELP -> behind.isEmpty() ? print(help()) : run(behind.getFirst(), List.of("--help"));
+            default -> run(arguments.getFirst(), behind);
+        };
+    }
+
+    private static int print(String text) {
+        System.out.print(text);
+        return Exit.WELL;
     }
 
     private static int run(String name, List<String> arguments) {

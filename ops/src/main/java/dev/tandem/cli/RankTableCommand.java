@@ -67,7 +67,7 @@ final class RankTableCommand implements Verb {
                 flags.here().kind(),
                 flags.here().deviceIds(),
                 hccnTool.map(tool -> new AscendTools(tool, NPU_SMI, QUERY_LIMIT)));
-        var run = new RankTableRun(flags.plan(), source, flags.file(), flags.place());
+        var run = new RankTableRun(flags.plan(), source, flags.file(), flags.rendezvous());
         try {
             return flags.remote().user().isPresent()
                     ? fromHere(flags, run, environment)
@@ -171,8 +171,8 @@ final class RankTableCommand implements Verb {
             String address = nodes.get(own.getFirst());
             LocalNodes.choose(nodes, flags.here().card(), Optional.of(address), network);
         }
-        var remote =
-                new FutureTask<>(() -> RemoteRun.run(commands, flags.place().limit()));
+        var remote = new FutureTask<>(
+                () -> RemoteRun.run(commands, flags.rendezvous().limit()));
         Thread.ofVirtual().name("remote-runs").start(remote);
         int status = own.isEmpty() ? Exit.WELL : takePart(flags, run, own);
         return Math.max(status, reportRemote(await(remote)));

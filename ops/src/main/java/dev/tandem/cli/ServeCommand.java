@@ -31,8 +31,10 @@ final class ServeCommand implements Verb {
             System.out.print(help.get());
             return Exit.WELL;
         }
-        NodeConfig config =
-                NodeConfig.read(arguments, System.getenv(), Runtime.getRuntime().availableProcessors());
+        NodeConfig config = NodeConfig.read(
+                arguments,
+                () -> NodeEnvironment.read(System.getenv()),
+                Runtime.getRuntime().availableProcessors());
         var parent = new ParentProcess(config.flags().process());
         parent.watch();
         Node node = Node.start(config);

@@ -3,8 +3,10 @@ package dev.tandem.cli;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
@@ -60,27 +62,34 @@ final class VerbArguments {
         if (!command.getCommandSpec().parser().overwrittenOptionsAllowed()) {
             reportTwice(spelled);
         }
-        List<ParameterException> unusable = parsed.errors().stream()
-                .filter(ParameterException.class::isInstance)
-                .map(ParameterException.class::cast)
-                .filter(error -> error.getCause() instanceof TypeConversionException)
-                .toList();
-        unusable.forEach(error ->
-                problems.add(nameOf(error.getArgSpec()) + " " + error.getCause().getMessage()));
+        Map<ArgSpec, String> unusable = reportUnusable();
         if (unknown.isEmpty()) { // else they may be the values of what is unknown
             parsed.unmatched().stream()
-                    .filter(argument -> unusable.stream().noneMatch(error -> argument.equals(error.getValue())))
+                    .filter(argument -> !unusable.containsValue(argument))
                     .forEach(argument -> problems.add("unexpected argument " + argument));
         }
         parsed.errors().forEach(error -> {
             if (error instanceof MissingParameterException missing) {
                 missing.getMissing().stream()
-                        .filter(argument -> unusable.stream().noneMatch(known -> known.getArgSpec() == argument))
+                        .filter(argument -> !unusable.containsKey(argument))
                         .forEach(argument -> problems.add(nameOf(argument) + lack(argument, spelled)));
             } else if (!isReported(error)) {
                 problems.add(String.valueOf(error.getMessage()));
             }
         });
+    }
+
+    /** Reports values that cannot be converted; returns them by what they were given for. */
+    private Map<ArgSpec, String> reportUnusable() {
+        var unusable = new HashMap<ArgSpec, String>();
+        for (Exception error : parsed.errors()) {
+            if (error instanceof ParameterException wrong
+                    && wrong.getCause() instanceof TypeConversionException cause) {
+                problems.add(nameOf(wrong.getArgSpec()) + " " + cause.getMessage());
+                unusable.put(wrong.getArgSpec(), wrong.getValue());
+            }
+        }
+        return unusable;
     }
 
     private static boolean isReported(Exception error) {

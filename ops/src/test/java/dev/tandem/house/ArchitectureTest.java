@@ -6,10 +6,19 @@ import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** The directions of the house: no arrow points up, no package cycles, nothing in a drawer called util. */
@@ -17,6 +26,7 @@ class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
             .importPackages("dev.tandem");
+    private static final int MOST_SHOWN_TYPES = 20;
     private static final String[] MODEL = {
         "dev.tandem.checkpoint..",
         "dev.tandem.text..",
@@ -34,7 +44,7 @@ class ArchitectureTest {
                 "dev.tandem.counter.Counters",
                 "dev.tandem.model.Model",
                 "dev.tandem.transfer.TransferEngine",
-                "dev.tandem.api.HttpServer",
+                "dev.tandem.api.server.HttpServer",
                 "dev.tandem.engine.Engine",
                 "dev.tandem.gateway.Gateway",
                 "dev.tandem.node.Node",
@@ -158,5 +168,37 @@ class ArchitectureTest {
                 .orShould()
                 .callMethod(System.class, "exit", int.class)
                 .check(CLASSES);
+    }
+
+    @Test
+    void shouldNameEveryPackageOnThePage() throws IOException {
+        String page = Files.readString(Path.of(System.getProperty("tandem.root"), "docs", "architecture.md"));
+        assertThat(CLASSES.stream()
+                        .map(type -> type.getPackageName().substring("dev.tandem.".length()))
+                        .distinct()
+                        .filter(name -> !page.contains("`" + name + "`")))
+                .as("packages that docs/architecture.md does not name")
+                .isEmpty();
+    }
+
+    @Test
+    void shouldShowFewTypesPerPackage() {
+        Map<String, List<JavaClass>> shown =
+                shownTypes().collect(Collectors.groupingBy(JavaClass::getPackageName, TreeMap::new, Collectors.toList()));
+
+        assertThat(shown).allSatisfy((name, types) -> assertThat(types).as(name).hasSizeLessThanOrEqualTo(MOST_SHOWN_TYPES));
+    }
+
+    @Test
+    void shouldGiveEachShownNameToOneType() {
+        Map<String, List<JavaClass>> byName =
+                shownTypes().collect(Collectors.groupingBy(JavaClass::getSimpleName, TreeMap::new, Collectors.toList()));
+
+        assertThat(byName).allSatisfy((name, types) -> assertThat(types).hasSize(1));
+    }
+
+    private static Stream<JavaClass> shownTypes() {
+        return CLASSES.stream()
+                .filter(type -> type.isTopLevelClass() && type.getModifiers().contains(JavaModifier.PUBLIC));
     }
 }

@@ -13,7 +13,7 @@ import java.util.Optional;
  *
  * <p>The contract: no method blocks but {@link #close}. Only the engine loop calls them; what is listened to by {@link #layerListener} is
  * called by rank threads. Whatever is begun here ends in exactly one {@link HandoffEvent}, and when that event comes the memory is at rest:
- * nothing reads or writes the blocks any more. Which roles a request may bring is settled at its admission by {@link HandoffAdmission}.
+ * nothing reads or writes the blocks any more. Which roles a request may bring is settled at its admission by {@link RoleAdmission}.
  */
 public interface KvConnector extends AutoCloseable {
     /**

@@ -95,8 +95,10 @@ class HandoffDataDistTest {
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
-        assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED)).isZero();
-        assertThat(decode.runtime.counters().value(HandoffCounter.DONE_UNDELIVERED)).isOne();
+        assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED))
+                .isZero();
+        assertThat(decode.runtime.counters().value(HandoffCounter.DONE_UNDELIVERED))
+                .isOne();
     }
 
     @Test

@@ -307,15 +307,14 @@ class HandoffPushTest {
     void shouldRefusePartsOfTheOtherConnectorAndRole() {
         Replica decode = decode(1, 16);
         HandoffTicket target = decode.await("r", HERE, 0);
-        assertThatThrownBy(
-                        () -> HandoffAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
+        assertThatThrownBy(() -> RoleAdmission.require(Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("are those of MooncakeConnector, but this node runs MooncakeLayerwiseConnector");
         assertThatThrownBy(() ->
-                        HandoffAdmission.require(Optional.of(config("1", Role.CONSUMER)), new HandoffRole.Push(target)))
+                        RoleAdmission.require(Optional.of(config("1", Role.CONSUMER)), new HandoffRole.Push(target)))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is CONSUMER");
-        assertThatThrownBy(() -> HandoffAdmission.require(
+        assertThatThrownBy(() -> RoleAdmission.require(
                         Optional.of(config("0", Role.PRODUCER)), new HandoffRole.Receive(METASERVER)))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is PRODUCER");

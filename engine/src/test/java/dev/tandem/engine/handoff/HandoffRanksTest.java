@@ -92,7 +92,8 @@ class HandoffRanksTest {
             decodes.get(replica).assertHolds(LENT, 0, replica);
             assertThat(prefills.get(replica).next()).isInstanceOf(LeaseEnded.class);
         }
-        assertThat(decodeRuntime.counters().value(HandoffCounter.METADATA_ASKED)).isEqualTo(3 * 2);
+        assertThat(decodeRuntime.counters().value(HandoffCounter.METADATA_ASKED))
+                .isEqualTo(3 * 2);
     }
 
     @Test
@@ -161,7 +162,8 @@ class HandoffRanksTest {
     @ParameterizedTest
     @CsvSource({"16, 16", "16, 4", "16, 1"})
     void shouldReleaseCachesWithoutHeadsByOnePlainDoneMessageOfEachReader(int prefillSize, int decodeSize) {
-        HandoffReplica prefill = replica("0", runtime(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
+        HandoffReplica prefill =
+                replica("0", runtime(), Role.PRODUCER, KvFixtures.latents(prefillSize, 16), decodeSize);
         prefill.handoff.lend("r", LENT, 42, 0);
         for (int reader = 0; reader < decodeSize; reader++) {
             assertThat(prefill.handoff.poll(0)).as("before reader %d", reader).isEmpty();

@@ -77,8 +77,9 @@ public final class HandoffReplica implements AutoCloseable {
         var answer = new CompletableFuture<byte[]>();
         String endpoint = SideChannel.endpoint(host, Integer.toString(port));
         runtime.channel()
-                .execute(() ->
-                        runtime.channel().client().ask(endpoint, message, answer::complete, answer::completeExceptionally));
+                .execute(() -> runtime.channel()
+                        .client()
+                        .ask(endpoint, message, answer::complete, answer::completeExceptionally));
         return answer.orTimeout(10, TimeUnit.SECONDS).join();
     }
 

@@ -304,11 +304,11 @@ class HandoffTest {
     void shouldRefusePartsThatTheRoleDoesNotPlay() {
         var producer = HandoffReplica.config("0", 0, Role.PRODUCER, Connector.PULL, new Peers.FromTicket(1));
         var consumer = HandoffReplica.config("1", 0, Role.CONSUMER, Connector.PULL, new Peers.FromTicket(1));
-        assertThatThrownBy(() ->
-                        HandoffAdmission.require(Optional.of(producer), new HandoffRole.Fetch(ticketOf(1, "life"))))
+        assertThatThrownBy(
+                        () -> RoleAdmission.require(Optional.of(producer), new HandoffRole.Fetch(ticketOf(1, "life"))))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is PRODUCER");
-        assertThatThrownBy(() -> HandoffAdmission.require(Optional.of(consumer), new HandoffRole.Lend()))
+        assertThatThrownBy(() -> RoleAdmission.require(Optional.of(consumer), new HandoffRole.Lend()))
                 .isInstanceOf(EngineException.class)
                 .hasMessageContaining("kv_role is CONSUMER");
     }

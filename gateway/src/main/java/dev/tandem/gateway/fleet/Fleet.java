@@ -1,7 +1,7 @@
 package dev.tandem.gateway.fleet;
 
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpClient;
+import dev.tandem.api.client.HttpClient;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;

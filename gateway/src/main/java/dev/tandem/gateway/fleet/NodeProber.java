@@ -1,9 +1,9 @@
 package dev.tandem.gateway.fleet;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpReply;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpReply;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;

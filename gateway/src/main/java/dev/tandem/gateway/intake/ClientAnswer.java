@@ -1,8 +1,8 @@
 package dev.tandem.gateway.intake;
 
-import dev.tandem.api.LoopExchange;
-import dev.tandem.api.Upstream;
+import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.LoopExchange;
 import dev.tandem.gateway.protocol.ExchangeMeters;
 import dev.tandem.gateway.protocol.GatewayCounter;
 import dev.tandem.gateway.relay.Answer;

@@ -1,6 +1,6 @@
 package dev.tandem.gateway.intake;
 
-import dev.tandem.api.LoopExchange;
+import dev.tandem.api.server.LoopExchange;
 import dev.tandem.gateway.protocol.ClientRequest;
 import dev.tandem.gateway.protocol.ExchangeMeters;
 import dev.tandem.gateway.protocol.GatewayCounter;

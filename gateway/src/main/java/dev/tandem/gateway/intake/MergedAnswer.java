@@ -1,6 +1,6 @@
 package dev.tandem.gateway.intake;
 
-import dev.tandem.api.Upstream;
+import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.sse.SseWriter;
 import dev.tandem.gateway.protocol.ClientRequest;

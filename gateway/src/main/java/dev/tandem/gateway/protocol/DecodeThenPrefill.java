@@ -1,6 +1,6 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.LoopExchange;
+import dev.tandem.api.server.LoopExchange;
 import dev.tandem.gateway.relay.Answer;
 
 /**

@@ -1,6 +1,6 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.HttpClient;
+import dev.tandem.api.client.HttpClient;
 import dev.tandem.gateway.fleet.Fleet;
 
 /** What all exchanges of a gateway share. */

@@ -1,10 +1,10 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.ReplyHead;
-import dev.tandem.api.ReplyListener;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.ReplyHead;
+import dev.tandem.api.client.ReplyListener;
 import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.FleetNode;
 import java.nio.charset.StandardCharsets;

@@ -1,9 +1,9 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
-import dev.tandem.api.ReplyHead;
-import dev.tandem.api.ReplyListener;
-import dev.tandem.api.Upstream;
+import dev.tandem.api.client.ReplyHead;
+import dev.tandem.api.client.ReplyListener;
+import dev.tandem.api.client.Upstream;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.relay.ReplyCollector;
 import org.jspecify.annotations.Nullable;

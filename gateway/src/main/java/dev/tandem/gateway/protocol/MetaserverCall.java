@@ -1,7 +1,7 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.LoopExchange;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.LoopExchange;
 import java.nio.charset.StandardCharsets;
 
 /**

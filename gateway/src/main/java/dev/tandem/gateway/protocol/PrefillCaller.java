@@ -1,6 +1,6 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.ReplyHead;
+import dev.tandem.api.client.ReplyHead;
 import dev.tandem.gateway.fleet.FleetNode;
 
 /** Who has called a prefill node and hears of the outcome, on its event loop. */

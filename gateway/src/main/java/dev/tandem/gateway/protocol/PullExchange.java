@@ -1,7 +1,7 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.ReplyHead;
-import dev.tandem.api.Upstream;
+import dev.tandem.api.client.ReplyHead;
+import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.LegReservation;

@@ -1,6 +1,6 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.ReplyHead;
+import dev.tandem.api.client.ReplyHead;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.relay.Answer;

@@ -1,6 +1,6 @@
 package dev.tandem.gateway.relay;
 
-import dev.tandem.api.Upstream;
+import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.sse.SseFrames;
 import java.util.function.BooleanSupplier;

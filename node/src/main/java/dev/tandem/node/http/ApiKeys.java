@@ -1,8 +1,8 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.BlockingRoute;
-import dev.tandem.api.Handler;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.Handler;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;

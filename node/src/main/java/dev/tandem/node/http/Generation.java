@@ -1,7 +1,5 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.EventStream;
-import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.ChunkTemplate;
 import dev.tandem.api.openai.GenerationFields;
@@ -11,6 +9,8 @@ import dev.tandem.api.openai.ReplyPiece;
 import dev.tandem.api.openai.ReplyPiece.TokenLogprob;
 import dev.tandem.api.openai.ReplyUsage;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.server.EventStream;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.api.sse.SseWriter;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.request.EngineException;

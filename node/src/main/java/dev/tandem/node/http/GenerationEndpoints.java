@@ -1,6 +1,5 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.ChatRequest;
 import dev.tandem.api.openai.CompletionRequest;
@@ -8,6 +7,7 @@ import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.engine.request.HandoffRole;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,8 +1,8 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.BlockingRoute;
-import dev.tandem.api.HttpServer;
-import dev.tandem.api.HttpServerConfig;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.MemberStatus;

@@ -1,10 +1,10 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.Exchange;
 import dev.tandem.api.Version;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.api.openai.RequestId;
+import dev.tandem.api.server.Exchange;
 import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;

@@ -1,9 +1,9 @@
 package dev.tandem.node.http;
 
-import dev.tandem.api.Exchange;
 import dev.tandem.api.openai.Fields;
 import dev.tandem.api.openai.TokenizeRequest;
 import dev.tandem.api.openai.TokenizeRequest.Source;
+import dev.tandem.api.server.Exchange;
 import java.util.List;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;

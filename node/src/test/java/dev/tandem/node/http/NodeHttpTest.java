@@ -3,11 +3,11 @@ package dev.tandem.node.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.api.HttpAddress;
-import dev.tandem.api.HttpCall;
-import dev.tandem.api.HttpClient;
-import dev.tandem.api.HttpClientConfig;
-import dev.tandem.api.HttpReply;
-import dev.tandem.api.HttpServer;
+import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.client.HttpReply;
+import dev.tandem.api.server.HttpServer;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineStatus;

@@ -29,13 +29,12 @@ public final class PlannedNodes {
             }
             boolean isHere = Hosts.isHere(process.http().host(), machine);
             try {
-                NodeEnvironment environment = isHere
-                        ? NodeEnvironment.read(process.variables())
-                        : NodeEnvironment.readForElsewhere(process.variables());
                 nodes.add(PlannedNode.of(
                         process.name(),
                         process.arguments().subList(1, process.arguments().size()),
-                        environment,
+                        () -> isHere
+                                ? NodeEnvironment.read(process.variables())
+                                : NodeEnvironment.readForElsewhere(process.variables()),
                         machine));
             } catch (FlagException e) {
                 e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));

@@ -9,6 +9,7 @@ import dev.tandem.node.flags.ServeFlags;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /**
  * A node that is to run, as its own flags and environment describe it.
@@ -24,18 +25,20 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
      * @throws FlagException with all problems
      */
     public static PlannedNode of(List<String> arguments, Map<String, String> variables, Machine machine) {
-        return of("serve", arguments, NodeEnvironment.read(variables), machine);
+        return of("serve", arguments, () -> NodeEnvironment.read(variables), machine);
     }
 
     /**
      * A node of some machine.
      *
      * @param arguments behind {@code tandem serve}
+     * @param variables reads its environment variables
      * @throws FlagException with all problems
      */
-    public static PlannedNode of(String name, List<String> arguments, NodeEnvironment environment, Machine machine) {
-        var config = new NodeConfig(
-                ServeFlags.parse(arguments), environment, Runtime.getRuntime().availableProcessors());
+    public static PlannedNode of(
+            String name, List<String> arguments, Supplier<NodeEnvironment> variables, Machine machine) {
+        NodeConfig config =
+                NodeConfig.read(arguments, variables, Runtime.getRuntime().availableProcessors());
         return new PlannedNode(name, Hosts.isHere(config.announcedHost(), machine), config);
     }
 

@@ -22,11 +22,11 @@ import java.util.stream.Stream;
  *
  * @param plan nodes and counts
  * @param here what holds for this host only
- * @param place of the meeting
+ * @param rendezvous of the nodes
  * @param file that is written
  * @param remote whom to start it on
  */
-public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, RankTableFile file, Remote remote) {
+public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous rendezvous, RankTableFile file, Remote remote) {
     private static final FlagTable TABLE = FlagTable.of(Habit.ARGPARSE, """
             Nodes:
               + ips texts: address of each node, prefill nodes first
@@ -113,7 +113,7 @@ public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, Ra
                 kind(line),
                 deviceIds(line, plan.counts().perNode()),
                 line.isOn("json", false));
-        var place = new Rendezvous(
+        var rendezvous = new Rendezvous(
                 line.whole("meet-port", 1, 65_535, Rendezvous.DEFAULT_PORT),
                 Duration.ofSeconds(
                         line.whole("deadline", 1, MAX_DEADLINE_S, (int) Rendezvous.DEFAULT_LIMIT.toSeconds())));
@@ -123,7 +123,7 @@ public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, Ra
         line.refuseProblems();
         var file = new RankTableFile(
                 Path.of(line.text("output").orElse("ranktable.json")), isForced || line.isOn("force", false));
-        return new RankTableFlags(plan, here, place, file, remote);
+        return new RankTableFlags(plan, here, rendezvous, file, remote);
     }
 
     /** The nodes and counts; they are compared only when all of them can be used. */
@@ -206,9 +206,9 @@ public record RankTableFlags(RankTablePlan plan, Here here, Rendezvous place, Ra
         arguments.addAll(List.of("--output", file.path().toString()));
         arguments.addAll(List.of(
                 "--meet-port",
-                "" + place.port(),
+                "" + rendezvous.port(),
                 "--deadline",
-                "" + place.limit().toSeconds()));
+                "" + rendezvous.limit().toSeconds()));
         if (file.isForced()) {
             arguments.add("--force");
         }

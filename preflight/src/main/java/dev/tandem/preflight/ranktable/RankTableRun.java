@@ -23,7 +23,7 @@ public final class RankTableRun {
     private final RankTablePlan plan;
     private final DeviceSource source;
     private final RankTableFile file;
-    private final Rendezvous place;
+    private final Rendezvous rendezvous;
 
     /**
      * Where and how long nodes meet.
@@ -40,18 +40,18 @@ public final class RankTableRun {
     }
 
     /**
-     * What came of it.
+     * What a run has made.
      *
      * @param kind of all devices
      * @param isKept whether the file was there already, with this table
      */
     public record Result(RankTable table, DeviceKind kind, boolean isKept) {}
 
-    public RankTableRun(RankTablePlan plan, DeviceSource source, RankTableFile file, Rendezvous place) {
+    public RankTableRun(RankTablePlan plan, DeviceSource source, RankTableFile file, Rendezvous rendezvous) {
         this.plan = plan;
         this.source = source;
         this.file = file;
-        this.place = place;
+        this.rendezvous = rendezvous;
     }
 
     /**
@@ -65,14 +65,14 @@ public final class RankTableRun {
      */
     public Result run(List<Integer> local, Consumer<String> progress) throws IOException, InterruptedException {
         file.requireWritable();
-        long deadlineNs = System.nanoTime() + place.limit().toNanos();
+        long deadlineNs = System.nanoTime() + rendezvous.limit().toNanos();
         progress.accept("asking the devices of this node");
         if (local.size() == plan.nodes().size()) {
             return alone();
         }
         int index = local.getFirst();
         JsonNode own = own(plan.nodes().get(index));
-        var participants = new HostBarrier.Participants(plan.nodes(), index, place.port());
+        var participants = new HostBarrier.Participants(plan.nodes(), index, rendezvous.port());
         try (HostBarrier barrier = HostBarrier.open(participants, plan.subject(), left(deadlineNs), progress)) {
             progress.accept(
                     index == 0

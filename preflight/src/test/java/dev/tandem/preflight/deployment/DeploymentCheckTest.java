@@ -25,8 +25,8 @@ class DeploymentCheckTest {
     private static List<PlannedNode> twoNodes() {
         List<String> words = List.of(ROOT.resolve("models/tandem-fable").toString());
         return List.of(
-                PlannedNode.of("prefill-0", words, NodeEnvironment.read(Map.of()), MACHINE),
-                PlannedNode.of("decode-0", words, NodeEnvironment.read(Map.of()), MACHINE));
+                PlannedNode.of("prefill-0", words, () -> NodeEnvironment.read(Map.of()), MACHINE),
+                PlannedNode.of("decode-0", words, () -> NodeEnvironment.read(Map.of()), MACHINE));
     }
 
     @Test

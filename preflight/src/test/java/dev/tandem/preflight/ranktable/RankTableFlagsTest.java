@@ -31,7 +31,7 @@ class RankTableFlagsTest {
         assertThat(flags.here().card()).hasValue("enp23s0f3");
         assertThat(flags.here().deviceIds()).hasSize(16).startsWith(0, 1).endsWith(15);
         assertThat(flags.here().kind()).isEmpty();
-        assertThat(flags.place().port()).isEqualTo(6657);
+        assertThat(flags.rendezvous().port()).isEqualTo(6657);
         assertThat(flags.file().path()).isEqualTo(Path.of("ranktable.json").toAbsolutePath());
         assertThat(flags.file().isForced()).isFalse();
     }
@@ -104,7 +104,7 @@ class RankTableFlagsTest {
         assertThat(arguments).startsWith("env", "HCCN_TOOL_PATH=/opt/hccn_tool", "tandem", "ranktable");
         RankTableFlags there = RankTableFlags.parse(new ArrayList<>(arguments.subList(4, arguments.size())), false);
         assertThat(there.plan()).isEqualTo(flags.plan());
-        assertThat(there.place()).isEqualTo(flags.place());
+        assertThat(there.rendezvous()).isEqualTo(flags.rendezvous());
         assertThat(there.file()).isEqualTo(flags.file());
         assertThat(there.here().address()).hasValue("172.22.0.155");
         assertThat(there.here().kind()).hasValue(DeviceKind.CPU);

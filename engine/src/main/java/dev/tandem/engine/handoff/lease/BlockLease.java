@@ -74,7 +74,7 @@ public final class BlockLease {
     public long[] virtualIds() {
         var ids = new long[blockIds.length];
         for (int index = 0; index < ids.length; index++) {
-            ids[index] = firstVirtualId + index;
+            ids[index] = (long) firstVirtualId + index;
         }
         return ids;
     }

@@ -11,7 +11,7 @@ import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.LentMemory;
-import dev.tandem.engine.handoff.sidechannel.PeerNotices;
+import dev.tandem.engine.handoff.runtime.PeerNotices;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;

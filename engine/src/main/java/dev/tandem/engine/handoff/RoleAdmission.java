@@ -8,8 +8,8 @@ import dev.tandem.engine.request.HandoffRole;
 import java.util.Optional;
 
 /** Which parts of an exchange a node may be asked to play: those of its {@code kv_role} and of its connector. Pure; any thread. */
-public final class HandoffAdmission {
-    private HandoffAdmission() {}
+public final class RoleAdmission {
+    private RoleAdmission() {}
 
     /**
      * @param config of this node; empty when it takes part in no exchange

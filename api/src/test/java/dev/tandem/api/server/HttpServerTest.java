@@ -1,8 +1,9 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.ApiException;
 import dev.tandem.api.openai.ApiError;
 import java.net.InetAddress;
 import java.net.ServerSocket;

@@ -1,5 +1,7 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.EventLoops;
 import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;
 import io.vertx.core.Future;

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
 import io.vertx.core.MultiMap;
 import java.util.Optional;

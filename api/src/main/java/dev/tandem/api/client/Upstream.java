@@ -1,5 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
+import dev.tandem.api.ApiException;
 import io.vertx.core.Future;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientAgent;

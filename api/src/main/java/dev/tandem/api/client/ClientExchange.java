@@ -1,5 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
+import dev.tandem.api.ApiException;
 import io.vertx.core.Context;
 import java.io.ByteArrayOutputStream;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 /** Answers requests on the event loop: never blocks, for relays that must be cheap. Exceptions are treated as those of a {@link Handler}. */
 @FunctionalInterface

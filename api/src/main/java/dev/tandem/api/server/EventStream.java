@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;

@@ -1,4 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
+
+import dev.tandem.api.ApiException;
 
 /**
  * Hears how an {@link Upstream} goes on, on the event loop that started it: a head, chunks and the end; or a failure at any point, as

@@ -1,5 +1,8 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.EventLoops;
+import dev.tandem.api.HttpAddress;
 import io.vertx.core.Context;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

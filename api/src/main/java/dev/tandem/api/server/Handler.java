@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 /** Answers one request on a virtual thread of its own. An {@link dev.tandem.api.openai.ApiError} that it throws becomes the response. */
 @FunctionalInterface

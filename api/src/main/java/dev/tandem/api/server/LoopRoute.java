@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 /**
  * Which handler answers a method and an exact path (without query) on the event loop, where it must not block.

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 /** The client of an exchange has closed its connection, or read nothing for too long: nobody is left to answer. */
 public final class ClientGoneException extends RuntimeException {

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Optional;

@@ -1,5 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
+import dev.tandem.api.StrictJson;
 import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;
 import io.vertx.core.Future;

@@ -1,8 +1,14 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.HttpAddress;
+import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.Handler;
+import dev.tandem.api.server.HttpServer;
+import dev.tandem.api.server.HttpServerConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;

@@ -1,5 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
+import dev.tandem.api.StrictJson;
 import java.time.Duration;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;

@@ -1,7 +1,11 @@
-package dev.tandem.engine.handoff.sidechannel;
+package dev.tandem.engine.handoff.runtime;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.engine.handoff.sidechannel.Peer;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
+import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferException;

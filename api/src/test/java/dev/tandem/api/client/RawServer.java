@@ -1,5 +1,6 @@
-package dev.tandem.api;
+package dev.tandem.api.client;
 
+import dev.tandem.api.HttpAddress;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -1,4 +1,4 @@
-package dev.tandem.api;
+package dev.tandem.api.server;
 
 import java.io.BufferedInputStream;
 import java.io.IOException;
