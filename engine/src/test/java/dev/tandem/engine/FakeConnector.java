@@ -83,7 +83,7 @@ final class FakeConnector implements KvConnector {
         post(new PushDone(id, 8, 1000));
     }
 
-    /** A push breaks off and has come to rest. */
+    /** A push breaks off and its writes have completed. */
     void breakPush(String id) {
         post(new PushFailed(id, new TransferException(TransferException.Kind.PEER_GONE, "the decode node is gone")));
     }

@@ -39,7 +39,7 @@ public record PortPlan(Base base, int tpSize, int firstDpRank, int localDpRanks)
     private static final int MAX_PORT = 65_535;
     /** The guides give each node a hundred ports. */
     private static final int STRIDE = 100;
-    /** Ports that vllm-ascend's transport reserves on a host with 16 devices: 1,000 a device from 20,000 on. */
+    /** Ports that vllm-ascend's transport reserves on a host with 16 devices: 1,000 per device from 20,000 on. */
     private static final int RESERVED_FROM = 20_000;
 
     private static final int RESERVED_TO = 35_999;

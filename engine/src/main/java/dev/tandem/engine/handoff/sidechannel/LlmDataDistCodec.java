@@ -194,7 +194,7 @@ public final class LlmDataDistCodec {
                         + (server == null ? "server_id" : device == null ? "device_id" : "device_ip"));
             }
             if (!device.matches("0|[1-9][0-9]{0,5}")) {
-                throw corrupt("device_id is no number");
+                throw corrupt("device_id is not a number");
             }
             try {
                 return new Device(server, Integer.parseInt(device), ip, superPod(), clusterId);
