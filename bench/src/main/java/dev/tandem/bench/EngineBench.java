@@ -28,7 +28,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.random.RandomGenerator;
 
 /**
- * Prefill, decode and batch speed of the engine on this machine, in the terms of llama-bench: pp = tokens of one prompt a second, tg =
+ * Prefill, decode and batch speed of the engine on this machine, in the terms of llama-bench: pp = prompt tokens per second, tg =
  * generated tokens per second of one sequence, batch = those of several at once. Sampling and scheduling are included, HTTP is not.
  *
  * <p>{@code EngineBench CHECKPOINT [threads [prompt [generate [sequences [runs]]]]]} prints a JSON line with medians.

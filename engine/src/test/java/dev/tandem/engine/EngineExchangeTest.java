@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Two engines, a prefill and a decode node, with all sockets between them real. */
 @Timeout(300)
+@Tag("long")
 class EngineExchangeTest {
     private static final Setup PREFILL = Setup.of(Role.PRODUCER, Connector.PULL);
     private static final Setup DECODE = Setup.of(Role.CONSUMER, Connector.PULL);

@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +28,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Two engines that push layer by layer, with all sockets between them real; only the gateway's metaserver is played. */
 @Timeout(300)
+@Tag("long")
 class EnginePushExchangeTest {
     private static final Setup PREFILL = Setup.of(Role.PRODUCER, Connector.LAYERWISE);
     private static final Setup DECODE = Setup.of(Role.CONSUMER, Connector.LAYERWISE);

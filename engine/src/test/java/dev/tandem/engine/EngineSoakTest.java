@@ -15,10 +15,12 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A thousand operations in random order over too little memory: right tokens, and every block free at the end. */
+@Tag("long")
 class EngineSoakTest {
     private static final int OPERATIONS = 1_000;
     private static final int MOST_OPEN = 12;

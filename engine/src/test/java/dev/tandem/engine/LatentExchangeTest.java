@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -32,6 +33,7 @@ import org.junit.jupiter.params.provider.EnumSource;
  * every rank holds them whole, so any one of P's ranks can give them to any of D's.
  */
 @Timeout(300)
+@Tag("long")
 class LatentExchangeTest {
     private static final Path CHECKPOINT = GoldenFile.FOLDER.resolve("deepseek-v3.2");
     private static final List<Prompt> PROMPTS = GoldenFile.prompts(CHECKPOINT.resolve("golden/golden.json"));

@@ -8,11 +8,13 @@ import dev.tandem.model.TestRank.Setup;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Models against what transformers computes in float32; tolerances are those of fixtures/golden/README.md. */
+@Tag("long")
 class GoldenTest {
     private static final int STEPS = 32;
 

@@ -10,10 +10,12 @@ import dev.tandem.model.TokenBatch.Chunk;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Same request, same bits: whatever else is in the batch, however the prompt is cut, wherever its blocks lie. */
+@Tag("long")
 class InvarianceTest {
     private static final int STEPS = 12;
     private static final int WHOLE = Integer.MAX_VALUE;

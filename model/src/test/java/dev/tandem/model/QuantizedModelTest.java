@@ -10,11 +10,13 @@ import dev.tandem.quantize.Int8Quantizer;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** What {@code tandem quantize} makes runs as any other checkpoint does, and stays near the one that it was made of. */
+@Tag("long")
 class QuantizedModelTest {
     private static final int STEPS = 8;
 

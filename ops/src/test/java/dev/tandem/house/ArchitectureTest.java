@@ -183,16 +183,17 @@ class ArchitectureTest {
 
     @Test
     void shouldShowFewTypesPerPackage() {
-        Map<String, List<JavaClass>> shown =
-                shownTypes().collect(Collectors.groupingBy(JavaClass::getPackageName, TreeMap::new, Collectors.toList()));
+        Map<String, List<JavaClass>> shown = shownTypes()
+                .collect(Collectors.groupingBy(JavaClass::getPackageName, TreeMap::new, Collectors.toList()));
 
-        assertThat(shown).allSatisfy((name, types) -> assertThat(types).as(name).hasSizeLessThanOrEqualTo(MOST_SHOWN_TYPES));
+        assertThat(shown)
+                .allSatisfy((name, types) -> assertThat(types).as(name).hasSizeLessThanOrEqualTo(MOST_SHOWN_TYPES));
     }
 
     @Test
     void shouldGiveEachShownNameToOneType() {
-        Map<String, List<JavaClass>> byName =
-                shownTypes().collect(Collectors.groupingBy(JavaClass::getSimpleName, TreeMap::new, Collectors.toList()));
+        Map<String, List<JavaClass>> byName = shownTypes()
+                .collect(Collectors.groupingBy(JavaClass::getSimpleName, TreeMap::new, Collectors.toList()));
 
         assertThat(byName).allSatisfy((name, types) -> assertThat(types).hasSize(1));
     }
