@@ -213,6 +213,7 @@ class ExpertExchangeTest {
                 assertRight(rows);
             }
             assertThat(here.count(ClusterCounter.EXPERT_CALLS)).isEqualTo(1);
+            ExpertFixture.await(() -> here.runtime().peers().getFirst().downReason().isPresent());
             assertThat(here.runtime().peers().getFirst().downReason()).contains("no answer within 50 ms");
         }
     }
