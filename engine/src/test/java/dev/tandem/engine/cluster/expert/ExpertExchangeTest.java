@@ -213,7 +213,8 @@ class ExpertExchangeTest {
                 assertRight(rows);
             }
             assertThat(here.count(ClusterCounter.EXPERT_CALLS)).isEqualTo(1);
-            ExpertFixture.await(() -> here.runtime().peers().getFirst().downReason().isPresent());
+            ExpertFixture.await(
+                    () -> here.runtime().peers().getFirst().downReason().isPresent());
             assertThat(here.runtime().peers().getFirst().downReason()).contains("no answer within 50 ms");
         }
     }
