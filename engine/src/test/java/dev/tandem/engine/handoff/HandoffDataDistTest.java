@@ -97,8 +97,7 @@ class HandoffDataDistTest {
                 decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
         assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED))
                 .isZero();
-        assertThat(decode.runtime.counters().value(HandoffCounter.DONE_UNDELIVERED))
-                .isOne();
+        decode.awaitCount(HandoffCounter.DONE_UNDELIVERED, 1); // told behind the event, on the side channel's thread
     }
 
     @Test
@@ -234,6 +233,16 @@ class HandoffDataDistTest {
                 pools.add(new KvPool(KvFixtures.rank(16, 3, 8, heads.from(), heads.to() - heads.from(), HEADS), 12));
             }
             this.handoff = TestConnector.start(config, pools, runtime, wakes::release);
+        }
+
+        /** Waits for a count that grows on another thread. */
+        void awaitCount(HandoffCounter counter, long expected) {
+            long deadlineNs = System.nanoTime() + TimeUnit.SECONDS.toNanos(30);
+            while (runtime.counters().value(counter) < expected) {
+                assertThat(System.nanoTime()).as("waiting for %s", counter).isLessThan(deadlineNs);
+                Thread.onSpinWait();
+            }
+            assertThat(runtime.counters().value(counter)).isEqualTo(expected);
         }
 
         void write(int[] blocks, long seed) {
