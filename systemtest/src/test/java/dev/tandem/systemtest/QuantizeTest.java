@@ -111,7 +111,7 @@ class QuantizeTest {
         assertThat(quantize("qwen3", out, "--scheme", "w8a8").text()).contains("need activations of sample prompts");
         assertThat(quantize("qwen3", out, "--shceme", "w8a8").text()).contains("the nearest is --scheme");
         Finished wrong = quantize("qwen3", out, "--scheme=w8a8-dynamic", "--scale-dtype=float16");
-        assertThat(wrong.text()).contains("--scale-dtype must be float32 or bfloat16, not float16");
+        assertThat(wrong.text()).contains("--scale-dtype must be one of float32, bfloat16, not float16");
         assertThat(wrong.status()).isEqualTo(2);
         assertThat(out).doesNotExist();
     }
