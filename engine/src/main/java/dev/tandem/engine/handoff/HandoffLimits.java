@@ -12,8 +12,7 @@ import java.time.Duration;
  * @param tasks beginnings of transfers and declines that may wait for the side-channel poller; one more is refused
  * @param fetches reads that may be under way; one more fails
  * @param writesPerPush writes of one prompt that may be under way; what is stored meanwhile goes out later, in longer pieces
- * @param closeGrace how long closing waits for done messages to be delivered: all tries of one question, since the first message of a new
- *     connection is now and then lost
+ * @param closeGrace how long closing waits for done messages to be delivered: all tries of one question
  */
 public record HandoffLimits(
         Duration answerTimeout,

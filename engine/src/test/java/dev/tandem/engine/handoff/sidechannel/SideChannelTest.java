@@ -98,6 +98,18 @@ class SideChannelTest {
         assertThat(SideChannelCodec.decodeMetadata(reply)).isEqualTo(metadata);
     }
 
+    /** A message that waits for a second try costs a second; jeromq 0.6.0 lost one in twenty (decision 0004). */
+    @Test
+    void shouldBeHeardAtTheFirstTryOnEachOfManyNewConnections() {
+        var once = new HandoffLimits(Duration.ofSeconds(10), 1, 100, 4, 32, 64, 4, Duration.ofSeconds(1));
+        for (int connection = 0; connection < 100; connection++) {
+            try (var asker = SideChannel.start(once, new Counters<>(HandoffCounter.class))) {
+                byte[] answer = ask(asker, endpoint(port), GET_META).join();
+                assertThat(SideChannelCodec.decodeMetadata(answer)).isEqualTo(metadata);
+            }
+        }
+    }
+
     /** As vllm-ascend's ROUTER does: identity, empty, payload; a DEALER sees the last two. */
     @Test
     void shouldAnswerInTheFramesThatVllmAscendSends() {
