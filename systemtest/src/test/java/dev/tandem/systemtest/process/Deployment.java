@@ -14,9 +14,9 @@ public final class Deployment implements AutoCloseable {
 
     private final String prefillHost = Loopback.next();
     private final String decodeHost = Loopback.next();
-    private final Path checkpoint;
+    private Path checkpoint;
     private final Map<String, String> variables;
-    private final List<String> flags;
+    private List<String> flags;
     private TandemProcess prefill;
     private TandemProcess decode;
     private final TandemProcess gateway;
@@ -49,10 +49,8 @@ public final class Deployment implements AutoCloseable {
     /** The same with environment variables for the nodes. */
     public static Deployment start(Path checkpoint, Map<String, String> variables, String... flags) {
         var deployment = new Deployment(checkpoint, variables, Arrays.asList(flags));
-        deployment.prefill.awaitReady();
-        deployment.decode.awaitReady();
         deployment.gateway.awaitReady();
-        deployment.awaitHealthy();
+        deployment.awaitNodes();
         return deployment;
     }
 
@@ -76,6 +74,17 @@ public final class Deployment implements AutoCloseable {
                 + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + engineId + "\"}";
     }
 
+    /** Stops both nodes and starts others in their places; the gateway goes on. */
+    public void redeploy(Path otherCheckpoint, String... otherFlags) {
+        decode.close();
+        prefill.close();
+        checkpoint = otherCheckpoint;
+        flags = List.of(otherFlags);
+        prefill = startNode("prefill", prefillHost, "kv_producer", "0");
+        decode = startNode("decode", decodeHost, "kv_consumer", "1");
+        awaitNodes();
+    }
+
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
         prefill = startNode("prefill", prefillHost, "kv_producer", "0").awaitReady();
@@ -85,6 +94,12 @@ public final class Deployment implements AutoCloseable {
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
         decode = startNode("decode", decodeHost, "kv_consumer", "1").awaitReady();
+        awaitHealthy();
+    }
+
+    private void awaitNodes() {
+        prefill.awaitReady();
+        decode.awaitReady();
         awaitHealthy();
     }
 
