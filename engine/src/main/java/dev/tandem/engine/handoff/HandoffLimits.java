@@ -12,7 +12,7 @@ import java.time.Duration;
  * @param tasks beginnings of transfers and declines that may wait for the side-channel poller; one more is refused
  * @param fetches reads that may be under way; one more fails
  * @param writesPerPush writes of one prompt that may be under way; what is stored meanwhile goes out later, in longer pieces
- * @param closeGrace how long closing waits for done messages to be delivered: all tries of one question
+ * @param closeGrace how long closing waits for done messages to be delivered
  */
 public record HandoffLimits(
         Duration answerTimeout,
@@ -25,6 +25,6 @@ public record HandoffLimits(
         Duration closeGrace) {
     /** vllm-ascend's 1 s and 3 tries, and bounds that only a fault reaches. */
     public static HandoffLimits standard() {
-        return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 16_384, 4096, 8, Duration.ofSeconds(3));
+        return new HandoffLimits(Duration.ofSeconds(1), 3, 4096, 256, 16_384, 4096, 8, Duration.ofSeconds(1));
     }
 }
