@@ -33,10 +33,12 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Real checkpoints through a whole engine give the tokens of transformers, however the work is cut, mixed, cached or repeated. */
+@Tag("long")
 class EngineGoldenTest {
     private static final int MODEL_LENGTH = 512;
     private static final int ROOMY = 400;

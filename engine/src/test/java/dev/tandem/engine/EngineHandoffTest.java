@@ -18,6 +18,7 @@ import dev.tandem.engine.request.TokenStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -239,11 +240,14 @@ class EngineHandoffTest {
         try (var fixture = new EngineFixture(Setup.usual().withBlocks(24).withoutCache())) {
             var streams = new ArrayList<TokenStream>();
             for (int i = 0; i < 4; i++) {
-                String id = "r" + i;
-                streams.add(fixture.fetch(id, prompt(16, i), 60));
-                await(() -> fixture.handoff.fetches().containsKey(id));
-                fixture.handoff.arrive(id);
+                streams.add(fixture.fetch("r" + i, prompt(16, i), 60));
             }
+            await(() -> fixture.handoff.fetches().size() == 4);
+            CountDownLatch gate = fixture.model.hold(); // until all of them want blocks
+            for (int i = 0; i < 4; i++) {
+                fixture.handoff.arrive("r" + i);
+            }
+            gate.countDown();
 
             for (int i = 0; i < 4; i++) {
                 assertThat(read(streams.get(i)).tokens()).isEqualTo(FakeModel.greedy(prompt(16, i), 60));

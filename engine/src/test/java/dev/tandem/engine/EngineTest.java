@@ -25,6 +25,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,10 +71,12 @@ class EngineTest {
     @Test
     void shouldGiveTheSameTokensWhenBlocksRunOut() throws InterruptedException {
         try (var fixture = new EngineFixture(Setup.usual().withBlocks(24).withoutCache())) {
+            CountDownLatch gate = fixture.model.hold(); // until all of them want blocks
             var streams = new ArrayList<TokenStream>();
             for (int i = 0; i < 8; i++) {
                 streams.add(fixture.submit("r" + i, prompt(9 + i, i), 60));
             }
+            gate.countDown();
 
             for (int i = 0; i < 8; i++) {
                 assertThat(read(streams.get(i)).tokens()).isEqualTo(FakeModel.greedy(prompt(9 + i, i), 60));
@@ -135,16 +138,17 @@ class EngineTest {
         try (var fixture = new EngineFixture(Setup.usual().withBlocks(40).withoutCache())) {
             SamplingOptions sampled = sampled(40, 42);
             Outcome alone = read(fixture.engine.submit(request("alone", prompt(9, 1), sampled)));
+            CountDownLatch gate = fixture.model.hold(); // until all of them want blocks
             var others = new ArrayList<TokenStream>();
             for (int i = 0; i < 5; i++) {
                 others.add(fixture.submit("other" + i, prompt(20, 50 + i), 60));
             }
+            TokenStream crowded = fixture.engine.submit(request("crowded", prompt(9, 1), sampled));
+            TokenStream otherSeed = fixture.engine.submit(request("seed", prompt(9, 1), sampled(40, 43)));
+            gate.countDown();
 
-            Outcome crowded = read(fixture.engine.submit(request("crowded", prompt(9, 1), sampled)));
-            Outcome otherSeed = read(fixture.engine.submit(request("seed", prompt(9, 1), sampled(40, 43))));
-
-            assertThat(crowded.tokens()).isEqualTo(alone.tokens());
-            assertThat(otherSeed.tokens()).isNotEqualTo(alone.tokens());
+            assertThat(read(crowded).tokens()).isEqualTo(alone.tokens());
+            assertThat(read(otherSeed).tokens()).isNotEqualTo(alone.tokens());
             for (TokenStream other : others) {
                 assertThat(read(other).tokens()).hasSize(60);
             }

@@ -49,6 +49,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -58,6 +59,7 @@ import org.junit.jupiter.params.provider.CsvSource;
  * share all experts, against one rank that has everything.
  */
 @Timeout(300)
+@Tag("long")
 class LatentDeploymentTest {
     private static final int MODEL_LENGTH = 512;
     private static final int TOKENS = 6;

@@ -9,7 +9,9 @@ import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Loopback;
+import dev.tandem.systemtest.process.Server;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.net.URI;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -18,6 +20,7 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -26,27 +29,31 @@ class BalancingTest {
     private static final Golden GOLDEN = Golden.folder("qwen3-moe");
     private static final Duration SOON = Duration.ofSeconds(60);
 
-    private final List<TandemProcess> running = new ArrayList<>();
+    private final List<WarmNode> nodes = new ArrayList<>();
+    private @Nullable TandemProcess gateway;
     private final String headHost = Loopback.next();
     private final String otherHost = Loopback.next();
 
     @AfterEach
     void stop() {
-        running.reversed().forEach(TandemProcess::close);
+        if (gateway != null) {
+            gateway.close();
+        }
+        nodes.reversed().forEach(WarmNode::close);
     }
 
     @Test
     void shouldServeOneRankAProcessAndShareExpertsAmongThem() {
-        start("prefill", Loopback.next(), transfer("kv_producer", "0"), List.of());
-        TandemProcess first = start("decode", headHost, transfer("kv_consumer", "1"), rank(0));
-        TandemProcess second = start("decode", otherHost, transfer("kv_consumer", "1"), rank(1));
-        TandemProcess gateway = gateway(running.getFirst(), first, second);
+        start(Loopback.next(), transfer("kv_producer", "0"), List.of());
+        WarmNode first = start(headHost, transfer("kv_consumer", "1"), rank(0));
+        WarmNode second = start(otherHost, transfer("kv_consumer", "1"), rank(1));
+        startGateway(nodes.getFirst(), first, second);
 
         assertGoldenTokens(gateway);
 
         assertThat(successes(first)).containsOnlyKeys("0").doesNotContainValue(0.0);
         assertThat(successes(second)).containsOnlyKeys("1").doesNotContainValue(0.0);
-        for (TandemProcess node : List.of(first, second)) {
+        for (WarmNode node : List.of(first, second)) {
             assertThat(Client.metric(node, "tandem:cluster_expert_rows_served_total"))
                     .as("rows of the other process's requests, computed at %s", node.http())
                     .isPositive();
@@ -70,13 +77,9 @@ class BalancingTest {
 
     @Test
     void shouldBalanceOverTheRanksOfEachNode() {
-        TandemProcess first = start(
-                "hybrid",
-                headHost,
-                List.of(),
-                deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
-        TandemProcess second = start(
-                "hybrid",
+        WarmNode first = start(
+                headHost, List.of(), deployment("4", "--data-parallel-size-local", "2", "--data-parallel-hybrid-lb"));
+        WarmNode second = start(
                 otherHost,
                 List.of(),
                 deployment(
@@ -86,7 +89,7 @@ class BalancingTest {
                         "--data-parallel-start-rank",
                         "2",
                         "--data-parallel-hybrid-lb"));
-        running.forEach(TandemProcess::awaitReady);
+        nodes.forEach(WarmNode::awaitReady);
         assertGoldenTokens(first);
         assertGoldenTokens(second);
         assertThat(successes(first)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
@@ -95,22 +98,20 @@ class BalancingTest {
 
     @Test
     void shouldBalanceFromAHeadWithoutRanks() {
-        start("prefill", Loopback.next(), transfer("kv_producer", "0"), List.of());
-        TandemProcess head = start(
-                "head",
+        start(Loopback.next(), transfer("kv_producer", "0"), List.of());
+        WarmNode head = start(
                 headHost,
                 transfer("kv_consumer", "1"),
                 deployment("2", "--enable-expert-parallel", "--data-parallel-size-local", "0"));
         start(
-                "headless",
                 otherHost,
                 transfer("kv_consumer", "2"),
                 deployment("2", "--enable-expert-parallel", "--headless", "--data-parallel-start-rank", "0"));
-        TandemProcess gateway = gateway(running.getFirst(), head);
+        startGateway(nodes.getFirst(), head);
         assertGoldenTokens(gateway);
         assertThat(successes(head)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
 
-        running.get(2).kill();
+        nodes.get(2).kill();
         Await.until(
                 SOON,
                 () -> Client.get(head.uri("/health")).status() == 503,
@@ -137,7 +138,7 @@ class BalancingTest {
         return List.of("--kv-transfer-config", Deployment.transfer("MooncakeConnector", role, engineId));
     }
 
-    private TandemProcess start(String role, String host, List<String> transfer, List<String> more) {
+    private WarmNode start(String host, List<String> transfer, List<String> more) {
         var words = new ArrayList<>(List.of(
                 "serve",
                 GOLDEN.checkpoint().toString(),
@@ -151,11 +152,11 @@ class BalancingTest {
                 "16"));
         words.addAll(transfer);
         words.addAll(more);
-        running.add(TandemProcess.start(role, host, words));
-        return running.getLast();
+        nodes.add(WarmNode.start(host, words, Map.of()));
+        return nodes.getLast();
     }
 
-    private TandemProcess gateway(TandemProcess prefill, TandemProcess... decode) {
+    private void startGateway(WarmNode prefill, WarmNode... decode) {
         var words = new ArrayList<>(List.of(
                 "proxy",
                 "--prefiller-hosts",
@@ -166,13 +167,12 @@ class BalancingTest {
         Stream.of(decode).forEach(node -> words.add(node.http().host()));
         words.add("--decoder-ports");
         Stream.of(decode).forEach(node -> words.add("" + node.http().port()));
-        running.forEach(TandemProcess::awaitReady);
-        running.add(TandemProcess.start("gateway", words));
-        return running.getLast().awaitReady();
+        nodes.forEach(WarmNode::awaitReady);
+        gateway = TandemProcess.start("gateway", words).awaitReady();
     }
 
     /** All prompts at once, twice. */
-    private static void assertGoldenTokens(TandemProcess node) {
+    private static void assertGoldenTokens(Server node) {
         URI completions = node.uri("/v1/completions");
         List<Prompt> prompts = Stream.concat(GOLDEN.prompts().stream(), GOLDEN.prompts().stream())
                 .toList();
@@ -191,7 +191,7 @@ class BalancingTest {
     }
 
     /** Requests that each data-parallel rank of a node has ended, by its label. */
-    private static Map<String, Double> successes(TandemProcess node) {
+    private static Map<String, Double> successes(Server node) {
         return Client.get(node.uri("/metrics"))
                 .body()
                 .asString("")

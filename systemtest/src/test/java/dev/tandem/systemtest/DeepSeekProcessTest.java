@@ -10,18 +10,20 @@ import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * DeepSeek-V3.2 in float32 over a prefill node of two ranks with whole experts and a decode node of four ranks, behind a gateway, as real
- * processes: latents, rotary keys and index keys go from two copies into four, and the tokens are those of transformers.
+ * DeepSeek-V3.2 in float32 over a prefill node of two ranks with whole experts and a decode node of four ranks, behind a gateway, each in a
+ * process of its own: latents, rotary keys and index keys go from two copies into four, and the tokens are those of transformers.
  */
 class DeepSeekProcessTest {
     private static final Golden GOLDEN = Golden.folder("deepseek-v3.2");
@@ -43,19 +45,23 @@ class DeepSeekProcessTest {
 
     private final String prefillHost = Loopback.next();
     private final String decodeHost = Loopback.next();
-    private final List<TandemProcess> started = new ArrayList<>();
+    private final List<WarmNode> nodes = new ArrayList<>();
+    private @Nullable TandemProcess gateway;
 
     @AfterEach
     void stop() {
-        started.reversed().forEach(TandemProcess::close);
+        if (gateway != null) {
+            gateway.close();
+        }
+        nodes.reversed().forEach(WarmNode::close);
     }
 
     @ParameterizedTest
     @EnumSource
     void shouldGiveTheGoldenTokens(Order order) {
-        TandemProcess prefill = prefill(order, Map.of());
-        TandemProcess decode = decode(order);
-        TandemProcess gateway = gateway(order, prefill, decode);
+        WarmNode prefill = prefill(order, Map.of());
+        WarmNode decode = decode(order);
+        startGateway(order);
         var replies = new ArrayList<CompletableFuture<Reply>>();
         for (Prompt prompt : GOLDEN.prompts()) {
             replies.add(ask(gateway, prompt));
@@ -78,9 +84,9 @@ class DeepSeekProcessTest {
     @ParameterizedTest
     @EnumSource
     void shouldGiveTheGoldenTokensWhenThePrefillNodeIsKilledInTheMiddleOfTheTransfer(Order order) {
-        TandemProcess prefill = prefill(order, Map.of("TANDEM_TRANSFER_PACE", SLOW));
-        TandemProcess decode = decode(order);
-        TandemProcess gateway = gateway(order, prefill, decode);
+        WarmNode prefill = prefill(order, Map.of("TANDEM_TRANSFER_PACE", SLOW));
+        WarmNode decode = decode(order);
+        startGateway(order);
         Prompt prompt = GOLDEN.prompts().getLast();
         CompletableFuture<Reply> reply = ask(gateway, prompt);
         Await.until(
@@ -95,7 +101,7 @@ class DeepSeekProcessTest {
         awaitAllFree(decode);
     }
 
-    private TandemProcess prefill(Order order, Map<String, String> variables) {
+    private WarmNode prefill(Order order, Map<String, String> variables) {
         return node(
                 order,
                 new Seat(
@@ -103,7 +109,7 @@ class DeepSeekProcessTest {
                 variables);
     }
 
-    private TandemProcess decode(Order order) {
+    private WarmNode decode(Order order) {
         return node(
                 order,
                 new Seat("kv_consumer", decodeHost, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
@@ -113,7 +119,7 @@ class DeepSeekProcessTest {
     /** A node's part. */
     private record Seat(String role, String host, List<String> flags) {}
 
-    private TandemProcess node(Order order, Seat seat, Map<String, String> variables) {
+    private WarmNode node(Order order, Seat seat, Map<String, String> variables) {
         var words = new ArrayList<>(List.of(
                 "serve",
                 GOLDEN.checkpoint().toString(),
@@ -133,27 +139,27 @@ class DeepSeekProcessTest {
                         + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + seat.role()
                         + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":2},"
                         + "\"decode\":{\"dp_size\":1,\"tp_size\":4}}}"));
-        started.add(TandemProcess.start(seat.role(), seat.host(), words, variables));
-        return started.getLast();
+        nodes.add(WarmNode.start(seat.host(), words, variables));
+        return nodes.getLast();
     }
 
-    private TandemProcess gateway(Order order, TandemProcess prefill, TandemProcess decode) {
+    private void startGateway(Order order) {
+        String port = Integer.toString(TandemProcess.HTTP_PORT);
         var words = new ArrayList<>(List.of(
                 "proxy",
                 "--prefiller-hosts",
                 prefillHost,
                 "--prefiller-ports",
-                Integer.toString(prefill.http().port()),
+                port,
                 "--decoder-hosts",
                 decodeHost,
                 "--decoder-ports",
-                Integer.toString(decode.http().port())));
+                port));
         if (order == Order.LAYERWISE) {
             words.add("--layerwise");
         }
-        started.add(TandemProcess.start("gateway", words));
-        started.forEach(TandemProcess::awaitReady);
-        return started.getLast();
+        nodes.forEach(WarmNode::awaitReady);
+        gateway = TandemProcess.start("gateway", words).awaitReady();
     }
 
     private static CompletableFuture<Reply> ask(TandemProcess gateway, Prompt prompt) {
@@ -162,7 +168,7 @@ class DeepSeekProcessTest {
                 Client.greedy(prompt.ids(), prompt.generated().size()).toString());
     }
 
-    private static void awaitAllFree(TandemProcess node) {
+    private static void awaitAllFree(WarmNode node) {
         Await.until(
                 SOON,
                 () -> Client.metric(node, "tandem:kv_blocks") > 0

@@ -8,6 +8,7 @@ import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.Server;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -76,7 +77,7 @@ class FailureTest {
                 Client.greedy(prompt.ids(), prompt.generated().size()));
     }
 
-    private static void awaitAllBlocksFree(TandemProcess node) {
+    private static void awaitAllBlocksFree(Server node) {
         Await.until(
                 SOON,
                 () -> Client.metric(node, "tandem:kv_blocks_free") == Client.metric(node, "tandem:kv_blocks")

@@ -6,7 +6,7 @@ import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
-import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +35,7 @@ record GuideQuestions(Golden model, String served, int maxTokens) {
     List<List<Integer>> ofOneRank(List<String> flags) {
         var words = new ArrayList<>(List.of("serve", model.checkpoint().toString(), "--served-model-name", served));
         words.addAll(flags);
-        try (TandemProcess node = TandemProcess.start("one-rank", words).awaitReady()) {
+        try (var node = WarmNode.start(words).awaitReady()) {
             var tokens = new ArrayList<List<Integer>>();
             for (int i = 0; i < model.prompts().size(); i++) {
                 tokens.add(Client.post(node.uri("/v1/completions"), request(i)).tokenIds());

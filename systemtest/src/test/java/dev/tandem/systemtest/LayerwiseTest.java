@@ -9,11 +9,14 @@ import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Loopback;
+import dev.tandem.systemtest.process.Server;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
@@ -23,15 +26,15 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
-/** Two prefill nodes that push into one decode node, behind {@code tandem proxy --layerwise}, as real processes. */
+/** Two prefill nodes that push into one decode node, behind {@code tandem proxy --layerwise}, each in a process of its own. */
 class LayerwiseTest {
     private static final Golden GOLDEN = Golden.folder("qwen3");
     private static final Duration SOON = Duration.ofSeconds(60);
     /** Long enough to be met in mid-push. */
     private static final List<Integer> LONG = Collections.nCopies(6_000, 42);
 
-    private static final List<TandemProcess> PREFILL = new ArrayList<>();
-    private static TandemProcess decode;
+    private static final List<WarmNode> PREFILL = new ArrayList<>();
+    private static WarmNode decode;
     private static TandemProcess gateway;
 
     @BeforeAll
@@ -54,7 +57,8 @@ class LayerwiseTest {
                         decode.http().host(),
                         "--decoder-ports",
                         port(decode)));
-        Stream.concat(PREFILL.stream(), Stream.of(decode, gateway)).forEach(TandemProcess::awaitReady);
+        Stream.concat(PREFILL.stream(), Stream.of(decode)).forEach(WarmNode::awaitReady);
+        gateway.awaitReady();
         Deployment.awaitHealthy(gateway, 2, 1);
     }
 
@@ -76,24 +80,23 @@ class LayerwiseTest {
     static void stop() {
         gateway.close();
         decode.close();
-        PREFILL.forEach(TandemProcess::close);
+        PREFILL.forEach(WarmNode::close);
     }
 
-    private static TandemProcess prefill(String host, int index) {
+    private static WarmNode prefill(String host, int index) {
         return node(host, "kv_producer", Integer.toString(index));
     }
 
-    private static TandemProcess decode(String host) {
+    private static WarmNode decode(String host) {
         return node(host, "kv_consumer", "2");
     }
 
-    private static String port(TandemProcess process) {
-        return Integer.toString(process.http().port());
+    private static String port(Server node) {
+        return Integer.toString(node.http().port());
     }
 
-    private static TandemProcess node(String host, String role, String engineId) {
-        return TandemProcess.start(
-                role,
+    private static WarmNode node(String host, String role, String engineId) {
+        return WarmNode.start(
                 host,
                 List.of(
                         "serve",
@@ -110,7 +113,8 @@ class LayerwiseTest {
                         "16",
                         "--no-enable-prefix-caching",
                         "--kv-transfer-config",
-                        Deployment.transfer("MooncakeLayerwiseConnector", role, engineId)));
+                        Deployment.transfer("MooncakeLayerwiseConnector", role, engineId)),
+                Map.of());
     }
 
     private static CompletableFuture<Reply> ask(String body) {
@@ -122,13 +126,12 @@ class LayerwiseTest {
                 .join();
     }
 
-    private static double running(TandemProcess node) {
+    private static double running(Server node) {
         return Client.metric(node, "vllm:num_requests_running");
     }
 
     private static void awaitIdle() {
-        for (TandemProcess node :
-                Stream.concat(PREFILL.stream(), Stream.of(decode)).toList()) {
+        for (WarmNode node : Stream.concat(PREFILL.stream(), Stream.of(decode)).toList()) {
             if (node.isAlive()) {
                 Await.until(SOON, () -> running(node) == 0, () -> node.http() + " goes on for nobody");
                 Await.until(
@@ -139,7 +142,7 @@ class LayerwiseTest {
         }
     }
 
-    private static TandemProcess busyPrefill() {
+    private static WarmNode busyPrefill() {
         Await.until(SOON, () -> PREFILL.stream().anyMatch(node -> running(node) > 0), () -> "no P began");
         return PREFILL.stream().filter(node -> running(node) > 0).findFirst().orElseThrow();
     }

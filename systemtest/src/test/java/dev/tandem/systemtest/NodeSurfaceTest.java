@@ -6,6 +6,7 @@ import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
@@ -17,17 +18,12 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** The endpoints and fields of a node that vLLM's clients, proxies and probes use. */
 class NodeSurfaceTest {
-    private static TandemProcess node;
+    private static WarmNode node;
 
     @BeforeAll
     static void start() {
         node = Deployment.aggregated(
-                        TandemProcess.ROOT.resolve("models/tandem-fable"),
-                        "--max-model-len",
-                        "512",
-                        "--max-num-seqs",
-                        "8")
-                .awaitReady();
+                TandemProcess.ROOT.resolve("models/tandem-fable"), "--max-model-len", "512", "--max-num-seqs", "8");
     }
 
     @AfterAll

@@ -17,6 +17,7 @@ import com.openai.models.completions.Completion;
 import com.openai.models.completions.CompletionCreateParams;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -25,20 +26,19 @@ import org.junit.jupiter.api.Test;
 /** OpenAI's own Java client, unchanged, against a node. */
 class OpenAiClientTest {
     private static final String KEY = "a-key";
-    private static TandemProcess node;
+    private static WarmNode node;
     private static OpenAIClient client;
 
     @BeforeAll
     static void start() {
         node = Deployment.aggregated(
-                        TandemProcess.ROOT.resolve("models/tandem-fable"),
-                        "--max-model-len",
-                        "512",
-                        "--max-num-seqs",
-                        "8",
-                        "--api-key",
-                        KEY)
-                .awaitReady();
+                TandemProcess.ROOT.resolve("models/tandem-fable"),
+                "--max-model-len",
+                "512",
+                "--max-num-seqs",
+                "8",
+                "--api-key",
+                KEY);
         client = client(KEY);
     }
 

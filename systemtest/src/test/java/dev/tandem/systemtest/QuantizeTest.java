@@ -59,11 +59,11 @@ class QuantizeTest {
         List<Prompt> prompts = Golden.folder("qwen3-moe").prompts().subList(0, PROMPTS);
         List<List<Integer>> aggregated;
         String[] flags = {"--dtype", "float32", "--max-model-len", "512", "--quantization", "ascend"};
-        try (TandemProcess node = Deployment.aggregated(out, flags).awaitReady()) {
+        try (var node = Deployment.aggregated(out, flags)) {
             aggregated = generate(node.uri("/v1/completions"), prompts);
             assertThat(generate(node.uri("/v1/completions"), prompts)).isEqualTo(aggregated);
         }
-        try (Deployment deployment = Deployment.start(out, flags)) {
+        try (var deployment = Deployment.start(out, flags)) {
             assertThat(generate(deployment.gateway().uri("/v1/completions"), prompts))
                     .isEqualTo(aggregated);
         }

@@ -6,6 +6,7 @@ import dev.tandem.bench.soak.Soak;
 import dev.tandem.bench.soak.SoakPlan;
 import dev.tandem.bench.soak.SoakRun;
 import dev.tandem.systemtest.process.Loopback;
+import dev.tandem.systemtest.process.TandemProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -13,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 /** The short form of {@link Soak}: real processes, killed at random while they are asked. */
 class SoakTest {
-    private static final Path ROOT = Path.of(System.getProperty("tandem.root"));
+    private static final Path ROOT = TandemProcess.ROOT;
 
     @Test
     void shouldAnswerRightOrSayWhyNotWhileProcessesAreKilled() throws Exception {
@@ -28,7 +29,7 @@ class SoakTest {
                         .replace("127.0.2.2", Loopback.next())
                         .replace("127.0.2.3", Loopback.next()));
         SoakPlan plan = Soak.plan(absolute, 20, Duration.ofMillis(500), 3);
-        var report = new SoakRun(plan, Soak.runtime(ROOT.resolve("jvm.options")), folder, System.out::println).run();
+        var report = new SoakRun(plan, TandemProcess.runtime(), folder, System.out::println).run();
         System.out.print(report.text());
         assertThat(report.faults()).isEmpty();
         assertThat(report.kills()).isNotEmpty();

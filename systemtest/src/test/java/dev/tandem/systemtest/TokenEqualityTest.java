@@ -7,15 +7,11 @@ import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
-import dev.tandem.systemtest.process.TandemProcess;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -23,19 +19,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Every golden prompt, in float32: one aggregated node, and gateway, prefill node and decode node as real processes, give the tokens of
  * transformers; alone, eight at a time, in small chunks, and again from warm prefix caches.
  */
-@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class TokenEqualityTest {
     private static final int INTERLEAVED = 8;
-
-    private @Nullable Deployment
-            deployment; // its nodes are others in each test, at the same addresses; the gateway stays
-
-    @AfterAll
-    void close() {
-        if (deployment != null) {
-            deployment.close();
-        }
-    }
 
     static Stream<Golden> checkpoints() {
         return Stream.of(
@@ -73,8 +58,7 @@ class TokenEqualityTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void shouldGiveTheGoldenTokensAggregated(Golden golden) {
-        try (TandemProcess node =
-                Deployment.aggregated(golden.checkpoint(), flags()).awaitReady()) {
+        try (var node = Deployment.aggregated(golden.checkpoint(), flags())) {
             assertGolden(node.uri("/v1/completions"), golden, false);
             assertGoldenInterleaved(node.uri("/v1/completions"), golden);
         }
@@ -83,27 +67,21 @@ class TokenEqualityTest {
     @ParameterizedTest
     @MethodSource("checkpoints")
     void shouldGiveTheGoldenTokensOverPrefillAndDecodeNodeInChunksOfSixtyFour(Golden golden) {
-        URI uri = deploy(golden, flags("--max-num-batched-tokens", "64"));
-        assertGolden(uri, golden, true);
-        assertGoldenInterleaved(uri, golden);
-        assertGolden(uri, golden, false);
+        try (var deployment = Deployment.start(golden.checkpoint(), flags("--max-num-batched-tokens", "64"))) {
+            URI uri = deployment.gateway().uri("/v1/completions");
+            assertGolden(uri, golden, true);
+            assertGoldenInterleaved(uri, golden);
+            assertGolden(uri, golden, false);
+        }
     }
 
     @ParameterizedTest
     @MethodSource("families")
     void shouldGiveTheGoldenTokensInChunksOfSeven(Golden golden) {
-        URI uri = deploy(
-                golden, flags("--max-num-batched-tokens", "7", "--max-num-seqs", "4", "--no-enable-prefix-caching"));
-        assertGolden(uri, golden, true);
-    }
-
-    private URI deploy(Golden golden, String... flags) {
-        if (deployment == null) {
-            deployment = Deployment.start(golden.checkpoint(), flags);
-        } else {
-            deployment.redeploy(golden.checkpoint(), flags);
+        String[] flags = flags("--max-num-batched-tokens", "7", "--max-num-seqs", "4", "--no-enable-prefix-caching");
+        try (var deployment = Deployment.start(golden.checkpoint(), flags)) {
+            assertGolden(deployment.gateway().uri("/v1/completions"), golden, true);
         }
-        return deployment.gateway().uri("/v1/completions");
     }
 
     private static void assertGolden(URI uri, Golden golden, boolean mustBeRemote) {

@@ -56,9 +56,10 @@ class UpTest {
     private static Process start(List<String> words) throws IOException {
         List<String> command = new ArrayList<>(TandemProcess.command(words));
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
-        return new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
+        var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        builder.environment()
+                .put("JDK_JAVA_OPTIONS", "@" + TandemProcess.runtime().optionsFile()); // for the nodes too
+        return builder.start();
     }
 
     private static List<JsonNode> readUntil(Process up, String event) throws IOException {

@@ -76,8 +76,8 @@ class VerifyTest {
 
     @Test
     void shouldVerifyANodeAlone() throws IOException, InterruptedException {
-        try (var node = Deployment.aggregated(FABLE, "--max-model-len", "512", "--max-num-seqs", "4", "--api-key", "k")
-                .awaitReady()) {
+        try (var node =
+                Deployment.aggregated(FABLE, "--max-model-len", "512", "--max-num-seqs", "4", "--api-key", "k")) {
             Verified verified = verify(node.http().toString(), "--api-key", "k");
             assertThat(verified.status()).as(verified.text()).isZero();
             verified.assertStatus("chat", "ok");

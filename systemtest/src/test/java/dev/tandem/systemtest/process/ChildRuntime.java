@@ -59,6 +59,17 @@ final class ChildRuntime {
         return COMPUTING.contains(arguments.getFirst()) ? NODE : SHORT_LIVED;
     }
 
+    /** The command line of a main class of the tests, which runs as a node does. */
+    static List<String> command(Class<?> main) {
+        String tests = main.getProtectionDomain().getCodeSource().getLocation().getPath();
+        return List.of(
+                NODE.java().toString(),
+                "@" + NODE.optionsFile(),
+                "-cp",
+                NODE.classPath() + ":" + tests,
+                main.getName());
+    }
+
     private static String classPath() {
         String distribution = System.getProperty("tandem.distribution", "");
         if (distribution.isEmpty()) {

@@ -108,8 +108,8 @@ public final class Client {
     }
 
     /** The value of one sample on a metrics page, summed over its labels. */
-    public static double metric(TandemProcess process, String name) {
-        String page = get(process.uri("/metrics")).body().asString("");
+    public static double metric(Server server, String name) {
+        String page = get(server.uri("/metrics")).body().asString("");
         return page.lines()
                 .filter(line -> line.startsWith(name + "{") || line.startsWith(name + " "))
                 .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))

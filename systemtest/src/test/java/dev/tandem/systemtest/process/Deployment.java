@@ -8,40 +8,36 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
-/** One gateway, one prefill node and one decode node as real processes, on loopback addresses of their own. */
+/**
+ * One gateway, one prefill node and one decode node, each in a process of its own. All deployments of this JVM are at the same addresses,
+ * one after another, behind one gateway that stays.
+ */
 public final class Deployment implements AutoCloseable {
     public static final String MODEL = "m";
 
-    private final String prefillHost = Loopback.next();
-    private final String decodeHost = Loopback.next();
-    private Path checkpoint;
+    private static final String PREFILL_HOST = Loopback.next();
+    private static final String DECODE_HOST = Loopback.next();
+
+    /** Starts with the first deployment and ends with this JVM. */
+    private static final class Gateway {
+        static final TandemProcess PROCESS = startGateway();
+    }
+
+    private final Path checkpoint;
     private final Map<String, String> variables;
-    private List<String> flags;
-    private TandemProcess prefill;
-    private TandemProcess decode;
-    private final TandemProcess gateway;
+    private final List<String> flags;
+    private WarmNode prefill;
+    private WarmNode decode;
 
     private Deployment(Path checkpoint, Map<String, String> variables, List<String> flags) {
         this.checkpoint = checkpoint;
         this.variables = variables;
         this.flags = List.copyOf(flags);
-        this.prefill = startNode("prefill", prefillHost, "kv_producer", "0");
-        this.decode = startNode("decode", decodeHost, "kv_consumer", "1");
-        this.gateway = TandemProcess.start(
-                "gateway",
-                List.of(
-                        "proxy",
-                        "--prefiller-hosts",
-                        prefillHost,
-                        "--prefiller-ports",
-                        Integer.toString(prefill.http().port()),
-                        "--decoder-hosts",
-                        decodeHost,
-                        "--decoder-ports",
-                        Integer.toString(decode.http().port())));
+        this.prefill = startPrefill();
+        this.decode = startDecode();
     }
 
-    /** Starts all three; returns when they are ready. */
+    /** Starts both nodes; returns when the gateway sees them. */
     public static Deployment start(Path checkpoint, String... flags) {
         return start(checkpoint, Map.of(), flags);
     }
@@ -49,23 +45,49 @@ public final class Deployment implements AutoCloseable {
     /** The same with environment variables for the nodes. */
     public static Deployment start(Path checkpoint, Map<String, String> variables, String... flags) {
         var deployment = new Deployment(checkpoint, variables, Arrays.asList(flags));
-        deployment.gateway.awaitReady();
-        deployment.awaitNodes();
+        TandemProcess gateway = deployment.gateway();
+        deployment.prefill.awaitReady();
+        deployment.decode.awaitReady();
+        awaitHealthy(gateway.awaitReady(), 1, 1);
         return deployment;
     }
 
-    /** An aggregated node with the same words. */
-    public static TandemProcess aggregated(Path checkpoint, String... flags) {
+    /** An aggregated node, ready, on an address of its own. */
+    public static WarmNode aggregated(Path checkpoint, String... flags) {
         var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
         words.addAll(Arrays.asList(flags));
-        return TandemProcess.start("aggregated", words);
+        return WarmNode.start(words).awaitReady();
     }
 
-    private TandemProcess startNode(String role, String host, String kvRole, String engineId) {
+    private WarmNode startPrefill() {
+        return startNode(PREFILL_HOST, "kv_producer", "0");
+    }
+
+    private WarmNode startDecode() {
+        return startNode(DECODE_HOST, "kv_consumer", "1");
+    }
+
+    private WarmNode startNode(String host, String kvRole, String engineId) {
         var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
         words.addAll(flags);
         words.addAll(List.of("--kv-transfer-config", transfer("MooncakeConnector", kvRole, engineId)));
-        return TandemProcess.start(role, host, words, variables);
+        return WarmNode.start(host, words, variables);
+    }
+
+    private static TandemProcess startGateway() {
+        String port = Integer.toString(TandemProcess.HTTP_PORT);
+        return TandemProcess.start(
+                "gateway",
+                List.of(
+                        "proxy",
+                        "--prefiller-hosts",
+                        PREFILL_HOST,
+                        "--prefiller-ports",
+                        port,
+                        "--decoder-hosts",
+                        DECODE_HOST,
+                        "--decoder-ports",
+                        port));
     }
 
     /** The value of {@code --kv-transfer-config} for a node with an address of its own. */
@@ -74,37 +96,16 @@ public final class Deployment implements AutoCloseable {
                 + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + engineId + "\"}";
     }
 
-    /** Stops both nodes and starts others in their places; the gateway goes on. */
-    public void redeploy(Path otherCheckpoint, String... otherFlags) {
-        decode.close();
-        prefill.close();
-        checkpoint = otherCheckpoint;
-        flags = List.of(otherFlags);
-        prefill = startNode("prefill", prefillHost, "kv_producer", "0");
-        decode = startNode("decode", decodeHost, "kv_consumer", "1");
-        awaitNodes();
-    }
-
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
-        prefill = startNode("prefill", prefillHost, "kv_producer", "0").awaitReady();
-        awaitHealthy();
+        prefill = startPrefill().awaitReady();
+        awaitHealthy(gateway(), 1, 1);
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
-        decode = startNode("decode", decodeHost, "kv_consumer", "1").awaitReady();
-        awaitHealthy();
-    }
-
-    private void awaitNodes() {
-        prefill.awaitReady();
-        decode.awaitReady();
-        awaitHealthy();
-    }
-
-    private void awaitHealthy() {
-        awaitHealthy(gateway, 1, 1);
+        decode = startDecode().awaitReady();
+        awaitHealthy(gateway(), 1, 1);
     }
 
     /** Waits until a gateway holds so many nodes for healthy. */
@@ -123,21 +124,21 @@ public final class Deployment implements AutoCloseable {
                 () -> "the gateway does not see its nodes");
     }
 
-    public TandemProcess prefill() {
+    public WarmNode prefill() {
         return prefill;
     }
 
-    public TandemProcess decode() {
+    public WarmNode decode() {
         return decode;
     }
 
     public TandemProcess gateway() {
-        return gateway;
+        return Gateway.PROCESS;
     }
 
+    /** Stops both nodes. */
     @Override
     public void close() {
-        gateway.close();
         decode.close();
         prefill.close();
     }

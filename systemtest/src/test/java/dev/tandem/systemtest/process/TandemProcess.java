@@ -1,11 +1,11 @@
 package dev.tandem.systemtest.process;
 
 import dev.tandem.ops.launch.Child;
+import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.ProcessPlan;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -18,7 +18,7 @@ import java.util.concurrent.atomic.AtomicInteger;
  * A real process of this project under test: an address of its own, a ready file, a captured log that is shown when it fails, and an end together
  * with this JVM, whose pipe it watches.
  */
-public final class TandemProcess implements AutoCloseable {
+public final class TandemProcess implements Server, AutoCloseable {
     public static final Path ROOT = ChildRuntime.ROOT;
 
     /** Where a process under test has its HTTP; below the ports that systems hand out, on an address of its own. */
@@ -74,6 +74,11 @@ public final class TandemProcess implements AutoCloseable {
         }
     }
 
+    /** How commands under test start nodes. */
+    public static JavaRuntime runtime() {
+        return ChildRuntime.NODE;
+    }
+
     /** The command line of {@code tandem} with these arguments. */
     public static List<String> command(List<String> arguments) {
         return ChildRuntime.of(arguments).command(arguments);
@@ -104,10 +109,7 @@ public final class TandemProcess implements AutoCloseable {
         return String.join("\n", child.logTail(60));
     }
 
-    public URI uri(String path) {
-        return URI.create("http://" + http + path);
-    }
-
+    @Override
     public Endpoint http() {
         return http;
     }
