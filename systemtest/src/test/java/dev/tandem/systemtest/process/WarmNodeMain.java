@@ -20,8 +20,6 @@ import tools.jackson.databind.json.JsonMapper;
  * stop}; standard output answers each with one line: {@code ready}, {@code stopped}, or what went wrong.
  */
 public final class WarmNodeMain {
-    private static final Logger LOG = LoggerFactory.getLogger(WarmNodeMain.class);
-
     static final String READY = "ready";
     static final String STOP = "stop";
     static final String STOPPED = "stopped";
@@ -39,6 +37,7 @@ public final class WarmNodeMain {
     public static void main(String[] arguments) throws IOException {
         PrintStream answers = System.out;
         System.setOut(System.err); // the log, as in a process of its own
+        Logger log = LoggerFactory.getLogger(WarmNodeMain.class);
         var lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         Node node = null;
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
@@ -54,7 +53,7 @@ public final class WarmNodeMain {
                     answers.println(STOPPED);
                 }
             } catch (RuntimeException e) {
-                LOG.error("no node", e);
+                log.error("no node", e);
                 answers.println(e);
             }
         }
