@@ -139,7 +139,7 @@ class BalancingTest {
     }
 
     private WarmNode start(String host, List<String> transfer, List<String> more) {
-        var words = new ArrayList<>(List.of(
+        var arguments = new ArrayList<>(List.of(
                 "serve",
                 GOLDEN.checkpoint().toString(),
                 "--served-model-name",
@@ -150,25 +150,25 @@ class BalancingTest {
                 "2048",
                 "--max-num-seqs",
                 "16"));
-        words.addAll(transfer);
-        words.addAll(more);
-        nodes.add(WarmNode.start(host, words, Map.of()));
+        arguments.addAll(transfer);
+        arguments.addAll(more);
+        nodes.add(WarmNode.start(host, arguments, Map.of()));
         return nodes.getLast();
     }
 
     private void startGateway(WarmNode prefill, WarmNode... decode) {
-        var words = new ArrayList<>(List.of(
+        var arguments = new ArrayList<>(List.of(
                 "proxy",
                 "--prefiller-hosts",
                 prefill.http().host(),
                 "--prefiller-ports",
                 "" + prefill.http().port(),
                 "--decoder-hosts"));
-        Stream.of(decode).forEach(node -> words.add(node.http().host()));
-        words.add("--decoder-ports");
-        Stream.of(decode).forEach(node -> words.add("" + node.http().port()));
+        Stream.of(decode).forEach(node -> arguments.add(node.http().host()));
+        arguments.add("--decoder-ports");
+        Stream.of(decode).forEach(node -> arguments.add("" + node.http().port()));
         nodes.forEach(WarmNode::awaitReady);
-        gateway = TandemProcess.start("gateway", words).awaitReady();
+        gateway = TandemProcess.start("gateway", arguments).awaitReady();
     }
 
     /** All prompts at once, twice. */

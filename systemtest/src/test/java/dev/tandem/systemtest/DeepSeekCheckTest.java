@@ -32,8 +32,8 @@ class DeepSeekCheckTest {
             assertThat(check.log())
                     .contains("the node would start without its KV connector", "put a backslash at the end of line ");
         }
-        Files.writeString(start, scripts.mendedPrefill());
-        try (ScriptProcess check = ScriptProcess.start("deepseek-check-mended", "tandem check --script " + start)) {
+        Files.writeString(start, scripts.fixedPrefill());
+        try (ScriptProcess check = ScriptProcess.start("deepseek-check-fixed", "tandem check --script " + start)) {
             assertThat(check.awaitEnd(LIMIT)).as("%s", check.log()).isZero();
         }
     }

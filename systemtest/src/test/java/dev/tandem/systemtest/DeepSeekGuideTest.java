@@ -65,7 +65,7 @@ class DeepSeekGuideTest {
 
     /** First as the guide is printed, then with its backslash. */
     @Test
-    void shouldSayWhatIsWrongWithTheGuideAndServeOnceItIsMended() {
+    void shouldSayWhatIsWrongWithTheGuideAndServeOnceItIsFixed() {
         List<List<Integer>> expected = QUESTIONS.ofOneRank(ONE_RANK);
         DeepSeekScripts scripts = scripts();
         writeRankTable(scripts);
@@ -78,7 +78,7 @@ class DeepSeekGuideTest {
         printed.close();
         assertThat(printed.log()).as("what the shell makes of it").contains("--kv-transfer-config: not found");
 
-        ScriptProcess prefill = start("prefill", scripts.mendedPrefill()).awaitReady();
+        ScriptProcess prefill = start("prefill", scripts.fixedPrefill()).awaitReady();
         assertThat(prefill.log())
                 .contains("rank table " + folder.resolve("ranktable.json") + ": 16 prefill devices on ["
                         + DeepSeekScripts.PREFILL + "], 16 decode devices on [" + DeepSeekScripts.DECODE + "]")
@@ -94,7 +94,7 @@ class DeepSeekGuideTest {
         DeepSeekScripts scripts = scripts();
         writeRankTable(scripts);
         try (var decode = inFloat32(scripts.decode());
-                var prefill = inFloat32(scripts.mendedPrefill())) {
+                var prefill = inFloat32(scripts.fixedPrefill())) {
             decode.awaitReady();
             prefill.awaitReady();
             start("proxy-float32", scripts.proxy()).awaitReady();

@@ -120,7 +120,7 @@ class DeepSeekProcessTest {
     private record Seat(String role, String host, List<String> flags) {}
 
     private WarmNode node(Order order, Seat seat, Map<String, String> variables) {
-        var words = new ArrayList<>(List.of(
+        var arguments = new ArrayList<>(List.of(
                 "serve",
                 GOLDEN.checkpoint().toString(),
                 "--served-model-name",
@@ -132,20 +132,20 @@ class DeepSeekProcessTest {
                 "--max-num-seqs",
                 "8",
                 "--no-enable-prefix-caching"));
-        words.addAll(seat.flags());
-        words.addAll(List.of(
+        arguments.addAll(seat.flags());
+        arguments.addAll(List.of(
                 "--kv-transfer-config",
                 "{\"kv_connector\":\"" + order.connector + "\",\"kv_role\":\"" + seat.role() + "\",\"kv_port\":\""
                         + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + seat.role()
                         + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":2},"
                         + "\"decode\":{\"dp_size\":1,\"tp_size\":4}}}"));
-        nodes.add(WarmNode.start(seat.host(), words, variables));
+        nodes.add(WarmNode.start(seat.host(), arguments, variables));
         return nodes.getLast();
     }
 
     private void startGateway(Order order) {
         String port = Integer.toString(TandemProcess.HTTP_PORT);
-        var words = new ArrayList<>(List.of(
+        var arguments = new ArrayList<>(List.of(
                 "proxy",
                 "--prefiller-hosts",
                 prefillHost,
@@ -156,10 +156,10 @@ class DeepSeekProcessTest {
                 "--decoder-ports",
                 port));
         if (order == Order.LAYERWISE) {
-            words.add("--layerwise");
+            arguments.add("--layerwise");
         }
         nodes.forEach(WarmNode::awaitReady);
-        gateway = TandemProcess.start("gateway", words).awaitReady();
+        gateway = TandemProcess.start("gateway", arguments).awaitReady();
     }
 
     private static CompletableFuture<Reply> ask(TandemProcess gateway, Prompt prompt) {

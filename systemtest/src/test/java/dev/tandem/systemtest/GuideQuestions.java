@@ -31,11 +31,11 @@ record GuideQuestions(Golden model, String served, int maxTokens) {
                 .toList();
     }
 
-    /** Tokens of one aggregated rank, which is started with these words of serve and closed. */
+    /** Tokens of one aggregated rank, which is started with these arguments of serve and closed. */
     List<List<Integer>> ofOneRank(List<String> flags) {
-        var words = new ArrayList<>(List.of("serve", model.checkpoint().toString(), "--served-model-name", served));
-        words.addAll(flags);
-        try (var node = WarmNode.start(words).awaitReady()) {
+        var arguments = new ArrayList<>(List.of("serve", model.checkpoint().toString(), "--served-model-name", served));
+        arguments.addAll(flags);
+        try (var node = WarmNode.start(arguments).awaitReady()) {
             var tokens = new ArrayList<List<Integer>>();
             for (int i = 0; i < model.prompts().size(); i++) {
                 tokens.add(Client.post(node.uri("/v1/completions"), request(i)).tokenIds());

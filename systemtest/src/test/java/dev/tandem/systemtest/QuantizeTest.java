@@ -29,8 +29,8 @@ class QuantizeTest {
     /** What a finished command printed. */
     private record Finished(int status, String text) {}
 
-    private static Finished tandem(String... words) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(TandemProcess.command(List.of(words)))
+    private static Finished tandem(String... arguments) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(TandemProcess.command(List.of(arguments)))
                 .redirectErrorStream(true)
                 .start();
         String text = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
@@ -38,10 +38,10 @@ class QuantizeTest {
     }
 
     private Finished quantize(String name, Path out, String... further) throws IOException, InterruptedException {
-        var words = new ArrayList<>(
+        var arguments = new ArrayList<>(
                 List.of("quantize", Golden.FIXTURES.resolve(name).toString(), out.toString()));
-        words.addAll(List.of(further));
-        return tandem(words.toArray(String[]::new));
+        arguments.addAll(List.of(further));
+        return tandem(arguments.toArray(String[]::new));
     }
 
     @Test

@@ -48,13 +48,13 @@ class UpTest {
                         Loopback.next(),
                         TandemProcess.HTTP_PORT,
                         TandemProcess.KV_PORT));
-        var words = new ArrayList<>(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close"));
-        words.addAll(List.of(further));
-        return start(words);
+        var arguments = new ArrayList<>(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close"));
+        arguments.addAll(List.of(further));
+        return start(arguments);
     }
 
-    private static Process start(List<String> words) throws IOException {
-        List<String> command = new ArrayList<>(TandemProcess.command(words));
+    private static Process start(List<String> arguments) throws IOException {
+        List<String> command = new ArrayList<>(TandemProcess.command(arguments));
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
         var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
         builder.environment()

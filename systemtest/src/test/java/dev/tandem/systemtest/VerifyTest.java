@@ -28,9 +28,9 @@ class VerifyTest {
         }
     }
 
-    private static Verified verify(String... words) throws IOException, InterruptedException {
+    private static Verified verify(String... arguments) throws IOException, InterruptedException {
         var all = new ArrayList<>(List.of("verify", "--json"));
-        all.addAll(List.of(words));
+        all.addAll(List.of(arguments));
         Process process = new ProcessBuilder(TandemProcess.command(all))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();

@@ -18,7 +18,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.json.JsonMapper;
 
-/** {@code tandem up topologies/deepseek-1p1d.yaml --print} beside the guide: the same commands, with its mistakes mended. */
+/** {@code tandem up topologies/deepseek-1p1d.yaml --print} beside the guide: the same commands, with its mistakes fixed. */
 class DeepSeekScriptTest {
     private static final Path ROOT = Path.of(System.getProperty("tandem.root"));
     private static final Path FILE = ROOT.resolve("topologies/deepseek-1p1d.yaml");

@@ -41,7 +41,7 @@ public final class DeepSeekScripts {
         return script;
     }
 
-    public String mendedPrefill() {
+    public String fixedPrefill() {
         return printedPrefill().replace(FORGOTTEN, FORGOTTEN.replace("\n", " \\\n"));
     }
 

@@ -136,7 +136,7 @@ final class ChildRuntime {
     private static void record(JavaRuntime runtime) throws IOException {
         Files.deleteIfExists(CACHE);
         var http = new Endpoint(Loopback.next(), TandemProcess.HTTP_PORT);
-        List<String> words = List.of(
+        List<String> arguments = List.of(
                 "serve",
                 ROOT.resolve("fixtures/golden/qwen3-moe").toString(),
                 "--served-model-name",
@@ -149,7 +149,7 @@ final class ChildRuntime {
                 http.host(),
                 "--port",
                 Integer.toString(http.port()));
-        Child child = Child.start(new ProcessPlan("recording", "prefill", http, words), runtime, FOLDER, Map.of());
+        Child child = Child.start(new ProcessPlan("recording", "prefill", http, arguments), runtime, FOLDER, Map.of());
         Await.until(
                 LIMIT, () -> !child.isAlive() || child.report().isPresent(), () -> "not ready: " + child.logTail(60));
         if (child.isAlive()) {

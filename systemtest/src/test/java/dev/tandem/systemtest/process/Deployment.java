@@ -54,9 +54,9 @@ public final class Deployment implements AutoCloseable {
 
     /** An aggregated node, ready, on an address of its own. */
     public static WarmNode aggregated(Path checkpoint, String... flags) {
-        var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
-        words.addAll(Arrays.asList(flags));
-        return WarmNode.start(words).awaitReady();
+        var arguments = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
+        arguments.addAll(Arrays.asList(flags));
+        return WarmNode.start(arguments).awaitReady();
     }
 
     private WarmNode startPrefill() {
@@ -68,10 +68,10 @@ public final class Deployment implements AutoCloseable {
     }
 
     private WarmNode startNode(String host, String kvRole, String engineId) {
-        var words = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
-        words.addAll(flags);
-        words.addAll(List.of("--kv-transfer-config", transfer("MooncakeConnector", kvRole, engineId)));
-        return WarmNode.start(host, words, variables);
+        var arguments = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
+        arguments.addAll(flags);
+        arguments.addAll(List.of("--kv-transfer-config", transfer("MooncakeConnector", kvRole, engineId)));
+        return WarmNode.start(host, arguments, variables);
     }
 
     private static TandemProcess startGateway() {

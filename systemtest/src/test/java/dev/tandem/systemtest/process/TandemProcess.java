@@ -45,30 +45,31 @@ public final class TandemProcess implements Server, AutoCloseable {
     }
 
     /** Starts a node or gateway on an address of its own; returns at once. */
-    public static TandemProcess start(String role, List<String> words) {
-        return start(role, Loopback.next(), words);
+    public static TandemProcess start(String role, List<String> arguments) {
+        return start(role, Loopback.next(), arguments);
     }
 
     /** Starts a node or gateway on {@code host}, an address from {@link Loopback}; returns at once. */
-    public static TandemProcess start(String role, String host, List<String> words) {
-        return start(role, host, words, Map.of());
+    public static TandemProcess start(String role, String host, List<String> arguments) {
+        return start(role, host, arguments, Map.of());
     }
 
     /** The same with environment variables. */
-    public static TandemProcess start(String role, String host, List<String> words, Map<String, String> variables) {
-        return startAt(role, host, HTTP_PORT, words, variables);
+    public static TandemProcess start(String role, String host, List<String> arguments, Map<String, String> variables) {
+        return startAt(role, host, HTTP_PORT, arguments, variables);
     }
 
     /** The same on a given port. */
     public static TandemProcess startAt(
-            String role, String host, int port, List<String> words, Map<String, String> variables) {
-        var all = new ArrayList<>(words);
+            String role, String host, int port, List<String> arguments, Map<String, String> variables) {
+        var all = new ArrayList<>(arguments);
         all.addAll(List.of("--host", host, "--port", Integer.toString(port)));
         var http = new Endpoint(host, port);
         var plan = new ProcessPlan(role + "-" + STARTED.incrementAndGet(), role, http, all);
         try {
             Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
-            return new TandemProcess(Child.start(plan, ChildRuntime.of(words), ChildRuntime.FOLDER, variables), http);
+            return new TandemProcess(
+                    Child.start(plan, ChildRuntime.of(arguments), ChildRuntime.FOLDER, variables), http);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -37,27 +37,28 @@ public final class WarmNode implements Server, AutoCloseable {
     }
 
     /** Starts a node on an address of its own; returns at once. */
-    public static WarmNode start(List<String> words) {
-        return start(Loopback.next(), words, Map.of());
+    public static WarmNode start(List<String> arguments) {
+        return start(Loopback.next(), arguments, Map.of());
     }
 
     /** The same on {@code address}, which is from {@link Loopback}, with environment variables. */
-    public static WarmNode start(String address, List<String> words, Map<String, String> variables) {
-        var all = new ArrayList<>(words);
+    public static WarmNode start(String address, List<String> arguments, Map<String, String> variables) {
+        var all = new ArrayList<>(arguments);
         all.addAll(List.of("--host", address, "--port", Integer.toString(TandemProcess.HTTP_PORT)));
         return new WarmNode(new Endpoint(address, TandemProcess.HTTP_PORT), all.subList(1, all.size()), variables);
     }
 
     /** Starts what a script's {@code tandem serve} would start. */
     public static WarmNode start(ShellScript script) {
-        List<String> words = script.commands().stream()
+        List<String> arguments = script.commands().stream()
                 .map(command -> command.words())
                 .filter(command -> command.getFirst().equals("tandem"))
                 .findFirst()
                 .orElseThrow();
         var http = new Endpoint(
-                words.get(words.indexOf("--host") + 1), Integer.parseInt(words.get(words.indexOf("--port") + 1)));
-        return new WarmNode(http, words.subList(2, words.size()), script.variables());
+                arguments.get(arguments.indexOf("--host") + 1),
+                Integer.parseInt(arguments.get(arguments.indexOf("--port") + 1)));
+        return new WarmNode(http, arguments.subList(2, arguments.size()), script.variables());
     }
 
     /** Waits until it is ready; fails with what it said instead. */
