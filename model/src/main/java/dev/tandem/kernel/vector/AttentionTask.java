@@ -28,11 +28,11 @@ final class AttentionTask implements KernelThreads.Slice {
     /** Floats of widened keys that stay in the first-level cache while queries go by. */
     private static final int CHUNK_FLOATS = 8 << 10;
 
-    /** Values of the cache below which an attention is not worth waking other workspace. */
+    /** Values of the cache below which an attention is not worth waking other threads. */
     private static final int PARALLEL_VALUES = 16 << 10;
 
     /**
-     * Claims that each thread should find, before the heads of a group are split among workspace. A tile of queries is never split: a part
+     * Claims that each thread should find, before the heads of a group are split among threads. A tile of queries is never split: a part
      * of it takes as long as the whole.
      */
     private static final int CLAIMS_PER_THREAD = 2;

@@ -12,7 +12,7 @@ import dev.tandem.kernel.Tensor;
  * by the caller alone.
  */
 final class RowTask implements KernelThreads.Slice {
-    /** Values below which a loop over rows is not worth waking other workspace. */
+    /** Values below which a loop over rows is not worth waking other threads. */
     private static final int PARALLEL_VALUES = 32 << 10;
 
     private enum Operation {
