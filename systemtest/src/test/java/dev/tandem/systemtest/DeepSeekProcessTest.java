@@ -29,7 +29,7 @@ class DeepSeekProcessTest {
     private static final Golden GOLDEN = Golden.folder("deepseek-v3.2");
     private static final Duration SOON = Duration.ofSeconds(60);
 
-    /** Bytes a second: the longest prompt's caches are on their way for a minute. */
+    /** Bytes per second: the longest prompt's caches are on their way for a minute. */
     private static final String SLOW = "24000";
 
     private enum Order {
