@@ -157,18 +157,11 @@ class BalancingTest {
     }
 
     private void startGateway(WarmNode prefill, WarmNode... decode) {
-        var arguments = new ArrayList<>(List.of(
-                "proxy",
-                "--prefiller-hosts",
-                prefill.http().host(),
-                "--prefiller-ports",
-                "" + prefill.http().port(),
-                "--decoder-hosts"));
-        Stream.of(decode).forEach(node -> arguments.add(node.http().host()));
-        arguments.add("--decoder-ports");
-        Stream.of(decode).forEach(node -> arguments.add("" + node.http().port()));
         nodes.forEach(WarmNode::awaitReady);
-        gateway = TandemProcess.start("gateway", arguments).awaitReady();
+        gateway = Deployment.startGateway(
+                        List.of(prefill.http().host()),
+                        Stream.of(decode).map(node -> node.http().host()).toList())
+                .awaitReady();
     }
 
     /** All prompts at once, twice. */

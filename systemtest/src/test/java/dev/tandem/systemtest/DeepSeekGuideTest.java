@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.preflight.script.shell.ShellScript;
 import dev.tandem.systemtest.guide.DeepSeekScripts;
+import dev.tandem.systemtest.guide.Guide;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Golden;
@@ -110,7 +111,9 @@ class DeepSeekGuideTest {
     private static WarmNode inFloat32(String script) {
         String changed = script.replace("--seed 1024", "--seed 1024 --dtype float32");
         assertThat(changed).isNotEqualTo(script);
-        return WarmNode.start(ShellScript.of(changed));
+        return WarmNode.start(
+                Guide.serveWords(ShellScript.of(changed)),
+                ShellScript.of(changed).variables());
     }
 
     private ScriptProcess start(String name, String script) {

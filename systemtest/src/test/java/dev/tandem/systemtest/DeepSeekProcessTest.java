@@ -144,22 +144,10 @@ class DeepSeekProcessTest {
     }
 
     private void startGateway(Order order) {
-        String port = Integer.toString(TandemProcess.HTTP_PORT);
-        var arguments = new ArrayList<>(List.of(
-                "proxy",
-                "--prefiller-hosts",
-                prefillHost,
-                "--prefiller-ports",
-                port,
-                "--decoder-hosts",
-                decodeHost,
-                "--decoder-ports",
-                port));
-        if (order == Order.LAYERWISE) {
-            arguments.add("--layerwise");
-        }
         nodes.forEach(WarmNode::awaitReady);
-        gateway = TandemProcess.start("gateway", arguments).awaitReady();
+        String[] flags = order == Order.LAYERWISE ? new String[] {"--layerwise"} : new String[0];
+        gateway = Deployment.startGateway(List.of(prefillHost), List.of(decodeHost), flags)
+                .awaitReady();
     }
 
     private static CompletableFuture<Reply> ask(TandemProcess gateway, Prompt prompt) {

@@ -251,8 +251,7 @@ class FailureTest {
                 "second",
                 deployment.decode().http().host(),
                 port,
-                List.of("serve", GOLDEN.checkpoint().toString()),
-                Map.of())) {
+                List.of("serve", GOLDEN.checkpoint().toString()))) {
             assertThat(second.awaitEnd(Duration.ofSeconds(60))).isNotZero();
             assertThat(second.log().lines().filter(line -> line.startsWith("tandem: ")))
                     .singleElement()

@@ -6,10 +6,12 @@ import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
+import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.WarmNode;
 import java.net.URI;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 import tools.jackson.databind.node.ObjectNode;
@@ -35,7 +37,7 @@ record GuideQuestions(Golden model, String served, int maxTokens) {
     List<List<Integer>> ofOneRank(List<String> flags) {
         var arguments = new ArrayList<>(List.of("serve", model.checkpoint().toString(), "--served-model-name", served));
         arguments.addAll(flags);
-        try (var node = WarmNode.start(arguments).awaitReady()) {
+        try (var node = WarmNode.start(Loopback.next(), arguments, Map.of()).awaitReady()) {
             var tokens = new ArrayList<List<Integer>>();
             for (int i = 0; i < model.prompts().size(); i++) {
                 tokens.add(Client.post(node.uri("/v1/completions"), request(i)).tokenIds());

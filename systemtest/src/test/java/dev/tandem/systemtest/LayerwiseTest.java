@@ -42,21 +42,10 @@ class LayerwiseTest {
         PREFILL.add(prefill(Loopback.next(), 0));
         PREFILL.add(prefill(Loopback.next(), 1));
         decode = decode(Loopback.next());
-        gateway = TandemProcess.start(
-                "gateway",
-                List.of(
-                        "proxy",
-                        "--layerwise",
-                        "--prefiller-hosts",
-                        PREFILL.get(0).http().host(),
-                        PREFILL.get(1).http().host(),
-                        "--prefiller-ports",
-                        port(PREFILL.get(0)),
-                        port(PREFILL.get(1)),
-                        "--decoder-hosts",
-                        decode.http().host(),
-                        "--decoder-ports",
-                        port(decode)));
+        gateway = Deployment.startGateway(
+                PREFILL.stream().map(node -> node.http().host()).toList(),
+                List.of(decode.http().host()),
+                "--layerwise");
         Stream.concat(PREFILL.stream(), Stream.of(decode)).forEach(WarmNode::awaitReady);
         gateway.awaitReady();
         Deployment.awaitHealthy(gateway, 2, 1);
@@ -89,10 +78,6 @@ class LayerwiseTest {
 
     private static WarmNode decode(String host) {
         return node(host, "kv_consumer", "2");
-    }
-
-    private static String port(Server node) {
-        return Integer.toString(node.http().port());
     }
 
     private static WarmNode node(String host, String role, String engineId) {

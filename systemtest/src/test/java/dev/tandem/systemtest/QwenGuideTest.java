@@ -3,6 +3,7 @@ package dev.tandem.systemtest;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.preflight.script.shell.ShellScript;
+import dev.tandem.systemtest.guide.Guide;
 import dev.tandem.systemtest.guide.GuideScripts;
 import dev.tandem.systemtest.process.Await;
 import dev.tandem.systemtest.process.Client;
@@ -79,7 +80,9 @@ class QwenGuideTest {
             for (String script : GuideScripts.nodes(variant, MODEL.checkpoint()).values()) {
                 String inFloat32 = script.replace("--seed 1024", "--seed 1024 --dtype float32");
                 assertThat(inFloat32).isNotEqualTo(script);
-                nodes.add(WarmNode.start(ShellScript.of(inFloat32)));
+                nodes.add(WarmNode.start(
+                        Guide.serveWords(ShellScript.of(inFloat32)),
+                        ShellScript.of(inFloat32).variables()));
             }
             assertThat(nodes).hasSize(4);
             nodes.forEach(WarmNode::awaitReady);

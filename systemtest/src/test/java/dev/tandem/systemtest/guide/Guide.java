@@ -33,13 +33,18 @@ public final class Guide {
 
         /** The words behind {@code vllm}. */
         public List<String> serveWords() {
-            List<String> command = script().commands().stream()
-                    .map(ShellCommand::words)
-                    .filter(words -> words.getFirst().equals("vllm"))
-                    .findFirst()
-                    .orElseThrow();
-            return command.subList(1, command.size());
+            return Guide.serveWords(script());
         }
+    }
+
+    /** {@code serve} and its arguments, behind the name of the program. */
+    public static List<String> serveWords(ShellScript script) {
+        List<String> command = script.commands().stream()
+                .map(ShellCommand::words)
+                .filter(words -> words.size() > 1 && words.get(1).equals("serve"))
+                .findFirst()
+                .orElseThrow();
+        return command.subList(1, command.size());
     }
 
     /** All blocks of a guide under {@code fixtures/guides}. */

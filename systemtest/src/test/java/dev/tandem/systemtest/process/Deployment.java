@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -20,7 +21,7 @@ public final class Deployment implements AutoCloseable {
 
     /** Starts with the first deployment and ends with this JVM. */
     private static final class Gateway {
-        static final TandemProcess PROCESS = startGateway();
+        static final TandemProcess PROCESS = startGateway(List.of(PREFILL_HOST), List.of(DECODE_HOST));
     }
 
     private final Path checkpoint;
@@ -56,7 +57,7 @@ public final class Deployment implements AutoCloseable {
     public static WarmNode aggregated(Path checkpoint, String... flags) {
         var arguments = new ArrayList<>(List.of("serve", checkpoint.toString(), "--served-model-name", MODEL));
         arguments.addAll(Arrays.asList(flags));
-        return WarmNode.start(arguments).awaitReady();
+        return WarmNode.start(Loopback.next(), arguments, Map.of()).awaitReady();
     }
 
     private WarmNode startPrefill() {
@@ -74,20 +75,21 @@ public final class Deployment implements AutoCloseable {
         return WarmNode.start(host, arguments, variables);
     }
 
-    private static TandemProcess startGateway() {
+    /** A gateway for nodes on these addresses, each at {@link TandemProcess#HTTP_PORT}; not ready yet. */
+    public static TandemProcess startGateway(
+            List<String> prefillHosts, List<String> decodeHosts, String... furtherFlags) {
         String port = Integer.toString(TandemProcess.HTTP_PORT);
-        return TandemProcess.start(
-                "gateway",
-                List.of(
-                        "proxy",
-                        "--prefiller-hosts",
-                        PREFILL_HOST,
-                        "--prefiller-ports",
-                        port,
-                        "--decoder-hosts",
-                        DECODE_HOST,
-                        "--decoder-ports",
-                        port));
+        var arguments = new ArrayList<>(List.of("proxy"));
+        arguments.addAll(Arrays.asList(furtherFlags));
+        arguments.add("--prefiller-hosts");
+        arguments.addAll(prefillHosts);
+        arguments.add("--prefiller-ports");
+        arguments.addAll(Collections.nCopies(prefillHosts.size(), port));
+        arguments.add("--decoder-hosts");
+        arguments.addAll(decodeHosts);
+        arguments.add("--decoder-ports");
+        arguments.addAll(Collections.nCopies(decodeHosts.size(), port));
+        return TandemProcess.start("gateway", arguments);
     }
 
     /** The value of {@code --kv-transfer-config} for a node with an address of its own. */

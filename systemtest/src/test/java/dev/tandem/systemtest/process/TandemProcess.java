@@ -46,22 +46,11 @@ public final class TandemProcess implements Server, AutoCloseable {
 
     /** Starts a node or gateway on an address of its own; returns at once. */
     public static TandemProcess start(String role, List<String> arguments) {
-        return start(role, Loopback.next(), arguments);
+        return startAt(role, Loopback.next(), HTTP_PORT, arguments);
     }
 
-    /** Starts a node or gateway on {@code host}, an address from {@link Loopback}; returns at once. */
-    public static TandemProcess start(String role, String host, List<String> arguments) {
-        return start(role, host, arguments, Map.of());
-    }
-
-    /** The same with environment variables. */
-    public static TandemProcess start(String role, String host, List<String> arguments, Map<String, String> variables) {
-        return startAt(role, host, HTTP_PORT, arguments, variables);
-    }
-
-    /** The same on a given port. */
-    public static TandemProcess startAt(
-            String role, String host, int port, List<String> arguments, Map<String, String> variables) {
+    /** The same on a given address and port. */
+    public static TandemProcess startAt(String role, String host, int port, List<String> arguments) {
         var all = new ArrayList<>(arguments);
         all.addAll(List.of("--host", host, "--port", Integer.toString(port)));
         var http = new Endpoint(host, port);
@@ -69,7 +58,7 @@ public final class TandemProcess implements Server, AutoCloseable {
         try {
             Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
             return new TandemProcess(
-                    Child.start(plan, ChildRuntime.of(arguments), ChildRuntime.FOLDER, variables), http);
+                    Child.start(plan, ChildRuntime.of(arguments), ChildRuntime.FOLDER, Map.of()), http);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

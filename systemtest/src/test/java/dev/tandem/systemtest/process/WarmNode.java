@@ -3,7 +3,6 @@ package dev.tandem.systemtest.process;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.ops.topology.Topology.Endpoint;
-import dev.tandem.preflight.script.shell.ShellScript;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -21,7 +20,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A node in a process that has served others before and will again, so that its classes are loaded and its kernels compiled. What a test
- * asks of the process itself, its log and its end, needs a {@link TandemProcess}.
+ * asks of the command itself, how it starts, what it prints and how it ends, needs a {@link TandemProcess}.
  */
 public final class WarmNode implements Server, AutoCloseable {
     private static final long LIMIT_S = 300;
@@ -29,40 +28,38 @@ public final class WarmNode implements Server, AutoCloseable {
 
     private final Host host;
     private final Endpoint http;
+    private boolean isAnswered; // its start
 
-    private WarmNode(Endpoint http, List<String> arguments, Map<String, String> variables) {
-        this.host = IDLE.isEmpty() ? Host.start() : IDLE.pop();
+    private WarmNode(Host host, Endpoint http) {
+        this.host = host;
         this.http = http;
-        host.send(JsonMapper.shared().writeValueAsString(new WarmNodeMain.Request(arguments, variables)));
     }
 
-    /** Starts a node on an address of its own; returns at once. */
-    public static WarmNode start(List<String> arguments) {
-        return start(Loopback.next(), arguments, Map.of());
+    /**
+     * Starts a node; returns at once.
+     *
+     * @param arguments {@code serve} and all behind it, with {@code --host} and {@code --port}
+     * @param variables of the environment
+     */
+    public static WarmNode start(List<String> arguments, Map<String, String> variables) {
+        Host host = IDLE.isEmpty() ? Host.start() : IDLE.pop();
+        List<String> behindServe = arguments.subList(1, arguments.size());
+        host.send(JsonMapper.shared().writeValueAsString(new WarmNodeMain.Request(behindServe, variables)));
+        String address = arguments.get(arguments.indexOf("--host") + 1);
+        int port = Integer.parseInt(arguments.get(arguments.indexOf("--port") + 1));
+        return new WarmNode(host, new Endpoint(address, port));
     }
 
-    /** The same on {@code address}, which is from {@link Loopback}, with environment variables. */
+    /** The same on {@code address}, which is from {@link Loopback}. */
     public static WarmNode start(String address, List<String> arguments, Map<String, String> variables) {
         var all = new ArrayList<>(arguments);
         all.addAll(List.of("--host", address, "--port", Integer.toString(TandemProcess.HTTP_PORT)));
-        return new WarmNode(new Endpoint(address, TandemProcess.HTTP_PORT), all.subList(1, all.size()), variables);
-    }
-
-    /** Starts what a script's {@code tandem serve} would start. */
-    public static WarmNode start(ShellScript script) {
-        List<String> arguments = script.commands().stream()
-                .map(command -> command.words())
-                .filter(command -> command.getFirst().equals("tandem"))
-                .findFirst()
-                .orElseThrow();
-        var http = new Endpoint(
-                arguments.get(arguments.indexOf("--host") + 1),
-                Integer.parseInt(arguments.get(arguments.indexOf("--port") + 1)));
-        return new WarmNode(http, arguments.subList(2, arguments.size()), script.variables());
+        return start(all, variables);
     }
 
     /** Waits until it is ready; fails with what it said instead. */
     public WarmNode awaitReady() {
+        isAnswered = true;
         assertThat(host.answer()).as("%s", log()).isEqualTo(WarmNodeMain.READY);
         return this;
     }
@@ -91,16 +88,21 @@ public final class WarmNode implements Server, AutoCloseable {
         host.process.onExit().orTimeout(LIMIT_S, TimeUnit.SECONDS).join();
     }
 
-    /** Stops the node and keeps its process for the next one. */
+    /** Stops the node and keeps its process for the next one; a process that does not stop its node is killed, and the test fails. */
     @Override
     public void close() {
         if (!isAlive()) {
             return;
         }
-        host.send(WarmNodeMain.STOP);
-        String answer = host.answer();
-        while (!answer.equals(WarmNodeMain.STOPPED)) { // before it, what nobody has waited for
-            answer = host.answer();
+        try {
+            host.send(WarmNodeMain.STOP);
+            if (!isAnswered) {
+                host.answer(); // to its start: whether that went well, nobody has asked
+            }
+            assertThat(host.answer()).as("%s", log()).isEqualTo(WarmNodeMain.STOPPED);
+        } catch (AssertionError | RuntimeException e) {
+            kill();
+            throw e;
         }
         IDLE.push(host);
     }

@@ -11,6 +11,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.databind.json.JsonMapper;
@@ -34,30 +37,42 @@ public final class WarmNodeMain {
      */
     record Request(List<String> arguments, Map<String, String> variables) {}
 
-    public static void main(String[] arguments) throws IOException {
+    public static void main(String[] arguments) throws InterruptedException {
         PrintStream answers = System.out;
         System.setOut(System.err); // the log, as in a process of its own
         Logger log = LoggerFactory.getLogger(WarmNodeMain.class);
-        var lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        Node node = null;
-        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+        BlockingQueue<String> lines = new ArrayBlockingQueue<>(2); // a start and its stop
+        Thread.ofPlatform().daemon().name("requests").start(() -> read(lines));
+        Optional<Node> node = Optional.empty();
+        while (true) {
+            String line = lines.take();
             try {
-                if (!line.equals(STOP)) {
-                    node = Node.start(config(JsonMapper.shared().readValue(line, Request.class)));
-                    answers.println(READY);
+                if (line.equals(STOP)) {
+                    Optional<String> failure = node.flatMap(Node::failure);
+                    node.ifPresent(Node::close);
+                    node = Optional.empty();
+                    answers.println(failure.orElse(STOPPED));
                 } else {
-                    if (node != null) {
-                        node.close();
-                    }
-                    node = null;
-                    answers.println(STOPPED);
+                    node = Optional.of(Node.start(config(JsonMapper.shared().readValue(line, Request.class))));
+                    answers.println(READY);
                 }
-            } catch (RuntimeException e) {
-                log.error("no node", e);
+            } catch (RuntimeException | Error e) {
+                log.error("{}", line, e);
                 answers.println(e);
             }
         }
-        System.exit(0); // whoever asks is gone
+    }
+
+    /** Until the end of the input: then whoever asks is gone, and this process goes too, whatever it is doing. */
+    private static void read(BlockingQueue<String> lines) {
+        try (var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
+            for (String line = input.readLine(); line != null; line = input.readLine()) {
+                lines.put(line);
+            }
+            System.exit(0);
+        } catch (IOException | InterruptedException e) {
+            System.exit(1);
+        }
     }
 
     private static NodeConfig config(Request request) {
