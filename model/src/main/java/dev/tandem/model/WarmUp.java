@@ -5,7 +5,7 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.model.TokenBatch.Chunk;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.LongSupplier;
+import java.util.function.IntPredicate;
 
 /**
  * Runs the step shapes of serving until the JIT compiler has seen enough of them: one row, a few sequences of one row, and a chunk.
@@ -43,21 +43,20 @@ public final class WarmUp {
     /**
      * Runs rounds of all shapes.
      *
-     * @param rounds most rounds; ranks of one group, which run in lockstep, must bound the work by this alone
-     * @param budgetNs no step begins after this time; the first round's shapes run at least once each
-     * @param nanoClock the time
+     * @param rounds most rounds
+     * @param mayBegin asked with the number of steps that ran, not before the first step of a shape: whether there may be another one; all
+     *     ranks of a group, which run in lockstep, must get the same answers
      * @return steps that ran
      */
-    public int run(int rounds, long budgetNs, LongSupplier nanoClock) {
-        long deadlineNs = nanoClock.getAsLong() + budgetNs;
+    public int run(int rounds, IntPredicate mayBegin) {
         int blocksEach = layout.blocksFor(chunkRows + 1);
         try (var pool = new KvPool(layout, sequences * blocksEach)) {
             List<int[]> tables = blockTables(blocksEach);
-            for (int round = 0; round < rounds && (round == 0 || nanoClock.getAsLong() < deadlineNs); round++) {
+            for (int round = 0; round < rounds && (round == 0 || mayBegin.test(steps)); round++) {
                 step(chunk(tables.getFirst()), pool);
                 step(decode(tables), pool);
                 TokenBatch single = decode(tables.subList(0, 1));
-                for (int i = 0; i < SINGLE_STEPS && (i == 0 || nanoClock.getAsLong() < deadlineNs); i++) {
+                for (int i = 0; i < SINGLE_STEPS && (i == 0 || mayBegin.test(steps)); i++) {
                     step(single, pool);
                 }
             }

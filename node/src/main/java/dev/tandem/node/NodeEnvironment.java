@@ -17,12 +17,18 @@ import java.util.TreeMap;
  *
  * @param memory bounds of KV memory and lengths
  * @param kernelThreads {@code OMP_NUM_THREADS}: most threads of a rank
+ * @param warmUp {@code TANDEM_WARM_UP}, milliseconds, default 2,000: how long the first engine makes its kernels hot before it is healthy
  * @param network who this node is to others
  * @param handoff deadlines and bounds of prefill/decode exchanges
  * @param notes sentences on variables that are known and have no effect, and on those that look like a typing error
  */
 public record NodeEnvironment(
-        Memory memory, Optional<Integer> kernelThreads, Network network, Handoff handoff, List<String> notes) {
+        Memory memory,
+        Optional<Integer> kernelThreads,
+        Duration warmUp,
+        Network network,
+        Handoff handoff,
+        List<String> notes) {
 
     /**
      * Bounds of KV memory and lengths.
@@ -84,6 +90,7 @@ public record NodeEnvironment(
         }
     }
 
+    private static final Duration DEFAULT_WARM_UP = Duration.ofSeconds(2);
     private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
     private static final int CLOSE_NAME = 2;
@@ -150,6 +157,9 @@ public record NodeEnvironment(
                         number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
                         "1".equals(variables.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN"))),
                 number(variables, "OMP_NUM_THREADS", problems).map(Long::intValue),
+                number(variables, "TANDEM_WARM_UP", problems)
+                        .map(Duration::ofMillis)
+                        .orElse(DEFAULT_WARM_UP),
                 new Network(
                         ownAddress(variables, machine, problems),
                         text(variables, "VLLM_API_KEY"),

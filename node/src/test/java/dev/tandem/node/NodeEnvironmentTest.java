@@ -53,6 +53,13 @@ class NodeEnvironmentTest {
     }
 
     @Test
+    void shouldWarmUpForTwoSecondsUnlessToldOtherwise() {
+        assertThat(read(Map.of()).warmUp()).isEqualTo(Duration.ofSeconds(2));
+        assertThat(read(Map.of("TANDEM_WARM_UP", "1")).warmUp()).isEqualTo(Duration.ofMillis(1));
+        assertThat(problem(Map.of("TANDEM_WARM_UP", "0"))).contains("TANDEM_WARM_UP=0 is outside [1, ");
+    }
+
+    @Test
     void shouldTakeTheTimeoutsOfTheGuides() {
         var timeouts = read(Map.of("VLLM_NIXL_ABORT_REQUEST_TIMEOUT", "480", "ASCEND_TRANSFER_TIMEOUT", "2500"))
                 .handoff();

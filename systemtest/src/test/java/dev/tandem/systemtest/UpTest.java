@@ -57,6 +57,7 @@ class UpTest {
         List<String> command = new ArrayList<>(TandemProcess.command(arguments));
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
         var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
+        builder.environment().remove("TANDEM_WARM_UP");
         builder.environment()
                 .put("JDK_JAVA_OPTIONS", "@" + TandemProcess.runtime().optionsFile()); // for the nodes too
         return builder.start();

@@ -5,12 +5,14 @@ import dev.tandem.model.TokenBatch;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntConsumer;
+import java.util.function.IntPredicate;
 
 /**
  * Runs each batch on all ranks of one tensor-parallel group in lockstep: the same batch, the same block ids, every rank its own shard and
@@ -22,7 +24,6 @@ public final class ModelExecutor implements AutoCloseable {
 
     private static final int WARM_UP_CHUNK = 64;
     private static final int WARM_UP_ROUNDS = 50;
-    private static final int WARM_UP_GROUP_ROUNDS = 8;
 
     private final List<RankWorker> ranks;
 
@@ -65,18 +66,18 @@ public final class ModelExecutor implements AutoCloseable {
      *
      * @param maxRows rows of the longest chunk that a step will have
      * @param maxSequences most sequences of a step
-     * @param budget no step begins after this time; a group of several ranks, which must stay in lockstep, runs a few rounds instead
+     * @param budget no step begins after this time, but for the first one of each shape
      * @return steps that ran on rank 0
      */
     public int warmUp(int maxRows, int maxSequences, Duration budget) throws InterruptedException {
-        // Ranks run in lockstep, so with several of them only the number of rounds may bound the work.
-        boolean isAlone = ranks.size() == 1;
-        int rounds = isAlone ? WARM_UP_ROUNDS : WARM_UP_GROUP_ROUNDS;
-        long budgetNs = isAlone ? budget.toNanos() : STEP_LIMIT.toNanos();
+        long endNs = System.nanoTime() + budget.toNanos();
+        // Ranks run in lockstep, so the first one that asks whether a step may begin is answered for all.
+        var answers = new ConcurrentHashMap<Integer, Boolean>();
+        IntPredicate mayBegin = step -> answers.computeIfAbsent(step, first -> endNs - System.nanoTime() > 0);
         var shape = new RankWorker.WarmUpShape(Math.min(maxRows, WARM_UP_CHUNK), maxSequences);
         var results = new ArrayList<Future<Integer>>(ranks.size());
         for (RankWorker rank : ranks) {
-            results.add(rank.warmUp(shape, rounds, budgetNs));
+            results.add(rank.warmUp(shape, WARM_UP_ROUNDS, mayBegin));
         }
         for (Future<Integer> result : results) {
             await(result);

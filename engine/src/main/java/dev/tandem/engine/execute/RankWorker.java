@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
+import java.util.function.IntPredicate;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -78,9 +79,9 @@ public final class RankWorker implements AutoCloseable {
     }
 
     /** Makes this rank's kernels hot, in memory of its own; gives the number of steps that it took. */
-    Future<Integer> warmUp(WarmUpShape shape, int rounds, long budgetNs) {
-        return post(Job.of(() -> new WarmUp(model, pool.layout(), shape.chunkRows(), shape.sequences())
-                .run(rounds, budgetNs, System::nanoTime)));
+    Future<Integer> warmUp(WarmUpShape shape, int rounds, IntPredicate mayBegin) {
+        return post(Job.of(
+                () -> new WarmUp(model, pool.layout(), shape.chunkRows(), shape.sequences()).run(rounds, mayBegin)));
     }
 
     private <T> Future<T> post(Job<T> job) {

@@ -38,10 +38,10 @@ final class ChildRuntime {
 
     private static final String CLASS_PATH = classPath();
 
-    static final JavaRuntime NODE = runtime("node");
+    static final JavaRuntime NODE = runtime("node", options("kernel-tests.options"));
 
     /** For all other commands: they move bytes and end soon, so the first compiler is enough. */
-    static final JavaRuntime SHORT_LIVED = runtime("short-lived", "-XX:TieredStopAtLevel=1");
+    static final JavaRuntime SHORT_LIVED = runtime("short-lived", "-XX:TieredStopAtLevel=1\n");
 
     private ChildRuntime() {}
 
@@ -82,7 +82,7 @@ final class ChildRuntime {
             try (var channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                     var held = channel.lock()) { // of two test JVMs, one records and the other waits
                 if (held.isValid() && !isNewerThan(jars)) {
-                    record(with(classPath, "recording", "-XX:AOTCacheOutput=" + CACHE));
+                    record(with(classPath, "recording", "-XX:AOTCacheOutput=" + CACHE + "\n"));
                 }
             }
             return classPath;
@@ -91,24 +91,27 @@ final class ChildRuntime {
         }
     }
 
-    private static JavaRuntime runtime(String name, String... further) {
+    private static JavaRuntime runtime(String name, String further) {
+        boolean hasCache = !CLASS_PATH.equals(System.getProperty("java.class.path"));
         try {
-            return CLASS_PATH.equals(System.getProperty("java.class.path"))
-                    ? with(CLASS_PATH, name, further)
-                    : with(
-                            CLASS_PATH,
-                            name,
-                            Stream.concat(Stream.of("-XX:AOTCache=" + CACHE), Stream.of(further))
-                                    .toArray(String[]::new));
+            return with(CLASS_PATH, name, hasCache ? further + "-XX:AOTCache=" + CACHE + "\n" : further);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    /** The project's own JVM options and further ones, in a file; the serial collector needs the least memory and threads. */
-    private static JavaRuntime with(String classPath, String name, String... further) throws IOException {
-        String options = Files.readString(ROOT.resolve("jvm.options")) + "-XX:+UseSerialGC\n"
-                + Stream.of(further).map(option -> option + "\n").collect(Collectors.joining());
+    /** A file of JVM options. */
+    private static String options(String file) {
+        try {
+            return Files.readString(ROOT.resolve(file));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The project's own JVM options and further lines, in a file; the serial collector needs the least memory and threads. */
+    private static JavaRuntime with(String classPath, String name, String further) throws IOException {
+        String options = options("jvm.options") + "-XX:+UseSerialGC\n" + further;
         return new JavaRuntime(JAVA, Files.writeString(FOLDER.resolve(name + ".options"), options), classPath);
     }
 

@@ -13,21 +13,31 @@ import org.slf4j.LoggerFactory;
  */
 public final class HandoffWarmUp implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HandoffWarmUp.class);
-    private static final Duration BUDGET = Duration.ofMillis(300);
+    private static final Duration USUAL_BUDGET = Duration.ofMillis(300);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     private final Connector connector;
+    private final Duration budget;
     private final Thread thread;
     private volatile boolean isClosing; // set once, by the closing thread
 
-    private HandoffWarmUp(Connector connector) {
+    private HandoffWarmUp(Connector connector, Duration budget) {
         this.connector = connector;
+        this.budget = budget;
         this.thread = Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::run);
     }
 
-    /** @param connector that the engines of this process run */
+    /** Takes the time that it usually needs. */
     public static HandoffWarmUp start(Connector connector) {
-        var warmUp = new HandoffWarmUp(connector);
+        return start(connector, USUAL_BUDGET);
+    }
+
+    /**
+     * @param connector that the engines of this process run
+     * @param most time to spend on it, if that is less than it usually needs
+     */
+    public static HandoffWarmUp start(Connector connector, Duration most) {
+        var warmUp = new HandoffWarmUp(connector, most.compareTo(USUAL_BUDGET) < 0 ? most : USUAL_BUDGET);
         warmUp.thread.start();
         return warmUp;
     }
@@ -35,7 +45,7 @@ public final class HandoffWarmUp implements AutoCloseable {
     private void run() {
         long beganNs = System.nanoTime();
         try {
-            int exchanges = run(connector, BUDGET, () -> isClosing);
+            int exchanges = run(connector, budget, () -> isClosing);
             LOG.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
         } catch (EngineException e) {
             LOG.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
