@@ -65,7 +65,7 @@ public final class Engine implements Replica, AutoCloseable {
      * Loads nothing itself: takes an opened model and its KV memory, warms kernels up and starts the loop. Returns when healthy. The engine
      * closes model and pool, also when it does not start.
      *
-     * @param warmUp most time to spend on making kernels hot
+     * @param warmUp most time to spend on making kernels hot; zero leaves it out
      */
     public static Engine start(EngineConfig config, EngineParts parts, Duration warmUp) {
         return start(config, parts, warmUp, wake -> connect(config, parts, wake));
@@ -92,8 +92,11 @@ public final class Engine implements Replica, AutoCloseable {
         var executor = new ModelExecutor(workers(parts));
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
-            int steps = executor.warmUp(longestChunk, config.limits().sequences(), warmUp);
-            LOG.info("warmed up in {} steps", steps);
+            if (warmUp.isPositive()) {
+                LOG.info(
+                        "warmed up in {} steps",
+                        executor.warmUp(longestChunk, config.limits().sequences(), warmUp));
+            }
             var engine = new Engine(config, parts, inbox, executor, connect.apply(inbox::wake));
             inbox.serve(engine.thread);
             engine.thread.start();

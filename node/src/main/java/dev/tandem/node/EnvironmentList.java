@@ -29,7 +29,7 @@ final class EnvironmentList {
             + ASCEND_RT_VISIBLE_DEVICES: its devices, of those that the rank table has for this node (default: all)
             + TANDEM_CLUSTER_TOKEN: secret that headless nodes and their head must share (default: none)
             + TANDEM_METASERVERS: hosts, beside the one that a request comes from, whose metaserver a decode node calls (default: none)
-            + TANDEM_WARM_UP: milliseconds that a node runs its kernels before it is ready, so that the JIT compiler has seen them (default 2000)
+            + TANDEM_WARM_UP: milliseconds that a node runs its kernels before it is ready, so that the JIT compiler has seen them (default 2000, 0: none)
             + TANDEM_TRANSFER_PACE: most bytes of KV a second that this node sends, to measure with a slower link (default: no bound)
             . VLLM_USE_V1: there is one engine only
             . VLLM_USE_MODELSCOPE: nothing is downloaded

@@ -19,9 +19,6 @@ import java.util.TreeMap;
 
 /** The engines of this process, one per data-parallel rank. Closed together. */
 final class LocalEngines implements AutoCloseable {
-    /** Of all engines but the first, which makes the kernels hot for all: the compiler's work is the process's. */
-    private static final Duration LATER_WARM_UP = Duration.ofMillis(20);
-
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
     private final Optional<HandoffRuntime> runtime;
     private final Optional<HandoffWarmUp> warmUp;
@@ -36,8 +33,10 @@ final class LocalEngines implements AutoCloseable {
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
         this.runtime = kvTransfer.map(transfer -> runtime(config));
-        this.warmUp = kvTransfer.map(transfer ->
-                HandoffWarmUp.start(transfer.connector(), config.environment().warmUp()));
+        Duration budget = config.environment().warmUp();
+        this.warmUp = kvTransfer
+                .filter(transfer -> budget.isPositive())
+                .map(transfer -> HandoffWarmUp.start(transfer.connector(), budget));
     }
 
     /** One call for each request that may run here: a request awaits its KV once. */
@@ -66,8 +65,9 @@ final class LocalEngines implements AutoCloseable {
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.runtime.map(parts::with).orElse(parts);
+                // The first engine makes the kernels hot for all: the compiler's work is the process's.
                 Duration warmUp =
-                        started.engines.isEmpty() ? config.environment().warmUp() : LATER_WARM_UP;
+                        started.engines.isEmpty() ? config.environment().warmUp() : Duration.ZERO;
                 EngineConfig engine = config.flags()
                         .engineConfig(plan.maxModelLength(), handoffConfig(config, parts.dpRank(), devices));
                 started.engines.put(parts.dpRank(), Engine.start(engine, connected, warmUp));

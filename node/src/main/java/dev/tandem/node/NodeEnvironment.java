@@ -17,7 +17,7 @@ import java.util.TreeMap;
  *
  * @param memory bounds of KV memory and lengths
  * @param kernelThreads {@code OMP_NUM_THREADS}: most threads of a rank
- * @param warmUp {@code TANDEM_WARM_UP}, milliseconds, default 2,000: how long the first engine makes its kernels hot before it is healthy
+ * @param warmUp {@code TANDEM_WARM_UP}, milliseconds, default 2,000: how long the first engine makes its kernels hot before it is healthy; may be 0
  * @param network who this node is to others
  * @param handoff deadlines and bounds of prefill/decode exchanges
  * @param notes sentences on variables that are known and have no effect, and on those that look like a typing error
@@ -157,7 +157,7 @@ public record NodeEnvironment(
                         number(variables, "VLLM_CPU_KVCACHE_SPACE", problems).map(gib -> gib << 30),
                         "1".equals(variables.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN"))),
                 number(variables, "OMP_NUM_THREADS", problems).map(Long::intValue),
-                number(variables, "TANDEM_WARM_UP", problems)
+                number(variables, "TANDEM_WARM_UP", 0, problems)
                         .map(Duration::ofMillis)
                         .orElse(DEFAULT_WARM_UP),
                 new Network(
@@ -285,16 +285,20 @@ public record NodeEnvironment(
     }
 
     private static Optional<Long> number(Map<String, String> variables, String name, List<String> problems) {
+        return number(variables, name, 1, problems);
+    }
+
+    private static Optional<Long> number(Map<String, String> variables, String name, int min, List<String> problems) {
         Optional<String> text = text(variables, name);
         if (text.isEmpty()) {
             return Optional.empty();
         }
         try {
             long value = Long.parseLong(text.get());
-            if (value >= 1 && value <= 1 << 24) {
+            if (value >= min && value <= 1 << 24) {
                 return Optional.of(value);
             }
-            problems.add(name + "=" + text.get() + " is outside [1, " + (1 << 24) + "]");
+            problems.add(name + "=" + text.get() + " is outside [" + min + ", " + (1 << 24) + "]");
         } catch (NumberFormatException e) {
             problems.add(name + "=" + text.get() + " is not a whole number");
         }

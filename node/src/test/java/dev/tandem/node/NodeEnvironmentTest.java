@@ -55,8 +55,9 @@ class NodeEnvironmentTest {
     @Test
     void shouldWarmUpForTwoSecondsUnlessToldOtherwise() {
         assertThat(read(Map.of()).warmUp()).isEqualTo(Duration.ofSeconds(2));
-        assertThat(read(Map.of("TANDEM_WARM_UP", "1")).warmUp()).isEqualTo(Duration.ofMillis(1));
-        assertThat(problem(Map.of("TANDEM_WARM_UP", "0"))).contains("TANDEM_WARM_UP=0 is outside [1, ");
+        assertThat(read(Map.of("TANDEM_WARM_UP", "500")).warmUp()).isEqualTo(Duration.ofMillis(500));
+        assertThat(read(Map.of("TANDEM_WARM_UP", "0")).warmUp()).isEqualTo(Duration.ZERO);
+        assertThat(problem(Map.of("TANDEM_WARM_UP", "-1"))).contains("TANDEM_WARM_UP=-1 is outside [0, ");
     }
 
     @Test

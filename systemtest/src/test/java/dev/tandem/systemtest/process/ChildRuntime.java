@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 
 /**
  * How children under test are started. In the build they run from the jars that ship, with a cache of loaded and linked classes (JEP 483,
- * 514) that a first child records and that is kept for the build's later children: a child costs about a quarter less of the two cores.
+ * 514, 515) that a first child records and that is kept for the build's later children: a child costs about a quarter less of the two cores.
  * Without a packed distribution (an IDE) they run from this JVM's class path and without a cache.
  */
 final class ChildRuntime {
@@ -135,13 +135,14 @@ final class ChildRuntime {
         return true;
     }
 
-    /** One node that computes a few tokens; the cache is written when it ends. */
+    /** One node that warms up well, so that the cache has profiles of its kernels too (JEP 515), and answers; the cache is written when it ends. */
     private static void record(JavaRuntime runtime) throws IOException {
         Files.deleteIfExists(CACHE);
+        Files.deleteIfExists(FOLDER.resolve("recording.ready"));
         var http = new Endpoint(Loopback.next(), TandemProcess.HTTP_PORT);
         List<String> arguments = List.of(
                 "serve",
-                ROOT.resolve("fixtures/golden/qwen3-moe").toString(),
+                ROOT.resolve("fixtures/golden/qwen3-moe-w8a8").toString(),
                 "--served-model-name",
                 Deployment.MODEL,
                 "--max-model-len",
@@ -152,7 +153,11 @@ final class ChildRuntime {
                 http.host(),
                 "--port",
                 Integer.toString(http.port()));
-        Child child = Child.start(new ProcessPlan("recording", "prefill", http, arguments), runtime, FOLDER, Map.of());
+        Child child = Child.start(
+                new ProcessPlan("recording", "prefill", http, arguments),
+                runtime,
+                FOLDER,
+                Map.of("TANDEM_WARM_UP", "5000"));
         Await.until(
                 LIMIT, () -> !child.isAlive() || child.report().isPresent(), () -> "not ready: " + child.logTail(60));
         if (child.isAlive()) {
