@@ -67,7 +67,7 @@ public final class PushBench implements AutoCloseable {
             prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> {}, bytesPerSecond);
             decodeRuntime = HandoffRuntime.start(
                     "127.0.0.1", "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond);
-            warmUp = HandoffWarmUp.start(connector);
+            warmUp = HandoffWarmUp.start(connector, Engine.WARM_UP);
             prefill = loader.engine(prefillRuntime, Role.PRODUCER, connector);
             decode = loader.engine(decodeRuntime, Role.CONSUMER, connector);
         }

@@ -26,7 +26,8 @@ import org.slf4j.LoggerFactory;
 public final class Engine implements Replica, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
 
-    private static final Duration WARM_UP = Duration.ofSeconds(2);
+    /** How long kernels are usually made hot. */
+    public static final Duration WARM_UP = Duration.ofSeconds(2);
 
     private final RequestChecks checks;
     private final Inbox inbox;
@@ -93,9 +94,8 @@ public final class Engine implements Replica, AutoCloseable {
         try {
             int longestChunk = Math.min(config.limits().batchedTokens(), config.maxModelLength() - 1);
             if (warmUp.isPositive()) {
-                LOG.info(
-                        "warmed up in {} steps",
-                        executor.warmUp(longestChunk, config.limits().sequences(), warmUp));
+                int steps = executor.warmUp(longestChunk, config.limits().sequences(), warmUp);
+                LOG.info("warmed up in {} steps", steps);
             }
             var engine = new Engine(config, parts, inbox, executor, connect.apply(inbox::wake));
             inbox.serve(engine.thread);

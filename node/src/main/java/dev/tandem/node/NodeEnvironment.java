@@ -1,5 +1,6 @@
 package dev.tandem.node;
 
+import dev.tandem.engine.Engine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.node.flags.PortPlan;
@@ -90,7 +91,6 @@ public record NodeEnvironment(
         }
     }
 
-    private static final Duration DEFAULT_WARM_UP = Duration.ofSeconds(2);
     private static final Duration DEFAULT_LEASE = Duration.ofMinutes(2);
     private static final Duration DEFAULT_FETCH = Duration.ofSeconds(33);
     private static final int CLOSE_NAME = 2;
@@ -159,7 +159,7 @@ public record NodeEnvironment(
                 number(variables, "OMP_NUM_THREADS", problems).map(Long::intValue),
                 number(variables, "TANDEM_WARM_UP", 0, problems)
                         .map(Duration::ofMillis)
-                        .orElse(DEFAULT_WARM_UP),
+                        .orElse(Engine.WARM_UP),
                 new Network(
                         ownAddress(variables, machine, problems),
                         text(variables, "VLLM_API_KEY"),

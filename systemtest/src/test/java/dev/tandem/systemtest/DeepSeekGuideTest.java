@@ -112,7 +112,7 @@ class DeepSeekGuideTest {
         String changed = script.replace("--seed 1024", "--seed 1024 --dtype float32");
         assertThat(changed).isNotEqualTo(script);
         return WarmNode.start(
-                Guide.serveWords(ShellScript.of(changed)),
+                Guide.serveArguments(ShellScript.of(changed)),
                 ShellScript.of(changed).variables());
     }
 

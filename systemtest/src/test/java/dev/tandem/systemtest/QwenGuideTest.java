@@ -90,7 +90,7 @@ class QwenGuideTest {
             for (String script : GuideScripts.nodes(variant, MODEL.checkpoint()).values()) {
                 assertThat(script).contains("--seed 1024");
                 ShellScript changed = ShellScript.of(script.replace("--seed 1024", flags));
-                nodes.add(WarmNode.start(Guide.serveWords(changed), changed.variables()));
+                nodes.add(WarmNode.start(Guide.serveArguments(changed), changed.variables()));
             }
             assertThat(nodes).hasSize(4);
             nodes.forEach(WarmNode::awaitReady);

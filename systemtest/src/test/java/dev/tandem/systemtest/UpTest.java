@@ -58,8 +58,6 @@ class UpTest {
         command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
         var builder = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT);
         builder.environment().keySet().removeAll(List.of("TANDEM_WARM_UP", "OMP_NUM_THREADS")); // as users run it
-        builder.environment()
-                .put("JDK_JAVA_OPTIONS", "@" + TandemProcess.runtime().optionsFile()); // for the nodes too
         return builder.start();
     }
 

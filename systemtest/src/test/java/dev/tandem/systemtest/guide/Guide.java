@@ -32,13 +32,13 @@ public final class Guide {
         }
 
         /** The words behind {@code vllm}. */
-        public List<String> serveWords() {
-            return Guide.serveWords(script());
+        public List<String> serveArguments() {
+            return Guide.serveArguments(script());
         }
     }
 
     /** {@code serve} and its arguments, behind the name of the program. */
-    public static List<String> serveWords(ShellScript script) {
+    public static List<String> serveArguments(ShellScript script) {
         List<String> command = script.commands().stream()
                 .map(ShellCommand::words)
                 .filter(words -> words.size() > 1 && words.get(1).equals("serve"))

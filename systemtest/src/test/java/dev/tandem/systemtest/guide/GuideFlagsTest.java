@@ -25,7 +25,7 @@ class GuideFlagsTest {
     }
 
     private static ServeFlags flags(Guide.Block block) {
-        List<String> words = block.serveWords();
+        List<String> words = block.serveArguments();
         assertThat(words.getFirst()).isEqualTo("serve");
         return ServeFlags.parse(words.subList(1, words.size()));
     }

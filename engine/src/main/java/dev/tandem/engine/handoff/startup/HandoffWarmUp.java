@@ -13,7 +13,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class HandoffWarmUp implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HandoffWarmUp.class);
-    private static final Duration USUAL_BUDGET = Duration.ofMillis(300);
+    private static final Duration MAX_BUDGET = Duration.ofMillis(300);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     private final Connector connector;
@@ -27,17 +27,12 @@ public final class HandoffWarmUp implements AutoCloseable {
         this.thread = Thread.ofPlatform().name("handoff-warm-up").daemon().unstarted(this::run);
     }
 
-    /** Takes the time that it usually needs. */
-    public static HandoffWarmUp start(Connector connector) {
-        return start(connector, USUAL_BUDGET);
-    }
-
     /**
      * @param connector that the engines of this process run
-     * @param most time to spend on it, if that is less than it usually needs
+     * @param budget most time to spend on it; of more than it needs, it leaves the rest
      */
-    public static HandoffWarmUp start(Connector connector, Duration most) {
-        var warmUp = new HandoffWarmUp(connector, most.compareTo(USUAL_BUDGET) < 0 ? most : USUAL_BUDGET);
+    public static HandoffWarmUp start(Connector connector, Duration budget) {
+        var warmUp = new HandoffWarmUp(connector, budget.compareTo(MAX_BUDGET) < 0 ? budget : MAX_BUDGET);
         warmUp.thread.start();
         return warmUp;
     }

@@ -26,7 +26,7 @@ class HandoffWarmUpTest {
     @Test
     void shouldLeaveTheCountersOfTheProcessAlone() {
         try (var runtime = HandoffRuntime.start("127.0.0.1");
-                var warmUp = HandoffWarmUp.start(Connector.LAYERWISE)) {
+                var warmUp = HandoffWarmUp.start(Connector.LAYERWISE, Duration.ofSeconds(1))) {
             assertThat(warmUp).isNotNull();
             assertThat(runtime.counters().snapshot())
                     .isNotEmpty()
