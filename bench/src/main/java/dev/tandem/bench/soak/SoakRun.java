@@ -11,7 +11,6 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -81,7 +80,6 @@ public final class SoakRun {
         var words = new ArrayList<>(plan.quiet());
         words.addAll(List.of("--host", QUIET.host(), "--port", Integer.toString(QUIET.port())));
         var process = new ProcessPlan("quiet", "aggregated", QUIET, words, Map.of());
-        Files.deleteIfExists(folder.resolve(process.name() + ".ready")); // of an earlier soak
         Child child = Child.start(process, runtime, folder, Map.of());
         try (var asker = new Asker(QUIET.toString())) {
             long endNs = System.nanoTime() + Victims.START_LIMIT.toNanos();

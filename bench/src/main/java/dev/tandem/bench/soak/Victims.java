@@ -5,7 +5,6 @@ import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -91,7 +90,6 @@ final class Victims implements AutoCloseable {
     }
 
     private void start(ProcessPlan process) throws IOException {
-        Files.deleteIfExists(folder.resolve(process.name() + ".ready"));
         Child child = Child.start(process, runtime, folder, ENVIRONMENT);
         synchronized (this) {
             running.put(process.name(), child);

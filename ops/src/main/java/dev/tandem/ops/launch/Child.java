@@ -35,13 +35,14 @@ public final class Child {
     /**
      * Starts a process.
      *
-     * @param folder for its log and ready file
+     * @param folder for its log and ready file; those of an earlier process of this name are replaced
      * @param variables added to the environment, over the plan's
      */
     public static Child start(ProcessPlan plan, JavaRuntime runtime, Path folder, Map<String, String> variables)
             throws IOException {
         Path log = folder.resolve(plan.name() + ".log");
         Path readyFile = folder.resolve(plan.name() + ".ready");
+        Files.deleteIfExists(readyFile);
         List<String> command = runtime.command(plan.arguments());
         command.addAll(List.of("--ready-file", readyFile.toString(), "--exit-on-stdin-close"));
         var builder = new ProcessBuilder(command);

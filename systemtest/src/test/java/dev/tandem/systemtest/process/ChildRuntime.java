@@ -138,7 +138,6 @@ final class ChildRuntime {
     /** One node that warms up well, so that the cache has profiles of its kernels too (JEP 515), and answers; the cache is written when it ends. */
     private static void record(JavaRuntime runtime) throws IOException {
         Files.deleteIfExists(CACHE);
-        Files.deleteIfExists(FOLDER.resolve("recording.ready"));
         var http = new Endpoint(Loopback.next(), TandemProcess.HTTP_PORT);
         List<String> arguments = List.of(
                 "serve",

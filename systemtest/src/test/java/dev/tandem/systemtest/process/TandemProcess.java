@@ -6,7 +6,6 @@ import dev.tandem.ops.launch.ProcessPlan;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -56,7 +55,6 @@ public final class TandemProcess implements Server, AutoCloseable {
         var http = new Endpoint(host, port);
         var plan = new ProcessPlan(role + "-" + STARTED.incrementAndGet(), role, http, all);
         try {
-            Files.deleteIfExists(ChildRuntime.FOLDER.resolve(plan.name() + ".ready"));
             return new TandemProcess(
                     Child.start(plan, ChildRuntime.of(arguments), ChildRuntime.FOLDER, Map.of()), http);
         } catch (IOException e) {
