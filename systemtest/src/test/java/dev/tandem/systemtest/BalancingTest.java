@@ -18,7 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -51,8 +50,8 @@ class BalancingTest {
 
         assertGoldenTokens(gateway);
 
-        assertThat(successes(first)).containsOnlyKeys("0").doesNotContainValue(0.0);
-        assertThat(successes(second)).containsOnlyKeys("1").doesNotContainValue(0.0);
+        assertThat(Client.successesOfAllRanks(first.uri("/metrics"))).containsOnlyKeys("0");
+        assertThat(Client.successesOfAllRanks(second.uri("/metrics"))).containsOnlyKeys("1");
         for (WarmNode node : List.of(first, second)) {
             assertThat(Client.metric(node, "tandem:cluster_expert_rows_served_total"))
                     .as("rows of the other process's requests, computed at %s", node.http())
@@ -92,8 +91,8 @@ class BalancingTest {
         nodes.forEach(WarmNode::awaitReady);
         assertGoldenTokens(first);
         assertGoldenTokens(second);
-        assertThat(successes(first)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
-        assertThat(successes(second)).containsOnlyKeys("2", "3").doesNotContainValue(0.0);
+        assertThat(Client.successesOfAllRanks(first.uri("/metrics"))).containsOnlyKeys("0", "1");
+        assertThat(Client.successesOfAllRanks(second.uri("/metrics"))).containsOnlyKeys("2", "3");
     }
 
     @Test
@@ -109,7 +108,7 @@ class BalancingTest {
                 deployment("2", "--enable-expert-parallel", "--headless", "--data-parallel-start-rank", "0"));
         startGateway(nodes.getFirst(), head);
         assertGoldenTokens(gateway);
-        assertThat(successes(head)).containsOnlyKeys("0", "1").doesNotContainValue(0.0);
+        assertThat(Client.successesOfAllRanks(head.uri("/metrics"))).containsOnlyKeys("0", "1");
 
         nodes.get(2).kill();
         Await.until(
@@ -181,18 +180,5 @@ class BalancingTest {
                     .as(prompts.get(i).id())
                     .isEqualTo(prompts.get(i).generated());
         }
-    }
-
-    /** Requests that each data-parallel rank of a node has ended, by its label. */
-    private static Map<String, Double> successes(Server node) {
-        return Client.get(node.uri("/metrics"))
-                .body()
-                .asString("")
-                .lines()
-                .filter(line -> line.startsWith("vllm:request_success"))
-                .collect(Collectors.toMap(
-                        line -> line.replaceAll(".*engine=\"(\\d+)\".*", "$1"),
-                        line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)),
-                        Double::sum));
     }
 }

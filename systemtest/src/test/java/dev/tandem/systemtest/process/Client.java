@@ -10,7 +10,9 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -112,7 +114,33 @@ public final class Client {
         String page = get(server.uri("/metrics")).body().asString("");
         return page.lines()
                 .filter(line -> line.startsWith(name + "{") || line.startsWith(name + " "))
-                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                .mapToDouble(Client::value)
                 .sum();
+    }
+
+    /**
+     * Requests that each data-parallel rank of a node has ended, by its label, when there is one of each: the counts of a headless node's
+     * ranks come with the next state that it pushes.
+     */
+    public static Map<String, Double> successesOfAllRanks(URI metrics) {
+        Await.until(
+                Duration.ofSeconds(10),
+                () -> !successes(metrics).isEmpty() && !successes(metrics).containsValue(0.0),
+                () -> "a rank has ended no request: " + successes(metrics));
+        return successes(metrics);
+    }
+
+    private static Map<String, Double> successes(URI metrics) {
+        return get(metrics)
+                .body()
+                .asString("")
+                .lines()
+                .filter(line -> line.startsWith("vllm:request_success"))
+                .collect(Collectors.toMap(
+                        line -> line.replaceAll(".*engine=\"(\\d+)\".*", "$1"), Client::value, Double::sum));
+    }
+
+    private static double value(String line) {
+        return Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1));
     }
 }
