@@ -11,10 +11,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Damages sound files at random: they open or are refused, and nothing else happens. */
+@Tag("long")
 class MutatedCheckpointTest {
     private static final int MUTATIONS = 1000;
     private static final long MAX_ALLOCATED_BYTES = 16 << 20;
