@@ -54,19 +54,19 @@ public final class KernelBench {
     }
 
     public static void main(String[] args) {
-        var words = new BenchWords(List.of(args));
-        LongSupplier clockNs = words.text("clock", "wall").equals("cpu")
+        var arguments = new BenchArguments(List.of(args));
+        LongSupplier clockNs = arguments.text("clock", "wall").equals("cpu")
                 ? ManagementFactory.getThreadMXBean()::getCurrentThreadCpuTime
                 : System::nanoTime;
         var bench = new KernelBench(
                 System.out,
-                KernelSelection.named(words.text("kernels", "auto")),
-                new SteadyMedian(words.number("runs", 7), WARM_UP_SECONDS, clockNs));
-        int[] threadCounts = words.numbers("threads", "1,2");
-        for (String type : words.list("types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1")) {
-            bench.linear(DType.valueOf(type), words.numbers("rows", "1,8,512"), threadCounts);
+                KernelSelection.named(arguments.text("kernels", "auto")),
+                new SteadyMedian(arguments.number("runs", 7), WARM_UP_SECONDS, clockNs));
+        int[] threadCounts = arguments.numbers("threads", "1,2");
+        for (String type : arguments.list("types", "F32,F16,BF16,I8,Q8_0,Q4_0,Q4_1")) {
+            bench.linear(DType.valueOf(type), arguments.numbers("rows", "1,8,512"), threadCounts);
         }
-        if (Boolean.parseBoolean(words.text("attention", "true"))) {
+        if (Boolean.parseBoolean(arguments.text("attention", "true"))) {
             bench.attention(threadCounts);
         }
     }

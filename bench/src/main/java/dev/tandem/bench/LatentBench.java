@@ -48,12 +48,12 @@ public final class LatentBench {
     }
 
     public static void main(String[] args) {
-        var words = new BenchWords(List.of(args));
-        var selection = KernelSelection.named(words.text("kernels", "auto"));
-        var median = new SteadyMedian(words.number("runs", 5), WARM_UP_SECONDS, System::nanoTime);
-        var bench = new LatentBench(System.out, selection, median, words.number("heads", 128));
-        for (int context : words.numbers("contexts", "1024,4096,16384,32768")) {
-            bench.decode(context, words.number("threads", 2));
+        var arguments = new BenchArguments(List.of(args));
+        var selection = KernelSelection.named(arguments.text("kernels", "auto"));
+        var median = new SteadyMedian(arguments.number("runs", 5), WARM_UP_SECONDS, System::nanoTime);
+        var bench = new LatentBench(System.out, selection, median, arguments.number("heads", 128));
+        for (int context : arguments.numbers("contexts", "1024,4096,16384,32768")) {
+            bench.decode(context, arguments.number("threads", 2));
         }
     }
 

@@ -43,20 +43,20 @@ class LocalDevicesTest {
         return devices;
     }
 
-    private Optional<LocalDevices> own(String role, String host, String words, Map<String, String> further) {
+    private Optional<LocalDevices> own(String role, String host, String arguments, Map<String, String> further) {
         var all = new ArrayList<>(List.of(
                 "m",
                 "--kv-transfer-config",
                 "{\"kv_connector\": \"LLMDataDistCMgrConnector\", \"kv_role\": \"" + role + "\"}"));
-        all.addAll(List.of(words.split(" +")));
+        all.addAll(List.of(arguments.split(" +")));
         var variables = new HashMap<>(further);
         variables.put("DISAGGREGATED_PREFILL_RANK_TABLE_PATH", table.toString());
         variables.put("HCCL_IF_IP", host);
         return LocalDevices.of(new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(variables, MACHINE), 8));
     }
 
-    private String problem(String role, String host, String words, Map<String, String> further) {
-        List<String> problems = catchThrowableOfType(FlagException.class, () -> own(role, host, words, further))
+    private String problem(String role, String host, String arguments, Map<String, String> further) {
+        List<String> problems = catchThrowableOfType(FlagException.class, () -> own(role, host, arguments, further))
                 .problems();
         assertThat(problems).hasSize(1);
         return problems.getFirst();
@@ -114,8 +114,8 @@ class LocalDevicesTest {
 
     @Test
     void shouldNotExpectDevicesOfAHeadWithoutRanks() {
-        String words = "--data-parallel-size 2 --data-parallel-size-local 0";
-        assertThat(own("kv_consumer", "127.0.22.3", words, Map.of())
+        String arguments = "--data-parallel-size 2 --data-parallel-size-local 0";
+        assertThat(own("kv_consumer", "127.0.22.3", arguments, Map.of())
                         .orElseThrow()
                         .devices())
                 .isEmpty();

@@ -20,9 +20,9 @@ class NodeConfigTest {
             " --kv-transfer-config.kv_connector LLMDataDistCMgrConnector --kv-transfer-config.kv_role kv_producer";
     private static final String TABLE = "DISAGGREGATED_PREFILL_RANK_TABLE_PATH";
 
-    private static NodeConfig config(String words, Map<String, String> variables) {
+    private static NodeConfig config(String arguments, Map<String, String> variables) {
         var all = new ArrayList<>(List.of("m"));
-        all.addAll(Arrays.asList(words.strip().split(" +")));
+        all.addAll(Arrays.asList(arguments.strip().split(" +")));
         return new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(variables, MACHINE), 8);
     }
 
@@ -42,10 +42,10 @@ class NodeConfigTest {
 
     @Test
     void shouldTellPeersTheAddressOfTheEnvironmentFirst() {
-        String words = "--host 0.0.0.0" + PULL + " --kv-transfer-config.kv_ip 127.0.0.9";
-        assertThat(config(words, Map.of("HCCL_IF_IP", "127.0.1.1")).announcedHost())
+        String arguments = "--host 0.0.0.0" + PULL + " --kv-transfer-config.kv_ip 127.0.0.9";
+        assertThat(config(arguments, Map.of("HCCL_IF_IP", "127.0.1.1")).announcedHost())
                 .isEqualTo("127.0.1.1");
-        assertThat(config(words, Map.of()).announcedHost()).isEqualTo("127.0.0.9");
+        assertThat(config(arguments, Map.of()).announcedHost()).isEqualTo("127.0.0.9");
         assertThatThrownBy(() -> config("--host 0.0.0.0" + PULL, Map.of()))
                 .isInstanceOf(FlagException.class)
                 .hasMessageContaining("HCCL_IF_IP");

@@ -33,8 +33,8 @@ class CheckCommandTest {
         return file;
     }
 
-    private static int run(String... words) {
-        return Main.run(List.of(words));
+    private static int run(String... arguments) {
+        return Main.run(List.of(arguments));
     }
 
     @Test

@@ -20,17 +20,17 @@ public final class Soak {
     private Soak() {}
 
     /** Ends with status 1 when an answer was wrong or something was lost. */
-    public static void main(String[] words) throws IOException, InterruptedException {
-        if (words.length == 0) {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
+        if (arguments.length == 0) {
             System.err.println("usage: Soak TOPOLOGY [REQUESTS] [KILL_EVERY_SECONDS] [SEED]");
             System.exit(2);
         }
-        int requests = words.length > 1 ? Integer.parseInt(words[1]) : 200;
-        Duration killEvery = Duration.ofSeconds(words.length > 2 ? Long.parseLong(words[2]) : 10);
-        long seed = words.length > 3 ? Long.parseLong(words[3]) : 1;
+        int requests = arguments.length > 1 ? Integer.parseInt(arguments[1]) : 200;
+        Duration killEvery = Duration.ofSeconds(arguments.length > 2 ? Long.parseLong(arguments[2]) : 10);
+        long seed = arguments.length > 3 ? Long.parseLong(arguments[3]) : 1;
         Path folder = Files.createTempDirectory("tandem-soak-");
         System.out.println("logs in " + folder);
-        SoakPlan plan = plan(Path.of(words[0]), requests, killEvery, seed);
+        SoakPlan plan = plan(Path.of(arguments[0]), requests, killEvery, seed);
         long startNs = System.nanoTime();
         SoakReport report = new SoakRun(plan, runtime(Path.of("jvm.options")), folder, System.out::println).run();
         System.out.printf("%.0f s%n%s", (System.nanoTime() - startNs) / 1e9, report.text());

@@ -8,7 +8,7 @@ import java.util.List;
  * What a soak does.
  *
  * @param cluster processes that are asked and killed
- * @param quiet words of an aggregated node with the same model and types, which is never killed
+ * @param quiet arguments of an aggregated node with the same model and types, which is never killed
  * @param load requests
  * @param killEvery from one restart to the next kill
  * @param seed of prompts and kills

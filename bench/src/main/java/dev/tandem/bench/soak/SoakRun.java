@@ -77,9 +77,9 @@ public final class SoakRun {
     }
 
     private List<List<Integer>> quietAnswers(List<Question> questions) throws IOException, InterruptedException {
-        var words = new ArrayList<>(plan.quiet());
-        words.addAll(List.of("--host", QUIET.host(), "--port", Integer.toString(QUIET.port())));
-        var process = new ProcessPlan("quiet", "aggregated", QUIET, words, Map.of());
+        var arguments = new ArrayList<>(plan.quiet());
+        arguments.addAll(List.of("--host", QUIET.host(), "--port", Integer.toString(QUIET.port())));
+        var process = new ProcessPlan("quiet", "aggregated", QUIET, arguments, Map.of());
         Child child = Child.start(process, runtime, folder, Map.of());
         try (var asker = new Asker(QUIET.toString())) {
             long endNs = System.nanoTime() + Victims.START_LIMIT.toNanos();

@@ -15,13 +15,13 @@ class FlagArgumentsTest {
     @TempDir
     Path folder;
 
-    private static ServeFlags parse(String... words) {
-        return ServeFlags.parse(List.of(words));
+    private static ServeFlags parse(String... arguments) {
+        return ServeFlags.parse(List.of(arguments));
     }
 
-    private static String problem(String... words) {
-        List<String> problems =
-                catchThrowableOfType(FlagException.class, () -> parse(words)).problems();
+    private static String problem(String... arguments) {
+        List<String> problems = catchThrowableOfType(FlagException.class, () -> parse(arguments))
+                .problems();
         assertThat(problems).hasSize(1);
         return problems.getFirst();
     }
@@ -45,17 +45,18 @@ class FlagArgumentsTest {
 
     @Test
     void shouldTakeACompilationLevelInAllItsForms() {
-        for (List<String> words : List.of(
+        for (List<String> arguments : List.of(
                 List.of("-O3"),
                 List.of("-O", "3"),
                 List.of("-O=3"),
                 List.of("-O.level", "3"),
                 List.of("-O{\"level\": 3}".replace("-O", "-O=")),
                 List.of("--compilation-config", "{\"cudagraph_capture_sizes\":[16]}"))) {
-            assertThat(ServeFlags.parse(java.util.stream.Stream.concat(java.util.stream.Stream.of("m"), words.stream())
-                                    .toList())
+            assertThat(ServeFlags.parse(
+                                    java.util.stream.Stream.concat(java.util.stream.Stream.of("m"), arguments.stream())
+                                            .toList())
                             .notes())
-                    .as(words.toString())
+                    .as(arguments.toString())
                     .containsExactly(
                             "--compilation-config: accepted, no effect, because nothing is compiled for a device");
         }

@@ -12,19 +12,19 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ParallelTest {
-    private static Parallel parse(String words) {
-        return flags(words).parallel();
+    private static Parallel parse(String arguments) {
+        return flags(arguments).parallel();
     }
 
-    private static ServeFlags flags(String words) {
+    private static ServeFlags flags(String arguments) {
         var all = new ArrayList<>(List.of("m"));
-        all.addAll(Arrays.asList(words.split(" ")));
+        all.addAll(Arrays.asList(arguments.split(" ")));
         return ServeFlags.parse(all);
     }
 
-    private static String problem(String words) {
-        List<String> problems =
-                catchThrowableOfType(FlagException.class, () -> parse(words)).problems();
+    private static String problem(String arguments) {
+        List<String> problems = catchThrowableOfType(FlagException.class, () -> parse(arguments))
+                .problems();
         assertThat(problems).hasSize(1);
         return problems.getFirst();
     }

@@ -14,12 +14,12 @@ class ServeFlagsTest {
             "{\"kv_connector\":\"MooncakeConnector\",\"kv_role\":\"kv_producer\",\"kv_port\":\"30000\",\"engine_id\":\"0\","
                     + "\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":1},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}";
 
-    private static ServeFlags parse(String... words) {
-        return ServeFlags.parse(List.of(words));
+    private static ServeFlags parse(String... arguments) {
+        return ServeFlags.parse(List.of(arguments));
     }
 
-    private static List<String> problems(String... words) {
-        return catchThrowableOfType(FlagException.class, () -> parse(words)).problems();
+    private static List<String> problems(String... arguments) {
+        return catchThrowableOfType(FlagException.class, () -> parse(arguments)).problems();
     }
 
     @Test

@@ -25,9 +25,9 @@ class GuideFlagsTest {
     }
 
     private static ServeFlags flags(Guide.Block block) {
-        List<String> words = block.serveArguments();
-        assertThat(words.getFirst()).isEqualTo("serve");
-        return ServeFlags.parse(words.subList(1, words.size()));
+        List<String> arguments = block.serveArguments();
+        assertThat(arguments.getFirst()).isEqualTo("serve");
+        return ServeFlags.parse(arguments.subList(1, arguments.size()));
     }
 
     @Test

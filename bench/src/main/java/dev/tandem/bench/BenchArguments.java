@@ -6,13 +6,13 @@ import java.util.List;
 /**
  * The arguments of a measurement, {@code name=value} each, in any order.
  *
- * @param words as they stand on the command line
+ * @param arguments as they stand on the command line
  */
-record BenchWords(List<String> words) {
+record BenchArguments(List<String> arguments) {
     String text(String name, String fallback) {
-        return words.stream()
-                .filter(word -> word.startsWith(name + "="))
-                .map(word -> word.substring(name.length() + 1))
+        return arguments.stream()
+                .filter(argument -> argument.startsWith(name + "="))
+                .map(argument -> argument.substring(name.length() + 1))
                 .findFirst()
                 .orElse(fallback);
     }
