@@ -53,21 +53,12 @@ class PullFetcherTest {
     private final KvLayout layout = KvFixtures.layout(16, 1, 2, 4);
     private final KvPool pool = new KvPool(layout, 8);
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
-    private final HandoffLimits limits =
-            new HandoffLimits(Duration.ofMillis(300), 2, 100, 16, 64, 8, 4, Duration.ofMillis(300));
+    private final HandoffLimits limits = answering(Duration.ofSeconds(10));
     private final SideChannel channel = SideChannel.start(limits, counters);
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
     private final ScriptedReader reader = new ScriptedReader();
-    private final PullFetcher fetcher = new PullFetcher(
-            config(),
-            List.of(pool),
-            channel,
-            new PeerMetadataCache(channel.client(), limits.peers(), counters),
-            new InFlightTransfers(channel, Operation.READ, reader),
-            limits,
-            new PeerNotices(channel, SideChannelDialect.of(config()), counters),
-            wakes::release);
+    private PullFetcher fetcher = fetcher(channel, limits);
     private final PrefillNode prefill = new PrefillNode();
 
     @AfterEach
@@ -204,8 +195,12 @@ class PullFetcherTest {
     @Test
     void shouldFailWhenNobodyAnswers() throws Exception {
         prefill.channel.close();
-        fetch("r", ticket("r"), 0);
-        assertFailed(Kind.PEER_GONE, "no answer from tcp://" + HOST);
+        HandoffLimits hasty = answering(Duration.ofMillis(300));
+        try (var hastyChannel = SideChannel.start(hasty, counters)) {
+            fetcher = fetcher(hastyChannel, hasty);
+            fetch("r", ticket("r"), 0);
+            assertFailed(Kind.PEER_GONE, "no answer from tcp://" + HOST);
+        }
     }
 
     @Test
@@ -282,6 +277,22 @@ class PullFetcherTest {
         new PeerNotices(channel, SideChannelDialect.of(config()), counters)
                 .decline("r", new HandoffRole.Fetch(ticket("lent")), "");
         assertThat(prefill.done.take()).isEqualTo("lent");
+    }
+
+    private static HandoffLimits answering(Duration answerTimeout) {
+        return new HandoffLimits(answerTimeout, 2, 100, 16, 64, 8, 4, Duration.ofMillis(300));
+    }
+
+    private PullFetcher fetcher(SideChannel channel, HandoffLimits limits) {
+        return new PullFetcher(
+                config(),
+                List.of(pool),
+                channel,
+                new PeerMetadataCache(channel.client(), limits.peers(), counters),
+                new InFlightTransfers(channel, Operation.READ, reader),
+                limits,
+                new PeerNotices(channel, SideChannelDialect.of(config()), counters),
+                wakes::release);
     }
 
     private void fetch(String requestId, HandoffTicket ticket, int cachedTokens) {
