@@ -161,7 +161,7 @@ class BalancingTest {
                         List.of(prefill.http().host()),
                         Stream.of(decode).map(node -> node.http().host()).toList())
                 .awaitReady();
-        Deployment.awaitHealthy(gateway, 1, decode.length);
+        Deployment.awaitHealthy(gateway.http(), 1, decode.length);
     }
 
     /** All prompts at once, twice. */

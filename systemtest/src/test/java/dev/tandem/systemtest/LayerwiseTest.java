@@ -48,7 +48,7 @@ class LayerwiseTest {
                 "--layerwise");
         Stream.concat(PREFILL.stream(), Stream.of(decode)).forEach(WarmNode::awaitReady);
         gateway.awaitReady();
-        Deployment.awaitHealthy(gateway, 2, 1);
+        Deployment.awaitHealthy(gateway.http(), 2, 1);
     }
 
     /** Whoever was killed comes back where it was, before the next case begins. */
@@ -62,7 +62,7 @@ class LayerwiseTest {
         if (!decode.isAlive()) {
             decode = decode(decode.http().host()).awaitReady();
         }
-        Deployment.awaitHealthy(gateway, 2, 1);
+        Deployment.awaitHealthy(gateway.http(), 2, 1);
     }
 
     @AfterAll

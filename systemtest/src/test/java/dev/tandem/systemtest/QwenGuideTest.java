@@ -2,12 +2,13 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.preflight.script.shell.ShellScript;
 import dev.tandem.systemtest.guide.Guide;
 import dev.tandem.systemtest.guide.GuideScripts;
-import dev.tandem.systemtest.process.Await;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
+import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.ScriptProcess;
 import dev.tandem.systemtest.process.WarmNode;
@@ -17,7 +18,6 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -48,7 +48,8 @@ class QwenGuideTest {
             "4096",
             "--no-enable-prefix-caching");
 
-    private static final URI PROXY = URI.create("http://" + GuideScripts.host(1) + ":8080");
+    private static final Endpoint GATEWAY = new Endpoint(GuideScripts.host(1), 8080);
+    private static final URI PROXY = URI.create("http://" + GATEWAY);
 
     private List<List<Integer>> tokensOfOneRank = List.of();
 
@@ -105,7 +106,7 @@ class QwenGuideTest {
     }
 
     private static void assertTokens(List<List<Integer>> expected) {
-        awaitBothPrefillNodes();
+        Deployment.awaitHealthy(GATEWAY, 2, 1);
         assertThat(QUESTIONS.atOnce(PROXY)).isEqualTo(expected);
         assertEveryRankServed();
     }
@@ -116,19 +117,6 @@ class QwenGuideTest {
             tokensOfOneRank = QUESTIONS.ofOneRank(ONE_RANK);
         }
         return tokensOfOneRank;
-    }
-
-    /** The gateway is ready with the first prefill node and probes the other one again. */
-    private static void awaitBothPrefillNodes() {
-        Await.until(
-                Duration.ofSeconds(60),
-                () -> Client.get(PROXY.resolve("/healthcheck"))
-                                .body()
-                                .path("prefill_healthy")
-                                .asInt(0)
-                        == 2,
-                () -> "the gateway sees "
-                        + Client.get(PROXY.resolve("/healthcheck")).body());
     }
 
     /** The guide's own request, as it is and as a stream. */

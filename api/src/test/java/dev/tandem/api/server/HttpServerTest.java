@@ -22,11 +22,11 @@ import org.junit.jupiter.api.Timeout;
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class HttpServerTest {
     private static final long WAIT_S = 20;
-    private static final HttpLimits QUICK =
-            new HttpLimits(64 << 10, Duration.ofSeconds(30), Duration.ofMillis(300), Duration.ofSeconds(5));
+    private static final HttpLimits PATIENT =
+            new HttpLimits(64 << 10, Duration.ofSeconds(30), Duration.ofSeconds(30), Duration.ofSeconds(5));
 
     private static HttpServer serve(String method, Handler handler) {
-        return serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 100, QUICK), method, handler);
+        return serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 100, PATIENT), method, handler);
     }
 
     private static HttpServer serve(HttpServerConfig config, String method, Handler handler) {
@@ -105,7 +105,9 @@ class HttpServerTest {
 
     @Test
     void shouldGiveUpABodyThatDoesNotArrive() {
-        try (HttpServer server = serve("POST", exchange -> exchange.respondEmpty(204));
+        var hasty = new HttpLimits(64 << 10, Duration.ofSeconds(30), Duration.ofMillis(300), Duration.ofSeconds(5));
+        var config = new HttpServerConfig("127.0.0.1", 0, 1, 1000, 100, hasty);
+        try (HttpServer server = serve(config, "POST", exchange -> exchange.respondEmpty(204));
                 RawClient client = new RawClient(server.port())) {
             client.send("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
             assertThat(client.readAnswer()).startsWith("HTTP/1.1 408 ");
@@ -353,7 +355,7 @@ class HttpServerTest {
             release.await(WAIT_S, TimeUnit.SECONDS);
             exchange.respondEmpty(204);
         };
-        try (HttpServer server = serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 1, QUICK), "POST", handler);
+        try (HttpServer server = serve(new HttpServerConfig("127.0.0.1", 0, 1, 1000, 1, PATIENT), "POST", handler);
                 RawClient first = new RawClient(server.port());
                 RawClient second = new RawClient(server.port())) {
             first.post("/x", "{}");

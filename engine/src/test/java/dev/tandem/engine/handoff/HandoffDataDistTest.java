@@ -190,10 +190,10 @@ class HandoffDataDistTest {
         return new HandoffTicket("0", PREFILL, 5557, new long[] {1, 2, 3, 4, 5}, -1, further);
     }
 
-    private static void assertRejected(Replica decode, String... arguments) {
+    private static void assertRejected(Replica decode, String... words) {
         assertThat(decode.next()).isInstanceOfSatisfying(FetchFailed.class, failed -> {
             assertThat(failed.cause().kind()).isEqualTo(Kind.REJECTED);
-            assertThat(failed.cause().getMessage()).contains(arguments);
+            assertThat(failed.cause().getMessage()).contains(words);
         });
     }
 

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -123,11 +124,15 @@ public final class Client {
      * ranks come with the next state that it pushes.
      */
     public static Map<String, Double> successesOfAllRanks(URI metrics) {
+        var last = new AtomicReference<Map<String, Double>>(Map.of());
         Await.until(
                 Duration.ofSeconds(10),
-                () -> !successes(metrics).isEmpty() && !successes(metrics).containsValue(0.0),
-                () -> "a rank has ended no request: " + successes(metrics));
-        return successes(metrics);
+                () -> {
+                    last.set(successes(metrics));
+                    return !last.get().isEmpty() && !last.get().containsValue(0.0);
+                },
+                () -> "a rank has ended no request: " + last);
+        return last.get();
     }
 
     private static Map<String, Double> successes(URI metrics) {

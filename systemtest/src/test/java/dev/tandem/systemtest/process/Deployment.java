@@ -1,5 +1,6 @@
 package dev.tandem.systemtest.process;
 
+import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.verify.GatewayHealth;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -49,7 +50,7 @@ public final class Deployment implements AutoCloseable {
         TandemProcess gateway = deployment.gateway();
         deployment.prefill.awaitReady();
         deployment.decode.awaitReady();
-        awaitHealthy(gateway.awaitReady(), 1, 1);
+        awaitHealthy(gateway.awaitReady().http(), 1, 1);
         return deployment;
     }
 
@@ -101,18 +102,18 @@ public final class Deployment implements AutoCloseable {
     /** Starts the prefill node again where it was; it must have ended. */
     public void restartPrefill() {
         prefill = startPrefill().awaitReady();
-        awaitHealthy(gateway(), 1, 1);
+        awaitHealthy(gateway().http(), 1, 1);
     }
 
     /** Starts the decode node again where it was; it must have ended. */
     public void restartDecode() {
         decode = startDecode().awaitReady();
-        awaitHealthy(gateway(), 1, 1);
+        awaitHealthy(gateway().http(), 1, 1);
     }
 
     /** Waits until a gateway holds so many nodes for healthy. */
-    public static void awaitHealthy(TandemProcess gateway, int prefillNodes, int decodeNodes) {
-        var health = new GatewayHealth(gateway.http());
+    public static void awaitHealthy(Endpoint gateway, int prefillNodes, int decodeNodes) {
+        var health = new GatewayHealth(gateway);
         Await.until(
                 Duration.ofSeconds(60),
                 () -> {

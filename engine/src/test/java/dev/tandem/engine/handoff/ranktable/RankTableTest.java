@@ -35,14 +35,14 @@ class RankTableTest {
         return new RankTableReader("ranktable.json").parse(json.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Asserts that a changed table is refused in these arguments. */
-    private static void assertRefused(String json, String from, String to, String... arguments) {
+    /** Asserts that a changed table is refused in these words. */
+    private static void assertRefused(String json, String from, String to, String... words) {
         assertThat(json).contains(from);
         int at = json.lastIndexOf(from);
         assertThatThrownBy(() -> parsed(json.substring(0, at) + to + json.substring(at + from.length())))
                 .isInstanceOf(RankTableException.class)
                 .hasMessageStartingWith("ranktable.json: ")
-                .hasMessageContainingAll(arguments);
+                .hasMessageContainingAll(words);
     }
 
     @ParameterizedTest
@@ -120,8 +120,8 @@ class RankTableTest {
                     "status"                | "status": "x", "status"| expected valid JSON
                     "prefill_device_list": [| "prefill_device_list": [], "decode_device_lists": [ | decode_device_lists: expected no such key (the nearest is decode_device_list)
                     """)
-    void shouldNameTheEntryThatIsWrong(String from, String to, String arguments) {
-        assertRefused(A2, from, to, arguments);
+    void shouldNameTheEntryThatIsWrong(String from, String to, String words) {
+        assertRefused(A2, from, to, words);
     }
 
     @Test
