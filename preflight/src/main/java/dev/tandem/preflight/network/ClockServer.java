@@ -8,6 +8,7 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.concurrent.Semaphore;
@@ -23,9 +24,12 @@ final class ClockServer implements Closeable {
     private static final int MAX_CALLERS = 64;
     private static final int MAX_QUESTIONS = 1_000;
     private static final int SILENCE_MS = 10_000;
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
     private final ServerSocket server;
     private final Semaphore callers = new Semaphore(MAX_CALLERS);
+    private final Thread accepting =
+            Thread.ofPlatform().daemon().name("check-clock").unstarted(this::accept);
 
     private ClockServer(ServerSocket server) {
         this.server = server;
@@ -33,7 +37,7 @@ final class ClockServer implements Closeable {
 
     static ClockServer open(InetAddress address) throws IOException {
         var clock = new ClockServer(new ServerSocket(0, MAX_CALLERS, address));
-        Thread.ofPlatform().daemon().name("check-clock").start(clock::accept);
+        clock.accepting.start();
         return clock;
     }
 
@@ -55,7 +59,7 @@ final class ClockServer implements Closeable {
                     caller.close();
                 }
             } catch (IOException e) {
-                close(); // closed by us, or broken: callers then report that nobody answers
+                closeSocket(); // closed by us, or broken: callers then report that nobody answers
             }
         }
     }
@@ -76,8 +80,18 @@ final class ClockServer implements Closeable {
         }
     }
 
+    /** Nobody is accepted any more when this returns: an accept that is under way may still take one caller. */
     @Override
     public void close() {
+        closeSocket();
+        try {
+            accepting.join(CLOSE_LIMIT);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void closeSocket() {
         try {
             server.close();
         } catch (IOException e) {

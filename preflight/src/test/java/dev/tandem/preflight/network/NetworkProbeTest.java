@@ -7,8 +7,10 @@ import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.network.NetworkHost.Offer;
 import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -68,6 +70,17 @@ class NetworkProbeTest {
                     .singleElement()
                     .satisfies(finding -> assertThat(finding.isError()).isTrue());
             assertThat(probe.bandwidth(gone).found()).startsWith("PEER_GONE");
+        }
+    }
+
+    /** A thread that waits in accept may take one caller more after its socket was closed. */
+    @Test
+    void shouldAnswerNobodyOnceTheClockIsClosed() throws Exception {
+        InetAddress address = InetAddress.getByName(SECOND);
+        for (int round = 0; round < 200; round++) {
+            ClockServer clock = ClockServer.open(address);
+            clock.close();
+            assertThatThrownBy(() -> new Socket(address, clock.port()).close()).isInstanceOf(ConnectException.class);
         }
     }
 
