@@ -9,7 +9,6 @@ import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
-import java.io.IOException;
 import java.net.BindException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -23,20 +22,15 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class ReservedPortsTest {
-    private static final String HOST = "127.0.41.1";
+    private static final int PORT = 23_800;
 
-    private static int unused() throws IOException {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getByName(HOST))) {
-            return socket.getLocalPort();
-        }
-    }
+    private final String host = Loopback.next();
 
     @Test
     void shouldRefuseEarlyClientsAndOtherSocketsWhileAPortIsHeld() throws Exception {
-        int port = unused();
-        var address = new InetSocketAddress(HOST, port);
+        var address = new InetSocketAddress(host, PORT);
         try (var reserved = new ReservedPorts()) {
-            reserved.add(HOST, port);
+            reserved.add(host, PORT);
             try (var client = new Socket()) {
                 assertThatThrownBy(() -> client.connect(address)).isInstanceOf(ConnectException.class);
             }
@@ -52,33 +46,32 @@ class ReservedPortsTest {
 
     @Test
     void shouldLetItsOwnersListenerComeUpBesideIt() throws Exception {
-        int port = unused();
         HttpServer server;
-        HttpCall call = HttpCall.get(new HttpAddress(HOST, port), "/");
+        HttpCall call = HttpCall.get(new HttpAddress(host, PORT), "/");
         try (HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {
             try (var reserved = new ReservedPorts()) {
-                reserved.add(HOST, port);
+                reserved.add(host, PORT);
                 server = HttpServer.start(
-                        new HttpServerConfig(HOST, port, 2, 1 << 10, 8),
+                        new HttpServerConfig(host, PORT, 2, 1 << 10, 8),
                         List.of(new BlockingRoute("GET", "/", exchange -> exchange.respondEmpty(200))));
-                assertThat(server.port()).isEqualTo(port);
+                assertThat(server.port()).isEqualTo(PORT);
                 assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
             }
             try (HttpServer listening = server) {
                 assertThat(client.send(call, Duration.ofSeconds(20)).status()).isEqualTo(200);
-                assertThat(listening.port()).isEqualTo(port);
+                assertThat(listening.port()).isEqualTo(PORT);
             }
         }
     }
 
     @Test
     void shouldTellOfAPortThatAnotherListensOn() throws Exception {
-        try (var taken = new ServerSocket(0, 1, InetAddress.getByName(HOST));
+        try (var taken = new ServerSocket(0, 1, InetAddress.getByName(host));
                 var reserved = new ReservedPorts()) {
-            assertThatThrownBy(() -> reserved.add(HOST, taken.getLocalPort()))
+            assertThatThrownBy(() -> reserved.add(host, taken.getLocalPort()))
                     .isInstanceOfSatisfying(
                             ApiException.class, e -> assertThat(e.kind()).isEqualTo(ApiException.Kind.ADDRESS_IN_USE))
-                    .hasMessage("cannot listen on " + HOST + ":" + taken.getLocalPort()
+                    .hasMessage("cannot listen on " + host + ":" + taken.getLocalPort()
                             + ": the port is in use by another process");
             assertThatThrownBy(() -> reserved.add("192.0.2.1", 8000))
                     .isInstanceOfSatisfying(
@@ -89,7 +82,7 @@ class ReservedPortsTest {
     @Test
     void shouldHoldNothingWhereAnyPortWillDo() {
         try (var reserved = new ReservedPorts()) {
-            reserved.add(HOST, 0);
+            reserved.add(host, 0);
             reserved.add("no such host", 0);
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpAddress;
+import dev.tandem.api.Loopback;
 import dev.tandem.api.ReservedPorts;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
@@ -27,7 +28,9 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(120)
 class NamedPortsTest {
-    private static final String HOST = "127.0.41.2";
+    private static final String HOST = Loopback.next();
+    private static final int HTTP = 23_800;
+    private static final int KV = 23_801;
     private static final Machine MACHINE = new Machine(Set.of("lo"), Set.of("127.0.0.1"));
 
     private static NodeConfig config(String checkpoint, String flags) {
@@ -38,12 +41,6 @@ class NamedPortsTest {
 
     private static ServerSocket taken() throws IOException {
         return new ServerSocket(0, 1, InetAddress.getByName(HOST));
-    }
-
-    private static int unused() throws IOException {
-        try (ServerSocket socket = taken()) {
-            return socket.getLocalPort();
-        }
     }
 
     @Test
@@ -70,14 +67,12 @@ class NamedPortsTest {
 
     @Test
     void shouldLetGoOfEveryPortWhenTheNodeCannotStart() throws IOException {
-        int http = unused();
-        int kv = unused();
-        String flags = "--port " + http + " --kv-transfer-config "
-                + "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"" + kv + "\"}";
+        String flags = "--port " + HTTP + " --kv-transfer-config "
+                + "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"" + KV + "\"}";
         assertThatThrownBy(() -> Node.start(config("no-such-checkpoint", flags)))
                 .isInstanceOf(FlagException.class)
                 .hasMessageContaining("checkpoint no-such-checkpoint does not exist");
-        for (int port : new int[] {http, kv}) {
+        for (int port : new int[] {HTTP, KV}) {
             try (var free = new ServerSocket(port, 1, InetAddress.getByName(HOST))) {
                 assertThat(free.isBound()).isTrue();
             }
@@ -87,16 +82,14 @@ class NamedPortsTest {
     @Test
     void shouldListenOnThePortsThatItReservedAndReportTheOneThatItTook() throws IOException {
         Path model = Path.of(System.getProperty("tandem.root"), "models", "tandem-fable");
-        int kv = unused();
         String transfer = " --kv-transfer-config "
-                + "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"" + kv + "\"}";
+                + "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"" + KV + "\"}";
         String memory = " --max-model-len 256 --gpu-memory-utilization 0.05";
-        int http = unused();
-        try (Node named = Node.start(config(model.toString(), "--port " + http + transfer + memory));
+        try (Node named = Node.start(config(model.toString(), "--port " + HTTP + transfer + memory));
                 Node any = Node.start(config(model.toString(), "--port 0" + memory))) {
-            assertThat(named.report().address()).isEqualTo(new NodeReport.Address(HOST, http));
-            assertThat(named.report().sideChannel()).contains(HOST + ":" + kv);
-            assertThat(any.report().address().port()).isPositive().isNotEqualTo(http);
+            assertThat(named.report().address()).isEqualTo(new NodeReport.Address(HOST, HTTP));
+            assertThat(named.report().sideChannel()).contains(HOST + ":" + KV);
+            assertThat(any.report().address().port()).isPositive().isNotEqualTo(HTTP);
             assertThat(any.report().toMap())
                     .containsEntry("port", any.report().address().port());
             try (HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT)) {

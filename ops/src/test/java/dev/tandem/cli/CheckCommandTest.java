@@ -3,6 +3,7 @@ package dev.tandem.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.check.CheckRequest;
 import dev.tandem.ops.check.CheckRequest.Peers;
@@ -17,19 +18,26 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CheckCommandTest {
+    private final String prefill = Loopback.next();
+    private final String decode = Loopback.next();
+
     @TempDir
     private Path folder;
 
     private Path topology(int kvPort) throws IOException {
         Path file = folder.resolve("one.yaml");
-        Files.writeString(
-                file, """
+        Files.writeString(file, """
                 model: %s
-                gateway: {host: 127.0.23.41, port: 23838}
-                prefill: [{host: 127.0.23.42, port: 23836, kv-port: %d}]
-                decode: [{host: 127.0.23.43, port: 23837, kv-port: 23831}]
+                gateway: {host: %s, port: 23838}
+                prefill: [{host: %s, port: 23836, kv-port: %d}]
+                decode: [{host: %s, port: 23837, kv-port: 23831}]
                 flags: {kv-cache-memory-bytes: 64MiB}
-                """.formatted(Path.of(System.getProperty("tandem.root"), "models/tandem-fable"), kvPort));
+                """.formatted(
+                        Path.of(System.getProperty("tandem.root"), "models/tandem-fable"),
+                        Loopback.next(),
+                        prefill,
+                        kvPort,
+                        decode));
         return file;
     }
 
@@ -46,7 +54,7 @@ class CheckCommandTest {
     void shouldEndWithOneWhenAPortIsTakenOrAFileIsWrong() throws IOException {
         assertThat(run("check", "--device", "cpu", folder.resolve("none.yaml").toString()))
                 .isEqualTo(Exit.FAILED);
-        try (var owner = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.42"))) {
+        try (var owner = new ServerSocket(0, 1, InetAddress.getByName(prefill))) {
             assertThat(run("check", topology(23_830).toString(), "--device", "cpu"))
                     .isEqualTo(Exit.WELL);
             Path file = topology(owner.getLocalPort());
@@ -85,8 +93,8 @@ class CheckCommandTest {
         assertThat(run(
                         "check",
                         "--peers",
-                        "127.0.23.44",
-                        "127.0.23.45",
+                        prefill,
+                        decode,
                         "--ssh",
                         "--ports",
                         "23832-23834",
@@ -115,7 +123,7 @@ class CheckCommandTest {
     void shouldCheckWhatANodeWithTheseArgumentsNeeds() {
         String model = Path.of(System.getProperty("tandem.root"), "models/tandem-fable")
                 .toString();
-        assertThat(run("check", "--device", "cpu", "--", model, "--host", "127.0.23.47", "--port", "23839"))
+        assertThat(run("check", "--device", "cpu", "--", model, "--host", prefill, "--port", "23839"))
                 .isEqualTo(Exit.WELL);
         assertThat(run("check", "--device", "cpu", "--", model, "--prot", "23839"))
                 .isEqualTo(Exit.FAILED);

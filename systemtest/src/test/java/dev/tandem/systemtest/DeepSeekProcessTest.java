@@ -2,13 +2,13 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.systemtest.process.Await;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
-import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import dev.tandem.systemtest.process.WarmNode;
 import java.time.Duration;
@@ -104,7 +104,7 @@ class DeepSeekProcessTest {
     private WarmNode prefill(Order order, Map<String, String> variables) {
         return node(
                 order,
-                new Seat(
+                new Member(
                         "kv_producer", prefillHost, List.of("--tensor-parallel-size", "2", "--enable-expert-parallel")),
                 variables);
     }
@@ -112,14 +112,14 @@ class DeepSeekProcessTest {
     private WarmNode decode(Order order) {
         return node(
                 order,
-                new Seat("kv_consumer", decodeHost, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
+                new Member("kv_consumer", decodeHost, List.of("--tensor-parallel-size", "4", "--block-size", "32")),
                 Map.of());
     }
 
     /** A node's part. */
-    private record Seat(String role, String host, List<String> flags) {}
+    private record Member(String role, String host, List<String> flags) {}
 
-    private WarmNode node(Order order, Seat seat, Map<String, String> variables) {
+    private WarmNode node(Order order, Member member, Map<String, String> variables) {
         var arguments = new ArrayList<>(List.of(
                 "serve",
                 GOLDEN.checkpoint().toString(),
@@ -132,14 +132,14 @@ class DeepSeekProcessTest {
                 "--max-num-seqs",
                 "8",
                 "--no-enable-prefix-caching"));
-        arguments.addAll(seat.flags());
+        arguments.addAll(member.flags());
         arguments.addAll(List.of(
                 "--kv-transfer-config",
-                "{\"kv_connector\":\"" + order.connector + "\",\"kv_role\":\"" + seat.role() + "\",\"kv_port\":\""
-                        + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + seat.role()
+                "{\"kv_connector\":\"" + order.connector + "\",\"kv_role\":\"" + member.role() + "\",\"kv_port\":\""
+                        + TandemProcess.KV_PORT + "\",\"engine_id\":\"" + member.role()
                         + "\",\"kv_connector_extra_config\":{\"prefill\":{\"dp_size\":1,\"tp_size\":2},"
                         + "\"decode\":{\"dp_size\":1,\"tp_size\":4}}}"));
-        nodes.add(WarmNode.start(seat.host(), arguments, variables));
+        nodes.add(WarmNode.start(member.host(), arguments, variables));
         return nodes.getLast();
     }
 

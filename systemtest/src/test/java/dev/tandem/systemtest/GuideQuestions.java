@@ -2,11 +2,11 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
-import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.WarmNode;
 import java.net.URI;
 import java.util.ArrayList;

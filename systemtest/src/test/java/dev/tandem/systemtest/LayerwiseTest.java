@@ -2,13 +2,13 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.systemtest.process.Await;
 import dev.tandem.systemtest.process.Client;
 import dev.tandem.systemtest.process.Client.Reply;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
-import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.Server;
 import dev.tandem.systemtest.process.TandemProcess;
 import dev.tandem.systemtest.process.WarmNode;

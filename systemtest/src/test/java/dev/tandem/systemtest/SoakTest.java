@@ -2,10 +2,10 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.bench.soak.Soak;
 import dev.tandem.bench.soak.SoakPlan;
 import dev.tandem.bench.soak.SoakRun;
-import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.nio.file.Files;
 import java.nio.file.Path;

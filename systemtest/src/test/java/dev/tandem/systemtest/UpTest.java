@@ -2,8 +2,8 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.systemtest.process.Await;
-import dev.tandem.systemtest.process.Loopback;
 import dev.tandem.systemtest.process.TandemProcess;
 import java.io.BufferedReader;
 import java.io.IOException;

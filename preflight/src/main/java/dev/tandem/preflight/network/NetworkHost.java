@@ -46,8 +46,9 @@ public final class NetworkHost implements AutoCloseable {
         long token = new SecureRandom().nextLong();
         try {
             InetAddress address = InetAddress.getByName(host);
+            PortListeners listeners =
+                    PortListeners.open(address, ports, token); // named ports before those that may be any
             ClockServer clock = ClockServer.open(address);
-            PortListeners listeners = PortListeners.open(address, ports, token);
             TransferTarget target = TransferTarget.open(TransferConfig.of(host), TARGET_BYTES);
             return new NetworkHost(
                     listeners,

@@ -1,5 +1,7 @@
 package dev.tandem.preflight.survey;
 
+import dev.tandem.api.ApiException;
+import dev.tandem.api.ReservedPorts;
 import dev.tandem.kernel.selection.KernelSelection;
 import dev.tandem.preflight.CheckedNode;
 import dev.tandem.preflight.CheckedNode.Section;
@@ -9,6 +11,7 @@ import dev.tandem.preflight.deployment.DeploymentCheck;
 import dev.tandem.preflight.deployment.PlannedNode;
 import dev.tandem.preflight.deployment.PlannedPort;
 import dev.tandem.preflight.host.HostBarrier;
+import dev.tandem.preflight.host.HostBarrier.Participants;
 import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.machine.MachineCheck;
 import dev.tandem.preflight.network.NetworkHost;
@@ -118,6 +121,7 @@ public final class NodeSurvey {
 
     private void meet(Peers peers, DeploymentCheck check, Optional<NpuReport> devices) throws InterruptedException {
         List<Integer> ports = PlannedPort.numbers(plan.deployment().ports(), peers.own());
+        ReservedPorts meetPort = meetPort(peers.participants());
         try (NetworkHost host = NetworkHost.open(peers.own(), ports)) {
             sections.add(new Section("deployment", deployment(check, Optional.of(host))));
             var network = new ArrayList<Finding>();
@@ -141,7 +145,22 @@ public final class NodeSurvey {
                             "address " + peers.own(),
                             String.valueOf(e.getMessage()),
                             "give one of this machine's addresses with --local-ip"))));
+        } finally {
+            meetPort.close();
         }
+    }
+
+    /** Holds the port where the nodes meet, so that nothing here that asks for any port is given it. */
+    private static ReservedPorts meetPort(Participants participants) {
+        var held = new ReservedPorts();
+        try {
+            if (participants.index() == 0) {
+                held.add(participants.addresses().getFirst(), participants.port());
+            }
+        } catch (ApiException taken) {
+            return held; // the barrier cannot have it either, and says so
+        }
+        return held;
     }
 
     private ObjectNode subject(Peers peers) {

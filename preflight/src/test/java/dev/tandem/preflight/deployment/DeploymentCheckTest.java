@@ -2,6 +2,7 @@ package dev.tandem.preflight.deployment;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.node.Machine;
 import dev.tandem.node.NodeEnvironment;
 import dev.tandem.preflight.Finding;
@@ -74,9 +75,9 @@ class DeploymentCheckTest {
     void shouldWarnOfPortsThatTheSystemGivesToConnections() throws IOException {
         Files.createDirectories(folder.resolve("proc/sys/net/ipv4"));
         Files.writeString(folder.resolve("proc/sys/net/ipv4/ip_local_port_range"), "23820\t60999\n");
-        List<PlannedPort> ports =
-                List.of(new PlannedPort("127.0.23.31", 23_819, "a"), new PlannedPort("127.0.23.31", 23_821, "b"));
-        List<Finding> findings = new DeploymentCheck(new SystemFiles(folder)).ports("127.0.23.31", ports);
+        String host = Loopback.next();
+        List<PlannedPort> ports = List.of(new PlannedPort(host, 23_819, "a"), new PlannedPort(host, 23_821, "b"));
+        List<Finding> findings = new DeploymentCheck(new SystemFiles(folder)).ports(host, ports);
         assertThat(findings).extracting(Finding::severity).containsExactly(Severity.WELL, Severity.WARNING);
         assertThat(findings.getLast().fix()).contains("ip_local_reserved_ports=23821");
     }

@@ -3,12 +3,10 @@ package dev.tandem.preflight.host;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.preflight.host.HostBarrier.Participants;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -27,18 +25,10 @@ import tools.jackson.databind.node.ObjectNode;
 
 class HostBarrierTest {
     private static final Duration LONG = Duration.ofSeconds(60);
-    private static final List<String> THREE = List.of("127.0.23.1", "127.0.23.2", "127.0.23.3");
+    private static final int PORT = 23_800;
 
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-    private final int port = freePort();
-
-    private static int freePort() {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getByName("127.0.23.1"))) {
-            return socket.getLocalPort();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
+    private final List<String> three = List.of(Loopback.next(), Loopback.next(), Loopback.next());
 
     private static ObjectNode subject(int devices) {
         return JsonNodeFactory.instance.objectNode().put("devices", devices);
@@ -49,7 +39,7 @@ class HostBarrierTest {
         return CompletableFuture.supplyAsync(
                 () -> {
                     try (HostBarrier barrier =
-                            HostBarrier.open(new Participants(THREE, index, port), subject, limit, unused -> {})) {
+                            HostBarrier.open(new Participants(three, index, PORT), subject, limit, unused -> {})) {
                         return work.apply(barrier);
                     } catch (InterruptedException e) {
                         throw new IllegalStateException(e);
@@ -86,11 +76,11 @@ class HostBarrierTest {
         var heard = new ConcurrentLinkedQueue<String>();
         CompletableFuture<List<JsonNode>> third = node(2, subject(8), LONG, barrier -> exchange(barrier, "one", 2));
         assertThatThrownBy(() -> HostBarrier.open(
-                        new Participants(THREE, 0, port), subject(8), Duration.ofSeconds(2), heard::add))
+                        new Participants(three, 0, PORT), subject(8), Duration.ofSeconds(2), heard::add))
                 .isInstanceOf(HostBarrierException.class)
-                .hasMessageContaining("in time: 127.0.23.2")
-                .hasMessageNotContaining("127.0.23.3,");
-        assertThat(heard).anyMatch(text -> text.contains("127.0.23.2"));
+                .hasMessageContaining("in time: " + three.get(1))
+                .hasMessageNotContaining(three.get(2) + ",");
+        assertThat(heard).anyMatch(text -> text.contains(three.get(1)));
         assertThatThrownBy(third::join)
                 .isInstanceOf(CompletionException.class)
                 .cause()
@@ -102,7 +92,9 @@ class HostBarrierTest {
         CompletableFuture<List<JsonNode>> other = node(1, subject(16), LONG, barrier -> exchange(barrier, "one", 1));
         CompletableFuture<List<JsonNode>> first =
                 node(0, subject(8), Duration.ofSeconds(3), barrier -> exchange(barrier, "one", 0));
-        assertThatThrownBy(other::join).cause().hasMessageContaining("devices is 8 on 127.0.23.1 and 16 on 127.0.23.2");
+        assertThatThrownBy(other::join)
+                .cause()
+                .hasMessageContaining("devices is 8 on " + three.get(0) + " and 16 on " + three.get(1));
         assertThatThrownBy(first::join).cause().hasMessageContaining("devices is 8");
     }
 
@@ -110,9 +102,9 @@ class HostBarrierTest {
     void shouldNotBeHeldUpByStrangers() throws Exception {
         CompletableFuture<List<JsonNode>> first = node(0, subject(8), LONG, barrier -> exchange(barrier, "one", 0));
         var strangers = new ArrayList<Socket>();
-        for (byte[] words :
+        for (byte[] sent :
                 List.of(new byte[0], new byte[] {-1, -1, -1, -1}, "GET / HTTP/1.1\r\n\r\n".getBytes("UTF-8"))) {
-            strangers.add(stranger(words));
+            strangers.add(stranger(sent));
         }
         CompletableFuture<List<JsonNode>> second = node(1, subject(8), LONG, barrier -> exchange(barrier, "one", 1));
         node(2, subject(8), LONG, barrier -> exchange(barrier, "one", 2)).join();
@@ -123,12 +115,12 @@ class HostBarrierTest {
         }
     }
 
-    private Socket stranger(byte[] words) throws IOException {
+    private Socket stranger(byte[] sent) throws IOException {
         while (true) {
             try {
                 var socket = new Socket();
-                socket.connect(new InetSocketAddress("127.0.23.1", port), 1_000);
-                socket.getOutputStream().write(words);
+                socket.connect(new InetSocketAddress(three.getFirst(), PORT), 1_000);
+                socket.getOutputStream().write(sent);
                 return socket;
             } catch (IOException e) {
                 Thread.onSpinWait(); // the first node does not listen yet
@@ -141,8 +133,12 @@ class HostBarrierTest {
         CompletableFuture<List<JsonNode>> first = node(0, subject(8), LONG, barrier -> exchange(barrier, "one", 0));
         CompletableFuture<List<JsonNode>> second = node(1, subject(8), LONG, barrier -> exchange(barrier, "one", 1));
         node(2, subject(8), LONG, barrier -> List.<JsonNode>of()).join(); // comes and goes
-        assertThatThrownBy(first::join).cause().hasMessageContaining("node 127.0.23.3 did not come to round one");
-        assertThatThrownBy(second::join).cause().hasMessageContaining("node 127.0.23.3 did not come to round one");
+        assertThatThrownBy(first::join)
+                .cause()
+                .hasMessageContaining("node " + three.get(2) + " did not come to round one");
+        assertThatThrownBy(second::join)
+                .cause()
+                .hasMessageContaining("node " + three.get(2) + " did not come to round one");
     }
 
     @Test
@@ -160,7 +156,7 @@ class HostBarrierTest {
                 throw new IllegalStateException(e);
             }
         });
-        assertThatThrownBy(first::join).cause().hasMessageContaining("node 127.0.23.2 did not come");
+        assertThatThrownBy(first::join).cause().hasMessageContaining("node " + three.get(1) + " did not come");
         assertThatThrownBy(third::join).cause().isInstanceOf(HostBarrierException.class);
         gate.complete(null);
         assertThat(idle.join()).isEmpty();

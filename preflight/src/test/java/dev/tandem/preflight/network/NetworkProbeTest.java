@@ -3,6 +3,7 @@ package dev.tandem.preflight.network;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.network.NetworkHost.Offer;
@@ -15,8 +16,8 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class NetworkProbeTest {
-    private static final String FIRST = "127.0.23.11";
-    private static final String SECOND = "127.0.23.12";
+    private static final String FIRST = Loopback.next();
+    private static final String SECOND = Loopback.next();
 
     @Test
     void shouldMeasureTheWayToAPeer() throws Exception {

@@ -3,6 +3,7 @@ package dev.tandem.preflight.ranktable;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
@@ -26,13 +27,12 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Nodes on loopback addresses, each a thread, as if each were a process. */
 class RankTableRunTest {
-    private static final List<String> THREE = List.of("127.0.21.1", "127.0.21.2", "127.0.21.3");
+    private static final int PORT = 23_800;
     private static final Duration LONG = Duration.ofSeconds(60);
     private static final Duration SHORT = Duration.ofSeconds(3);
     private static final DeviceCounts COUNTS = new DeviceCounts(2, 2, 4);
@@ -40,12 +40,7 @@ class RankTableRunTest {
     @TempDir
     private Path folder;
 
-    private int port;
-
-    @BeforeEach
-    void choosePort() {
-        port = Tables.freePort(THREE.getFirst());
-    }
+    private final List<String> three = List.of(Loopback.next(), Loopback.next(), Loopback.next());
 
     private Path file(int node) {
         return folder.resolve("node" + node).resolve("ranktable.json");
@@ -54,10 +49,10 @@ class RankTableRunTest {
     private RankTableRun run(int node, DeviceCounts counts, Duration limit) throws IOException {
         Files.createDirectories(file(node).getParent());
         return new RankTableRun(
-                new RankTablePlan(THREE, counts),
+                new RankTablePlan(three, counts),
                 new DeviceSource(Optional.of(DeviceKind.CPU), List.of(0, 1), Optional.empty()),
                 new RankTableFile(file(node), false),
-                new Rendezvous(port, limit));
+                new Rendezvous(PORT, limit));
     }
 
     private static FutureTask<Result> started(RankTableRun run, int node) {
@@ -94,10 +89,10 @@ class RankTableRunTest {
         assertThat(file(1)).hasBinaryContent(bytes);
         assertThat(file(2)).hasBinaryContent(bytes);
         RankTable table = RankTable.read(file(2));
-        assertThat(table.prefill()).extracting("serverId").containsOnly("127.0.21.1");
+        assertThat(table.prefill()).extracting("serverId").containsOnly(three.get(0));
         assertThat(table.decode())
                 .extracting("deviceIp")
-                .containsExactly("127.0.21.2", "127.0.21.2", "127.0.21.3", "127.0.21.3");
+                .containsExactly(three.get(1), three.get(1), three.get(2), three.get(2));
         assertThat(IntStream.range(0, 3).mapToLong(node -> {
                     try {
                         return filesIn(node);
@@ -124,8 +119,8 @@ class RankTableRunTest {
         FutureTask<Result> second = started(run(1, COUNTS, SHORT), 1);
         assertThatThrownBy(() -> first.run(List.of(0), progress::add))
                 .isInstanceOf(HostBarrierException.class)
-                .hasMessageContaining("127.0.21.3");
-        assertThat(progress).anyMatch(line -> line.contains("waiting for") && line.contains("127.0.21.3"));
+                .hasMessageContaining(three.get(2));
+        assertThat(progress).anyMatch(line -> line.contains("waiting for") && line.contains(three.get(2)));
         assertThat(failure(second)).isInstanceOf(HostBarrierException.class);
         assertThat(filesIn(0) + filesIn(1)).isZero();
     }
@@ -136,8 +131,9 @@ class RankTableRunTest {
         FutureTask<Result> other = started(run(1, new DeviceCounts(2, 3, 3), LONG), 1);
         assertThat(failure(other))
                 .isInstanceOf(HostBarrierException.class)
-                .hasMessageContaining("--prefill-device-cnt is 2 on 127.0.21.1 and 3 on 127.0.21.2");
-        assertThat(failure(first)).hasMessageContaining("--prefill-device-cnt is 2 on 127.0.21.1 and 3 on 127.0.21.2");
+                .hasMessageContaining("--prefill-device-cnt is 2 on " + three.get(0) + " and 3 on " + three.get(1));
+        assertThat(failure(first))
+                .hasMessageContaining("--prefill-device-cnt is 2 on " + three.get(0) + " and 3 on " + three.get(1));
     }
 
     @Test
@@ -148,7 +144,10 @@ class RankTableRunTest {
         for (FutureTask<Result> task : tasks) {
             assertThat(failure(task))
                     .hasMessageContainingAll(
-                            "node 127.0.21.2: ", "differs: ", "--force replaces it", "no node has written anything");
+                            "node " + three.get(1) + ": ",
+                            "differs: ",
+                            "--force replaces it",
+                            "no node has written anything");
         }
         assertThat(filesIn(0) + filesIn(2)).isZero();
         assertThat(file(1)).hasContent(Tables.text("cpu-2x4.json"));
@@ -158,15 +157,15 @@ class RankTableRunTest {
     void shouldTellAllNodesWhoseDevicesCouldNotBeHad() throws Exception {
         Files.createDirectories(file(2).getParent());
         var broken = new RankTableRun(
-                new RankTablePlan(THREE, COUNTS),
+                new RankTablePlan(three, COUNTS),
                 new DeviceSource(Optional.of(DeviceKind.A2), List.of(0, 1), Optional.empty()),
                 new RankTableFile(file(2), false),
-                new Rendezvous(port, LONG));
+                new Rendezvous(PORT, LONG));
         var tasks = List.of(started(run(0, COUNTS, LONG), 0), started(run(1, COUNTS, LONG), 1), started(broken, 2));
         for (FutureTask<Result> task : tasks) {
             assertThat(failure(task))
                     .isInstanceOf(DeviceException.class)
-                    .hasMessageContaining("node 127.0.21.3: hccn_tool is not here");
+                    .hasMessageContaining("node " + three.get(2) + ": hccn_tool is not here");
         }
     }
 
@@ -210,7 +209,7 @@ class RankTableRunTest {
 
     /** Waits until the barrier has let go of it, so that nothing is left to arrive later. */
     private void send(byte[] bytes) throws IOException {
-        try (var socket = new Socket(InetAddress.ofLiteral(THREE.getFirst()), port)) {
+        try (var socket = new Socket(InetAddress.ofLiteral(three.getFirst()), PORT)) {
             new DataOutputStream(socket.getOutputStream()).write(bytes);
             socket.shutdownOutput();
             socket.getInputStream().readAllBytes();

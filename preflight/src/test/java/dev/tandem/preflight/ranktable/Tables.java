@@ -2,8 +2,6 @@ package dev.tandem.preflight.ranktable;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
@@ -30,15 +28,6 @@ final class Tables {
                 throw new IllegalStateException(file + " cannot be made executable");
             }
             return file;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    /** A port of an address that nobody listens on now. */
-    static int freePort(String address) {
-        try (var socket = new ServerSocket(0, 1, InetAddress.ofLiteral(address))) {
-            return socket.getLocalPort();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -2,6 +2,7 @@ package dev.tandem.preflight.survey;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.preflight.CheckReport;
 import dev.tandem.preflight.CheckedNode;
 import dev.tandem.preflight.CheckedNode.Section;
@@ -34,24 +35,20 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class NodeSurveyTest {
-    private static final List<String> TWO = List.of("127.0.23.21", "127.0.23.22");
+    private static final int PORT = 23_810;
     private static final Duration LONG = Duration.ofSeconds(60);
+
+    private final List<String> two = List.of(Loopback.next(), Loopback.next());
 
     @TempDir
     private Path folder;
 
-    private static int freePort(String host) throws IOException {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getByName(host))) {
-            return socket.getLocalPort();
-        }
-    }
-
-    private static SurveyPlan plan(int index, int port, Optional<NpuPlan> npu, List<PlannedPort> ports) {
+    private SurveyPlan plan(int index, Optional<NpuPlan> npu, List<PlannedPort> ports) {
         return new SurveyPlan(
                 SystemFiles.here(),
                 npu,
-                new PlannedDeployment(List.of(), ports, Set.copyOf(TWO)),
-                Optional.of(new Peers(new Participants(TWO, index, port), LONG, Map.of())));
+                new PlannedDeployment(List.of(), ports, Set.copyOf(two)),
+                Optional.of(new Peers(new Participants(two, index, PORT), LONG, Map.of())));
     }
 
     private static List<CheckedNode> run(List<SurveyPlan> plans) throws Exception {
@@ -76,15 +73,13 @@ class NodeSurveyTest {
 
     @Test
     void shouldCheckTwoNodesAndTheWayBetweenThem() throws Exception {
-        int port = freePort(TWO.getFirst());
         List<PlannedPort> ports = List.of(
-                new PlannedPort(TWO.get(0), 23_811, "one"),
-                new PlannedPort(TWO.get(1), 23_811, "two"),
-                new PlannedPort(TWO.get(1), 23_812, "two too"));
-        List<CheckedNode> nodes =
-                run(List.of(plan(1, port, Optional.empty(), ports), plan(0, port, Optional.empty(), ports)));
+                new PlannedPort(two.get(0), 23_811, "one"),
+                new PlannedPort(two.get(1), 23_811, "two"),
+                new PlannedPort(two.get(1), 23_812, "two too"));
+        List<CheckedNode> nodes = run(List.of(plan(1, Optional.empty(), ports), plan(0, Optional.empty(), ports)));
         assertThat(new CheckReport(nodes).isWell()).isTrue();
-        assertThat(nodes).extracting(CheckedNode::name).containsExactly(TWO.get(1), TWO.get(0));
+        assertThat(nodes).extracting(CheckedNode::name).containsExactly(two.get(1), two.get(0));
         assertThat(section(nodes.get(0), "deployment"))
                 .extracting(Finding::found)
                 .containsExactly("free: 23811-23812");
@@ -94,21 +89,20 @@ class NodeSurveyTest {
                         "MTU of all nodes",
                         "version of all nodes",
                         "kernels of all nodes",
-                        "ports of " + TWO.get(1),
-                        "round trip to " + TWO.get(1),
-                        "clock of " + TWO.get(1),
-                        "reading from " + TWO.get(1));
+                        "ports of " + two.get(1),
+                        "round trip to " + two.get(1),
+                        "clock of " + two.get(1),
+                        "reading from " + two.get(1));
     }
 
     @Test
     void shouldPingTheDevicesOfTheOtherNode() throws Exception {
-        int port = freePort(TWO.getFirst());
         NpuPlan first = new StandIns(Files.createDirectory(folder.resolve("first")), 0).plan(2);
         NpuPlan second = new StandIns(Files.createDirectory(folder.resolve("second")), 1)
                 .with("1-ping", "echo '3 packets transmitted, 0 received, 100.00% packet loss'; exit 1")
                 .plan(2);
-        List<CheckedNode> nodes = run(
-                List.of(plan(0, port, Optional.of(first), List.of()), plan(1, port, Optional.of(second), List.of())));
+        List<CheckedNode> nodes =
+                run(List.of(plan(0, Optional.of(first), List.of()), plan(1, Optional.of(second), List.of())));
         assertThat(section(nodes.get(0), "network"))
                 .filteredOn(finding -> finding.subject().startsWith("ping"))
                 .hasSize(2)
@@ -117,7 +111,7 @@ class NodeSurveyTest {
                 .filteredOn(Finding::isError)
                 .singleElement()
                 .satisfies(finding -> {
-                    assertThat(finding.subject()).isEqualTo("ping device   1 -> " + TWO.get(0));
+                    assertThat(finding.subject()).isEqualTo("ping device   1 -> " + two.get(0));
                     assertThat(finding.found()).startsWith("2 of 2 devices do not answer: 11.12.165.80: 0 of 3");
                 });
         assertThat(nodes.get(0).sections().getFirst().table()).hasSize(3);
@@ -125,38 +119,37 @@ class NodeSurveyTest {
 
     @Test
     void shouldSayWhoDidNotComeAndWhatItSawAlone() throws Exception {
-        int port = freePort(TWO.getFirst());
-        SurveyPlan plan = plan(0, port, Optional.empty(), List.of());
+        SurveyPlan plan = plan(0, Optional.empty(), List.of());
         CheckedNode node = NodeSurvey.run(
                 new SurveyPlan(
                         plan.files(),
                         plan.npu(),
                         plan.deployment(),
-                        Optional.of(new Peers(new Participants(TWO, 0, port), Duration.ofSeconds(1), Map.of()))),
+                        Optional.of(new Peers(new Participants(two, 0, PORT), Duration.ofSeconds(1), Map.of()))),
                 unused -> {});
         assertThat(section(node, "network")).singleElement().satisfies(finding -> {
             assertThat(finding.isError()).isTrue();
-            assertThat(finding.found()).contains("in time: " + TWO.get(1));
+            assertThat(finding.found()).contains("in time: " + two.get(1));
         });
         assertThat(section(node, "machine")).isNotEmpty();
     }
 
     @Test
     void shouldSayThatAPortOfTheDeploymentIsTaken() throws Exception {
-        try (var owner = new ServerSocket(0, 1, InetAddress.getByName(TWO.getFirst()))) {
-            var ports = List.of(new PlannedPort(TWO.getFirst(), owner.getLocalPort(), "prefill-0 HTTP"));
+        try (var owner = new ServerSocket(0, 1, InetAddress.getByName(two.getFirst()))) {
+            var ports = List.of(new PlannedPort(two.getFirst(), owner.getLocalPort(), "prefill-0 HTTP"));
             CheckedNode node = NodeSurvey.run(
                     new SurveyPlan(
                             SystemFiles.here(),
                             Optional.empty(),
-                            new PlannedDeployment(List.of(), ports, Set.of(TWO.getFirst())),
+                            new PlannedDeployment(List.of(), ports, Set.of(two.getFirst())),
                             Optional.empty()),
                     unused -> {});
             assertThat(section(node, "deployment"))
                     .filteredOn(Finding::isError)
                     .singleElement()
                     .satisfies(finding -> {
-                        assertThat(finding.subject()).isEqualTo("port " + TWO.getFirst() + ":" + owner.getLocalPort());
+                        assertThat(finding.subject()).isEqualTo("port " + two.getFirst() + ":" + owner.getLocalPort());
                         assertThat(finding.found()).endsWith("it is wanted for prefill-0 HTTP");
                     });
         }

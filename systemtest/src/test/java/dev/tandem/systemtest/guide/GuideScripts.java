@@ -1,6 +1,6 @@
 package dev.tandem.systemtest.guide;
 
-import dev.tandem.systemtest.process.Loopback;
+import dev.tandem.api.Loopback;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.tandem.systemtest.process;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.JavaRuntime;
 import dev.tandem.ops.launch.ProcessPlan;

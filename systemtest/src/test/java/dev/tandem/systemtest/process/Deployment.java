@@ -1,5 +1,6 @@
 package dev.tandem.systemtest.process;
 
+import dev.tandem.api.Loopback;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.verify.GatewayHealth;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.tandem.systemtest.process;
+package dev.tandem.api;
 
 import java.util.concurrent.atomic.AtomicInteger;
 
