@@ -121,7 +121,7 @@ public final class Engine implements Replica, AutoCloseable {
         }
         if (!inbox.claim(request.id())) {
             inbox.countRejection(); // its ticket may be the living request's: no decline
-            throw new EngineException(Kind.INVALID, "request id " + request.id() + " is in use");
+            throw EngineException.inUse(request.id(), "it is being served");
         }
         var stream = new TokenQueue(RequestChecks.outputTokens(request), inbox::abort);
         var submission = new Submission(request, stream, System.nanoTime());

@@ -253,7 +253,7 @@ public final class ReplicaSet implements Replica {
         lock.lock();
         try {
             if (!liveIds.add(request.id())) {
-                throw new EngineException(Kind.INVALID, "request id " + request.id() + " is in use");
+                throw EngineException.inUse(request.id(), "it is being served");
             }
             long order = submissions++;
             if (request.sampling().seed().isPresent()) {

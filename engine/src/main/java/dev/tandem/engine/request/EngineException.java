@@ -14,7 +14,7 @@ public final class EngineException extends RuntimeException {
         OVERLOADED,
         /** The engine is starting, draining or dead: 503 with Retry-After. */
         UNAVAILABLE,
-        /** The prompt's KV could not be had and the policy is to fail: 502. */
+        /** The prompt's KV could not be fetched and the policy is to fail: 502. */
         KV_LOST,
         /** A deadline passed: 504. */
         TIMED_OUT,
@@ -34,6 +34,11 @@ public final class EngineException extends RuntimeException {
     public EngineException(Kind kind, String message, Throwable cause) {
         super(message, cause);
         this.kind = kind;
+    }
+
+    /** INVALID: another request has this id. */
+    public static EngineException inUse(String requestId, String why) {
+        return new EngineException(Kind.INVALID, "request id " + requestId + " is in use: " + why);
     }
 
     public Kind kind() {

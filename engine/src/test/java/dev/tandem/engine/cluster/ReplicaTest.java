@@ -286,7 +286,7 @@ class ReplicaTest {
         assertThatThrownBy(() -> head.replicas().submit(request("r", 4)))
                 .isInstanceOfSatisfying(
                         EngineException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INVALID))
-                .hasMessage("request id r is in use");
+                .hasMessage("request id r is in use: it is being served");
         head.own().next().finish(FinishReason.STOP);
         next(first);
         head.replicas().submit(request("r", 4)).close();

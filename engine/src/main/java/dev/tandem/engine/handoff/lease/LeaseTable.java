@@ -66,8 +66,7 @@ public final class LeaseTable {
      */
     public BlockLease lend(String requestId, int[] blockIds, long nowNs) {
         if (live.containsKey(requestId)) {
-            throw new EngineException(
-                    EngineException.Kind.INVALID, "request id " + requestId + " is in use: its blocks are lent");
+            throw EngineException.inUse(requestId, "its blocks are lent");
         }
         int first = virtualIds.take(blockIds.length, nowNs);
         var lease = new BlockLease(

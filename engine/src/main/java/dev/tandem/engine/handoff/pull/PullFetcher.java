@@ -45,7 +45,7 @@ final class PullFetcher {
     private final HandoffLimits limits;
     private final SideChannelDialect dialect;
     private final PeerNotices notices;
-    private final EventQueue events;
+    private final EventQueue<Fetch> events;
     private final LinkedHashMap<String, Fetch> due =
             new LinkedHashMap<>(); // engine loop: those not overdue yet, first due first
 
@@ -66,32 +66,27 @@ final class PullFetcher {
         this.limits = limits;
         this.notices = notices;
         this.dialect = SideChannelDialect.of(config);
-        this.events = new EventQueue("being fetched", wakeLoop);
+        this.events = new EventQueue<>("fetched", channel, wakeLoop);
     }
 
     /** @throws EngineException INVALID when a request of this id is being fetched; then nothing was begun */
     void start(HandoffTicket ticket, PromptBlocks prompt, long nowNs) {
-        events.open(prompt.requestId());
         var fetch = new Fetch(ticket, prompt, nowNs + config.fetchTimeout().toNanos());
-        boolean isTooMany = events.size() > limits.fetches();
-        boolean isPosted = channel.offer(() -> {
+        boolean isTooMany = events.size() >= limits.fetches();
+        Runnable first = () -> {
             if (isTooMany) {
                 fail(fetch, new TransferException(Kind.OVERLOADED, limits.fetches() + " fetches are under way"));
             } else {
                 begin(fetch);
             }
-        });
-        if (isPosted) {
+        };
+        if (events.begin(prompt.requestId(), fetch, first, cause -> new FetchFailed(prompt.requestId(), cause))) {
             due.put(prompt.requestId(), fetch);
-        } else { // nobody tells the prefill node; its lease expires
-            LOG.warn("request={} KV not fetched: the side channel is behind", prompt.requestId());
-            events.post(new FetchFailed(
-                    prompt.requestId(), new TransferException(Kind.OVERLOADED, "the side channel is behind")));
         }
     }
 
     void cancel(String requestId, String reason) {
-        Fetch fetch = due.get(requestId);
+        Fetch fetch = events.find(requestId);
         if (fetch != null) {
             var cause = new TransferException(Kind.CANCELLED, "the fetch was cancelled: " + reason);
             channel.execute(() -> giveUp(fetch, cause));
@@ -118,7 +113,7 @@ final class PullFetcher {
 
     /** Gives up all that is under way and returns when nothing writes into the pools any more; false when that takes too long. */
     boolean close(Duration patience) {
-        List.copyOf(due.keySet()).forEach(requestId -> cancel(requestId, "this node is closing"));
+        events.all().forEach(fetch -> cancel(fetch.requestId(), "this node is closing"));
         return reads.await(patience, () -> {});
     }
 

@@ -154,8 +154,7 @@ final class PushReceiver {
      */
     void start(String metaserver, PromptBlocks prompt, String host, int port, long nowNs) {
         if (waiting.containsKey(prompt.requestId()) || directory.ofRequest(prompt.requestId()) != null) {
-            throw new EngineException(
-                    EngineException.Kind.INVALID, "request id " + prompt.requestId() + " is in use: its KV is awaited");
+            throw EngineException.inUse(prompt.requestId(), "its KV is awaited");
         }
         int blockSize = pools.getFirst().layout().blockSize();
         int cachedBlocks = prompt.cachedTokens() / blockSize;

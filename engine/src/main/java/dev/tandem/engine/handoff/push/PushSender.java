@@ -28,9 +28,7 @@ import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.TransferException.Kind;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -58,8 +56,7 @@ final class PushSender {
     private final SideChannelDialect dialect;
     private final PeerNotices notices;
     private final int layers;
-    private final EventQueue events;
-    private final Map<String, Push> pushing = new HashMap<>(); // engine loop
+    private final EventQueue<Push> events;
 
     PushSender(
             HandoffConfig config,
@@ -78,7 +75,7 @@ final class PushSender {
         this.notices = notices;
         this.dialect = SideChannelDialect.of(config);
         this.layers = layers(pools.getFirst());
-        this.events = new EventQueue("being pushed", wakeLoop);
+        this.events = new EventQueue<>("pushed", channel, wakeLoop);
     }
 
     private static int layers(KvPool pool) {
@@ -96,15 +93,8 @@ final class PushSender {
      * @throws EngineException INVALID when a request of this id is being pushed; then nothing was begun
      */
     void start(HandoffTicket target, PromptBlocks prompt) {
-        events.open(prompt.requestId());
         var push = new Push(target, prompt, pools.size(), layers);
-        if (channel.offer(() -> begin(push))) {
-            pushing.put(prompt.requestId(), push);
-        } else { // nobody tells the decode node; its wait ends by its deadline
-            LOG.warn("request={} KV not pushed: the side channel is behind", prompt.requestId());
-            events.post(new PushFailed(
-                    prompt.requestId(), new TransferException(Kind.OVERLOADED, "the side channel is behind")));
-        }
+        events.begin(prompt.requestId(), push, () -> begin(push), cause -> new PushFailed(prompt.requestId(), cause));
     }
 
     /** What rank threads tell in the middle of a step. At most one task per push waits for the poller, whatever they store meanwhile. */
@@ -112,7 +102,7 @@ final class PushSender {
         var open = new ArrayList<Push>(prompts.size());
         var storedTokens = new int[prompts.size()];
         for (PushProgress prompt : prompts) {
-            Push push = pushing.get(prompt.requestId());
+            Push push = events.find(prompt.requestId());
             if (push != null) {
                 storedTokens[open.size()] = prompt.storedTokens();
                 open.add(push);
@@ -135,22 +125,20 @@ final class PushSender {
     }
 
     void cancel(String requestId, String reason) {
-        Push push = pushing.get(requestId);
+        Push push = events.find(requestId);
         if (push != null) {
             channel.execute(() -> fail(push, new TransferException(Kind.CANCELLED, reason)));
         }
     }
 
     void poll(List<HandoffEvent> found) {
-        int before = found.size();
         events.drainTo(found);
-        found.subList(before, found.size()).forEach(event -> pushing.remove(event.requestId()));
     }
 
     /** Gives up all that is under way and returns when nothing reads the pools any more; false when that takes too long. */
     boolean close(Duration patience) {
         var closed = new TransferException(Kind.CANCELLED, "the prefill node is closing");
-        List<Push> open = List.copyOf(pushing.values());
+        List<Push> open = events.all();
         return writes.await(patience, () -> open.forEach(push -> fail(push, closed)));
     }
 

@@ -1,47 +1,86 @@
 package dev.tandem.engine.handoff.runtime;
 
 import dev.tandem.engine.handoff.HandoffEvent;
+import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.transfer.TransferException;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * The requests that one half of a connector has under way, and the events that end them on their way to the engine loop. All methods
- * belong to the engine loop, but for {@link #post}.
+ * What one half of a connector has under way, by request, and the events that end it on their way to the engine loop. All methods belong
+ * to the engine loop, but for {@link #post}.
+ *
+ * @param <T> a fetch or a push
  */
-public final class EventQueue {
-    private final String doing; // completes "its KV is …"
+public final class EventQueue<T> {
+    private static final Logger LOG = LoggerFactory.getLogger(EventQueue.class);
+
+    private final String done; // completes "its KV is being …"
+    private final SideChannel channel;
     private final Runnable wakeLoop;
     private final Set<String> open = new HashSet<>();
+    private final Map<String, T> begun = new HashMap<>(); // those of the open ones that the poller works on
     private final Queue<HandoffEvent> events = new ConcurrentLinkedQueue<>(); // at most one per open request
 
     /**
-     * @param doing what happens to the KV of these requests, for messages
+     * @param done what happens to the KV of these requests, for messages: {@code "fetched"}
+     * @param channel whose poller does it
      * @param wakeLoop called when there is something to drain
      */
-    public EventQueue(String doing, Runnable wakeLoop) {
-        this.doing = doing;
+    public EventQueue(String done, SideChannel channel, Runnable wakeLoop) {
+        this.done = done;
+        this.channel = channel;
         this.wakeLoop = wakeLoop;
     }
 
     /**
-     * A request is under way from now on, until its event has been drained.
+     * A request is under way from now on, until its event has been drained. Where the side channel is behind, the event is a failure and
+     * comes at once; nobody tells the peer, whose lease or wait ends by its deadline.
      *
-     * @throws EngineException INVALID when one of this id is already
+     * @param first what the poller does first
+     * @param failed makes the event of a failure
+     * @return whether the poller will do it
+     * @throws EngineException INVALID when one of this id is under way already
      */
-    public void open(String requestId) {
-        if (!open.add(requestId)) {
-            throw new EngineException(
-                    EngineException.Kind.INVALID, "request id " + requestId + " is in use: its KV is " + doing);
+    public boolean begin(
+            String requestId, T exchange, Runnable first, Function<TransferException, HandoffEvent> failed) {
+        if (open.contains(requestId)) {
+            throw EngineException.inUse(requestId, "its KV is being " + done);
         }
+        open.add(requestId);
+        if (channel.offer(first)) {
+            begun.put(requestId, exchange);
+            return true;
+        }
+        LOG.warn("request={} KV not {}: the side channel is behind", requestId, done);
+        post(failed.apply(new TransferException(TransferException.Kind.OVERLOADED, "the side channel is behind")));
+        return false;
     }
 
     /** Requests under way. */
     public int size() {
         return open.size();
+    }
+
+    /** What was begun for a request and has not ended, else null. */
+    public @Nullable T find(String requestId) {
+        return begun.get(requestId);
+    }
+
+    /** All that was begun and has not ended. */
+    public List<T> all() {
+        return new ArrayList<>(begun.values());
     }
 
     /** Any thread: leaves the one event of a request. */
@@ -54,6 +93,7 @@ public final class EventQueue {
     public void drainTo(List<HandoffEvent> found) {
         for (HandoffEvent event = events.poll(); event != null; event = events.poll()) {
             open.remove(event.requestId());
+            begun.remove(event.requestId());
             found.add(event);
         }
     }
