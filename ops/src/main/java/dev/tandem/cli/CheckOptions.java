@@ -5,6 +5,7 @@ import dev.tandem.ops.check.CheckRequest;
 import dev.tandem.ops.check.CheckRequest.Peers;
 import dev.tandem.ops.check.CheckRequest.Remote;
 import dev.tandem.preflight.host.RemoteRun.Ssh;
+import dev.tandem.preflight.network.PortRanges;
 import dev.tandem.preflight.npu.DeviceRequest;
 import dev.tandem.preflight.npu.NpuPlan;
 import dev.tandem.preflight.ranktable.DeviceKind;
@@ -15,7 +16,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
 
 /** The command line of {@code tandem check}, read. */
 final class CheckOptions {
@@ -131,9 +134,23 @@ final class CheckOptions {
                         Duration.class,
                         Value.wholeSeconds(MAX_SECONDS),
                         "time to wait for the others, and for each round of measuring (default 120)")
-                .text(PORTS, "PORTS", "ports to try between the nodes, as 8004,30000-30015; beside those of TOPOLOGY")
+                .option(
+                        PORTS,
+                        "PORTS",
+                        String.class,
+                        CheckOptions::ports,
+                        "ports to try between the nodes, as 8004,30000-30015; beside those of TOPOLOGY")
                 .user(SSH, "run the check of every peer that is another machine through ssh, without questions")
                 .text(REMOTE_TANDEM, "PROGRAM", "the program there (default tandem)");
+    }
+
+    private static String ports(String text) {
+        try {
+            PortRanges.parse(text);
+            return text;
+        } catch (IllegalArgumentException e) {
+            throw new TypeConversionException(String.valueOf(e.getMessage()));
+        }
     }
 
     /**
@@ -164,6 +181,14 @@ final class CheckOptions {
         if (arguments.has(SSH) && !arguments.has(PEERS)) {
             arguments.problem("--ssh needs --peers, the machines to go to");
         }
+        List<String> peers = arguments.texts(PEERS);
+        if (Set.copyOf(peers).size() < peers.size()) {
+            arguments.problem("--peers names an address twice: " + peers);
+        }
+        arguments
+                .value(LOCAL_IP, String.class)
+                .filter(own -> !peers.isEmpty() && !peers.contains(own))
+                .ifPresent(own -> arguments.problem("--local-ip " + own + " is none of the peers " + peers));
         if (!serve.isEmpty() && (topology().isPresent() || arguments.has(SSH))) {
             arguments.problem("arguments of serve behind -- are of this machine's node: leave out "
                     + (arguments.has(SSH) ? SSH : topology().orElseThrow()));
@@ -204,7 +229,12 @@ final class CheckOptions {
 
     /** What machines are to be looked at for. */
     CheckRequest request() {
-        return new CheckRequest(topology(), serve, arguments.value(PORTS, String.class), deviceRequest(), peers());
+        return new CheckRequest(
+                topology(),
+                serve,
+                arguments.value(PORTS, String.class).map(PortRanges::parse).orElse(List.of()),
+                deviceRequest(),
+                peers());
     }
 
     private DeviceRequest deviceRequest() {

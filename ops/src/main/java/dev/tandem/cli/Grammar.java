@@ -11,8 +11,8 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Model.PositionalParamSpec;
 
 /**
- * The arguments of a verb of ours, said to picocli in its programmatic form. Help, nearest names and completion come from there; what is
- * wrong is worded by {@link VerbArguments}, so that both readers of arguments speak alike. Built by a chain of calls, then used.
+ * The arguments of a verb of ours, said to picocli in its programmatic form. Help and completion come from there; what is
+ * wrong, the nearest name included, is worded by {@link VerbArguments}, so that both readers of arguments speak alike. Built by a chain of calls, then used.
  */
 final class Grammar {
     private static final int HELP_WIDTH = 120;

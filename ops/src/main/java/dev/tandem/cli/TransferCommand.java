@@ -45,6 +45,7 @@ final class TransferCommand implements Verb {
             bytes(
                     grammar,
                     PACE,
+                    0,
                     "most bytes that this side sends per second, as 125m for 1 Gbit/s (default: no bound)");
         }
         if (!operation.equals("target")) {
@@ -52,25 +53,25 @@ final class TransferCommand implements Verb {
         }
         return switch (operation) {
             case "target" ->
-                bytes(grammar, "--size", "bytes of memory (default 64MiB)").process();
+                bytes(grammar, "--size", 1, "bytes of memory (default 64MiB)").process();
             case "bench" -> bench(grammar);
             case "read" ->
-                bytes(address(grammar), "--length", "bytes to read (default: all of them behind the address)");
+                bytes(address(grammar), "--length", 1, "bytes to read (default: all of them behind the address)");
             default -> address(grammar);
         };
     }
 
-    private static Grammar bytes(Grammar grammar, String name, String help) {
-        return grammar.option(name, "BYTES", Long.class, Value.whole(0, Long.MAX_VALUE), help);
+    private static Grammar bytes(Grammar grammar, String name, long min, String help) {
+        return grammar.option(name, "BYTES", Long.class, Value.whole(min, Long.MAX_VALUE), help);
     }
 
     private static Grammar address(Grammar grammar) {
-        return bytes(grammar, "--addr", "address in the target's memory (default 0)");
+        return bytes(grammar, "--addr", 0, "address in the target's memory (default 0)");
     }
 
     private static Grammar bench(Grammar grammar) {
         grammar.required("--op", "read|write", String.class, Value.word("read", "write"), "what is measured");
-        bytes(grammar, "--block", "bytes per block (default 1MiB)");
+        bytes(grammar, "--block", 1, "bytes per block (default 1MiB)");
         return grammar.option(
                         "--batch",
                         "N",

@@ -24,7 +24,7 @@ final class Value {
         };
     }
 
-    /** The same as an {@code int}. */
+    /** A whole number of this range that fits an {@code int}. */
     static ITypeConverter<Integer> count(int min, int max) {
         ITypeConverter<Long> whole = whole(min, max);
         return text -> whole.convert(text).intValue();

@@ -78,13 +78,16 @@ class MainTest {
 
     @Test
     void shouldReportAllProblemsOfTransfer() {
-        assertThat(problems(new TransferCommand(), "bench --op x --threads 0 --secs -1 --trget y"))
+        assertThat(problems(new TransferCommand(), "bench --op x --threads 0 --secs -1 --block 0 --trget y"))
                 .containsExactly(
                         "unknown flag --trget; the nearest is --target",
                         "--op must be one of read, write, not x",
                         "--threads 0 is outside [1, 2147483647]",
                         "--secs -1 is outside (0, 86400] seconds",
+                        "--block 0 is outside [1, 9223372036854775807]",
                         "--target is missing");
+        assertThat(problems(new TransferCommand(), "target --size 0"))
+                .containsExactly("--size 0 is outside [1, 9223372036854775807]");
         assertThat(problems(new TransferCommand(), "read --pace 1 --addr x"))
                 .containsExactly(
                         "unknown flag --pace; the nearest is --host",
@@ -106,6 +109,11 @@ class MainTest {
                         "--json is given twice",
                         "--script needs the paths of start scripts",
                         "--script reads scripts and nothing else: leave out the topology, --peers and --");
+        assertThat(problems(new CheckCommand(), "--peers 10.0.0.1 10.0.0.1 --local-ip 10.0.0.2 --ports 5-4"))
+                .containsExactly(
+                        "--ports '5-4' is outside [1, 65535], runs backwards, or makes more than 4096 ports",
+                        "--peers names an address twice: [10.0.0.1, 10.0.0.1]",
+                        "--local-ip 10.0.0.2 is none of the peers [10.0.0.1, 10.0.0.1]");
     }
 
     @Test

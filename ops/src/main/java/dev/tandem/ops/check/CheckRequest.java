@@ -12,18 +12,19 @@ import java.util.Optional;
  *
  * @param topology path of a topology file, as it was given
  * @param serve arguments of {@code serve} for a node of this machine; empty: no such node
- * @param ports to try between the nodes beside those of the topology, such as {@code 8004,30000-30015}
+ * @param ports to try between the nodes beside those of the topology
  * @param devices of this machine
  * @param peers which nodes meet; empty: this machine is looked at alone
  */
 public record CheckRequest(
         Optional<String> topology,
         List<String> serve,
-        Optional<String> ports,
+        List<Integer> ports,
         DeviceRequest devices,
         Optional<Peers> peers) {
     public CheckRequest {
         serve = List.copyOf(serve);
+        ports = List.copyOf(ports);
     }
 
     /**

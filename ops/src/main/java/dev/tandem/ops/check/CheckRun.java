@@ -21,7 +21,6 @@ import dev.tandem.preflight.deployment.PlannedPort;
 import dev.tandem.preflight.host.HostBarrier.Participants;
 import dev.tandem.preflight.host.ParallelCalls;
 import dev.tandem.preflight.machine.SystemFiles;
-import dev.tandem.preflight.network.PortRanges;
 import dev.tandem.preflight.npu.NpuCheck;
 import dev.tandem.preflight.npu.NpuTools;
 import dev.tandem.preflight.survey.NodeSurvey;
@@ -176,13 +175,8 @@ public final class CheckRun {
         if (request.ports().isEmpty() || request.peers().isEmpty()) {
             return;
         }
-        try {
-            List<Integer> asked = PortRanges.parse(request.ports().get());
-            for (String host : hosts(request.peers().get(), topology)) {
-                asked.forEach(port -> ports.add(new PlannedPort(host, port, "--ports")));
-            }
-        } catch (IllegalArgumentException e) {
-            throw new FlagException("--ports: " + e.getMessage());
+        for (String host : hosts(request.peers().get(), topology)) {
+            request.ports().forEach(port -> ports.add(new PlannedPort(host, port, "--ports")));
         }
     }
 
@@ -191,9 +185,6 @@ public final class CheckRun {
     /** All nodes that meet, in the order that all of them were told. */
     private static List<String> hosts(Peers peers, Optional<Topology> topology) {
         var hosts = new LinkedHashSet<>(peers.addresses());
-        if (hosts.size() < peers.addresses().size()) {
-            throw new FlagException("--peers names an address twice: " + peers.addresses());
-        }
         if (hosts.isEmpty() && topology.isPresent()) {
             topology.get().nodes().forEach(node -> hosts.add(node.http().host()));
             hosts.add(topology.get().gateway().host());

@@ -11,7 +11,7 @@ import java.util.OptionalDouble;
  * @param sums value of each series name, summed over its labels
  */
 record MetricsSample(Map<String, Double> sums) {
-    /** A page that could not be had. */
+    /** A page that could not be fetched. */
     static final MetricsSample NONE = new MetricsSample(Map.of());
 
     MetricsSample {
