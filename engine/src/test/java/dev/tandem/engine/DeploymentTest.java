@@ -67,14 +67,14 @@ class DeploymentTest {
         final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
         final KernelThreads threads = new KernelThreads(1);
         final Kernels kernels = KernelSelection.best().kernels(threads);
-        final ExpertRuntime hub;
+        final ExpertRuntime experts;
         final Engine engine;
         final JoinTerms terms;
         private boolean isClosed;
 
         Process(int rank) throws IOException {
             String fingerprint = ModelFingerprint.of(checkpoint);
-            this.hub = ExpertRuntime.start(
+            this.experts = ExpertRuntime.start(
                     new ExpertRuntime.Setup(
                             new InetSocketAddress("127.0.0.1", 0),
                             terms(rank, 0, fingerprint),
@@ -85,7 +85,7 @@ class DeploymentTest {
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
                     counters);
-            this.terms = terms(rank, hub.port(), fingerprint);
+            this.terms = terms(rank, experts.port(), fingerprint);
             this.engine = engine(rank);
         }
 
@@ -108,7 +108,8 @@ class DeploymentTest {
 
         private Engine engine(int rank) {
             var group = TensorGroup.single().member(0);
-            var context = new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(hub.router(bank())));
+            var context =
+                    new RankContext(new Rank(0, 1, rank, RANKS), group, kernels, Optional.of(experts.router(bank())));
             var model = ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH));
             var pool = new KvPool(model.kvLayout(16, DType.F32), 400);
             var config = new EngineConfig(MODEL_LENGTH, new BatchLimits(64, 8, 64, true), false, 0, Optional.empty());
@@ -122,13 +123,13 @@ class DeploymentTest {
             var replicas = new TreeMap<Integer, Replica>();
             replicas.put(terms.placement().ranks().from(), engine);
             return ClusterMember.start(
-                    new ClusterMember.Setup(
+                    new ClusterMember.MemberSetup(
                             new InetSocketAddress("127.0.0.1", port),
                             terms,
                             TOKEN,
                             LIMITS,
                             ClusterMember.Patience.of(PATIENCE)),
-                    new ClusterMember.Service(replicas, counters, hub::update, report -> {}));
+                    new ClusterMember.Service(replicas, counters, experts::update, report -> {}));
         }
 
         @Override
@@ -138,7 +139,7 @@ class DeploymentTest {
             }
             isClosed = true;
             engine.close();
-            hub.close();
+            experts.close();
             threads.close();
             checkpoint.close();
         }
@@ -149,10 +150,10 @@ class DeploymentTest {
     private ClusterHead head(Process process, ReplicaSet replicas) throws IOException {
         replicas.add(0, process.engine, "this process");
         return ClusterHead.start(
-                new ClusterHead.Setup(new InetSocketAddress("127.0.0.1", 0), process.terms, TOKEN, LIMITS),
+                new ClusterHead.HeadSetup(new InetSocketAddress("127.0.0.1", 0), process.terms, TOKEN, LIMITS),
                 replicas,
                 headCounters,
-                process.hub::update);
+                process.experts::update);
     }
 
     private static Request request(Prompt prompt) {
@@ -185,8 +186,8 @@ class DeploymentTest {
             head.awaitAll(PATIENCE, report -> {});
             assertThat(first.awaitJoined().placements()).isNotEmpty();
             for (Process process : List.of(zero, one, two)) {
-                EngineFixture.await(() -> process.hub.peers().size() == RANKS - 1
-                        && process.hub.peers().stream()
+                EngineFixture.await(() -> process.experts.peers().size() == RANKS - 1
+                        && process.experts.peers().stream()
                                 .allMatch(peer -> peer.downReason().isEmpty()));
             }
             compareAll(prompts, replicas);

@@ -111,13 +111,13 @@ final class ClusterMembership implements AutoCloseable {
         InetSocketAddress address = headAddress(parallel);
         Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
         if (parallel.isMeetingPoint()) {
-            var setup = new ClusterHead.Setup(address, terms, token(config), channelLimits());
+            var setup = new ClusterHead.HeadSetup(address, terms, token(config), channelLimits());
             ClusterHead head = startHead(setup, replicas, counters, onMembers);
             await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
             return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
         }
         ClusterMember member = ClusterMember.start(
-                new ClusterMember.Setup(
+                new ClusterMember.MemberSetup(
                         address, terms, token(config), channelLimits(), ClusterMember.Patience.of(deadline)),
                 new ClusterMember.Service(local, counters, onMembers, ClusterMembership::report));
         await(member::close, member::awaitJoined);
@@ -125,7 +125,7 @@ final class ClusterMembership implements AutoCloseable {
     }
 
     private static ClusterHead startHead(
-            ClusterHead.Setup setup,
+            ClusterHead.HeadSetup setup,
             ReplicaSet replicas,
             Counters<ClusterCounter> counters,
             Consumer<Members> onMembers) {

@@ -96,14 +96,14 @@ final class LocalRanks implements AutoCloseable {
     }
 
     /** KV memory of all ranks together, in the blocks of one replica. */
-    NodeReport.Kv kvReport() {
+    NodeReport.KvMemory kvReport() {
         long bytes = 0;
         for (EngineParts replica : replicas) {
             for (EngineParts.Shard shard : replica.shards()) {
                 bytes += shard.pool().layout().blockBytes() * shard.pool().blockCount();
             }
         }
-        return new NodeReport.Kv(
+        return new NodeReport.KvMemory(
                 plan.blocks() * replicas.size(),
                 plan.layout().blockSize(),
                 bytes,

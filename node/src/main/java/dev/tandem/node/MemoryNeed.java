@@ -14,7 +14,7 @@ import java.nio.file.Path;
  * @param weightBytes of its mapped files; all processes of a machine that map the same files hold them once
  * @param kv of the KV memory
  */
-public record MemoryNeed(Path checkpoint, long weightBytes, Kv kv) {
+public record MemoryNeed(Path checkpoint, long weightBytes, KvNeed kv) {
 
     /**
      * KV memory.
@@ -24,7 +24,7 @@ public record MemoryNeed(Path checkpoint, long weightBytes, Kv kv) {
      * @param maxModelLength longest sequence, tokens
      * @param bytesPerToken of one rank
      */
-    public record Kv(long bytes, int ranks, int maxModelLength, long bytesPerToken) {}
+    public record KvNeed(long bytes, int ranks, int maxModelLength, long bytesPerToken) {}
 
     /**
      * Opens the checkpoint, whose weights are not read.
@@ -46,7 +46,7 @@ public record MemoryNeed(Path checkpoint, long weightBytes, Kv kv) {
                     checkpoint.files().values().stream()
                             .mapToLong(Long::longValue)
                             .sum(),
-                    new Kv(
+                    new KvNeed(
                             layout.blockBytes() * plan.blocks() * ranks,
                             ranks,
                             plan.maxModelLength(),

@@ -16,7 +16,7 @@ import java.util.Optional;
  * @param sideChannel host:port of the handoff's side channel
  */
 public record NodeReport(
-        String role, Address address, Model model, Kv kv, Compute compute, Optional<String> sideChannel) {
+        String role, Address address, Model model, KvMemory kv, Compute compute, Optional<String> sideChannel) {
     /** Where the node listens. */
     public record Address(String host, int port) {
         @Override
@@ -29,7 +29,7 @@ public record NodeReport(
     public record Model(List<String> names, int maxModelLength) {}
 
     /** KV memory: blocks, tokens per block, bytes in all and their type. */
-    public record Kv(int blocks, int blockSize, long bytes, String dtype) {}
+    public record KvMemory(int blocks, int blockSize, long bytes, String dtype) {}
 
     /** Kernels and their threads. */
     public record Compute(String kernels, int threads) {}

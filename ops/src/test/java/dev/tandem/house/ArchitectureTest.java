@@ -198,6 +198,18 @@ class ArchitectureTest {
         assertThat(byName).allSatisfy((name, types) -> assertThat(types).hasSize(1));
     }
 
+    /** Nested types too: one package is what a reader holds open. */
+    @Test
+    void shouldGiveEachPublicNameOfAPackageToOneType() {
+        Map<String, List<JavaClass>> byName = CLASSES.stream()
+                .filter(type -> type.getModifiers().contains(JavaModifier.PUBLIC) && !type.isAnonymousClass())
+                .collect(Collectors.groupingBy(
+                        type -> type.getPackageName() + "." + type.getSimpleName(), TreeMap::new, Collectors.toList()));
+        byName.values().removeIf(types -> types.size() == 1);
+
+        assertThat(byName).isEmpty();
+    }
+
     private static Stream<JavaClass> shownTypes() {
         return CLASSES.stream()
                 .filter(type -> type.isTopLevelClass() && type.getModifiers().contains(JavaModifier.PUBLIC));

@@ -66,13 +66,14 @@ public record GenerationFields(
      * @param topLogprobs alternatives per token; empty for no logprobs
      * @param tokenIds {@code return_token_ids}
      */
-    public record Output(int choices, Optional<Stream> stream, Text text, OptionalInt topLogprobs, TokenIds tokenIds) {}
+    public record Output(
+            int choices, Optional<Stream> stream, TextOutput text, OptionalInt topLogprobs, TokenIds tokenIds) {}
 
     /** {@code stream_options}. */
     public record Stream(boolean includesUsage, boolean hasContinuousUsage) {}
 
     /** {@code skip_special_tokens} and {@code include_stop_str_in_output}. */
-    public record Text(boolean skipsSpecialTokens, boolean includesStopString) {}
+    public record TextOutput(boolean skipsSpecialTokens, boolean includesStopString) {}
 
     /** {@code return_token_ids} and {@code return_tokens_as_token_ids}. */
     public record TokenIds(boolean areReturned, boolean replaceTokenText) {}
@@ -166,7 +167,8 @@ public record GenerationFields(
         return new Output(
                 choices,
                 stream(fields),
-                new Text(fields.bool("skip_special_tokens", true), fields.bool("include_stop_str_in_output", false)),
+                new TextOutput(
+                        fields.bool("skip_special_tokens", true), fields.bool("include_stop_str_in_output", false)),
                 topLogprobs,
                 new TokenIds(fields.bool("return_token_ids", false), fields.bool("return_tokens_as_token_ids", false)));
     }

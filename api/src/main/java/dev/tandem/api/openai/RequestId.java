@@ -46,7 +46,7 @@ public final class RequestId {
         };
     }
 
-    /** The same for one of several choices, which are numbered in front. */
+    /** The id of one of several choices, which are numbered in front. */
     public static String ofSequence(Kind kind, String requestId, int prompt, int choice) {
         return choice + "_" + ofSequence(kind, requestId, prompt);
     }

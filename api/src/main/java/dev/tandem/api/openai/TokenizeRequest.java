@@ -17,7 +17,7 @@ public record TokenizeRequest(
     /** A text or a conversation. */
     public sealed interface Source {
         /** {@code prompt}. */
-        record Prompt(String text) implements Source {}
+        record PlainText(String text) implements Source {}
 
         /** {@code messages} and the template's other variables. */
         record Conversation(Map<String, Object> templateVariables) implements Source {}
@@ -33,7 +33,7 @@ public record TokenizeRequest(
         boolean isChat = fields.node("messages").isPresent();
         Source source = isChat
                 ? new Source.Conversation(ChatRequest.templateVariables(fields))
-                : new Source.Prompt(fields.string("prompt")
+                : new Source.PlainText(fields.string("prompt")
                         .orElseThrow(() -> fields.invalid("prompt", "prompt or messages is missing")));
         return new TokenizeRequest(
                 fields.string("model"),

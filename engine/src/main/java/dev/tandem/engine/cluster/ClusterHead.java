@@ -40,9 +40,9 @@ public final class ClusterHead implements AutoCloseable {
      * @param token that nodes must know
      * @param limits of each connection
      */
-    public record Setup(InetSocketAddress address, JoinTerms terms, SharedToken token, ChannelLimits limits) {}
+    public record HeadSetup(InetSocketAddress address, JoinTerms terms, SharedToken token, ChannelLimits limits) {}
 
-    private final Setup setup;
+    private final HeadSetup setup;
     private final ReplicaSet replicas;
     private final Counters<ClusterCounter> counters;
     private final Consumer<Members> onMembers;
@@ -53,7 +53,7 @@ public final class ClusterHead implements AutoCloseable {
     private final FrameListener listener;
 
     private ClusterHead(
-            Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
+            HeadSetup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
             throws IOException {
         this.setup = setup;
         this.replicas = replicas;
@@ -72,7 +72,7 @@ public final class ClusterHead implements AutoCloseable {
      * @throws IOException naming the address when it cannot be bound
      */
     public static ClusterHead start(
-            Setup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
+            HeadSetup setup, ReplicaSet replicas, Counters<ClusterCounter> counters, Consumer<Members> onMembers)
             throws IOException {
         var head = new ClusterHead(setup, replicas, counters, onMembers);
         head.lock.lock();

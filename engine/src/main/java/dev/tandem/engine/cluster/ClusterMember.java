@@ -38,7 +38,7 @@ public final class ClusterMember implements AutoCloseable {
      * @param limits of the connection
      * @param patience how this node waits
      */
-    public record Setup(
+    public record MemberSetup(
             InetSocketAddress head, JoinTerms terms, SharedToken token, ChannelLimits limits, Patience patience) {}
 
     /**
@@ -60,7 +60,7 @@ public final class ClusterMember implements AutoCloseable {
             Consumer<Members> onMembers,
             Consumer<String> report) {}
 
-    private final Setup setup;
+    private final MemberSetup setup;
     private final Service service;
     private final CompletableFuture<Members> firstJoin = new CompletableFuture<>();
     private final CompletableFuture<EngineException> end = new CompletableFuture<>();
@@ -70,7 +70,7 @@ public final class ClusterMember implements AutoCloseable {
     private boolean isClosing; // guarded by the lock
     private volatile @Nullable NodeSession session; // written by the thread
 
-    private ClusterMember(Setup setup, Service service) {
+    private ClusterMember(MemberSetup setup, Service service) {
         this.setup = setup;
         this.service = service;
         this.thread = Thread.ofPlatform().name("tandem-join").daemon().unstarted(this::run);
@@ -82,7 +82,7 @@ public final class ClusterMember implements AutoCloseable {
      * @param service replicas of this process by their rank in the deployment; {@code onMembers} is told of every change of the members
      *     and must not wait; {@code report} hears what the node waits for, once per change
      */
-    public static ClusterMember start(Setup setup, Service service) {
+    public static ClusterMember start(MemberSetup setup, Service service) {
         var node = new ClusterMember(setup, service);
         node.thread.start();
         return node;

@@ -23,7 +23,7 @@ import java.util.concurrent.TimeoutException;
 final class NodeSession implements FrameChannel.FrameHandler {
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
 
-    private final ClusterMember.Setup setup;
+    private final ClusterMember.MemberSetup setup;
     private final ClusterMember.Service service;
     private final FrameChannel channel;
     private final ConnectingGreeting greeting;
@@ -34,7 +34,7 @@ final class NodeSession implements FrameChannel.FrameHandler {
     private volatile boolean isJoined; // written by the reader thread
     private volatile int aborted; // written by the reader thread at the end
 
-    private NodeSession(ClusterMember.Setup setup, ClusterMember.Service service, FrameChannel channel) {
+    private NodeSession(ClusterMember.MemberSetup setup, ClusterMember.Service service, FrameChannel channel) {
         this.setup = setup;
         this.service = service;
         this.channel = channel;
@@ -48,7 +48,7 @@ final class NodeSession implements FrameChannel.FrameHandler {
      * @throws IOException naming what stands in the way for now
      * @throws EngineException INVALID when the head refuses for good
      */
-    static NodeSession join(ClusterMember.Setup setup, ClusterMember.Service service, Duration deadline)
+    static NodeSession join(ClusterMember.MemberSetup setup, ClusterMember.Service service, Duration deadline)
             throws IOException, InterruptedException {
         var address =
                 new InetSocketAddress(setup.head().getHostString(), setup.head().getPort());

@@ -103,7 +103,10 @@ final class ClusterFixture implements AutoCloseable {
         var members = new LinkedBlockingQueue<Members>();
         var head = new Head(
                 ClusterHead.start(
-                        new ClusterHead.Setup(loopback(port), terms, token, LIMITS), replicas, counters, members::add),
+                        new ClusterHead.HeadSetup(loopback(port), terms, token, LIMITS),
+                        replicas,
+                        counters,
+                        members::add),
                 replicas,
                 own,
                 counters,
@@ -135,7 +138,7 @@ final class ClusterFixture implements AutoCloseable {
                 new ClusterMember.Patience(deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
         var node = new Node(
                 ClusterMember.start(
-                        new ClusterMember.Setup(loopback(port), terms, token, LIMITS, patience),
+                        new ClusterMember.MemberSetup(loopback(port), terms, token, LIMITS, patience),
                         new ClusterMember.Service(
                                 byRank, new Counters<>(ClusterCounter.class), members::add, reports::add)),
                 replicas,

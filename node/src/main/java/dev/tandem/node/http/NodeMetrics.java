@@ -101,9 +101,9 @@ final class NodeMetrics {
                 new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
                 () -> replicas.statuses().size());
         page.counters("tandem:cluster_", Map.of(), counters);
-        handoff.ifPresent(hub -> {
-            page.counters("tandem:handoff_", Map.of(), hub.counters());
-            page.counters("tandem:transfer_", Map.of(), hub.transfers().counters());
+        handoff.ifPresent(runtime -> {
+            page.counters("tandem:handoff_", Map.of(), runtime.counters());
+            page.counters("tandem:transfer_", Map.of(), runtime.transfers().counters());
         });
         int length = model.limits().maxModelLength();
         double[] latency = VllmBuckets.requestLatency();

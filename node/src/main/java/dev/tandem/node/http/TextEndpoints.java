@@ -23,7 +23,7 @@ final class TextEndpoints {
         TokenizeRequest request = TokenizeRequest.read(exchange.json());
         model.requireName(request.model());
         String text = switch (request.text()) {
-            case Source.Prompt prompt -> prompt.text();
+            case Source.PlainText plain -> plain.text();
             case Source.Conversation conversation -> model.render(conversation.templateVariables());
         };
         int[] ids = model.encode(text, request.addsSpecialTokens());
