@@ -69,9 +69,9 @@ await() { # name, port, path, log: until it answers 200, or says that it will no
 }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 node() { # name, port, kv-transfer-config or nothing
-  local words=(serve "$model" --host 127.0.0.1 --port "$2" --served-model-name m --dtype float32 --max-model-len 2048 --max-num-seqs 32 --no-enable-prefix-caching)
-  [ -n "$3" ] && words+=(--kv-transfer-config "$3")
-  "$tandem" "${words[@]}" > "$work/$1.log" 2>&1 < /dev/null &
+  local arguments=(serve "$model" --host 127.0.0.1 --port "$2" --served-model-name m --dtype float32 --max-model-len 2048 --max-num-seqs 32 --no-enable-prefix-caching)
+  [ -n "$3" ] && arguments+=(--kv-transfer-config "$3")
+  "$tandem" "${arguments[@]}" > "$work/$1.log" 2>&1 < /dev/null &
   pids+=($!)
 }
 config() { # connector, role, engine id

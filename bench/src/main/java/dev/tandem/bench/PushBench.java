@@ -45,7 +45,7 @@ import java.util.random.RandomGenerator;
  * before its attention begins.
  *
  * <p>{@code PushBench CHECKPOINT BYTES_PER_SECOND [threads [prompt [runs]]]} runs both in turns and prints a JSON line with medians;
- * a rate of 0 is no bound.
+ * a rate of 0 means unbounded.
  */
 public final class PushBench implements AutoCloseable {
     private static final int BLOCK_SIZE = 16;
@@ -187,7 +187,7 @@ public final class PushBench implements AutoCloseable {
         }
     }
 
-    /** The same for a push. */
+    /** Milliseconds between the prefill node's token and the decode node's, where the KV is pushed. */
     private double push(int[] prompt) throws InterruptedException {
         String id = "r" + requests++;
         var computedNs = new CompletableFuture<Long>();

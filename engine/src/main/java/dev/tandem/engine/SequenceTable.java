@@ -224,7 +224,7 @@ final class SequenceTable {
             return; // it ended meanwhile
         }
         if (sequence.state() == SequenceState.LENT) {
-            LOG.info("request={} gives its lease up: nobody took the ticket", sequence.id());
+            LOG.info("request={} gives up its lease: nobody took the ticket", sequence.id());
             connectorOf(sequence).cancel(sequence.id(), "nobody took the ticket");
             return;
         }
@@ -272,7 +272,7 @@ final class SequenceTable {
     /** The engine's own bound on a transfer has passed; nothing touches its memory any more when its event comes. */
     private void giveUpTransfer(Sequence sequence) {
         LOG.warn(
-                "request={} state={} gives its transfer up: no end within its timeout",
+                "request={} state={} gives up its transfer: no end within its timeout",
                 sequence.id(),
                 sequence.state());
         sequence.awaitCancelledTransfer();
@@ -414,7 +414,7 @@ final class SequenceTable {
         FailurePolicy policy = config.handoff().orElseThrow().failurePolicy();
         String reason = reason(failed.cause());
         LOG.warn(
-                "request={} peer={} KV could not be had, policy={}: {}",
+                "request={} peer={} KV could not be fetched, policy={}: {}",
                 sequence.id(),
                 peer(sequence.request().handoff()),
                 policy,
@@ -426,7 +426,7 @@ final class SequenceTable {
                 fail(
                         sequence,
                         new EngineException(
-                                Kind.KV_LOST, "the prompt's KV could not be had: " + reason, failed.cause()));
+                                Kind.KV_LOST, "the prompt's KV could not be fetched: " + reason, failed.cause()));
         }
     }
 

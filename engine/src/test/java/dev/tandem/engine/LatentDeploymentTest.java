@@ -73,12 +73,12 @@ class LatentDeploymentTest {
     /** Replicas and ranks of each in the whole deployment. */
     private record Shape(int dpSize, int tpSize) {}
 
-    /** What one process runs: the replicas of its seat, with their way to all experts. */
+    /** What one process runs: the replicas at its place, with their way to all experts. */
     private static final class Process implements AutoCloseable {
         final Checkpoint checkpoint;
         final Counters<ClusterCounter> counters = new Counters<>(ClusterCounter.class);
-        final ExpertRuntime hub;
-        final MemberPlacement seat;
+        final ExpertRuntime experts;
+        final MemberPlacement placement;
         final List<Engine> replicas = new ArrayList<>();
         private final Shape shape;
         private final KernelSelection selection = KernelSelection.best();
@@ -87,7 +87,7 @@ class LatentDeploymentTest {
         Process(String golden, Shape shape, Shard dpRanks) throws IOException {
             this.checkpoint = Checkpoint.open(GoldenFile.FOLDER.resolve(golden));
             this.shape = shape;
-            this.hub = ExpertRuntime.start(
+            this.experts = ExpertRuntime.start(
                     new ExpertRuntime.Setup(
                             new InetSocketAddress("127.0.0.1", 0),
                             terms(new MemberPlacement(dpRanks, "127.0.0.1", 0)),
@@ -99,7 +99,7 @@ class LatentDeploymentTest {
                     List.of(bank(), bank()),
                     checkpoint.config().hiddenSize(),
                     counters);
-            this.seat = new MemberPlacement(dpRanks, "127.0.0.1", hub.port());
+            this.placement = new MemberPlacement(dpRanks, "127.0.0.1", experts.port());
             for (int dp = dpRanks.from(); dp < dpRanks.to(); dp++) {
                 replicas.add(replica(dp));
             }
@@ -132,7 +132,7 @@ class LatentDeploymentTest {
                         new Rank(tp, shape.tpSize(), dp, shape.dpSize()),
                         group.member(tp),
                         kernels(),
-                        Optional.of(hub.router(bank())));
+                        Optional.of(experts.router(bank())));
                 shards.add(shard(ModelLoader.load(checkpoint, context, new StepLimits(64, 8, MODEL_LENGTH)), context));
             }
             return start(new EngineParts(dp, shards, Optional.empty()));
@@ -141,7 +141,7 @@ class LatentDeploymentTest {
         @Override
         public void close() {
             replicas.forEach(Engine::close);
-            hub.close();
+            experts.close();
             threads.forEach(KernelThreads::close);
             checkpoint.close();
         }
@@ -158,15 +158,15 @@ class LatentDeploymentTest {
         var shape = new Shape(dpSize, tpSize);
         try (var first = new Process(golden, shape, new Shard(0, dpSize - 1));
                 var second = new Process(golden, shape, new Shard(dpSize - 1, dpSize))) {
-            var members = new Members(List.of(first.seat, second.seat));
+            var members = new Members(List.of(first.placement, second.placement));
             for (Process process : List.of(first, second)) {
-                process.hub.update(members);
-                EngineFixture.await(() -> process.hub.peers().stream()
+                process.experts.update(members);
+                EngineFixture.await(() -> process.experts.peers().stream()
                         .allMatch(peer -> peer.downReason().isEmpty()));
             }
             long warmUp = first.counters.value(ClusterCounter.EXPERT_ROWS_RECOMPUTED); // when nobody was known
-            assertThat(first.hub.peers()).hasSize(hasExpertsInBoth ? 1 : 0);
-            assertThat(second.hub.peers()).hasSize(1);
+            assertThat(first.experts.peers()).hasSize(hasExpertsInBoth ? 1 : 0);
+            assertThat(second.experts.peers()).hasSize(1);
             var replicas = new ArrayList<>(first.replicas);
             replicas.addAll(second.replicas);
             assertThat(replicas).hasSize(dpSize);

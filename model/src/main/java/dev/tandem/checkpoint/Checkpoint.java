@@ -19,7 +19,7 @@ import java.util.SortedMap;
  * shortened meanwhile.
  */
 public sealed interface Checkpoint extends AutoCloseable permits SafetensorsCheckpoint, GgufCheckpoint {
-    /** Name of the rotary factors of a GGUF file: the one tensor that is no weight, since it follows from the rope scaling. */
+    /** Name of the rotary factors of a GGUF file: the one tensor that is not a weight, since it follows from the rope scaling. */
     String ROTARY_FACTORS = "rope_freqs.weight";
 
     /**

@@ -76,7 +76,7 @@ public final class GgufCheckpoint implements Checkpoint {
         return tensors;
     }
 
-    /** The one GGUF file of a folder that is no Hugging Face folder. */
+    /** The one GGUF file of a folder that is not a Hugging Face folder. */
     static Path onlyFileIn(Path folder) {
         List<Path> files = new ArrayList<>();
         try (DirectoryStream<Path> found = Files.newDirectoryStream(folder, "*.gguf")) {

@@ -9,7 +9,7 @@ public interface ExpertExchange {
     /**
      * Fills the results of all rows. A rank worker calls it in the middle of a layer; it returns when all results have arrived.
      *
-     * @throws RuntimeException when they cannot be had within the exchange's deadline; then the step fails
+     * @throws RuntimeException when they do not come within the exchange's deadline; then the step fails
      */
     void exchange(ExpertRows rows);
 }

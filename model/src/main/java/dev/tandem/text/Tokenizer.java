@@ -101,7 +101,7 @@ public final class Tokenizer implements AutoCloseable {
         return vocabulary.bytes(id).clone();
     }
 
-    /** Whether the vocabulary marks the token as special: a control token that is no part of a text. */
+    /** Whether the vocabulary marks the token as special: a control token that is not part of a text. */
     public boolean isSpecial(int id) {
         return vocabulary.isSpecial(id);
     }

@@ -27,8 +27,7 @@ class RotaryFrequenciesTest {
 
     @Test
     void shouldStretchByYarnBetweenFastAndSlowWaves() {
-        // the golden's 16 rotated values: dim(32) = 16 ln(64 / 64 pi) / (2 ln 10000) < 0, dim(1) = 16 ln(64 / 2 pi) /
-        // ... = 2.02
+        // the golden's 16 rotated values: dim(32) = 16 ln(64 / 64 pi) / (2 ln 10000) < 0, dim(1) = 2.02
         var scaling = new YarnScaling(8, 64, new Ramp(32, 1), 1, 0.8);
         double[] plain = RotaryFrequencies.plain(10_000, 16);
         double[] scaled = RotaryFrequencies.yarn(plain, 10_000, scaling);

@@ -135,8 +135,8 @@ class DecoderTest {
                 TestRank.GOLDEN.resolve(name),
                 Setup.plain(KernelSelection.best()).withMaxRows(4))) {
             // some 15 loops per layer are handed to the kernel threads, 2 KiB of closures until the compiler has
-            // removed
-            // them (measured then: 24 bytes per step); the scratch of a pass would be 23 KiB, the logits 1.9 MiB
+            // removed them (measured then: 24 bytes per step); the scratch of a pass would be 23 KiB, the logits
+            // 1.9 MiB
             long limit = 4096L * own.model.config().layers();
             assertThat(bytesPerDecodeStep(own, limit)).isLessThan(limit);
         }

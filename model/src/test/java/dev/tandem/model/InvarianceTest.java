@@ -136,8 +136,7 @@ class InvarianceTest {
         for (int i = 0; i < exact.getFirst().length; i++) {
             largest = Math.max(largest, Math.abs(exact.getFirst()[i] - rounded.getFirst()[i]));
         }
-        // bfloat16 everywhere moves logits by 0.31 (fixtures/golden/README.md); a rounded cache alone must move them,
-        // but less
+        // bfloat16 everywhere moves logits by 0.31 (fixtures/golden/README.md); a rounded cache must move them less
         assertThat(largest).isBetween(1e-4f, 0.3f);
     }
 

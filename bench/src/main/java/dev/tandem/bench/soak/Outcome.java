@@ -11,7 +11,7 @@ enum Outcome {
     /** The gateway itself was gone: refused, or the connection broke before the end was said. */
     GATEWAY_GONE("the connection to the gateway broke or was refused"),
     /** Tokens that the quiet node does not give, or an end without all of them: must never happen. */
-    WRONG("WRONG: other tokens, or an end that is none");
+    WRONG("WRONG: other tokens, or an answer cut short");
 
     private final String sentence;
 

@@ -53,7 +53,7 @@ public record HandoffConfig(
         BOTH
     }
 
-    /** What D does when the prompt's KV cannot be had. */
+    /** What D does when the prompt's KV cannot be fetched. */
     public enum FailurePolicy {
         RECOMPUTE,
         FAIL

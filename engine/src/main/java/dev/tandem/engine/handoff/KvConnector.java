@@ -34,7 +34,7 @@ public interface KvConnector extends AutoCloseable {
     Optional<HandoffTicket> finish(PromptBlocks prompt, int lastTokenId, long nowNs);
 
     /**
-     * What is to hear of each layer of the step that is about to run.
+     * The listener that is told of each layer of the step that is about to run.
      *
      * @param prompts those whose push has begun and not ended, and how far this step computes them
      */

@@ -94,7 +94,7 @@ class HandoffDataDistTest {
         HandoffTicket ticket = overTheWire(prefill.handoff.lend("r", LENT, 42, 0));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);
         assertRejected(
-                decode, "remote_host " + PREFILL + " is no server_id", "prefill_device_list", "names 127.0.22.13");
+                decode, "remote_host " + PREFILL + " is not a server_id", "prefill_device_list", "names 127.0.22.13");
         assertThat(decode.runtime.counters().value(HandoffCounter.METADATA_ASKED))
                 .isZero();
         decode.awaitCount(HandoffCounter.DONE_UNDELIVERED, 1); // told behind the event, on the side channel's thread

@@ -1,6 +1,9 @@
 package dev.tandem.gateway.fleet;
 
-/** How KV gets from a prefill to a decode node. */
+/**
+ * How KV gets from a prefill to a decode node. The engine has its own type for it: the gateway may not see the engine and reads a node's
+ * word off the wire.
+ */
 public enum HandoffKind {
     /** The decode node reads when the prefill node has answered. */
     PULL("pull", "MooncakeConnector or LLMDataDistCMgrConnector"),

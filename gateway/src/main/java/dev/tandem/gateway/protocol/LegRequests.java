@@ -62,7 +62,7 @@ final class LegRequests {
         return prefillBody(request, ASK_FOR_TICKET.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** The same for a P that is to write into D's blocks: with what D has posted, as D has posted it. */
+    /** The body for a P that is to write into D's blocks: with what D has posted, as D has posted it. */
     static byte[] prefillBody(JsonSpans request, byte[] params) {
         JsonEdit edit = request.edit()
                 .drop("stream_options", "n", "best_of", "logprobs", "top_logprobs", "prompt_logprobs", "echo")

@@ -5,7 +5,7 @@ import dev.tandem.kernel.Tensor;
 
 /**
  * Layer norm of rows in place: {@code fma(weight, (x - mean) / sqrt(variance + epsilon), bias)}, the variance being the mean of squared
- * differences. It norms the one index key of a token, so few values that plain code does. Weight and bias are widened once. Owned by a rank
+ * differences. It normalises the one index key of a token, so few values that plain code does. Weight and bias are widened once. Owned by a rank
  * worker.
  */
 public final class LayerNorm {

@@ -24,7 +24,7 @@ public final class DeviceSource {
      * Asks them.
      *
      * @param node address of the node
-     * @throws DeviceException naming what could not be had
+     * @throws DeviceException naming what could not be found out
      */
     NodeDevices devices(String node) throws InterruptedException {
         if ((kind.isEmpty() && tools.isEmpty()) || kind.equals(Optional.of(DeviceKind.CPU))) {

@@ -16,7 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <pre>
  *   { "kind": "a3", "devices": [ { "id": 0, "ip": "192.168.1.199", "pod": "0", "sdid": "67108864" }, … ] }     pod and sdid on A3 only
- *   { "error": "device 3: …" }                                                                                when they could not be had
+ *   { "error": "device 3: …" }                                                                                when they could not be found out
  * </pre>
  *
  * @param kind of all devices

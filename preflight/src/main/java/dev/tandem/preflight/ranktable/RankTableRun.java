@@ -59,7 +59,7 @@ public final class RankTableRun {
      *
      * @param local indexes of the nodes that this process stands for: one, or all
      * @param progress hears what is waited for
-     * @throws DeviceException devices of a node could not be had, or do not go together; told on all nodes
+     * @throws DeviceException devices of a node could not be found out, or do not go together; told on all nodes
      * @throws RankTableException the file could not be written, or holds another table; told on all nodes, nothing was written
      * @throws HostBarrierException nodes are missing, were started with other arguments, or left
      */
@@ -102,7 +102,7 @@ public final class RankTableRun {
         return new Result(table, devices.getFirst().kind(), prepared.isKept());
     }
 
-    /** The devices of this node, or why they cannot be had: all nodes are told, so that none waits for them. */
+    /** The devices of this node, or why they cannot be found out: all nodes are told, so that none waits for them. */
     private JsonNode own(String node) throws InterruptedException {
         try {
             return source.devices(node).toJson();

@@ -4,7 +4,7 @@ import java.util.Arrays;
 
 /** What a frame carries; the code is its byte on the wire. */
 public enum FrameKind {
-    /** Nothing: the sender lives. Handled by the channel itself. */
+    /** A heartbeat: the sender is alive. Handled by the channel itself. */
     HEARTBEAT(0),
 
     /** The listening side's first frame: a nonce. */
@@ -35,9 +35,9 @@ public enum FrameKind {
 
     /** Rows for experts of the listening process. */
     EXPERT_CALL(32),
-    /** What became of them. */
+    /** The rows that the experts made of them. */
     EXPERT_RESULT(33),
-    /** Why nothing became of them. */
+    /** The reason why there are no such rows. */
     EXPERT_ERROR(34);
 
     private static final FrameKind[] BY_CODE = byCode();

@@ -28,8 +28,7 @@ public final class FrameListener implements AutoCloseable {
     private final int maxConnections;
     private final Function<FrameChannel, FrameHandler> handler;
     private final Thread accepting;
-    // Open connections: the accepting thread adds, each connection's reader removes itself, close() ends those that are
-    // left.
+    /** Open connections: the accepting thread adds, each connection's reader removes itself, {@link #close} ends those that are left. */
     private final Set<FrameChannel> open = ConcurrentHashMap.newKeySet();
 
     private FrameListener(

@@ -75,7 +75,7 @@ public final class PullConnector implements KvConnector {
      * @param pools by tensor rank; with equal block size and block count, since a block id means the same in all of them
      * @param runtime of the process; closed by who started it, after this
      * @param wakeLoop called from any thread when {@link #poll} has something; must not block
-     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
+     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be bound
      */
     public static PullConnector start(
             HandoffConfig config, List<KvPool> pools, HandoffRuntime runtime, Runnable wakeLoop) {

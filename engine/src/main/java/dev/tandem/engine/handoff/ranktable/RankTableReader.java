@@ -185,7 +185,7 @@ final class RankTableReader {
     }
 
     private static String kind(JsonNode value) {
-        return value.isContainer() ? (value.isObject() ? "an object" : "a list") : value + ", which is no string";
+        return value.isContainer() ? (value.isObject() ? "an object" : "a list") : value + ", which is not a string";
     }
 
     private static <T> T within(String place, Supplier<T> reading) {

@@ -92,7 +92,7 @@ public final class HandoffRuntime implements AutoCloseable {
         return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel);
     }
 
-    /** The same for a process whose engines pull: nobody is invited, and all is bound to one address. */
+    /** A runtime of a process whose engines only pull: nobody is invited, and everything is bound to one address. */
     public static HandoffRuntime start(String host) {
         return start(
                 host, host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);

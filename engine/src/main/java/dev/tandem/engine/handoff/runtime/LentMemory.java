@@ -43,7 +43,7 @@ public final class LentMemory implements AutoCloseable {
      * @param incarnation which life of the replica this is
      * @param quiesced called by the thread that closed the last access of an ended lease
      * @param reports hears what peers report to any rank
-     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
+     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be bound
      */
     public static LentMemory open(
             HandoffConfig config,

@@ -107,7 +107,7 @@ public final class LlmDataDistCodec {
         }
     }
 
-    /** @throws TransferException CORRUPT when the payload is no request */
+    /** @throws TransferException CORRUPT when the payload is not a request */
     public static Request decodeRequest(byte[] payload) {
         return unpacked(payload, SideChannelCodec.MAX_REQUEST_BYTES, unpacker -> {
             int elements = unpacker.unpackArrayHeader();
@@ -145,7 +145,7 @@ public final class LlmDataDistCodec {
         return agent.toDevice();
     }
 
-    /** @throws TransferException CORRUPT naming the key, when the payload is no answer */
+    /** @throws TransferException CORRUPT naming the key, when the payload is not an answer */
     public static Answer decodeAnswer(byte[] payload) {
         var agent = new AgentFields();
         unpacked(payload, SideChannelCodec.MAX_METADATA_BYTES, unpacker -> {

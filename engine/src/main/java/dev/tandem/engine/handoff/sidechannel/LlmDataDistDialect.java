@@ -39,7 +39,7 @@ final class LlmDataDistDialect implements SideChannelDialect {
         if (devices.isEmpty()) {
             throw new TransferException(
                     Kind.REJECTED,
-                    "remote_host " + ticket.host() + " is no server_id of the rank table's " + Side.PREFILL.key()
+                    "remote_host " + ticket.host() + " is not a server_id of the rank table's " + Side.PREFILL.key()
                             + ", which names " + String.join(", ", table.servers(Side.PREFILL)));
         }
         return new Peer(ticket.host(), ticket.port(), ticket.tpSize().orElse(devices.size()), ticket.engineId());
@@ -91,7 +91,7 @@ final class LlmDataDistDialect implements SideChannelDialect {
             throw new TransferException(
                     Kind.REJECTED,
                     peer.endpoint(rank) + " says that it is " + shown(answer.device())
-                            + ", which is no entry of this node's prefill_device_list: do both nodes read the same"
+                            + ", which is not an entry of this node's prefill_device_list: do both nodes read the same"
                             + " rank table?");
         }
         return answer.metadata()
@@ -140,7 +140,7 @@ final class LlmDataDistDialect implements SideChannelDialect {
             throw new TransferException(
                     Kind.REJECTED,
                     "somebody says that it is " + shown(device)
-                            + ", which is no entry of this node's decode_device_list: do both nodes read the same rank"
+                            + ", which is not an entry of this node's decode_device_list: do both nodes read the same rank"
                             + " table?");
         }
         return new SideChannelMessage.GetMetadata();

@@ -81,7 +81,7 @@ public final class SideChannelCodec {
         return Arrays.equals(payload, ACKNOWLEDGEMENT);
     }
 
-    /** The answer to what is no message, so that a REQ socket does not wait for its timeout; any reader takes it for an error. */
+    /** The answer to what is not a message, so that a REQ socket does not wait for its timeout; any reader takes it for an error. */
     public static byte[] refusal() {
         return REFUSAL.clone();
     }
@@ -130,7 +130,7 @@ public final class SideChannelCodec {
         });
     }
 
-    /** @throws TransferException CORRUPT when the payload is no request */
+    /** @throws TransferException CORRUPT when the payload is not a request */
     public static SideChannelMessage decodeRequest(byte[] payload) {
         return unpacked(payload, MAX_REQUEST_BYTES, unpacker -> {
             int elements = unpacker.unpackArrayHeader();
@@ -269,7 +269,7 @@ public final class SideChannelCodec {
         }
     }
 
-    /** @throws TransferException CORRUPT naming the key, when the payload is no metadata */
+    /** @throws TransferException CORRUPT naming the key, when the payload is not metadata */
     public static PeerMetadata decodeMetadata(byte[] payload) {
         return unpacked(payload, MAX_METADATA_BYTES, unpacker -> {
             var fields = new MetadataFields();

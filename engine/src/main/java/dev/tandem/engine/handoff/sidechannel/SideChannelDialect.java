@@ -38,7 +38,7 @@ public sealed interface SideChannelDialect permits MooncakeDialect, LlmDataDistD
     /**
      * What the peer's rank said.
      *
-     * @throws TransferException CORRUPT when it is no answer, REJECTED when nothing can be read there
+     * @throws TransferException CORRUPT when it is not an answer, REJECTED when nothing can be read there
      */
     PeerMetadata answer(Peer peer, int rank, byte[] payload);
 
@@ -59,7 +59,7 @@ public sealed interface SideChannelDialect permits MooncakeDialect, LlmDataDistD
     /**
      * What a peer asks or says.
      *
-     * @throws TransferException CORRUPT when it is no message, REJECTED when it comes from nobody that this engine serves
+     * @throws TransferException CORRUPT when it is not a message, REJECTED when it comes from nobody that this engine serves
      */
     SideChannelMessage read(byte[] payload);
 

@@ -19,7 +19,7 @@ public final class KvConnectors {
      * @param pools by tensor rank
      * @param runtime of the process; closed by who started it, after the connector
      * @param wakeLoop called from any thread when the connector is to be polled; must not block
-     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be had
+     * @throws EngineException UNAVAILABLE naming host and port when a port cannot be bound
      */
     public static KvConnector start(
             HandoffConfig config, List<KvPool> pools, HandoffRuntime runtime, Runnable wakeLoop) {
