@@ -17,6 +17,7 @@ read -r -a versions <<< "${ASCEND_VERSIONS:-main v0.11.0rc1}"
 kinds=("$@")
 [ ${#kinds[@]} -gt 0 ] || kinds=(pull layerwise)
 work=$(mktemp -d)
+host=127.$((64 + $$ / 64516 % 64)).$(($$ / 254 % 254)).$((1 + $$ % 254)) # this run's own, so ports can be fixed: nobody else listens there
 failed=0
 untested=0
 pids=()
@@ -59,7 +60,7 @@ echo "BATCH_KV_TRANSFER_PARAMS = 'batch_kv_transfer_params'" > "$protocol/protoc
 
 await() { # name, port, path, log: until it answers 200, or says that it will not
   for _ in $(seq 1800); do
-    curl -sf -o /dev/null "http://127.0.0.1:$2$3" && return 0
+    curl -sf -o /dev/null "http://$host:$2$3" && return 0
     grep -q '^tandem: ' "$4" && break
     sleep 0.1
   done
@@ -67,15 +68,14 @@ await() { # name, port, path, log: until it answers 200, or says that it will no
   tail -n 5 "$4" >&2
   return 1
 }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 node() { # name, port, kv-transfer-config or nothing
-  local arguments=(serve "$model" --host 127.0.0.1 --port "$2" --served-model-name m --dtype float32 --max-model-len 2048 --max-num-seqs 32 --no-enable-prefix-caching)
+  local arguments=(serve "$model" --host "$host" --port "$2" --served-model-name m --dtype float32 --max-model-len 2048 --max-num-seqs 32 --no-enable-prefix-caching)
   [ -n "$3" ] && arguments+=(--kv-transfer-config "$3")
   "$tandem" "${arguments[@]}" > "$work/$1.log" 2>&1 < /dev/null &
   pids+=($!)
 }
-config() { # connector, role, engine id
-  echo "{\"kv_connector\":\"$1\",\"kv_role\":\"$2\",\"kv_port\":\"$(free_port)\",\"engine_id\":\"$3\"}"
+config() { # connector, role, engine id, kv_port
+  echo "{\"kv_connector\":\"$1\",\"kv_role\":\"$2\",\"kv_port\":\"$4\",\"engine_id\":\"$3\"}"
 }
 compare() { # expected, found
   python3 - "$1" "$2" <<'PY'
@@ -96,10 +96,10 @@ sys.exit(bad > 0 or not found)
 PY
 }
 ask() { # port, output, flags
-  "$venv/bin/python" "$here/ascend_requests.py" "http://127.0.0.1:$1" m ${3:-} > "$work/$2"
+  "$venv/bin/python" "$here/ascend_requests.py" "http://$host:$1" m ${3:-} > "$work/$2"
 }
 
-one=$(free_port)
+one=8000
 node aggregated "$one" ""
 await "the aggregated node" "$one" /health "$work/aggregated.log" || exit 1
 ask "$one" expected --several
@@ -112,10 +112,10 @@ for kind in "${kinds[@]}"; do
     *) echo "pull or layerwise, not $kind" >&2; exit 2 ;;
   esac
   echo "-- $kind"
-  p=$(free_port) d=$(free_port) gateway=$(free_port)
-  node "$kind-prefill" "$p" "$(config $connector kv_producer 0)"
-  node "$kind-decode" "$d" "$(config $connector kv_consumer 1)"
-  lists=(--host 127.0.0.1 --prefiller-hosts 127.0.0.1 --prefiller-ports "$p" --decoder-hosts 127.0.0.1 --decoder-ports "$d")
+  p=8100 d=8200 gateway=8080
+  node "$kind-prefill" "$p" "$(config $connector kv_producer 0 9100)"
+  node "$kind-decode" "$d" "$(config $connector kv_consumer 1 9200)"
+  lists=(--host "$host" --prefiller-hosts "$host" --prefiller-ports "$p" --decoder-hosts "$host" --decoder-ports "$d")
   if ! await "prefill node" "$p" /health "$work/$kind-prefill.log" || ! await "decode node" "$d" /health "$work/$kind-decode.log"; then
     not_tested "our nodes do not start with $connector"
     stop_all
@@ -133,7 +133,7 @@ for kind in "${kinds[@]}"; do
       not_tested "vllm-ascend $version has no $program"
       continue
     fi
-    port=$(free_port)
+    port=8090
     PYTHONPATH=$stubs "$venv/bin/python" "$work/$version/$program" "${lists[@]}" --port "$port" > "$work/$kind-$version.log" 2>&1 < /dev/null &
     proxy=$!
     pids+=("$proxy")

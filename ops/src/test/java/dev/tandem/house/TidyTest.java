@@ -229,6 +229,17 @@ class TidyTest {
         assertThat(unknown).as("types that docs name and nobody declares").isEmpty();
     }
 
+    /** {@code ./tandem} builds without tests; an archive of tests that is not made then cannot be asked for by another module. */
+    @Test
+    void shouldMakeArchivesOfTestsAlsoWhereTestsAreLeftOut() throws IOException {
+        for (Path pom : tracked()) {
+            String text = pom.endsWith("pom.xml") ? Files.readString(pom) : "";
+            if (text.contains("<goal>test-jar</goal>")) {
+                assertThat(text).as(ROOT.relativize(pom).toString()).contains("<skip>false</skip>");
+            }
+        }
+    }
+
     @Test
     void shouldKeepTheLinesOfDocsShort() {
         var tooLong = new ArrayList<String>();

@@ -154,7 +154,7 @@ class RankTableRunTest {
     }
 
     @Test
-    void shouldTellAllNodesWhoseDevicesCouldNotBeHad() throws Exception {
+    void shouldTellAllNodesWhoseDevicesCouldNotBeFoundOut() throws Exception {
         Files.createDirectories(file(2).getParent());
         var broken = new RankTableRun(
                 new RankTablePlan(three, COUNTS),
