@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import dev.tandem.cli.log.ProcessLog;
 import dev.tandem.node.Machine;
 import dev.tandem.ops.check.CheckRun;
 import dev.tandem.preflight.CheckReport;
@@ -32,7 +33,7 @@ final class CheckCommand implements Verb {
             System.out.print(CheckOptions.grammar().help());
             return Exit.WELL;
         }
-        Quiet.onlyWarnings();
+        ProcessLog.onlyWarnings();
         var report = new CheckReport(options.readsScripts() ? scripts(options.scripts()) : machines(options));
         List<String> lines = options.isJson() ? report.json(options.hasTables()) : report.lines(isTerminal());
         lines.forEach(System.out::println);
@@ -62,7 +63,7 @@ final class CheckCommand implements Verb {
                 Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();
         return new CheckRun(options.request(), Machine.here(), System.getenv(), home, line -> {
                     if (!options.isJson()) {
-                        System.err.println("tandem: " + line);
+                        Exit.say(line);
                     }
                 })
                 .run();

@@ -1,26 +1,87 @@
 package dev.tandem.cli;
 
-/** The one place that ends the process. */
+import dev.tandem.api.OneLine;
+import dev.tandem.cli.log.ProcessLog;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/** The one place that ends the process, and knows what is to be done at its end. */
 final class Exit {
     static final int WELL = 0;
     static final int FAILED = 1;
     static final int WRONG_ARGUMENTS = 2;
 
-    /** Longest time that shutdown hooks may take before the process ends regardless. */
-    private static final long HOOK_LIMIT_MS = 4_500;
+    /** Longest time that the ends may take before the process ends regardless. */
+    private static final long END_LIMIT_MS = 4_500;
+    /** Longest time that a line waits for whoever reads standard error. */
+    private static final long SAY_LIMIT_MS = 500;
+
+    /** Guarded by itself. */
+    private static final Deque<Runnable> ENDS = new ArrayDeque<>();
 
     private Exit() {}
 
-    /** Runs shutdown hooks, for a bounded time, and ends. */
+    /** Has this done when the process ends, however it ends but by SIGKILL: what was named last first, then the log is written out. */
+    static void atEnd(Runnable end) {
+        synchronized (ENDS) {
+            if (ENDS.isEmpty()) {
+                Runtime.getRuntime().addShutdownHook(new Thread(Exit::runEnds, "end"));
+            }
+            ENDS.push(end);
+        }
+    }
+
+    private static void runEnds() {
+        try {
+            while (true) {
+                Runnable end;
+                synchronized (ENDS) {
+                    end = ENDS.poll();
+                }
+                if (end == null) {
+                    break;
+                }
+                end.run();
+            }
+        } finally {
+            flushLog();
+        }
+    }
+
+    /** Says a line on standard error, which may be a pipe that nobody reads: then it waits for a bounded time only. */
+    static void say(@Nullable String text) {
+        Thread speaker = Thread.ofPlatform()
+                .daemon()
+                .name("say")
+                .start(() -> System.err.println("tandem: " + OneLine.of(String.valueOf(text))));
+        try {
+            speaker.join(SAY_LIMIT_MS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Runs the ends, for a bounded time, and ends. */
     static void now(int status) {
         Thread.ofPlatform().daemon().name("exit-limit").start(() -> {
             try {
-                Thread.sleep(HOOK_LIMIT_MS);
+                TimeUnit.MILLISECONDS.sleep(END_LIMIT_MS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }
             Runtime.getRuntime().halt(status);
         });
+        flushLog();
         System.exit(status);
+    }
+
+    private static void flushLog() {
+        try {
+            ProcessLog.flush();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 }

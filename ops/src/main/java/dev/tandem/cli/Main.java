@@ -69,13 +69,13 @@ public final class Main {
         if (verb == null) {
             var known = new ArrayList<>(VERBS.keySet());
             known.add(HELP);
-            System.err.println("tandem: unknown command " + name + "; the nearest is " + Nearest.of(name, known));
+            Exit.say("unknown command " + name + "; the nearest is " + Nearest.of(name, known));
             return Exit.WRONG_ARGUMENTS;
         }
         try {
             return verb.run(arguments);
         } catch (FlagException e) {
-            e.problems().forEach(problem -> System.err.println("tandem: " + problem));
+            e.problems().forEach(Exit::say);
             return Exit.WRONG_ARGUMENTS;
         } catch (TopologyException
                 | CheckpointException
@@ -84,10 +84,10 @@ public final class Main {
                 | NodeException
                 | EngineException
                 | ApiException e) {
-            System.err.println("tandem: " + e.getMessage());
+            Exit.say(e.getMessage());
             return Exit.FAILED;
         } catch (IOException | UncheckedIOException e) {
-            System.err.println("tandem: " + e.getMessage());
+            Exit.say(e.getMessage());
             return Exit.FAILED;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

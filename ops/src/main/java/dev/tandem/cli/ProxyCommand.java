@@ -41,7 +41,7 @@ final class ProxyCommand implements Verb {
         flags.notes().forEach(LOG::info);
         GatewayConfig config = flags.config();
         Gateway gateway = Gateway.start(config);
-        Runtime.getRuntime().addShutdownHook(new Thread(gateway::close, "gateway-close"));
+        Exit.atEnd(gateway::close);
         awaitNodes(gateway, flags.nodeWait());
         parent.tellReady(Map.of("role", "gateway", "host", config.listen().host(), "port", gateway.port()));
         Thread.currentThread().join();

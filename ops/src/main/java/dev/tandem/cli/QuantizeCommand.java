@@ -90,7 +90,7 @@ final class QuantizeCommand implements Verb {
                 isBfloat16 ? DType.BF16 : DType.F32,
                 read.value("--shard-size", Long.class).orElse(DEFAULT_SHARD_BYTES));
         for (Path path : Int8Quantizer.leftBehind(options.out())) {
-            System.err.println("tandem: " + path + " was left by a run that was killed, and may be deleted");
+            Exit.say(path + " was left by a run that was killed, and may be deleted");
         }
         Int8Quantizer.Result result = quantize(options);
         System.out.printf(

@@ -61,7 +61,7 @@ final class RankTableCommand implements Verb {
         Map<String, String> environment = System.getenv();
         boolean isForced = !environment.getOrDefault("GEN_RANKTABLE", "").isEmpty();
         RankTableFlags flags = RankTableFlags.parse(arguments, isForced);
-        flags.plan().notes().forEach(note -> System.err.println("tandem: " + note));
+        flags.plan().notes().forEach(note -> Exit.say(note));
         Optional<String> hccnTool = hccnTool(environment);
         var source = new DeviceSource(
                 flags.here().kind(),
@@ -73,7 +73,7 @@ final class RankTableCommand implements Verb {
                     ? fromHere(flags, run, environment)
                     : report(flags, run.run(local(flags, HostNetwork.here()), new Progress()));
         } catch (RankTableException | DeviceException | HostBarrierException e) {
-            System.err.println("tandem: " + e.getMessage());
+            Exit.say(e.getMessage());
             return Exit.FAILED;
         }
     }
@@ -107,7 +107,7 @@ final class RankTableCommand implements Verb {
         @Override
         public void accept(String line) {
             if (!line.equals(last)) {
-                System.err.println("tandem: " + line);
+                Exit.say(line);
                 last = line;
             }
         }
@@ -158,7 +158,7 @@ final class RankTableCommand implements Verb {
         }
         var shown = flags.remote().isPrinted() ? System.out : System.err;
         commands.forEach(command -> shown.println(command));
-        own.forEach(index -> System.err.println("tandem: " + nodes.get(index) + " is this host: no ssh"));
+        own.forEach(index -> Exit.say(nodes.get(index) + " is this host: no ssh"));
         if (flags.remote().isPrinted()) {
             return Exit.WELL;
         }
@@ -184,7 +184,7 @@ final class RankTableCommand implements Verb {
         try {
             return report(flags, run.run(own, new Progress()));
         } catch (RankTableException | DeviceException | HostBarrierException e) {
-            System.err.println("tandem: " + e.getMessage());
+            Exit.say(e.getMessage());
             return Exit.FAILED;
         }
     }
@@ -202,8 +202,7 @@ final class RankTableCommand implements Verb {
         boolean isWell = true;
         for (Map.Entry<String, Outcome> node : outcomes.entrySet()) {
             isWell &= node.getValue().isWell();
-            System.err.println(
-                    "tandem: node " + node.getKey() + " " + node.getValue().sentence());
+            Exit.say("node " + node.getKey() + " " + node.getValue().sentence());
         }
         return isWell ? Exit.WELL : Exit.FAILED;
     }

@@ -38,12 +38,12 @@ final class ServeCommand implements Verb {
         var parent = new ParentProcess(config.flags().process());
         parent.watch();
         Node node = Node.start(config);
-        Runtime.getRuntime().addShutdownHook(new Thread(node::close, "node-close"));
+        Exit.atEnd(node::close);
         parent.tellReady(node.report().toMap());
         while (node.failure().isEmpty()) {
             Thread.sleep(WATCH_PERIOD_MS);
         }
-        System.err.println("tandem: the engine died: " + node.failure().get());
+        Exit.say("the engine died: " + node.failure().get());
         return Exit.FAILED;
     }
 }

@@ -157,7 +157,7 @@ final class TransferCommand implements Verb {
     }
 
     private static int failed(TransferException failure) {
-        System.err.println("tandem: " + failure.kind() + ": " + failure.getMessage());
+        Exit.say(failure.kind() + ": " + failure.getMessage());
         return Exit.FAILED;
     }
 

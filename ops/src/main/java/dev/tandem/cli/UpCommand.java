@@ -97,7 +97,7 @@ final class UpCommand implements Verb {
             return Exit.FAILED;
         }
         Cluster cluster = Cluster.start(tabled, runtime(home), folder, Map.of());
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(cluster, display, folder), "cluster-close"));
+        Exit.atEnd(() -> stop(cluster, display, folder));
         if (!awaitReady(cluster, topology, display)) {
             cluster.close();
             return Exit.FAILED;
@@ -156,7 +156,7 @@ final class UpCommand implements Verb {
             }
             Files.delete(folder);
         } catch (IOException e) {
-            System.err.println("tandem: the logs in " + folder + " could not be removed: " + e.getMessage());
+            Exit.say("the logs in " + folder + " could not be removed: " + e.getMessage());
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.tandem.cli;
 
+import dev.tandem.api.OneLine;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.topology.Topology.Endpoint;
@@ -153,7 +154,7 @@ final class UpDisplay {
             return;
         }
         out.println(what + "; the last lines of its log:");
-        tail.forEach(line -> out.println("    " + line));
+        tail.forEach(line -> out.println("    " + OneLine.of(line)));
     }
 
     /** The answer, its timeline, what was checked, and the command that repeats the request. */
@@ -171,10 +172,10 @@ final class UpDisplay {
         }
         Optional<String> problem = answer.problem();
         if (problem.isPresent()) {
-            out.println("The verification request failed: " + problem.get());
+            out.println("The verification request failed: " + OneLine.of(problem.get()));
         } else {
             out.println("> " + Verification.PROMPT);
-            out.println(answer.output().text().strip());
+            answer.output().text().strip().lines().forEach(line -> out.println(OneLine.of(line)));
             out.println();
             out.println(answer.timeline());
         }

@@ -1,5 +1,7 @@
 package dev.tandem.preflight;
 
+import dev.tandem.api.OneLine;
+
 /**
  * One thing that was looked at.
  *
@@ -20,6 +22,13 @@ public record Finding(Severity severity, String subject, String found, String fi
         WARNING,
         /** The subject will not work. */
         ERROR
+    }
+
+    /** What was found may be the word of a peer or of a file. */
+    public Finding {
+        subject = OneLine.of(subject);
+        found = OneLine.of(found);
+        fix = OneLine.of(fix);
     }
 
     /** A finding about which nothing is to be done. */

@@ -1,5 +1,6 @@
 package dev.tandem.ops.launch;
 
+import dev.tandem.api.OneLine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -87,7 +88,7 @@ public final class Child {
         return logTail(50).stream()
                 .filter(line -> line.contains("stage=\""))
                 .reduce((first, second) -> second)
-                .map(line -> line.substring(line.indexOf("stage=\"") + 7, line.lastIndexOf('"')))
+                .map(line -> OneLine.of(line.substring(line.indexOf("stage=\"") + 7, line.lastIndexOf('"'))))
                 .orElse("starting Java");
     }
 

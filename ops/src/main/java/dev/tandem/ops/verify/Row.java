@@ -1,5 +1,6 @@
 package dev.tandem.ops.verify;
 
+import dev.tandem.api.OneLine;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -65,6 +66,7 @@ public record Row(Check check, Status status, String figure, Map<String, Object>
     }
 
     public Row {
+        figure = OneLine.of(figure);
         values = Collections.unmodifiableMap(new LinkedHashMap<>(values));
     }
 
