@@ -1,7 +1,12 @@
 package dev.tandem.api;
 
+import java.io.IOException;
 import java.net.BindException;
 import java.net.UnknownHostException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 
 /**
  * A failure of the network or of the other side, with its kind. {@link Kind#CONNECT} promises that nothing of the request was ever
@@ -14,6 +19,8 @@ public final class ApiException extends RuntimeException {
         ADDRESS_IN_USE,
         /** The address to listen on is not one of this machine, or may not be bound. */
         ADDRESS_REFUSED,
+        /** A file with keys or certificates cannot be read, or does not hold what it should. */
+        UNUSABLE_FILE,
         /** No connection was established: nothing was sent. */
         CONNECT,
         /** The connection ended before the response was complete. */
@@ -50,6 +57,21 @@ public final class ApiException extends RuntimeException {
             return new ApiException(Kind.ADDRESS_IN_USE, sentence + "the port is in use by another process", cause);
         }
         return new ApiException(Kind.ADDRESS_REFUSED, sentence + cause.getMessage(), cause);
+    }
+
+    /**
+     * Why a file cannot be read.
+     *
+     * @param what it holds, for the message
+     */
+    public static ApiException unusableFile(String what, Path file, IOException cause) {
+        String problem = switch (cause) {
+            case NoSuchFileException absent -> "there is no such file";
+            case AccessDeniedException denied -> "this process may not read it";
+            case CharacterCodingException odd -> "it is not text in UTF-8";
+            default -> "it cannot be read: " + cause.getMessage();
+        };
+        return new ApiException(Kind.UNUSABLE_FILE, what + " " + file + ": " + problem, cause);
     }
 
     /** What went wrong. */

@@ -1,9 +1,18 @@
 package dev.tandem.api;
 
 /**
- * Where a server is: a host name, an IPv4 literal or an IPv6 literal, and a port.
+ * Where a server is, and how it is spoken to.
+ *
+ * @param host a name, an IPv4 literal or an IPv6 literal
+ * @param port 0 stands for any
+ * @param isSecure whether connections are TLS
  */
-public record HttpAddress(String host, int port) {
+public record HttpAddress(String host, int port, boolean isSecure) {
+    /** A server that speaks plain HTTP. */
+    public HttpAddress(String host, int port) {
+        this(host, port, false);
+    }
+
     /** Checks that there is a host and that the port can exist; 0 stands for any. Brackets around the host are taken off. */
     public HttpAddress {
         if (host.startsWith("[") && host.endsWith("]")) {
@@ -24,8 +33,14 @@ public record HttpAddress(String host, int port) {
         return host.indexOf(':') >= 0 ? "[" + host + "]" : host;
     }
 
+    /** The beginning of a URL: scheme, host and port. */
+    public String url() {
+        return (isSecure ? "https://" : "http://") + authority();
+    }
+
+    /** As it is told to people, and read where addresses are listed: {@code https://} stands in front where it counts. */
     @Override
     public String toString() {
-        return authority();
+        return isSecure ? url() : authority();
     }
 }

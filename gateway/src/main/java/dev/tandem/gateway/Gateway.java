@@ -11,6 +11,7 @@ import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.api.server.LoopRoute;
 import dev.tandem.api.server.Route;
 import dev.tandem.gateway.fleet.Fleet;
+import dev.tandem.gateway.fleet.NodeKey;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.intake.CompletionIntake;
@@ -24,6 +25,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -35,14 +37,18 @@ import org.slf4j.LoggerFactory;
 public final class Gateway implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
     private static final Duration FIRST_VERDICT = Duration.ofSeconds(3);
+    private static final int METRICS_EXCHANGES = 16;
     private static final int MAX_REPLY_BYTES = 64 << 20;
 
     private final EventLoops loops;
     private final HttpClient http;
     private final Fleet fleet;
     private final HttpServer server;
+    private final Optional<HttpServer> metricsAlone;
 
-    private Gateway(EventLoops loops, HttpClient http, Fleet fleet, HttpServer server) {
+    private Gateway(
+            EventLoops loops, HttpClient http, Fleet fleet, HttpServer server, Optional<HttpServer> metricsAlone) {
+        this.metricsAlone = metricsAlone;
         this.loops = loops;
         this.http = http;
         this.fleet = fleet;
@@ -53,6 +59,9 @@ public final class Gateway implements AutoCloseable {
     public static Gateway start(GatewayConfig config) {
         try (var named = new ReservedPorts()) { // no probe's connection may be given the gateway's own port
             named.add(config.listen().host(), config.listen().port());
+            config.access()
+                    .metricsPort()
+                    .ifPresent(port -> named.add(config.listen().host(), port));
             return startReserved(config);
         }
     }
@@ -61,21 +70,29 @@ public final class Gateway implements AutoCloseable {
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
                 loops,
-                HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()));
+                HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()),
+                config.access().nodes());
+        NodeKey key = new NodeKey(
+                config.access().nodeKey(),
+                config.access().nodeKeyFile(),
+                !config.access().clients().keys().areSet());
         Fleet fleet = new Fleet(
                 config.nodes().prefill(),
                 config.nodes().decode(),
-                config.policies().shape().kind());
+                config.policies().shape().kind(),
+                key);
         try {
             fleet.startProbing(http, config.policies().probes(), FIRST_VERDICT);
-            HttpServer server = serve(config, loops, http, fleet);
+            GatewayMetrics metrics = new GatewayMetrics(fleet);
+            Optional<HttpServer> alone = metricsAlone(config, loops, metrics);
+            HttpServer server = serve(config, loops, http, fleet, metrics);
             LOG.info(
                     "gateway listens: address={}:{} prefill={} decode={}",
                     config.listen().host(),
                     server.port(),
                     config.nodes().prefill(),
                     config.nodes().decode());
-            return new Gateway(loops, http, fleet, server);
+            return new Gateway(loops, http, fleet, server, alone);
         } catch (RuntimeException e) {
             fleet.close();
             http.close();
@@ -87,6 +104,11 @@ public final class Gateway implements AutoCloseable {
     /** The port that the gateway listens on. */
     public int port() {
         return server.port();
+    }
+
+    /** The port that shows metrics alone. */
+    public OptionalInt metricsPort() {
+        return metricsAlone.map(alone -> OptionalInt.of(alone.port())).orElse(OptionalInt.empty());
     }
 
     /** The nodes that answer but run what they are not listed for, each with what is wrong. */
@@ -115,14 +137,27 @@ public final class Gateway implements AutoCloseable {
     /** Stops listening, lets requests in flight end within the configured time, then closes everything. */
     @Override
     public void close() {
+        metricsAlone.ifPresent(HttpServer::close);
         server.close();
         fleet.close();
         http.close();
         loops.close();
     }
 
-    private static HttpServer serve(GatewayConfig config, EventLoops loops, HttpClient http, Fleet fleet) {
-        GatewayMetrics metrics = new GatewayMetrics(fleet);
+    private static Optional<HttpServer> metricsAlone(GatewayConfig config, EventLoops loops, GatewayMetrics metrics) {
+        if (config.access().metricsPort().isEmpty()) {
+            return Optional.empty();
+        }
+        int port = config.access().metricsPort().getAsInt();
+        return Optional.of(HttpServer.start(
+                loops,
+                new HttpServerConfig(config.listen().host(), port, 1, 1, METRICS_EXCHANGES),
+                config.access().clients().withoutKeys(),
+                List.of(StatusPages.metrics(metrics))));
+    }
+
+    private static HttpServer serve(
+            GatewayConfig config, EventLoops loops, HttpClient http, Fleet fleet, GatewayMetrics metrics) {
         ExchangeSettings settings = new ExchangeSettings(
                 config.policies().localPrefill(),
                 config.policies().clientKvParamsAllowed(),
@@ -139,26 +174,36 @@ public final class Gateway implements AutoCloseable {
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
                 List<Route> routes = new ArrayList<>(pages.routes());
-                routes.addAll(relayed(intake(config, new PrefillThenDecode(parts), metrics)));
-                yield HttpServer.start(loops, serverConfig(config), routes);
+                routes.addAll(relayed(intake(config, new PrefillThenDecode(parts), metrics, fleet)));
+                yield start(config, loops, routes, metrics);
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
                 List<Route> routes = new ArrayList<>(pages.routes());
-                routes.addAll(relayed(intake(config, protocol, metrics)));
+                routes.addAll(relayed(intake(config, protocol, metrics, fleet)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 String host = advertisedHost.orElse(config.listen().host());
                 warnOfLoopback(config, host);
-                protocol.announce(metaserver(host, config.listen().port())); // before the first request can come
-                HttpServer server = HttpServer.start(loops, serverConfig(config), routes);
-                protocol.announce(metaserver(host, server.port()));
+                protocol.announce(
+                        metaserver(config, host, config.listen().port())); // before the first request can come
+                HttpServer server = start(config, loops, routes, metrics);
+                protocol.announce(metaserver(config, host, server.port()));
                 yield server;
             }
         };
     }
 
-    private static String metaserver(String host, int port) {
-        return "http://" + new HttpAddress(host, port).authority() + "/v1/metaserver";
+    private static HttpServer start(
+            GatewayConfig config, EventLoops loops, List<Route> routes, GatewayMetrics metrics) {
+        HttpServer server =
+                HttpServer.start(loops, serverConfig(config), config.access().clients(), routes);
+        metrics.show(server.guard());
+        return server;
+    }
+
+    private static String metaserver(GatewayConfig config, String host, int port) {
+        boolean isSecure = config.access().clients().tls().isPresent();
+        return new HttpAddress(host, port, isSecure).url() + "/v1/metaserver";
     }
 
     /** A loopback address means the gateway to nodes of this machine only. */
@@ -178,9 +223,14 @@ public final class Gateway implements AutoCloseable {
         return host.equals("localhost") || host.startsWith("127.") || host.equals("::1");
     }
 
-    private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics) {
+    private static CompletionIntake intake(
+            GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics, Fleet fleet) {
         return new CompletionIntake(
-                protocol, new RequestIds(), metrics.meters(), config.policies().clientKvParamsAllowed());
+                protocol,
+                new RequestIds(),
+                metrics.meters(),
+                fleet.key(),
+                config.policies().clientKvParamsAllowed());
     }
 
     private static List<LoopRoute> relayed(CompletionIntake intake) {

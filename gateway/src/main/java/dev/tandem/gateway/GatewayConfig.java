@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /**
  * Everything that a gateway is told, checked as a whole: one {@link IllegalArgumentException} names every problem.
@@ -15,11 +16,23 @@ import java.util.Set;
  * @param retry how often legs are tried
  * @param policies what the operator decides
  * @param limits bounds
+ * @param access who may call it, and what it shows to nodes
  */
 public record GatewayConfig(
-        HttpAddress listen, NodeLists nodes, RetrySettings retry, GatewayPolicies policies, GatewayLimits limits) {
+        HttpAddress listen,
+        NodeLists nodes,
+        RetrySettings retry,
+        GatewayPolicies policies,
+        GatewayLimits limits,
+        GatewayAccess access) {
     private static final Set<String> WILDCARDS = Set.of("0.0.0.0", "::", "0:0:0:0:0:0:0:0", "*");
     private static final Duration SLOWEST_RETURN = Duration.ofMillis(500);
+
+    /** A gateway that everybody may call, in plain HTTP. */
+    public GatewayConfig(
+            HttpAddress listen, NodeLists nodes, RetrySettings retry, GatewayPolicies policies, GatewayLimits limits) {
+        this(listen, nodes, retry, policies, limits, GatewayAccess.OPEN);
+    }
 
     /** Checks the values. */
     public GatewayConfig {
@@ -40,7 +53,8 @@ public record GatewayConfig(
         advertisedProblem(listen, policies.shape()).ifPresent(problems::add);
         if (problems.isEmpty()) {
             require(
-                    !nodes.prefill().contains(listen) && !nodes.decode().contains(listen),
+                    Stream.concat(nodes.prefill().stream(), nodes.decode().stream())
+                            .noneMatch(node -> node.authority().equals(listen.authority())),
                     "the gateway's own address " + listen + " is listed as a node",
                     problems);
         }

@@ -1,5 +1,6 @@
 package dev.tandem.gateway;
 
+import dev.tandem.api.access.KeyGuard;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
@@ -42,6 +43,11 @@ final class GatewayMetrics {
 
     ExchangeMeters meters() {
         return meters;
+    }
+
+    /** Shows who calls, by key. */
+    void show(KeyGuard guard) {
+        guard.show(page, PREFIX);
     }
 
     byte[] scrape() {

@@ -14,9 +14,9 @@ import java.util.regex.Pattern;
  * The nodes as the example proxy's flags name them: hosts and ports in lists of equal lengths. Problems are kept, not thrown, so that
  * {@link GatewayConfig} can report all of them together.
  *
- * @param prefillHosts {@code --prefiller-hosts}
+ * @param prefillHosts {@code --prefiller-hosts}; {@code https://} in front of a host says that it speaks TLS
  * @param prefillPorts {@code --prefiller-ports}
- * @param decodeHosts {@code --decoder-hosts}
+ * @param decodeHosts {@code --decoder-hosts}, likewise
  * @param decodePorts {@code --decoder-ports}
  */
 public record NodeLists(
@@ -24,6 +24,9 @@ public record NodeLists(
     /** The proxy's defaults: localhost 8001 and 8002. */
     public static final NodeLists DEFAULT =
             new NodeLists(List.of("localhost"), List.of(8001), List.of("localhost"), List.of(8002));
+
+    /** What stands in front of hosts that speak TLS. */
+    public static final String SECURE = "https://";
 
     private static final Pattern DIGITS_AND_DOTS = Pattern.compile("[0-9.]+");
     private static final Pattern IPV4 = Pattern.compile("((25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)(\\.(?!$)|$)){4}");
@@ -76,13 +79,14 @@ public record NodeLists(
         }
         Set<String> seen = new HashSet<>();
         for (int i = 0; i < Math.min(hosts.size(), ports.size()); i++) {
-            if (!seen.add(hosts.get(i) + " " + ports.get(i))) {
+            if (!seen.add(bare(hosts.get(i)) + " " + ports.get(i))) {
                 problems.add(hostFlag + ": " + hosts.get(i) + ":" + ports.get(i) + " is listed twice");
             }
         }
     }
 
-    private static Optional<String> hostProblem(String host) {
+    private static Optional<String> hostProblem(String given) {
+        String host = bare(given);
         String quoted = "'" + host + "'";
         if (host.isBlank()) {
             return Optional.of("a host is empty");
@@ -138,8 +142,13 @@ public record NodeLists(
     private static List<HttpAddress> addresses(List<String> hosts, List<Integer> ports) {
         List<HttpAddress> addresses = new ArrayList<>();
         for (int i = 0; i < hosts.size(); i++) {
-            addresses.add(new HttpAddress(hosts.get(i), ports.get(i)));
+            String host = hosts.get(i);
+            addresses.add(new HttpAddress(bare(host), ports.get(i), host.startsWith(SECURE)));
         }
         return List.copyOf(addresses);
+    }
+
+    private static String bare(String host) {
+        return host.startsWith(SECURE) ? host.substring(SECURE.length()) : host;
     }
 }

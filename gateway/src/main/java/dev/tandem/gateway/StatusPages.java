@@ -45,13 +45,18 @@ final class StatusPages {
         this.kind = kind;
     }
 
+    /** The page of all series. */
+    static BlockingRoute metrics(GatewayMetrics metrics) {
+        return new BlockingRoute(
+                "GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape()));
+    }
+
     List<BlockingRoute> routes() {
         return List.of(
                 new BlockingRoute("GET", "/health", this::health),
                 new BlockingRoute("GET", "/healthcheck", this::healthcheck),
                 new BlockingRoute("GET", "/v1/models", this::models),
-                new BlockingRoute(
-                        "GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
+                metrics(metrics),
                 new BlockingRoute("GET", "/version", this::version));
     }
 
@@ -103,7 +108,7 @@ final class StatusPages {
             for (FleetNode node : fleet.nodes(role)) {
                 list.addObject()
                         .put("role", role.word())
-                        .put("node", node.address().authority())
+                        .put("node", node.address().toString())
                         .put("state", node.verdict().kind().name().toLowerCase(Locale.ROOT));
             }
         }
@@ -118,7 +123,7 @@ final class StatusPages {
                 Verdict verdict = node.verdict();
                 list.addObject()
                         .put("role", node.role().word())
-                        .put("node", node.address().authority())
+                        .put("node", node.address().toString())
                         .put("state", verdict.kind().name().toLowerCase(Locale.ROOT))
                         .put("cause", verdict.cause())
                         .put("seconds", (System.nanoTime() - verdict.sinceNs()) / 1_000_000_000L);
@@ -147,7 +152,8 @@ final class StatusPages {
 
     private boolean answeredModels(Exchange exchange, FleetNode node) {
         HttpCall call = HttpCall.get(node.address(), "/v1/models");
-        HttpCall authorized = exchange.header("Authorization")
+        HttpCall authorized = fleet.key()
+                .inPlaceOf(exchange.header("Authorization"))
                 .map(value -> call.withHeader("Authorization", value))
                 .orElse(call);
         try {

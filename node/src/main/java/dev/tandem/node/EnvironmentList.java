@@ -19,7 +19,7 @@ final class EnvironmentList {
             + OMP_NUM_THREADS: most kernel threads of a rank
             + VLLM_CPU_KVCACHE_SPACE: KV memory, GiB, when --kv-cache-memory-bytes is not given
             + VLLM_ALLOW_LONG_MAX_MODEL_LEN: 1: --max-model-len may exceed the checkpoint's
-            + VLLM_API_KEY: key that requests under /v1 must carry, when --api-key is not given
+            + VLLM_API_KEY: key that requests must carry, when neither --api-key nor --api-key-file is given
             + VLLM_NIXL_ABORT_REQUEST_TIMEOUT: seconds that a prefill node keeps lent blocks, and that a push may stand still (default 120)
             + VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT: the same; wins over the former
             + ASCEND_TRANSFER_TIMEOUT: milliseconds that a read of KV may take, or the rest of a push (default 33000)

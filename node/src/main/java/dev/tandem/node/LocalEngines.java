@@ -43,7 +43,8 @@ final class LocalEngines implements AutoCloseable {
     private static MetaserverCalls metaserverCalls(NodeConfig config) {
         ServeFlags flags = config.flags();
         int sequences = flags.limits().sequences() * flags.parallel().data().size();
-        return new MetaserverCalls(sequences, Duration.ofSeconds(flags.server().requestTimeoutSeconds()));
+        ServeFlags.Server server = flags.server();
+        return new MetaserverCalls(sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing());
     }
 
     private HandoffRuntime runtime(NodeConfig config) {

@@ -3,6 +3,7 @@ package dev.tandem.node;
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpAddress;
 import dev.tandem.api.StrictJson;
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
@@ -34,8 +35,9 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
     /**
      * @param mostCalls invitations that may be under way; one more is refused
      * @param timeout longest silence of a metaserver
+     * @param tls what is shown to metaservers that speak TLS, and whom of them is trusted
      */
-    MetaserverCalls(int mostCalls, Duration timeout) {
+    MetaserverCalls(int mostCalls, Duration timeout, TlsFiles tls) {
         this.places = new Semaphore(mostCalls);
         var settings = new HttpClientConfig(
                 HttpClientConfig.DEFAULT.connectTimeout(),
@@ -43,7 +45,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
                 HttpClientConfig.DEFAULT.idleKeepAlive(),
                 mostCalls,
                 MAX_REPLY_BYTES);
-        this.client = HttpClient.start(settings);
+        this.client = HttpClient.start(settings, tls);
     }
 
     @Override
@@ -70,7 +72,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         URI url = URI.create(invitation.metaserver());
         String query = url.getRawQuery() == null ? "" : "?" + url.getRawQuery();
         HttpCall call = HttpCall.postJson(
-                new HttpAddress(url.getHost(), url.getPort() < 0 ? 80 : url.getPort()),
+                address(url),
                 (url.getRawPath().isEmpty() ? "/" : url.getRawPath()) + query,
                 StrictJson.bytes(PlainJson.tree(invitation.params())));
         long endNs = System.nanoTime() + invitation.timeout().toNanos();
@@ -86,6 +88,12 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
                 pause();
             }
         }
+    }
+
+    private static HttpAddress address(URI url) {
+        boolean isSecure = "https".equalsIgnoreCase(url.getScheme());
+        int usualPort = isSecure ? 443 : 80;
+        return new HttpAddress(url.getHost(), url.getPort() < 0 ? usualPort : url.getPort(), isSecure);
     }
 
     private static Optional<String> refusal(HttpReply reply) {

@@ -23,7 +23,7 @@ final class NamedPorts {
      * Reserves all of them; the caller closes the reservation when their listeners are up.
      *
      * @throws FlagException when a side-channel port is taken
-     * @throws ApiException when the HTTP port is taken
+     * @throws ApiException when the HTTP port or that of metrics is taken
      * @throws NodeException when the port for joins is taken
      */
     static ReservedPorts reserve(NodeConfig config) {
@@ -33,6 +33,7 @@ final class NamedPorts {
             ServeFlags.Server server = config.flags().server();
             if (!config.flags().parallel().isHeadless()) {
                 reserved.add(server.host(), server.port());
+                server.metricsPort().ifPresent(port -> reserved.add(server.host(), port));
             }
             ClusterMembership.joinAddress(config).ifPresent(address -> reserveJoins(reserved, address));
             return reserved;

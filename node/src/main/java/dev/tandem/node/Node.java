@@ -1,7 +1,6 @@
 package dev.tandem.node;
 
 import dev.tandem.api.ReservedPorts;
-import dev.tandem.api.server.HttpServer;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -69,6 +68,7 @@ public final class Node implements AutoCloseable {
     private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices)
             throws InterruptedException {
         ServeFlags flags = config.flags();
+        config.access().requireUsableFiles();
         LOG.info("stage=\"opening {}\"", flags.model().checkpoint());
         LoadedModel loaded = LoadedModel.open(config);
         resources.add(loaded::close);
@@ -93,12 +93,12 @@ public final class Node implements AutoCloseable {
                 counters);
         resources.add(cluster::close);
         ServedModel served = loaded.served(plan.maxModelLength());
-        int port = 0;
+        var address = new NodeReport.Address(flags.server().host(), 0);
         if (!flags.parallel().isHeadless()) {
             LOG.info("stage=\"listening\"");
-            HttpServer server = NodeHttp.start(
+            NodeHttp server = NodeHttp.start(
                     flags,
-                    config.apiKeys(),
+                    config.access(),
                     config.environment().handoff().metaservers(),
                     served,
                     cluster.replicas(),
@@ -106,9 +106,9 @@ public final class Node implements AutoCloseable {
                     counters,
                     engines.runtime());
             resources.add(server::close);
-            port = server.port();
+            address = new NodeReport.Address(flags.server().host(), server.port(), server.metricsPort());
         }
-        return new Node(resources, engines, cluster, report(config, served, ranks, loaded, port));
+        return new Node(resources, engines, cluster, report(config, served, ranks, loaded, address));
     }
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
@@ -127,10 +127,10 @@ public final class Node implements AutoCloseable {
     }
 
     private static NodeReport report(
-            NodeConfig config, ServedModel served, LocalRanks ranks, LoadedModel loaded, int port) {
+            NodeConfig config, ServedModel served, LocalRanks ranks, LoadedModel loaded, NodeReport.Address address) {
         return new NodeReport(
                 NodeHttp.roleName(config.flags().kvTransfer()),
-                new NodeReport.Address(config.flags().server().host(), port),
+                address,
                 new NodeReport.Model(served.names(), served.limits().maxModelLength()),
                 ranks.kvReport(),
                 new NodeReport.Compute(loaded.kernels().name(), ranks.threadsPerRank()),

@@ -1,5 +1,6 @@
 package dev.tandem.node;
 
+import dev.tandem.api.access.ServerAccess;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
@@ -137,10 +138,10 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         return Math.min(environment.kernelThreads().orElse(Integer.MAX_VALUE), coresPerRank());
     }
 
-    /** Keys that requests under /v1 must carry: {@code --api-key}, else {@code VLLM_API_KEY}; none when empty. */
-    public List<String> apiKeys() {
-        List<String> keys = flags.server().apiKeys();
-        return keys.isEmpty() ? environment.network().apiKey().stream().toList() : keys;
+    /** Who may call this node: as the flags say; where they name no keys, {@code VLLM_API_KEY} is the one. */
+    public ServerAccess access() {
+        ServerAccess access = flags.server().access();
+        return new ServerAccess(access.keys().orKey(environment.network().apiKey()), access.tls());
     }
 
     /** What the start log says once: what was accepted without effect, and what looks like a slip. */

@@ -1,5 +1,6 @@
 package dev.tandem.node;
 
+import dev.tandem.api.access.ApiKeys;
 import dev.tandem.engine.Engine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
@@ -150,6 +151,9 @@ public record NodeEnvironment(
         var problems = new ArrayList<String>();
         Optional<Long> lease = number(variables, "VLLM_MOONCAKE_ABORT_REQUEST_TIMEOUT", problems)
                 .or(() -> number(variables, "VLLM_NIXL_ABORT_REQUEST_TIMEOUT", problems));
+        text(variables, "VLLM_API_KEY")
+                .filter(key -> !ApiKeys.isSendable(key))
+                .ifPresent(key -> problems.add("VLLM_API_KEY has other than visible ASCII characters"));
         Optional<Long> fetch = number(variables, "ASCEND_TRANSFER_TIMEOUT", problems);
         machine.ifPresent(here -> requireInterfaces(variables, here, problems));
         var environment = new NodeEnvironment(

@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * What a node says of itself when it is ready: the ready file, the start log, and {@code up}'s table.
@@ -17,8 +18,13 @@ import java.util.Optional;
  */
 public record NodeReport(
         String role, Address address, Model model, KvMemory kv, Compute compute, Optional<String> sideChannel) {
-    /** Where the node listens. */
-    public record Address(String host, int port) {
+    /** Where the node listens; the further port shows metrics alone. */
+    public record Address(String host, int port, OptionalInt metricsPort) {
+        /** A node with one port. */
+        public Address(String host, int port) {
+            this(host, port, OptionalInt.empty());
+        }
+
         @Override
         public String toString() {
             return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
@@ -40,6 +46,7 @@ public record NodeReport(
         map.put("role", role);
         map.put("host", address.host());
         map.put("port", address.port());
+        address.metricsPort().ifPresent(port -> map.put("metrics_port", port));
         map.put("model", model.names().getFirst());
         map.put("max_model_len", model.maxModelLength());
         map.put("kv_blocks", kv.blocks());

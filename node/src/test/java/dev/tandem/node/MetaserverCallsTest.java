@@ -2,6 +2,11 @@ package dev.tandem.node;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.access.ApiKeyRules;
+import dev.tandem.api.access.ServerAccess;
+import dev.tandem.api.access.ServerTls;
+import dev.tandem.api.access.TestAuthority;
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
@@ -10,6 +15,7 @@ import dev.tandem.engine.handoff.Invitation;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +28,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Invitations over real HTTP, to a metaserver that the test plays. */
@@ -46,7 +53,7 @@ class MetaserverCallsTest {
                             exchange.respondEmpty(200);
                         }
                     })));
-    private final MetaserverCalls calls = new MetaserverCalls(1, Duration.ofSeconds(20));
+    private final MetaserverCalls calls = new MetaserverCalls(1, Duration.ofSeconds(20), TlsFiles.NONE);
 
     @AfterEach
     void close() {
@@ -95,6 +102,42 @@ class MetaserverCallsTest {
                 .contains("as many invitations");
         answersSlowly.countDown();
         assertThat(slow.orTimeout(20, TimeUnit.SECONDS).join()).isEmpty();
+    }
+
+    @Test
+    void shouldShowItsCertificateToAMetaserverThatItTrusts(@TempDir Path folder) throws Exception {
+        var authority = new TestAuthority("own");
+        TlsFiles own = authority.issue(folder, "node", "127.0.0.2");
+        TlsFiles ofGateway = authority.issue(folder, "gateway", "127.0.0.1");
+        TlsFiles foreign = new TestAuthority("other").issue(folder, "foreign", "127.0.0.1");
+        var access = new ServerAccess(
+                ApiKeyRules.NONE, Optional.of(new ServerTls(ofGateway, ServerTls.ClientCertificates.REQUIRED)));
+        try (HttpServer secure = HttpServer.start(
+                        new HttpServerConfig("127.0.0.1", 0, 1, 1 << 20, 16),
+                        access,
+                        List.of(new BlockingRoute("POST", "/v1/metaserver", exchange -> exchange.respondEmpty(200))));
+                var known = new MetaserverCalls(1, Duration.ofSeconds(20), own);
+                var unknown = new MetaserverCalls(
+                        1,
+                        Duration.ofSeconds(20),
+                        new TlsFiles(Optional.empty(), Optional.empty(), own.authorities()));
+                var distrusting = new MetaserverCalls(1, Duration.ofSeconds(20), foreign)) {
+            String url = "https://127.0.0.1:" + secure.port() + "/v1/metaserver";
+            assertThat(sendTo(known, url).get()).isEmpty();
+            assertThat(sendTo(unknown, url).get()).isPresent();
+            assertThat(sendTo(distrusting, url).get().orElseThrow())
+                    .contains("unable to find valid certification path");
+            assertThat(sendTo(known, url.replace("127.0.0.1", "localhost"))
+                            .get()
+                            .orElseThrow())
+                    .contains("localhost found");
+        }
+    }
+
+    private static CompletableFuture<Optional<String>> sendTo(MetaserverCalls calls, String url) {
+        var answer = new CompletableFuture<Optional<String>>();
+        calls.send(new Invitation(url, Map.of("request_id", "x"), Duration.ofSeconds(20)), answer::complete);
+        return answer;
     }
 
     private CompletableFuture<Optional<String>> send(String path, Duration timeout) {

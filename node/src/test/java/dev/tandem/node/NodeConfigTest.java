@@ -61,8 +61,16 @@ class NodeConfigTest {
 
     @Test
     void shouldTakeTheKeyOfTheEnvironmentWhenNoneIsGiven() {
-        assertThat(config("--seed 1", Map.of("VLLM_API_KEY", "a")).apiKeys()).containsExactly("a");
-        assertThat(config("--api-key b", Map.of("VLLM_API_KEY", "a")).apiKeys()).containsExactly("b");
+        assertThat(config("--seed 1", Map.of("VLLM_API_KEY", "a"))
+                        .access()
+                        .keys()
+                        .keys())
+                .containsExactly("a");
+        assertThat(config("--api-key b", Map.of("VLLM_API_KEY", "a"))
+                        .access()
+                        .keys()
+                        .keys())
+                .containsExactly("b");
     }
 
     @Test

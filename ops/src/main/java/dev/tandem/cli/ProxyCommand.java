@@ -6,8 +6,8 @@ import dev.tandem.node.flags.FlagException;
 import dev.tandem.preflight.proxy.ProxyFlags;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +35,7 @@ final class ProxyCommand implements Verb {
             System.out.print(help.get());
             return Exit.WELL;
         }
-        ProxyFlags flags = ProxyFlags.parse(arguments);
+        ProxyFlags flags = ProxyFlags.parse(arguments, System.getenv());
         var parent = new ParentProcess(flags.process());
         parent.watch();
         flags.notes().forEach(LOG::info);
@@ -43,7 +43,12 @@ final class ProxyCommand implements Verb {
         Gateway gateway = Gateway.start(config);
         Exit.atEnd(gateway::close);
         awaitNodes(gateway, flags.nodeWait());
-        parent.tellReady(Map.of("role", "gateway", "host", config.listen().host(), "port", gateway.port()));
+        var report = new LinkedHashMap<String, Object>();
+        report.put("role", "gateway");
+        report.put("host", config.listen().host());
+        report.put("port", gateway.port());
+        gateway.metricsPort().ifPresent(port -> report.put("metrics_port", port));
+        parent.tellReady(report);
         Thread.currentThread().join();
         return Exit.WELL;
     }

@@ -3,12 +3,14 @@ package dev.tandem.api.client;
 import dev.tandem.api.ApiException;
 import dev.tandem.api.EventLoops;
 import dev.tandem.api.HttpAddress;
+import dev.tandem.api.access.FileWatch;
+import dev.tandem.api.access.TlsFiles;
+import dev.tandem.api.access.TlsMaterial;
 import io.vertx.core.Context;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -22,27 +24,54 @@ public final class HttpClient implements AutoCloseable {
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpClientConfig config;
-    private final Map<Thread, HttpLoopClient> byLoop = new LinkedHashMap<>();
+    private final FileWatch watch;
+    /** Written by whoever reads the files: the thread that makes this client, then the one that watches them. */
+    private volatile TlsMaterial material = TlsMaterial.read(TlsFiles.NONE);
+
+    private final Map<Thread, HttpLoopClient> byLoop = new ConcurrentHashMap<>();
     /** Shared by all loops; one entry per server. */
     private final Map<HttpAddress, InetSocketAddress> resolved = new ConcurrentHashMap<>();
 
-    private HttpClient(EventLoops loops, boolean ownsLoops, HttpClientConfig config) {
+    private HttpClient(EventLoops loops, boolean ownsLoops, HttpClientConfig config, TlsFiles tls) {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
+        this.watch = FileWatch.start(tls.named(), () -> read(tls));
         for (Thread thread : loops.threads()) {
-            byLoop.put(thread, new HttpLoopClient(loops.vertx(), config));
+            byLoop.put(thread, new HttpLoopClient(loops.vertx(), config, material));
         }
+    }
+
+    private void read(TlsFiles tls) {
+        TlsMaterial read = TlsMaterial.read(tls);
+        material = read;
+        byLoop.values().forEach(client -> client.update(read));
     }
 
     /** A client with one event loop of its own. */
     public static HttpClient start(HttpClientConfig config) {
-        return new HttpClient(EventLoops.start(1), true, config);
+        return start(config, TlsFiles.NONE);
+    }
+
+    /**
+     * A client with one event loop of its own.
+     *
+     * @param tls what it shows to servers that speak TLS, and whom of them it trusts; read anew when the files change
+     * @throws ApiException UNUSABLE_FILE naming the file and what is wrong with it
+     */
+    public static HttpClient start(HttpClientConfig config, TlsFiles tls) {
+        EventLoops loops = EventLoops.start(1);
+        try {
+            return new HttpClient(loops, true, config, tls);
+        } catch (RuntimeException e) {
+            loops.close();
+            throw e;
+        }
     }
 
     /** A client on event loops that it shares and does not close. */
-    public static HttpClient on(EventLoops loops, HttpClientConfig config) {
-        return new HttpClient(loops, false, config);
+    public static HttpClient on(EventLoops loops, HttpClientConfig config, TlsFiles tls) {
+        return new HttpClient(loops, false, config, tls);
     }
 
     /** Starts a call from a thread that may block. */
@@ -86,6 +115,7 @@ public final class HttpClient implements AutoCloseable {
 
     @Override
     public void close() {
+        watch.close();
         byLoop.values().forEach(client -> EventLoops.await(client.agent().close()));
         if (ownsLoops) {
             loops.close();

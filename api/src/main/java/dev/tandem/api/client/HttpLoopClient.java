@@ -1,5 +1,7 @@
 package dev.tandem.api.client;
 
+import dev.tandem.api.EventLoops;
+import dev.tandem.api.access.TlsMaterial;
 import io.vertx.core.Vertx;
 import io.vertx.core.http.HttpClientAgent;
 import io.vertx.core.http.HttpClientOptions;
@@ -7,10 +9,12 @@ import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpMethod;
 import io.vertx.core.http.PoolOptions;
 import io.vertx.core.http.RequestOptions;
+import io.vertx.core.net.ClientSSLOptions;
 import io.vertx.core.net.SocketAddress;
 import java.net.InetSocketAddress;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,7 +28,7 @@ final class HttpLoopClient {
     /** Connections that have carried a request; a connection leaves when it closes. */
     private final Set<HttpConnection> used = ConcurrentHashMap.newKeySet();
 
-    HttpLoopClient(Vertx vertx, HttpClientConfig config) {
+    HttpLoopClient(Vertx vertx, HttpClientConfig config, TlsMaterial tls) {
         this.config = config;
         HttpClientOptions options = new HttpClientOptions()
                 .setTcpNoDelay(true)
@@ -33,7 +37,13 @@ final class HttpLoopClient {
                 .setConnectTimeout((int) config.connectTimeout().toMillis())
                 .setMaxHeaderSize(32 << 10)
                 .setPipelining(false)
-                .setDecompressionSupported(false);
+                .setDecompressionSupported(false)
+                .setVerifyHost(true)
+                .setEnabledSecureTransportProtocols(TlsMaterial.PROTOCOLS)
+                .setSslHandshakeTimeout(config.connectTimeout().toMillis())
+                .setSslHandshakeTimeoutUnit(TimeUnit.MILLISECONDS);
+        tls.shown().ifPresent(options::setKeyCertOptions);
+        tls.trust().ifPresent(options::setTrustOptions);
         PoolOptions pool = new PoolOptions()
                 .setHttp1MaxSize(config.maxConnectionsPerServer())
                 .setMaxWaitQueueSize(MAX_WAITING_CALLS)
@@ -43,6 +53,18 @@ final class HttpLoopClient {
                 .with(pool)
                 .withConnectHandler(this::watch)
                 .build();
+    }
+
+    /** Shows and trusts other certificates from now on, on new connections. */
+    void update(TlsMaterial tls) {
+        var options = new ClientSSLOptions()
+                .setHostnameVerificationAlgorithm("HTTPS")
+                .setEnabledSecureTransportProtocols(TlsMaterial.PROTOCOLS)
+                .setSslHandshakeTimeout(config.connectTimeout().toMillis())
+                .setSslHandshakeTimeoutUnit(TimeUnit.MILLISECONDS);
+        tls.shown().ifPresent(options::setKeyCertOptions);
+        tls.trust().ifPresent(options::setTrustOptions);
+        EventLoops.await(agent.updateSSLOptions(options, true));
     }
 
     HttpClientAgent agent() {
@@ -59,6 +81,7 @@ final class HttpLoopClient {
                 .setServer(SocketAddress.inetSocketAddress(server))
                 .setHost(call.address().hostInUrl())
                 .setPort(call.address().port())
+                .setSsl(call.address().isSecure())
                 .setURI(call.path())
                 .setConnectTimeout(config.connectTimeout().toMillis())
                 .setIdleTimeout(config.silenceTimeout().toMillis());

@@ -11,6 +11,7 @@ import io.vertx.core.http.RequestOptions;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -100,9 +101,19 @@ public final class Upstream {
 
     private void notConnected(Throwable cause) {
         ApiException.Kind kind = everSent ? ApiException.Kind.CLOSED : ApiException.Kind.CONNECT;
-        String reason =
-                String.valueOf(cause.getMessage()).replaceFirst(": \\S*:\\d+$", ""); // the address once is enough
-        fail(kind, "cannot connect to " + call.address() + ": " + reason, cause);
+        fail(kind, "cannot connect to " + call.address() + ": " + reason(cause), cause);
+    }
+
+    /** A failure of TLS says at its root what is wrong with a certificate. */
+    private static String reason(Throwable cause) {
+        if (!(cause instanceof SSLException)) {
+            return String.valueOf(cause.getMessage()).replaceFirst(": \\S*:\\d+$", ""); // the address once is enough
+        }
+        Throwable root = cause;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        return "no TLS with it, " + root;
     }
 
     private void connected(HttpClientRequest ready) {

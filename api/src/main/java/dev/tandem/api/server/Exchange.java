@@ -42,6 +42,11 @@ public final class Exchange {
         return loop.peerAddress();
     }
 
+    /** Who calls, for logs and fairness: the name of the key that the request carried, else its address. */
+    public String client() {
+        return loop.client();
+    }
+
     /** The request's body; empty when there was none. */
     public byte[] body() {
         return loop.body();

@@ -2,6 +2,9 @@ package dev.tandem.api.server;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.EventLoops;
+import dev.tandem.api.access.ApiKeyRules;
+import dev.tandem.api.access.KeyGuard;
+import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
@@ -36,33 +39,66 @@ public final class HttpServer implements AutoCloseable {
     private final HttpServerConfig config;
     private final RequestIntake intake;
     private final List<io.vertx.core.http.HttpServer> listeners = new ArrayList<>();
+    private final KeyGuard guard;
+    private final ListenerTls tls;
     private int port;
 
-    private HttpServer(EventLoops loops, boolean ownsLoops, HttpServerConfig config, RequestIntake intake) {
+    private HttpServer(
+            EventLoops loops,
+            boolean ownsLoops,
+            HttpServerConfig config,
+            ServerAccess access,
+            List<? extends Route> routes) {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
-        this.intake = intake;
+        this.tls = new ListenerTls(access.tls());
+        this.guard = guard(access.keys(), tls);
+        this.intake = new RequestIntake(config, guard, routes);
     }
 
-    /** Starts a server with event loops of its own; throws {@link ApiException} naming host and port when it cannot listen. */
-    public static HttpServer start(HttpServerConfig config, List<? extends Route> routes) {
-        EventLoops loops = EventLoops.start(config.eventLoops());
-        HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes));
+    private static KeyGuard guard(ApiKeyRules rules, ListenerTls tls) {
         try {
+            return new KeyGuard(rules);
+        } catch (RuntimeException e) {
+            tls.close();
+            throw e;
+        }
+    }
+
+    /** Starts a server that everybody may call, in plain HTTP. */
+    public static HttpServer start(HttpServerConfig config, List<? extends Route> routes) {
+        return start(config, ServerAccess.OPEN, routes);
+    }
+
+    /**
+     * Starts a server with event loops of its own.
+     *
+     * @throws ApiException naming host and port when it cannot listen, or the file of keys or certificates that cannot be used
+     */
+    public static HttpServer start(HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
+        EventLoops loops = EventLoops.start(config.eventLoops());
+        try {
+            HttpServer server = new HttpServer(loops, true, config, access, routes);
             server.listen();
+            return server;
         } catch (RuntimeException e) {
             loops.close();
             throw e;
         }
+    }
+
+    /** The same on event loops that it shares and does not close. */
+    public static HttpServer start(
+            EventLoops loops, HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
+        HttpServer server = new HttpServer(loops, false, config, access, routes);
+        server.listen();
         return server;
     }
 
-    /** Starts a server on event loops that it shares and does not close. */
-    public static HttpServer start(EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
-        HttpServer server = new HttpServer(loops, false, config, new RequestIntake(config, routes));
-        server.listen();
-        return server;
+    /** Who has called, by key: see {@link KeyGuard#show}. */
+    public KeyGuard guard() {
+        return guard;
     }
 
     /** The port that the server listens on. */
@@ -79,6 +115,8 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         intake.stop();
+        guard.close();
+        tls.close();
         long timeoutMs = config.limits().closeTimeout().toMillis();
         List<Future<Void>> closing = new ArrayList<>();
         for (io.vertx.core.http.HttpServer listener : listeners) {
@@ -95,6 +133,17 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private void listen() {
+        try {
+            listenOnAll();
+            tls.listening(listeners);
+        } catch (RuntimeException e) {
+            guard.close();
+            tls.close();
+            throw e;
+        }
+    }
+
+    private void listenOnAll() {
         InetAddress resolved = resolve();
         SocketAddress address = config.port() == 0
                 ? SocketAddress.sharedRandomPort(loops.nextServerId(), resolved.getHostAddress())
@@ -116,7 +165,7 @@ public final class HttpServer implements AutoCloseable {
     private io.vertx.core.http.HttpServer listenOn(Context context, SocketAddress address) {
         Promise<io.vertx.core.http.HttpServer> listening = Promise.promise();
         context.runOnContext(nothing -> loops.vertx()
-                .createHttpServer(options())
+                .createHttpServer(tls.secure(options()))
                 .requestHandler(request -> intake.accept(request, context))
                 .invalidRequestHandler(HttpServer::refuseGarbage)
                 .connectionHandler(HttpServer::watch)

@@ -27,6 +27,7 @@ public final class LoopExchange {
     private final HttpServerRequest request;
     private final HttpServerResponse response;
     private final Context context;
+    private final String client;
     private final byte[] body;
     private final String peerAddress;
     private final Runnable whenOver;
@@ -36,10 +37,11 @@ public final class LoopExchange {
     /** Written by the event loop only; read by the virtual thread of the exchange, so that it stops writing. */
     private volatile boolean gone;
 
-    LoopExchange(HttpServerRequest request, Context context, byte[] body, Runnable whenOver) {
+    LoopExchange(HttpServerRequest request, Context context, String client, byte[] body, Runnable whenOver) {
         this.request = request;
         this.response = request.response();
         this.context = context;
+        this.client = client;
         this.body = body;
         this.peerAddress = request.remoteAddress().hostAddress();
         this.whenOver = whenOver;
@@ -65,6 +67,11 @@ public final class LoopExchange {
     /** The address that the request came from, as a literal; any thread. */
     public String peerAddress() {
         return peerAddress;
+    }
+
+    /** Who calls, for logs and fairness: the name of the key that the request carried, else its address; any thread. */
+    public String client() {
+        return client;
     }
 
     /** The request's body. */
@@ -214,7 +221,13 @@ public final class LoopExchange {
 
     private ApiError unexpected(Throwable failure) {
         String correlationId = UUID.randomUUID().toString();
-        LOG.error("request failed: method={} path={} correlation={}", method(), path(), correlationId, failure);
+        LOG.error(
+                "request failed: method={} path={} client={} correlation={}",
+                method(),
+                path(),
+                client,
+                correlationId,
+                failure);
         return ApiError.internal("internal error; the log has it under " + correlationId);
     }
 

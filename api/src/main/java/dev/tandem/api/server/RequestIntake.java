@@ -1,12 +1,15 @@
 package dev.tandem.api.server;
 
+import dev.tandem.api.access.KeyGuard;
 import dev.tandem.api.openai.ApiError;
 import io.vertx.core.Context;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.HttpServerRequest;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
@@ -21,8 +24,11 @@ final class RequestIntake {
     private static final int STATUS_RESERVE = 64;
 
     private static final long REFUSED_BODY_MS = 2_000;
+    private static final ApiError UNAUTHORIZED =
+            new ApiError(401, "AuthenticationError", "the Authorization header has no known API key", null, -1);
 
     private final HttpServerConfig config;
+    private final KeyGuard guard;
     /** By path, then by method; never changed after construction. */
     private final Map<String, Map<String, Route>> routes = new HashMap<>();
     /** Exchanges in flight: counted up by event loops, down by whoever ends one. */
@@ -32,8 +38,9 @@ final class RequestIntake {
     /** Set once by the closing thread; event loops then refuse new requests. */
     private volatile boolean stopped;
 
-    RequestIntake(HttpServerConfig config, List<? extends Route> routes) {
+    RequestIntake(HttpServerConfig config, KeyGuard guard, List<? extends Route> routes) {
         this.config = config;
+        this.guard = guard;
         for (Route route : routes) {
             Route other = this.routes
                     .computeIfAbsent(route.path(), path -> new HashMap<>())
@@ -56,15 +63,31 @@ final class RequestIntake {
     void accept(HttpServerRequest request, Context context) {
         Map<String, Route> byMethod = routes.getOrDefault(request.path(), Map.of());
         Route route = byMethod.get(request.method().name());
-        if (route == null) {
+        Optional<String> client = client(request, route);
+        if (client.isEmpty()) {
+            request.response().putHeader("WWW-Authenticate", "Bearer");
+            refuse(request, context, UNAUTHORIZED, false);
+        } else if (route == null) {
             refuse(request, context, unknown(request, byMethod), false);
         } else if (stopped) {
             refuse(request, context, ApiError.unavailable("the server is stopping", RETRY_AFTER_SECONDS), false);
         } else if (declaredBytes(request) > config.maxBodyBytes()) {
             refuse(request, context, tooLarge(), false);
         } else {
-            new Arrival(request, context, route).begin();
+            new Arrival(request, context, route, client.get()).begin();
         }
+    }
+
+    /**
+     * Who calls: the name of the key, else the address. Empty where a key is asked for and none that is known has come. Servers that call back
+     * are told apart by their route, not by clients' keys.
+     */
+    private Optional<String> client(HttpServerRequest request, @Nullable Route route) {
+        boolean isCallback = route instanceof LoopRoute loop && loop.isCallback();
+        if (isCallback || !guard.guards(request.method().name(), request.path())) {
+            return Optional.of(request.remoteAddress().hostAddress());
+        }
+        return guard.admit(request.getHeader(HttpHeaders.AUTHORIZATION));
     }
 
     private static ApiError unknown(HttpServerRequest request, Map<String, Route> byMethod) {
@@ -103,7 +126,7 @@ final class RequestIntake {
             request.endHandler(nothing -> context.owner().cancelTimer(timer));
             request.exceptionHandler(cause -> context.owner().cancelTimer(timer));
         }
-        new LoopExchange(request, context, new byte[0], () -> {}).fail(error);
+        new LoopExchange(request, context, "", new byte[0], () -> {}).fail(error);
     }
 
     private void start(LoopExchange exchange, Route route) {
@@ -140,6 +163,7 @@ final class RequestIntake {
         private final HttpServerRequest request;
         private final Context context;
         private final Route route;
+        private final String client;
         private final AtomicInteger counter;
         private @Nullable Buffer first;
         private @Nullable Buffer all;
@@ -147,10 +171,11 @@ final class RequestIntake {
         private long timer = -1;
         private boolean settled;
 
-        Arrival(HttpServerRequest request, Context context, Route route) {
+        Arrival(HttpServerRequest request, Context context, Route route, String client) {
             this.request = request;
             this.context = context;
             this.route = route;
+            this.client = client;
             this.counter = route instanceof LoopRoute loop && loop.isCallback() ? activeCallbacks : active;
         }
 
@@ -223,7 +248,7 @@ final class RequestIntake {
             Buffer body = all != null ? all : first;
             byte[] bytes = body == null ? new byte[0] : body.getBytes();
             Runnable whenOver = route instanceof LoopRoute ? counter::decrementAndGet : () -> {};
-            start(new LoopExchange(request, context, bytes, whenOver), route);
+            start(new LoopExchange(request, context, client, bytes, whenOver), route);
         }
     }
 }

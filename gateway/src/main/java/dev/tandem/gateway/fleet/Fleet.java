@@ -14,12 +14,18 @@ import java.util.stream.Stream;
 /** All nodes of the gateway and the threads that judge their health. The lists never change; any thread. */
 public final class Fleet implements AutoCloseable {
     private final HandoffKind kind;
+    private final NodeKey key;
     private final List<FleetNode> prefill;
     private final List<FleetNode> decode;
     private final List<NodeProber> probers = new ArrayList<>();
 
-    /** Nodes in the order in which they are configured; none is healthy before {@link #startProbing}. */
-    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode, HandoffKind kind) {
+    /**
+     * Nodes in the order in which they are configured; none is healthy before {@link #startProbing}.
+     *
+     * @param key what they are shown; closed together with the fleet
+     */
+    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode, HandoffKind kind, NodeKey key) {
+        this.key = key;
         this.kind = kind;
         this.prefill = prefill.stream()
                 .map(address -> new FleetNode(NodeRole.PREFILL, address))
@@ -46,6 +52,11 @@ public final class Fleet implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** What nodes are shown in {@code Authorization}. */
+    public NodeKey key() {
+        return key;
     }
 
     /** The nodes of a role. */
@@ -128,5 +139,6 @@ public final class Fleet implements AutoCloseable {
     @Override
     public void close() {
         probers.forEach(NodeProber::stop);
+        key.close();
     }
 }

@@ -7,6 +7,8 @@ import dev.tandem.api.client.HttpReply;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Asks one node for its health, forever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
@@ -14,6 +16,8 @@ import java.util.concurrent.TimeUnit;
  * runs: once, and again whenever it may have become another.
  */
 final class NodeProber {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeProber.class);
+
     private final FleetNode node;
     private final Fleet fleet;
     private final HttpClient http;
@@ -59,7 +63,7 @@ final class NodeProber {
 
     private void judge() {
         try {
-            HttpReply reply = http.send(HttpCall.get(node.address(), "/health"), schedule.answerWithin());
+            HttpReply reply = ask("/health");
             if (reply.status() >= 500) {
                 down("health answered " + reply.status());
             } else {
@@ -71,6 +75,15 @@ final class NodeProber {
         }
     }
 
+    private HttpReply ask(String path) {
+        HttpCall call = HttpCall.get(node.address(), path);
+        HttpCall authorized = fleet.key()
+                .own()
+                .map(key -> call.withHeader("Authorization", key))
+                .orElse(call);
+        return http.send(authorized, schedule.answerWithin());
+    }
+
     /** A node that does not say what it runs, or not now, is taken for what it is listed as. */
     private void alive() {
         if (isIdentified && node.isHealthy()) {
@@ -78,8 +91,11 @@ final class NodeProber {
         }
         Optional<NodeIdentity> identity = Optional.empty();
         try {
-            HttpReply reply = http.send(HttpCall.get(node.address(), "/version"), schedule.answerWithin());
+            HttpReply reply = ask("/version");
             isIdentified = reply.status() < 500;
+            if (reply.status() == 401) {
+                LOG.warn("node {} does not say what it runs without a key that it knows: see --node-api-key", node);
+            }
             identity = reply.status() == 200 ? NodeIdentity.read(reply.body()) : identity;
         } catch (ApiException e) {
             if (e.kind() == ApiException.Kind.CANCELLED) {

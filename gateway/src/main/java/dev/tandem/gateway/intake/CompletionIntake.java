@@ -1,6 +1,7 @@
 package dev.tandem.gateway.intake;
 
 import dev.tandem.api.server.LoopExchange;
+import dev.tandem.gateway.fleet.NodeKey;
 import dev.tandem.gateway.protocol.ClientRequest;
 import dev.tandem.gateway.protocol.ExchangeMeters;
 import dev.tandem.gateway.protocol.GatewayCounter;
@@ -16,19 +17,23 @@ import java.util.Optional;
 
 /** Takes requests for completions and gives them to the exchange with the nodes. Called on event loops. */
 public final class CompletionIntake {
-    private static final List<String> FORWARDED = List.of("Authorization", "traceparent", "tracestate", "baggage");
+    private static final List<String> FORWARDED = List.of("traceparent", "tracestate", "baggage");
 
     private final PdProtocol protocol;
     private final RequestIds ids;
     private final ExchangeMeters meters;
+    private final NodeKey key;
     private final boolean clientParamsAllowed;
 
     /**
      * An intake for one order of exchange.
      *
+     * @param key what nodes are shown
      * @param clientParamsAllowed whether clients may send {@code kv_transfer_params}
      */
-    public CompletionIntake(PdProtocol protocol, RequestIds ids, ExchangeMeters meters, boolean clientParamsAllowed) {
+    public CompletionIntake(
+            PdProtocol protocol, RequestIds ids, ExchangeMeters meters, NodeKey key, boolean clientParamsAllowed) {
+        this.key = key;
         this.clientParamsAllowed = clientParamsAllowed;
         this.protocol = protocol;
         this.ids = ids;
@@ -60,8 +65,9 @@ public final class CompletionIntake {
         new MergedAnswer(protocol, answer, parts, merge).start();
     }
 
-    private static Map<String, String> forwarded(LoopExchange client) {
+    private Map<String, String> forwarded(LoopExchange client) {
         Map<String, String> headers = new LinkedHashMap<>();
+        key.inPlaceOf(client.header("Authorization")).ifPresent(value -> headers.put("Authorization", value));
         for (String name : FORWARDED) {
             client.header(name).ifPresent(value -> headers.put(name, value));
         }

@@ -7,11 +7,13 @@ import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.HandoffKind;
 import dev.tandem.gateway.fleet.LegReservation;
+import dev.tandem.gateway.fleet.NodeKey;
 import dev.tandem.gateway.fleet.NodeLoad;
 import dev.tandem.gateway.fleet.NodeRole;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
@@ -19,7 +21,8 @@ class RoutingPolicyTest {
     private final Fleet fleet = new Fleet(
             List.of(new HttpAddress("p", 1), new HttpAddress("p", 2)),
             List.of(new HttpAddress("d", 1), new HttpAddress("d", 2)),
-            HandoffKind.PULL);
+            HandoffKind.PULL,
+            new NodeKey(Optional.empty(), Optional.empty(), true));
     private final List<FleetNode> prefill = fleet.nodes(NodeRole.PREFILL);
     private final List<FleetNode> decode = fleet.nodes(NodeRole.DECODE);
 

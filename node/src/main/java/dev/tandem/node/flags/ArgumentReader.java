@@ -139,7 +139,7 @@ final class ArgumentReader {
         }
         if (taken.isEmpty()) {
             target.problem("--" + flag.name() + " needs a value");
-        } else if (taken.size() > 1 && flag.kind() != Kind.TEXTS) {
+        } else if (taken.size() > 1 && !flag.takesSeveral()) {
             target.problem("--" + flag.name() + " takes one value, found " + taken);
         } else if (spelling.path.isPresent()) {
             target.putDotted(flag, spelling.path.get(), taken.getFirst());
@@ -156,7 +156,7 @@ final class ArgumentReader {
             return List.of(attached.get());
         }
         var taken = new ArrayList<String>();
-        boolean takesAll = flag.kind() == Kind.TEXTS || (isArgparse && flag.kind() != Kind.USER);
+        boolean takesAll = flag.takesSeveral() || (isArgparse && flag.kind() != Kind.USER);
         while (hasValue() && (taken.isEmpty() || takesAll)) {
             if (flag.kind() == Kind.USER && !arguments.get(next).endsWith("@")) {
                 break;

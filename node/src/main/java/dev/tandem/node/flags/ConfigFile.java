@@ -65,7 +65,7 @@ final class ConfigFile {
                 .toList();
         if (texts.isEmpty() || texts.contains("")) {
             target.problem(at(value, key) + " needs a value");
-        } else if (texts.size() > 1 && flag.kind() != Kind.TEXTS) {
+        } else if (texts.size() > 1 && !flag.takesSeveral()) {
             target.problem(at(value, key) + " takes one value, not " + texts);
         } else if (flag.kind() == Kind.SWITCH
                 && !List.of("true", "false").contains(texts.getFirst().toLowerCase(Locale.ROOT))) {

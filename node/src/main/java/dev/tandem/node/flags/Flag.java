@@ -20,6 +20,8 @@ public record Flag(String name, Kind kind, String group, String help, Effect eff
         TEXT,
         /** One or more values. */
         TEXTS,
+        /** The same; a flag that comes again adds to what it said before. */
+        LIST,
         /** A value or none. */
         OPTIONAL,
         /** {@code user@} or nothing. */
@@ -56,6 +58,11 @@ public record Flag(String name, Kind kind, String group, String help, Effect eff
                 return harmless.contains(value.toLowerCase(Locale.ROOT));
             }
         }
+    }
+
+    /** Whether more than one value may follow it. */
+    boolean takesSeveral() {
+        return kind == Kind.TEXTS || kind == Kind.LIST;
     }
 
     /** Whether it does what it says. */

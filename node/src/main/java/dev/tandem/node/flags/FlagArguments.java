@@ -86,7 +86,9 @@ public final class FlagArguments {
     }
 
     void put(Flag flag, List<String> texts) {
-        values.put(flag.name(), List.copyOf(texts));
+        var all = new ArrayList<>(flag.kind() == Flag.Kind.LIST ? texts(flag.name()) : List.of());
+        all.addAll(texts);
+        values.put(flag.name(), List.copyOf(all));
     }
 
     /** A JSON flag as one text: an object, or for {@code -O} a level. */

@@ -23,7 +23,10 @@ final class FlagList {
               + host #1 text: address to bind, and no other (default 127.0.0.1)
               + port #2 whole: HTTP port (default 8000)
               - uds text: a node listens on --host and --port
-              + api-key texts: keys that requests under /v1 must carry (default: VLLM_API_KEY)
+              + api-key list: keys that requests must carry as bearer, on every path but --open-paths (default: VLLM_API_KEY)
+              + api-key-file text: file of more keys, hashed, a line NAME SHA256 for each; read again when it changes
+              + open-paths texts: paths that need no key (default /health /ping)
+              + metrics-port whole: a further port for /metrics alone, without keys; 0 for any free one (default: none)
               + chat-template text: file with a chat template to use instead of the checkpoint's
               . chat-template-content-format text: the template itself decides
               - trust-request-chat-template switch: a request may not bring a template of its own
@@ -45,12 +48,12 @@ final class FlagList {
               . allowed-origins text: no CORS headers are sent
               . allowed-methods text: no CORS headers are sent
               . allowed-headers text: no CORS headers are sent
-              - ssl-keyfile text: nodes speak plain HTTP in this version; put a TLS proxy in front
-              - ssl-certfile text: nodes speak plain HTTP in this version; put a TLS proxy in front
-              - ssl-ca-certs text: nodes speak plain HTTP in this version; put a TLS proxy in front
-              - ssl-cert-reqs whole = 0: nodes speak plain HTTP in this version; put a TLS proxy in front
-              - enable-ssl-refresh switch: nodes speak plain HTTP in this version; put a TLS proxy in front
-              - ssl-ciphers text: nodes speak plain HTTP in this version; put a TLS proxy in front
+              + ssl-keyfile text: private key, PEM without a password; read again when it changes (default: in --ssl-certfile)
+              + ssl-certfile text: certificate, PEM, its issuers behind it: HTTPS instead of HTTP; read again when it changes
+              + ssl-ca-certs text: CA certificates, PEM, of clients and of metaservers; read again when it changes
+              + ssl-cert-reqs whole: certificates of clients: 0 not asked for, 1 checked where shown, 2 needed (default 0)
+              . enable-ssl-refresh switch: certificates are always read again when their files change
+              - ssl-ciphers text: TLS 1.2 and 1.3 are spoken with the suites of the Java platform
               - root-path text: paths begin at /
               - middleware text: no Python is loaded
               . disable-frontend-multiprocessing switch: HTTP is served by threads of this process

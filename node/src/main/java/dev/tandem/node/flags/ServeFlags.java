@@ -1,5 +1,7 @@
 package dev.tandem.node.flags;
 
+import dev.tandem.api.access.ServerAccess;
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.engine.EngineConfig;
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.schedule.BatchLimits;
@@ -8,6 +10,7 @@ import dev.tandem.node.flags.FlagTable.Habit;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * The command line of {@code tandem serve}, checked.
@@ -84,11 +87,20 @@ public record ServeFlags(
      *
      * @param host address to bind
      * @param port HTTP port; 0 for any free one
+     * @param metricsPort a port that shows {@code /metrics} alone, without keys; 0 for any free one
      * @param apiServers event loops that share the port; 0 on a headless node
-     * @param apiKeys keys for /v1; empty for none
+     * @param access keys and certificates
+     * @param outgoing what this process shows to metaservers that speak TLS, and whom of them it trusts
      * @param requestTimeoutSeconds for a whole request
      */
-    public record Server(String host, int port, int apiServers, List<String> apiKeys, int requestTimeoutSeconds) {}
+    public record Server(
+            String host,
+            int port,
+            OptionalInt metricsPort,
+            int apiServers,
+            ServerAccess access,
+            TlsFiles outgoing,
+            int requestTimeoutSeconds) {}
 
     /**
      * KV memory.
@@ -131,6 +143,7 @@ public record ServeFlags(
     public static ServeFlags parse(List<String> arguments) {
         FlagArguments line = FlagArguments.read(TABLE, arguments);
         List<String> notes = line.notes();
+        notes.addAll(AccessFlags.notes(line));
         Parallel parallel = Parallel.read(line);
         noteWhatHeadlessLeavesOut(line, parallel, notes);
         Optional<KvTransferConfig> kvTransfer = kvTransfer(line, parallel, notes);
@@ -187,7 +200,7 @@ public record ServeFlags(
     /** A headless node has no HTTP; the guides give it the flags of one all the same. */
     private static void noteWhatHeadlessLeavesOut(FlagArguments line, Parallel parallel, List<String> notes) {
         if (parallel.isHeadless()) {
-            List.of("host", "port", "api-key", "request-timeout").stream()
+            List.of("host", "port", "metrics-port", "api-key", "api-key-file", "open-paths", "request-timeout").stream()
                     .filter(line::has)
                     .forEach(name ->
                             notes.add("--" + name + ": accepted, no effect, because a headless node has no HTTP"));
@@ -239,11 +252,14 @@ public record ServeFlags(
     }
 
     private static Server server(FlagArguments line, Parallel parallel) {
+        int port = line.whole("port", 0, 65_535, 8000);
         return new Server(
                 line.text("host").orElse("127.0.0.1"),
-                line.whole("port", 0, 65_535, 8000),
+                port,
+                AccessFlags.metricsPort(line, port),
                 parallel.isHeadless() ? 0 : line.whole("api-server-count", 1, 1024, 1),
-                List.copyOf(line.texts("api-key")),
+                AccessFlags.read(line),
+                AccessFlags.files(line, "ssl"),
                 line.whole("request-timeout", 1, 86_400, 600));
     }
 

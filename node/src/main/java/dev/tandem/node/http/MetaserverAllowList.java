@@ -29,7 +29,8 @@ final class MetaserverAllowList {
 
     /**
      * The URL to call: where the host is a name that was not configured, the address that it had when it was checked stands in its place,
-     * so that it cannot become another one.
+     * so that it cannot become another one. With {@code https} the name stays, since the certificate is for it: whoever is called instead
+     * would have to show that certificate.
      *
      * @param peerAddress where the request came from
      * @throws ApiError 400 naming the URL and what is allowed
@@ -45,7 +46,7 @@ final class MetaserverAllowList {
                 boolean isPeer = Arrays.equals(
                         address.getAddress(), InetAddress.getByName(peerAddress).getAddress());
                 if (isPeer || address.isLoopbackAddress()) {
-                    return withHost(parsed, address.getHostAddress());
+                    return isSecure(parsed) ? url : withHost(parsed, address.getHostAddress());
                 }
             }
         } catch (UnknownHostException e) {
@@ -60,14 +61,18 @@ final class MetaserverAllowList {
     private static URI parse(String url) {
         try {
             URI parsed = new URI(url);
-            boolean isHttp = "http".equalsIgnoreCase(parsed.getScheme());
+            boolean isHttp = "http".equalsIgnoreCase(parsed.getScheme()) || isSecure(parsed);
             if (!isHttp || parsed.getHost() == null || parsed.getUserInfo() != null) {
-                throw refused(url, "it must be http://HOST:PORT/PATH");
+                throw refused(url, "it must be http[s]://HOST:PORT/PATH");
             }
             return parsed;
         } catch (URISyntaxException e) {
             throw refused(url, "it is not a URL");
         }
+    }
+
+    private static boolean isSecure(URI url) {
+        return "https".equalsIgnoreCase(url.getScheme());
     }
 
     private static String withHost(URI url, String address) {

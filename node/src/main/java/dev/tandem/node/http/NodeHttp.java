@@ -1,5 +1,6 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
@@ -11,30 +12,53 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.Supplier;
 
-/** The HTTP surface of a node: builds the endpoints and starts the server behind them. */
-public final class NodeHttp {
+/** The HTTP surface of a node: the endpoints and the server behind them, and the one for metrics alone where there is one. */
+public final class NodeHttp implements AutoCloseable {
     private static final int MAX_BODY_BYTES = 32 << 20;
+    private static final int METRICS_EXCHANGES = 16;
 
-    private NodeHttp() {}
+    private final HttpServer main;
+    private final Optional<HttpServer> metricsAlone;
+
+    private NodeHttp(HttpServer main, Optional<HttpServer> metricsAlone) {
+        this.main = main;
+        this.metricsAlone = metricsAlone;
+    }
+
+    /** The port of all endpoints. */
+    public int port() {
+        return main.port();
+    }
+
+    /** The port that shows metrics alone. */
+    public OptionalInt metricsPort() {
+        return metricsAlone.map(server -> OptionalInt.of(server.port())).orElse(OptionalInt.empty());
+    }
+
+    @Override
+    public void close() {
+        metricsAlone.ifPresent(HttpServer::close);
+        main.close();
+    }
 
     /**
      * Listens; returns when it does.
      *
-     * @param apiKeys keys that requests under {@code /v1} must carry; empty for none
+     * @param access who may call
      * @param metaservers hosts beside the gateway's own whose metaserver a decode node calls
      * @param replicas all ranks that this process gives requests to
      * @param others the other processes of the deployment, as a head knows them
      * @param handoff what this process exchanges KV with, where it does
      * @throws dev.tandem.api.ApiException when the address cannot be bound
      */
-    public static HttpServer start(
+    public static NodeHttp start(
             ServeFlags flags,
-            List<String> apiKeys,
+            ServerAccess access,
             List<String> metaservers,
             ServedModel served,
             ReplicaSet replicas,
@@ -51,7 +75,7 @@ public final class NodeHttp {
                 flags.limits().waiting());
         var text = new TextEndpoints(served);
         var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
-        var routes = new ArrayList<BlockingRoute>(List.of(
+        List<BlockingRoute> routes = List.of(
                 new BlockingRoute("POST", "/v1/completions", endpoints::completions),
                 new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
                 new BlockingRoute("POST", "/v1/handoff/cancel", state::cancelHandoff),
@@ -63,14 +87,31 @@ public final class NodeHttp {
                 new BlockingRoute("POST", "/ping", state::health),
                 new BlockingRoute("GET", "/version", state::version),
                 new BlockingRoute("GET", "/load", state::load),
-                new BlockingRoute("GET", "/metrics", state::metrics)));
-        var keys = new ApiKeys(apiKeys);
-        routes.replaceAll(keys::guard);
+                new BlockingRoute("GET", "/metrics", state::metrics));
         int exchanges = flags.limits().waiting()
                 + 4 * flags.limits().sequences() * flags.parallel().data().size();
-        return HttpServer.start(
+        HttpServer started = HttpServer.start(
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
+                access,
                 routes);
+        metrics.show(started.guard());
+        try {
+            return new NodeHttp(started, metricsAlone(server, access, state));
+        } catch (RuntimeException e) {
+            started.close();
+            throw e;
+        }
+    }
+
+    private static Optional<HttpServer> metricsAlone(
+            ServeFlags.Server server, ServerAccess access, StateEndpoints state) {
+        if (server.metricsPort().isEmpty()) {
+            return Optional.empty();
+        }
+        return Optional.of(HttpServer.start(
+                new HttpServerConfig(server.host(), server.metricsPort().getAsInt(), 1, 1, METRICS_EXCHANGES),
+                access.withoutKeys(),
+                List.of(new BlockingRoute("GET", "/metrics", state::metrics))));
     }
 
     /** A node's role as others read it: {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */

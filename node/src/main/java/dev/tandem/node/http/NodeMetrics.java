@@ -1,5 +1,6 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.access.KeyGuard;
 import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
@@ -166,6 +167,11 @@ final class NodeMetrics {
         requestLatency.record((times.queuedNs() + times.prefillNs() + times.decodeNs()) / NANOS);
         promptTokens.record(usage.promptTokens());
         generationTokens.record(usage.outputTokens());
+    }
+
+    /** Shows who calls, by key. */
+    void show(KeyGuard guard) {
+        guard.show(page, "tandem:");
     }
 
     byte[] scrape() {

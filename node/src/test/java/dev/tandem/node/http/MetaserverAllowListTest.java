@@ -27,6 +27,14 @@ class MetaserverAllowListTest {
     }
 
     @Test
+    void shouldKeepTheNameThatACertificateIsFor() {
+        assertThat(rule.require("https://localhost:8000/v1/metaserver", GATEWAY))
+                .isEqualTo("https://localhost:8000/v1/metaserver");
+        assertThat(rule.require("HTTPS://192.0.2.7/v1/metaserver", GATEWAY))
+                .isEqualTo("HTTPS://192.0.2.7/v1/metaserver");
+    }
+
+    @Test
     void shouldCallTheAddressThatWasChecked() {
         assertThat(rule.require("http://localhost:8000/v1/metaserver?a=b", GATEWAY))
                 .matches("http://(127\\.0\\.0\\.1|\\[0:0:0:0:0:0:0:1]|\\[::1]):8000/v1/metaserver\\?a=b");
@@ -37,7 +45,7 @@ class MetaserverAllowListTest {
             strings = {
                 "http://192.0.2.8:8000/v1/metaserver",
                 "http://169.254.169.254/latest/meta-data",
-                "https://192.0.2.7/v1/metaserver",
+                "https://192.0.2.8/v1/metaserver",
                 "file:///etc/passwd",
                 "http://user:secret@192.0.2.7/v1/metaserver",
                 "http://no-such-host.invalid/v1/metaserver",

@@ -3,11 +3,11 @@ package dev.tandem.node.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.api.HttpAddress;
+import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.client.HttpReply;
-import dev.tandem.api.server.HttpServer;
 import dev.tandem.checkpoint.Checkpoint;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineStatus;
@@ -49,7 +49,7 @@ class NodeHttpTest {
     private final Checkpoint checkpoint = Checkpoint.open(MODEL);
     private final Tokenizer tokenizer = Tokenizer.openFolder(MODEL);
     private final HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT);
-    private HttpServer server;
+    private NodeHttp server;
 
     @BeforeEach
     void start() {
@@ -70,7 +70,8 @@ class NodeHttpTest {
         var counters = new Counters<>(ClusterCounter.class);
         var replicas = new ReplicaSet(1, 0, counters);
         replicas.add(0, replica, "here");
-        server = NodeHttp.start(flags, List.of(), List.of(), model, replicas, List::of, counters, Optional.empty());
+        server = NodeHttp.start(
+                flags, ServerAccess.OPEN, List.of(), model, replicas, List::of, counters, Optional.empty());
     }
 
     @AfterEach

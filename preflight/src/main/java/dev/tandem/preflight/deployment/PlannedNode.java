@@ -52,9 +52,12 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         var ports = new ArrayList<PlannedPort>();
         ServeFlags.Server server = config.flags().server();
         Parallel parallel = config.flags().parallel();
+        String http = Hosts.isWildcard(server.host()) ? host() : server.host();
         if (!parallel.isHeadless() && server.port() != 0) {
-            String host = Hosts.isWildcard(server.host()) ? host() : server.host();
-            ports.add(new PlannedPort(host, server.port(), name + " HTTP"));
+            ports.add(new PlannedPort(http, server.port(), name + " HTTP"));
+        }
+        if (!parallel.isHeadless() && server.metricsPort().orElse(0) != 0) {
+            ports.add(new PlannedPort(http, server.metricsPort().getAsInt(), name + " metrics"));
         }
         if (parallel.isHead()) {
             ports.add(new PlannedPort(parallel.head().address(), parallel.head().rpcPort(), name + " joins"));

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.api.HttpAddress;
+import dev.tandem.gateway.GatewayAccess;
 import dev.tandem.gateway.GatewayConfig;
 import dev.tandem.gateway.PdShape;
 import dev.tandem.node.flags.FlagException;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -126,6 +129,46 @@ class ProxyFlagsTest {
                 "INFO"));
         assertThat(flags.config().limits().eventLoops()).isEqualTo(4);
         assertThat(flags.notes()).hasSize(3).allMatch(note -> note.matches("--[a-z-]+: .+"));
+    }
+
+    @Test
+    void shouldReadWhoMayCallAndWhatNodesAreShown() {
+        GatewayConfig config = parse("--api-key a --api-key b --node-api-key n --node-tls --node-ssl-ca-certs ca"
+                + " --node-ssl-certfile own --prefiller-hosts p https://q --prefiller-ports 1 2");
+        GatewayAccess access = config.access();
+        assertThat(access.clients().keys().keys()).containsExactly("a", "b");
+        assertThat(access.nodeKey()).contains("n");
+        assertThat(access.nodes().named()).containsExactly(Path.of("own"), Path.of("ca"));
+        assertThat(config.nodes().prefill()).allMatch(HttpAddress::isSecure);
+        assertThat(config.nodes().decode()).allMatch(HttpAddress::isSecure);
+        assertThat(parse("--prefiller-hosts p https://[::1] --prefiller-ports 1 2")
+                        .nodes()
+                        .prefill())
+                .hasToString("[p:1, https://[::1]:2]");
+        assertThat(config.toString()).doesNotContain("[n]").doesNotContain("[a");
+    }
+
+    @Test
+    void shouldTakeOneKeyOfTheEnvironmentForBothSides() {
+        Map<String, String> variables = Map.of("VLLM_API_KEY", "v");
+        GatewayAccess common = ProxyFlags.parse(List.of(), variables).config().access();
+        assertThat(common.clients().keys().keys()).containsExactly("v");
+        assertThat(common.nodeKey()).contains("v");
+        GatewayAccess own = ProxyFlags.parse(List.of("--api-key", "a", "--node-api-key-file", "f"), variables)
+                .config()
+                .access();
+        assertThat(own.clients().keys().keys()).containsExactly("a");
+        assertThat(own.nodeKey()).isEmpty();
+    }
+
+    @Test
+    void shouldReportKeysAndCertificatesThatDoNotFitTogether() {
+        assertThat(problems("--node-api-key a --node-api-key-file b")).hasSize(1);
+        assertThat(problems("--ssl-ca-certs a")).hasSize(1);
+        assertThat(problems("--node-ssl-keyfile a")).hasSize(1);
+        assertThat(problems("--node-api-key=")).hasSize(1);
+        assertThat(problems("--prefiller-hosts https://p:1 --prefiller-ports 1"))
+                .hasSize(1);
     }
 
     @Test
