@@ -37,6 +37,7 @@ public final class Main {
         verbs.put("ranktable", new RankTableCommand());
         verbs.put("transfer", new TransferCommand());
         verbs.put("verify", new VerifyCommand());
+        verbs.put("key", new KeyCommand());
         verbs.put("completion", new CompletionCommand(Main::spec));
         return verbs;
     }

@@ -2,6 +2,7 @@ package dev.tandem.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.ops.check.LaunchCheck;
 import dev.tandem.ops.launch.Child;
@@ -11,6 +12,7 @@ import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.LaunchScript;
 import dev.tandem.ops.launch.RankTableStep;
 import dev.tandem.ops.topology.Topology;
+import dev.tandem.ops.verify.Credentials;
 import dev.tandem.ops.verify.GatewayHealth;
 import dev.tandem.ops.verify.Report;
 import dev.tandem.ops.verify.Target;
@@ -183,7 +185,7 @@ final class UpCommand implements Verb {
 
     private static boolean awaitReady(Cluster cluster, Topology topology, UpDisplay display)
             throws InterruptedException {
-        var health = new GatewayHealth(topology.gateway());
+        var health = new GatewayHealth(gateway(topology), credentials(topology));
         long deadlineNs = System.nanoTime() + START_LIMIT.toNanos();
         while (!cluster.isReady()
                 || health.missing(
@@ -206,18 +208,30 @@ final class UpCommand implements Verb {
         return true;
     }
 
-    /** The key that the decode nodes ask for, where they do. */
-    private static Optional<String> apiKey(Topology topology) {
-        return Optional.ofNullable(
+    /** The gateway, and what it is shown: its own key, and the certificate that it shows to nodes itself. */
+    private static Target gateway(Topology topology) {
+        return Target.parse((topology.isGatewaySecure() ? "https://" : "http://") + topology.gateway());
+    }
+
+    private static Credentials credentials(Topology topology) {
+        Map<String, String> flags = topology.gatewayFlags();
+        Optional<String> nodeKey = Optional.ofNullable(
                 topology.decode().getFirst().settings().flags().get("api-key"));
+        return new Credentials(
+                Optional.ofNullable(flags.get("api-key")).or(() -> nodeKey),
+                nodeKey,
+                new TlsFiles(
+                        Optional.ofNullable(flags.get("node-ssl-keyfile")).map(Path::of),
+                        Optional.ofNullable(flags.get("node-ssl-certfile")).map(Path::of),
+                        Optional.ofNullable(flags.get("node-ssl-ca-certs")).map(Path::of)));
     }
 
     /** Verifies the cluster; a process that dies meanwhile ends the wait. */
     private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
         String model = topology.model().servedName();
         var verification = new Verification(
-                Target.of(topology.gateway()),
-                new Verification.Question(Optional.of(model), apiKey(topology), Verification.PROMPT),
+                gateway(topology),
+                new Verification.Question(Optional.of(model), credentials(topology), Verification.PROMPT),
                 List.of(),
                 Verification.Limits.DEFAULT);
         var seen = new CompletableFuture<Report>();

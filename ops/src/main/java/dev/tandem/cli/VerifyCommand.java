@@ -1,12 +1,15 @@
 package dev.tandem.cli;
 
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.ops.verify.ClusterNode;
+import dev.tandem.ops.verify.Credentials;
 import dev.tandem.ops.verify.Report;
 import dev.tandem.ops.verify.Row;
 import dev.tandem.ops.verify.Row.Status;
 import dev.tandem.ops.verify.Target;
 import dev.tandem.ops.verify.Verification;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,9 +32,13 @@ final class VerifyCommand implements Verb {
                         true,
                         Target.class,
                         Value.of(Target::parse),
-                        "a gateway, a proxy or a node: HOST:PORT or http://HOST:PORT")
+                        "a gateway, a proxy or a node: HOST:PORT or http[s]://HOST:PORT")
                 .text("--model", "NAME", "served name (default: the first that /v1/models lists)")
                 .text("--api-key", "KEY", "sent as bearer, to the nodes too")
+                .text("--node-api-key", "KEY", "sent to the nodes instead")
+                .option("--ssl-ca-certs", "FILE", Path.class, Path::of, "CA certificates, PEM (default: Java's own)")
+                .option("--ssl-certfile", "FILE", Path.class, Path::of, "certificate to show, PEM")
+                .option("--ssl-keyfile", "FILE", Path.class, Path::of, "its private key (default: in --ssl-certfile)")
                 .text("--prompt", "TEXT", "the question (default: " + Verification.PROMPT + ")")
                 .list(
                         "--nodes",
@@ -91,7 +98,13 @@ final class VerifyCommand implements Verb {
                 read.argument(0, Target.class).orElseThrow(),
                 new Verification.Question(
                         read.value("--model", String.class),
-                        read.value("--api-key", String.class),
+                        new Credentials(
+                                read.value("--api-key", String.class),
+                                read.value("--node-api-key", String.class),
+                                new TlsFiles(
+                                        read.value("--ssl-keyfile", Path.class),
+                                        read.value("--ssl-certfile", Path.class),
+                                        read.value("--ssl-ca-certs", Path.class))),
                         read.value("--prompt", String.class).orElse(Verification.PROMPT)),
                 nodes,
                 read.value("--deadline", Duration.class)

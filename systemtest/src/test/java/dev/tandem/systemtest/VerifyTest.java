@@ -2,16 +2,23 @@ package dev.tandem.systemtest;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.tandem.api.Loopback;
+import dev.tandem.api.access.ApiKeys;
+import dev.tandem.api.access.TestAuthority;
+import dev.tandem.api.access.TlsFiles;
 import dev.tandem.systemtest.process.Deployment;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -86,6 +93,70 @@ class VerifyTest {
             Verified refused = verify(node.http().toString());
             assertThat(refused.status()).isEqualTo(1);
             refused.assertStatus("models", "failed");
+        }
+    }
+
+    private static List<String> tls(TlsFiles files) {
+        return List.of(
+                "--ssl-keyfile",
+                files.key().orElseThrow().toString(),
+                "--ssl-certfile",
+                files.certificate().orElseThrow().toString(),
+                "--ssl-ca-certs",
+                files.authorities().orElseThrow().toString());
+    }
+
+    private static WarmNode secureNode(String host, String role, String engineId, List<String> access) {
+        var arguments = new ArrayList<>(List.of("serve", FABLE.toString(), "--served-model-name", Deployment.MODEL));
+        arguments.addAll(List.of("--max-model-len", "1024", "--max-num-seqs", "4", "--ssl-cert-reqs", "2"));
+        arguments.addAll(access);
+        arguments.addAll(
+                List.of("--kv-transfer-config", Deployment.transfer("MooncakeLayerwiseConnector", role, engineId)));
+        return WarmNode.start(host, arguments, Map.of());
+    }
+
+    /** Every connection between processes shows a certificate: client to gateway, gateway to nodes, decode node to metaserver. */
+    @Test
+    void shouldVerifyWhereEverybodyAsksForKeyAndCertificate(@TempDir Path folder)
+            throws IOException, InterruptedException {
+        List<String> hosts = List.of(Loopback.next(), Loopback.next(), Loopback.next());
+        var authority = new TestAuthority("cluster");
+        TlsFiles certificate = authority.issue(folder, "cluster", hosts.toArray(String[]::new));
+        Path keys = Files.writeString(
+                folder.resolve("keys"), "gateway " + ApiKeys.hash("node-key") + "\nverify " + ApiKeys.hash("n") + "\n");
+        var ofNodes = new ArrayList<>(List.of("--api-key-file", keys.toString()));
+        ofNodes.addAll(tls(certificate));
+        var ofGateway = new ArrayList<>(List.of("proxy", "--layerwise", "--node-tls", "--ssl-cert-reqs", "2"));
+        ofGateway.addAll(List.of("--api-key", "client-key", "--node-api-key", "node-key"));
+        ofGateway.addAll(tls(certificate));
+        tls(certificate).forEach(word -> ofGateway.add(word.replace("--ssl", "--node-ssl")));
+        String port = Integer.toString(TandemProcess.HTTP_PORT);
+        ofGateway.addAll(List.of("--prefiller-hosts", hosts.get(0), "--prefiller-ports", port));
+        ofGateway.addAll(List.of("--decoder-hosts", hosts.get(1), "--decoder-ports", port));
+        try (var prefill = secureNode(hosts.get(0), "kv_producer", "0", ofNodes);
+                var decode = secureNode(hosts.get(1), "kv_consumer", "1", ofNodes);
+                var gateway = TandemProcess.startAt("gateway", hosts.get(2), TandemProcess.HTTP_PORT, ofGateway)) {
+            prefill.awaitReady();
+            decode.awaitReady();
+            gateway.awaitReady(); // once it sees both nodes
+            String url = "https://" + gateway.http();
+            var known = new ArrayList<>(List.of(url, "--api-key", "client-key", "--node-api-key", "n"));
+            known.addAll(tls(authority.issue(folder, "operator", "operator")));
+            Verified verified = verify(known.toArray(String[]::new));
+            assertThat(verified.status()).as(verified.text() + gateway.log()).isZero();
+            assertThat(verified.rows().get("disaggregation").path("path").asString(""))
+                    .as(verified.text())
+                    .isEqualTo("layerwise");
+            assertThat(verified.rows().get("disaggregation").path("bytes").asLong(0))
+                    .isPositive();
+
+            String trusted = authority.trust(folder).toString();
+            Verified stranger = verify(url, "--api-key", "client-key", "--ssl-ca-certs", trusted);
+            assertThat(stranger.status()).isEqualTo(1);
+            stranger.assertStatus("health", "failed");
+            Verified plain = verify(gateway.http().toString(), "--api-key", "client-key");
+            assertThat(plain.status()).isEqualTo(1);
+            plain.assertStatus("health", "failed");
         }
     }
 

@@ -1,11 +1,14 @@
 package dev.tandem.ops.launch;
 
+import dev.tandem.gateway.NodeLists;
+import dev.tandem.node.flags.Flag;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
+import dev.tandem.preflight.proxy.ProxyFlags;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -77,12 +80,42 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
                 Integer.toString(topology.gateway().port())));
         addList(arguments, "prefiller", Topology.withHttp(topology.prefill()));
         addList(arguments, "decoder", Topology.withHttp(topology.decode()));
+        gatewayFlags(topology).forEach((name, value) -> addFlag(arguments, name, value));
         return arguments;
+    }
+
+    /**
+     * What the file says, and where the nodes ask for a key and the file gives the gateway none, that key: it stands between them and clients
+     * that show it too.
+     */
+    private static Map<String, String> gatewayFlags(Topology topology) {
+        var flags = new LinkedHashMap<>(topology.gatewayFlags());
+        String nodeKey = topology.decode().getFirst().settings().flags().get("api-key");
+        if (nodeKey != null && !flags.containsKey("node-api-key-file")) {
+            flags.putIfAbsent("node-api-key", nodeKey);
+            if (!flags.containsKey("api-key-file")) {
+                flags.putIfAbsent("api-key", nodeKey);
+            }
+        }
+        return flags;
+    }
+
+    private static void addFlag(List<String> arguments, String name, String value) {
+        boolean isSwitch = ProxyFlags.table()
+                .find(name)
+                .filter(flag -> flag.kind() == Flag.Kind.SWITCH)
+                .isPresent();
+        if (!isSwitch) {
+            arguments.addAll(List.of("--" + name, value));
+        } else if (value.equals("true")) {
+            arguments.add("--" + name);
+        }
     }
 
     private static void addList(List<String> arguments, String side, List<NodeSpec> nodes) {
         arguments.add("--" + side + "-hosts");
-        nodes.forEach(node -> arguments.add(node.http().host()));
+        nodes.forEach(node -> arguments.add(
+                (node.isSecure() ? NodeLists.SECURE : "") + node.http().host()));
         arguments.add("--" + side + "-ports");
         nodes.forEach(node -> arguments.add(Integer.toString(node.http().port())));
     }

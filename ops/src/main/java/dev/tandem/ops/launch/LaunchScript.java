@@ -27,9 +27,12 @@ public final class LaunchScript {
             }
         }
         gateway(text, topology, plan.processes().getFirst());
-        text.append("# Verification; tandem verify http://")
+        String scheme = topology.isGatewaySecure() ? "https://" : "http://";
+        text.append("# Verification; tandem verify ")
+                .append(scheme)
                 .append(topology.gateway())
-                .append(" looks at more than that\ncurl http://")
+                .append(" looks at more than that\ncurl ")
+                .append(scheme)
                 .append(topology.gateway())
                 .append("/v1/completions \\\n")
                 .append("    -H \"Content-Type: application/json\" \\\n")

@@ -1,6 +1,5 @@
 package dev.tandem.ops.topology;
 
-import dev.tandem.node.flags.Flag;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.flags.YamlNode;
 import dev.tandem.ops.topology.Topology.Endpoint;
@@ -26,19 +25,22 @@ final class SideReader {
             Set.of("host", "port", "kv-port", "engine-id", "model", "headless", "parallel", "environment", "flags");
     private static final Set<String> PARALLEL_KEYS = Set.of("tensor", "data", "local", "rpc-port");
     /** Flags that a topology sets by keys of its own, and by which. */
-    private static final Map<String, String> OWN_KEYS = Map.ofEntries(
-            Map.entry("model", "model"),
-            Map.entry("served-model-name", "served-model-name"),
-            Map.entry("host", "host"),
-            Map.entry("port", "port"),
-            Map.entry("headless", "headless"),
-            Map.entry("tensor-parallel-size", "parallel: {tensor: …}"),
-            Map.entry("data-parallel-size", "parallel: {data: …}"),
-            Map.entry("data-parallel-size-local", "parallel: {local: …}"),
-            Map.entry("data-parallel-rpc-port", "parallel: {rpc-port: …}"),
-            Map.entry("data-parallel-start-rank", "the order of the nodes"),
-            Map.entry("data-parallel-address", "the order of the nodes"),
-            Map.entry("kv-transfer-config", "connector, kv-port and engine-id"));
+    private static final FlagEntries FLAGS = new FlagEntries(
+            "serve",
+            ServeFlags.table(),
+            Map.ofEntries(
+                    Map.entry("model", "model"),
+                    Map.entry("served-model-name", "served-model-name"),
+                    Map.entry("host", "host"),
+                    Map.entry("port", "port"),
+                    Map.entry("headless", "headless"),
+                    Map.entry("tensor-parallel-size", "parallel: {tensor: …}"),
+                    Map.entry("data-parallel-size", "parallel: {data: …}"),
+                    Map.entry("data-parallel-size-local", "parallel: {local: …}"),
+                    Map.entry("data-parallel-rpc-port", "parallel: {rpc-port: …}"),
+                    Map.entry("data-parallel-start-rank", "the order of the nodes"),
+                    Map.entry("data-parallel-address", "the order of the nodes"),
+                    Map.entry("kv-transfer-config", "connector, kv-port and engine-id")));
 
     private static final int MAX_SIZE = 1 << 16;
     private static final int MAX_PORT = 65_535;
@@ -65,7 +67,7 @@ final class SideReader {
     /** Puts the entries of the document or the side over what is in common so far. */
     void common(Map<String, YamlNode> entries) {
         environment.putAll(environment(entries));
-        flags.putAll(flags(entries));
+        flags.putAll(FLAGS.read(reader, entries));
         parallel.putAll(parallel(entries));
     }
 
@@ -87,7 +89,7 @@ final class SideReader {
         Endpoint http = reader.endpoint(item, what, NODE_KEYS);
         Map<String, YamlNode> entries = reader.mapping(item, what, NODE_KEYS);
         var ownFlags = new LinkedHashMap<>(flags);
-        ownFlags.putAll(flags(entries));
+        ownFlags.putAll(FLAGS.read(reader, entries));
         var ownEnvironment = new LinkedHashMap<>(environment);
         ownEnvironment.putAll(environment(entries));
         Optional<YamlNode> model = Optional.ofNullable(entries.get("model"));
@@ -178,48 +180,5 @@ final class SideReader {
                             name, value.text().orElseThrow(() -> reader.at(value, name + " must be a single value"))));
         }
         return variables;
-    }
-
-    private Map<String, String> flags(Map<String, YamlNode> entries) {
-        YamlNode node = entries.get("flags");
-        if (node == null) {
-            return Map.of();
-        }
-        var found = new LinkedHashMap<String, String>();
-        node.entries()
-                .orElseThrow(() -> reader.at(node, "flags must be a mapping of flag to value"))
-                .forEach((name, value) -> {
-                    String flag = name.replace('_', '-');
-                    refuseForeign(flag, name, value);
-                    found.put(flag, value.entries().isPresent() ? json(flag, value) : reader.text(value, name));
-                });
-        return found;
-    }
-
-    private void refuseForeign(String flag, String name, YamlNode value) {
-        Optional<Flag> known = ServeFlags.table().find(flag);
-        if (known.isEmpty()) {
-            throw reader.at(
-                    value,
-                    "flags has " + name + ", which serve does not know; the nearest is "
-                            + ServeFlags.table().nearest(flag));
-        }
-        if (OWN_KEYS.containsKey(flag)) {
-            throw reader.at(value, "flags has " + name + ", which a topology sets with " + OWN_KEYS.get(flag));
-        }
-        boolean isSwitch = known.get().kind() == Flag.Kind.SWITCH;
-        if (isSwitch) {
-            reader.isTrue(value, name);
-        }
-    }
-
-    private String json(String flag, YamlNode value) {
-        if (ServeFlags.table()
-                .find(flag)
-                .filter(known -> known.kind() == Flag.Kind.JSON)
-                .isEmpty()) {
-            throw reader.at(value, flag + " must be a single value");
-        }
-        return value.toJson().toString();
     }
 }

@@ -16,12 +16,18 @@ import java.util.Optional;
  *
  * @param model what requests ask for
  * @param gateway where clients connect
+ * @param gatewayFlags what else the gateway is started with, by name without the hyphens, in the file's order
  * @param connector how KV comes from prefill to decode nodes
  * @param prefill prefill nodes
  * @param decode decode nodes
  */
 public record Topology(
-        Model model, Endpoint gateway, KvConnectorName connector, List<NodeSpec> prefill, List<NodeSpec> decode) {
+        Model model,
+        Endpoint gateway,
+        Map<String, String> gatewayFlags,
+        KvConnectorName connector,
+        List<NodeSpec> prefill,
+        List<NodeSpec> decode) {
 
     /**
      * What requests ask for.
@@ -47,7 +53,12 @@ public record Topology(
      * @param ranks which ranks of its deployment it runs
      * @param settings what else it is started with
      */
-    public record NodeSpec(Endpoint http, Handoff handoff, Ranks ranks, Settings settings) {}
+    public record NodeSpec(Endpoint http, Handoff handoff, Ranks ranks, Settings settings) {
+        /** Whether its clients speak TLS. */
+        public boolean isSecure() {
+            return settings.flags().containsKey("ssl-certfile");
+        }
+    }
 
     /** {@code engine_id} and {@code kv_port}. */
     public record Handoff(String engineId, int kvPort) {}
@@ -96,6 +107,7 @@ public record Topology(
     }
 
     public Topology {
+        gatewayFlags = Collections.unmodifiableMap(new LinkedHashMap<>(gatewayFlags));
         prefill = List.copyOf(prefill);
         decode = List.copyOf(decode);
     }
@@ -118,6 +130,7 @@ public record Topology(
         return new Topology(
                 new Model(checkpoint, servedName),
                 gateway,
+                gatewayFlags,
                 connector,
                 prefill.stream()
                         .map(node -> withCheckpoint(node, Optional.empty()))
@@ -132,6 +145,7 @@ public record Topology(
         return new Topology(
                 new Model(folder.resolve(model.checkpoint), servedName),
                 gateway,
+                gatewayFlags,
                 connector,
                 prefill.stream()
                         .map(node -> withCheckpoint(
@@ -150,6 +164,11 @@ public record Topology(
                 node.handoff(),
                 node.ranks(),
                 new Settings(checkpoint, settings.environment(), settings.flags()));
+    }
+
+    /** Whether clients of the gateway speak TLS. */
+    public boolean isGatewaySecure() {
+        return gatewayFlags.containsKey("ssl-certfile");
     }
 
     /** All nodes, prefill first. */

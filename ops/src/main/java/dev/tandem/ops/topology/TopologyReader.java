@@ -7,6 +7,7 @@ import dev.tandem.node.flags.YamlNode;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.Model;
 import dev.tandem.ops.topology.Topology.NodeSpec;
+import dev.tandem.preflight.proxy.ProxyFlags;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -18,8 +19,21 @@ import java.util.Set;
 final class TopologyReader {
     private static final Set<String> KEYS =
             Set.of("model", "served-model-name", "connector", "gateway", "environment", "flags", "prefill", "decode");
-    private static final Set<String> ENDPOINT_KEYS = Set.of("host", "port");
+    private static final Set<String> GATEWAY_KEYS = Set.of("host", "port", "flags");
     private static final Set<String> SIDE_KEYS = Set.of("parallel", "environment", "flags", "nodes");
+
+    /** What the file says in its own way is no flag. */
+    private static final FlagEntries GATEWAY_FLAGS = new FlagEntries(
+            "proxy",
+            ProxyFlags.table(),
+            Map.of(
+                    "host", "host",
+                    "port", "port",
+                    "layerwise", "connector",
+                    "prefiller-hosts", "the list of nodes",
+                    "prefiller-ports", "the list of nodes",
+                    "decoder-hosts", "the list of nodes",
+                    "decoder-ports", "the list of nodes"));
 
     private final String file;
 
@@ -41,7 +55,8 @@ final class TopologyReader {
                         Optional.ofNullable(entries.get("served-model-name"))
                                 .map(node -> text(node, "served-model-name"))
                                 .orElse(String.valueOf(model.getFileName()))),
-                endpoint(required(root, entries, "gateway"), "gateway", ENDPOINT_KEYS),
+                endpoint(required(root, entries, "gateway"), "gateway", GATEWAY_KEYS),
+                GATEWAY_FLAGS.read(this, mapping(required(root, entries, "gateway"), "gateway", GATEWAY_KEYS)),
                 connector(entries),
                 prefillNodes,
                 decodeNodes);

@@ -1,5 +1,6 @@
 package dev.tandem.ops.verify;
 
+import dev.tandem.api.access.TlsMaterial;
 import dev.tandem.ops.verify.Reply.Line;
 import java.io.IOException;
 import java.net.ConnectException;
@@ -20,6 +21,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import javax.net.ssl.SSLException;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -30,20 +32,30 @@ final class Caller implements AutoCloseable {
     private static final long MOST_REPLY_BYTES = 16L << 20;
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
 
-    private final HttpClient http = HttpClient.newBuilder()
-            .version(HttpClient.Version.HTTP_1_1)
-            .connectTimeout(CONNECT_LIMIT)
-            .build();
-    private final Optional<String> apiKey;
+    private final HttpClient http;
+    private final Target front;
+    private final Credentials credentials;
     private final Duration deadline;
 
     /**
-     * @param apiKey sent as bearer with every request
+     * @param front what is verified: whoever else is asked is a node behind it
      * @param deadline from sending to the end of the answer
+     * @throws dev.tandem.api.ApiException UNUSABLE_FILE when the credentials' files cannot be used
      */
-    Caller(Optional<String> apiKey, Duration deadline) {
-        this.apiKey = apiKey;
+    Caller(Target front, Credentials credentials, Duration deadline) {
+        this.front = front;
+        this.credentials = credentials;
         this.deadline = deadline;
+        this.http = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .sslContext(TlsMaterial.read(credentials.tls()).context())
+                .connectTimeout(CONNECT_LIMIT)
+                .build();
+    }
+
+    private Optional<String> key(Target target) {
+        boolean isFront = target.authority().equals(front.authority());
+        return isFront ? credentials.apiKey() : credentials.nodeKey().or(credentials::apiKey);
     }
 
     Reply get(Target target, String path) throws InterruptedException {
@@ -59,7 +71,7 @@ final class Caller implements AutoCloseable {
     }
 
     private Reply send(Target target, HttpRequest.Builder request) throws InterruptedException {
-        apiKey.ifPresent(key -> request.header("Authorization", "Bearer " + key));
+        key(target).ifPresent(key -> request.header("Authorization", "Bearer " + key));
         var arrivals = new Arrivals();
         CompletableFuture<HttpResponse<Void>> sent = http.sendAsync(
                 request.build(),
@@ -93,6 +105,8 @@ final class Caller implements AutoCloseable {
             case ConnectException refused
             when refused.getCause() instanceof UnresolvedAddressException ->
                 target.authority() + " is not a known host";
+            case SSLException untrusted ->
+                target.authority() + " and this side agree on no TLS: " + untrusted.getMessage();
             case ConnectException refused -> {
                 String message = refused.getMessage();
                 yield target.authority() + " takes no connections: "

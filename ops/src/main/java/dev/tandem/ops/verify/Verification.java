@@ -1,5 +1,6 @@
 package dev.tandem.ops.verify;
 
+import dev.tandem.api.access.TlsFiles;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
@@ -24,10 +25,10 @@ public record Verification(Target target, Question question, List<ClusterNode> n
      * What is asked.
      *
      * @param model served name; empty: the first that the target tells
-     * @param apiKey where the nodes ask for one
+     * @param credentials for those that ask for them
      * @param prompt of every request
      */
-    public record Question(Optional<String> model, Optional<String> apiKey, String prompt) {}
+    public record Question(Optional<String> model, Credentials credentials, String prompt) {}
 
     /**
      * Longest waits.
@@ -45,18 +46,30 @@ public record Verification(Target target, Question question, List<ClusterNode> n
 
     /** Makes all checks one after another on this thread; a failure of the cluster becomes a row. */
     public Report run(Consumer<Row> seen) throws InterruptedException {
-        try (var caller = new Caller(question.apiKey(), limits.request())) {
+        try (var caller = new Caller(target, question.credentials(), limits.request())) {
             return new VerificationRun(this, caller, seen).run();
         }
     }
 
+    private String certificates() {
+        TlsFiles tls = question.credentials().tls();
+        if (!target.base().getScheme().equals("https")) {
+            return "";
+        }
+        return tls.authorities().map(file -> " --cacert " + file).orElse("")
+                + tls.certificate().map(file -> " --cert " + file).orElse("")
+                + tls.key().map(file -> " --key " + file).orElse("");
+    }
+
     /** The command line that repeats the question for a model. */
     public String curl(String model) {
-        String key = question.apiKey()
+        String key = question.credentials()
+                .apiKey()
                 .map(k -> " -H 'Authorization: Bearer " + k + "'")
                 .orElse("");
         ObjectNode body = new Questions(model, question.prompt()).guide();
-        return "curl -s " + target + Questions.COMPLETIONS + " -H 'Content-Type: application/json'" + key + " -d '"
+        return "curl -s" + certificates() + " " + target + Questions.COMPLETIONS
+                + " -H 'Content-Type: application/json'" + key + " -d '"
                 + body.toString().replace("'", "'\\''") + "'";
     }
 }

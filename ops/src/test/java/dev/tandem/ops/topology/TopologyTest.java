@@ -48,6 +48,22 @@ class TopologyTest {
     }
 
     @Test
+    void shouldTellTheGatewayWhatItsNodesAskFor() {
+        Topology topology = read(GOOD.replace("port: 8080}", "port: 8080, flags: {ssl-certfile: c, node_tls: true}}")
+                .replace("max_num_seqs: 4", "max_num_seqs: 4, api-key: k, ssl-certfile: c"));
+        assertThat(topology.isGatewaySecure()).isTrue();
+        assertThat(String.join(
+                        " ", LaunchPlan.of(topology).processes().getFirst().arguments()))
+                .contains("--prefiller-hosts 127.0.0.2 ")
+                .contains("--decoder-hosts https://127.0.0.3 ")
+                .endsWith(" --ssl-certfile c --node-tls --node-api-key k --api-key k");
+        assertThatThrownBy(() -> read(GOOD.replace("port: 8080}", "port: 8080, flags: {layerwise: true}}")))
+                .hasMessageContaining("flags has layerwise, which a topology sets with connector");
+        assertThatThrownBy(() -> read(GOOD.replace("port: 8080}", "port: 8080, flags: {max-num-seqs: 1}}")))
+                .hasMessageContaining("which proxy does not know");
+    }
+
+    @Test
     void shouldNameLineAndNearestKey() {
         assertThatThrownBy(() -> read(GOOD.replace("kv-port: 30100", "kvport: 30100")))
                 .hasMessageContaining("t.yaml line 8")

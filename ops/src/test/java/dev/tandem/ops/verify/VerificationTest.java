@@ -51,7 +51,7 @@ class VerificationTest {
     private static Report verify(Target target, String... nodes) throws InterruptedException {
         return new Verification(
                         target,
-                        new Verification.Question(Optional.empty(), Optional.empty(), Verification.PROMPT),
+                        new Verification.Question(Optional.empty(), Credentials.NONE, Verification.PROMPT),
                         Arrays.stream(nodes).map(ClusterNode::parse).toList(),
                         new Verification.Limits(Duration.ofSeconds(30), Duration.ofMillis(300)))
                 .run(row -> {});
