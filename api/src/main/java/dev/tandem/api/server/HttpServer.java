@@ -47,7 +47,12 @@ public final class HttpServer implements AutoCloseable {
 
     /** Starts a server with event loops of its own; throws {@link ApiException} naming host and port when it cannot listen. */
     public static HttpServer start(HttpServerConfig config, List<? extends Route> routes) {
-        EventLoops loops = EventLoops.start(config.eventLoops());
+        return startOwning(EventLoops.start(config.eventLoops()), config, routes);
+    }
+
+    /** Starts a server on event loops that were made for it and that it closes; also when it cannot listen. */
+    public static HttpServer startOwning(
+            EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
         HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes));
         try {
             server.listen();

@@ -7,6 +7,8 @@ import dev.tandem.api.client.HttpReply;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Asks one node for its health, forever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
@@ -14,6 +16,8 @@ import java.util.concurrent.TimeUnit;
  * runs: once, and again whenever it may have become another.
  */
 final class NodeProber {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeProber.class);
+
     private final FleetNode node;
     private final Fleet fleet;
     private final HttpClient http;
@@ -68,6 +72,9 @@ final class NodeProber {
             }
         } catch (ApiException e) {
             missed(e);
+        } catch (RuntimeException | Error e) { // of this judgement only: a node that nobody asks any more would never come back
+            LOG.error("node={} was not judged by a fault of ours", node, e);
+            down("not judged by a fault of the gateway: " + e);
         }
     }
 

@@ -1,5 +1,7 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.EventLoops;
+import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
@@ -50,7 +52,9 @@ public final class NodeHttp {
                 new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
                 flags.limits().waiting());
         var text = new TextEndpoints(served);
-        var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
+        EventLoops loops = EventLoops.start(server.apiServers());
+        var state = new StateEndpoints(
+                replicas, others, served, endpoints, metrics, flags.kvTransfer(), () -> trouble(loops, handoff));
         var routes = new ArrayList<BlockingRoute>(List.of(
                 new BlockingRoute("POST", "/v1/completions", endpoints::completions),
                 new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
@@ -68,9 +72,15 @@ public final class NodeHttp {
         routes.replaceAll(keys::guard);
         int exchanges = flags.limits().waiting()
                 + 4 * flags.limits().sequences() * flags.parallel().data().size();
-        return HttpServer.start(
+        return HttpServer.startOwning(
+                loops,
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
                 routes);
+    }
+
+    /** Why the process is not well, whatever its ranks say: a dead or hanging thread, as last seen. */
+    private static Optional<String> trouble(EventLoops loops, Optional<HandoffRuntime> handoff) {
+        return handoff.flatMap(HandoffRuntime::trouble).or(loops::trouble).or(ThreadDeaths::first);
     }
 
     /** A node's role as others read it: {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */
