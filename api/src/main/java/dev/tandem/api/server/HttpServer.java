@@ -51,8 +51,7 @@ public final class HttpServer implements AutoCloseable {
     }
 
     /** Starts a server on event loops that were made for it and that it closes; also when it cannot listen. */
-    public static HttpServer startOwning(
-            EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
+    public static HttpServer startOwning(EventLoops loops, HttpServerConfig config, List<? extends Route> routes) {
         HttpServer server = new HttpServer(loops, true, config, new RequestIntake(config, routes));
         try {
             server.listen();

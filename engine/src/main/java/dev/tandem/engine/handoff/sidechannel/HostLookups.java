@@ -42,8 +42,9 @@ final class HostLookups {
         }
         int port = port(endpoint.substring(colon + 1));
         String bracketed = endpoint.substring(SCHEME.length(), colon);
-        String host =
-                bracketed.startsWith("[") && bracketed.endsWith("]") ? bracketed.substring(1, bracketed.length() - 1) : bracketed;
+        String host = bracketed.startsWith("[") && bracketed.endsWith("]")
+                ? bracketed.substring(1, bracketed.length() - 1)
+                : bracketed;
         InetAddress address;
         try {
             address = InetAddress.ofLiteral(host);

@@ -3,12 +3,12 @@ package dev.tandem.engine.handoff.sidechannel;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.handoff.zmtp.ZmtpConnection;
 import dev.tandem.engine.handoff.zmtp.ZmtpHandler;
 import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
 import dev.tandem.engine.handoff.zmtp.ZmtpListener;
 import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
+import dev.tandem.engine.request.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.BindException;
@@ -70,7 +70,8 @@ public final class SideChannel implements AutoCloseable {
 
     private final HandoffLimits limits;
     private final Counters<HandoffCounter> counters;
-    private final AtomicBoolean isWoken = new AtomicBoolean(); // the poller was told to look into the tasks, or is about to be
+    private final AtomicBoolean isWoken =
+            new AtomicBoolean(); // the poller was told to look into the tasks, or is about to be
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded as the class comment says
     private final AtomicInteger offered = new AtomicInteger(); // how many of them are new work
     private final List<ZmtpListener> listeners = new ArrayList<>();
@@ -298,7 +299,9 @@ public final class SideChannel implements AutoCloseable {
 
     /** Why nothing can be exchanged: the poller thread is dead, or does not answer; empty while all is well. Any thread, never waits. */
     public Optional<String> trouble() {
-        return failure().map(cause -> "the side channel's thread died: " + cause).or(watch::verdict);
+        return failure()
+                .map(cause -> "the side channel's thread died: " + cause)
+                .or(watch::verdict);
     }
 
     private void run() {

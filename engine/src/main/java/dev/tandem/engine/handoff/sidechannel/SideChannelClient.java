@@ -83,16 +83,15 @@ public final class SideChannelClient {
         Line line = lines.remove(endpoint);
         if (line == null) {
             if (!makeRoom()) {
-                onFailure.accept(
-                        new TransferException(Kind.OVERLOADED, lines.size() + " other peers are being asked"));
+                onFailure.accept(new TransferException(Kind.OVERLOADED, lines.size() + " other peers are being asked"));
                 return;
             }
             line = new Line(endpoint);
         }
         lines.put(endpoint, line);
         if (line.waiting.size() >= limits.questionsPerPeer()) {
-            onFailure.accept(new TransferException(
-                    Kind.OVERLOADED, line.waiting.size() + " questions wait for " + endpoint));
+            onFailure.accept(
+                    new TransferException(Kind.OVERLOADED, line.waiting.size() + " questions wait for " + endpoint));
             return;
         }
         line.waiting.add(new Question(payload, onAnswer, onFailure));
@@ -271,8 +270,7 @@ public final class SideChannelClient {
         } else {
             hangUp(line, "not an answer"); // whatever follows is not one to the next question
             question.onFailure()
-                    .accept(new TransferException(
-                            Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
+                    .accept(new TransferException(Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
         }
         next(line);
     }

@@ -55,7 +55,12 @@ public final class SideChannelServer implements SideChannel.Service {
             message = dialect.read(payload);
         } catch (TransferException e) {
             if (e.kind() == TransferException.Kind.REJECTED) {
-                LOG.warn("side channel {}:{} refused peer={}: {}", endpoint.host(), endpoint.port(), peer, e.getMessage());
+                LOG.warn(
+                        "side channel {}:{} refused peer={}: {}",
+                        endpoint.host(),
+                        endpoint.port(),
+                        peer,
+                        e.getMessage());
             }
             return Optional.empty();
         }

@@ -52,15 +52,16 @@ final class SideChannelWatch implements AutoCloseable {
     private final ZmtpLimits.Sizes sizes;
     private final Executor poller;
     private final Counters<HandoffCounter> counters;
-    private final List<InetSocketAddress> ports = new CopyOnWriteArrayList<>(); // changed by whoever listens, read by the thread
+    private final List<InetSocketAddress> ports =
+            new CopyOnWriteArrayList<>(); // changed by whoever listens, read by the thread
     private final CountDownLatch closing = new CountDownLatch(1);
     private final Thread thread;
-    private CompletableFuture<Boolean> task = CompletableFuture.completedFuture(true); // the thread's: what the poller was given last
+    private CompletableFuture<Boolean> task =
+            CompletableFuture.completedFuture(true); // the thread's: what the poller was given last
     private volatile Optional<String> verdict = Optional.empty(); // by the thread for everybody
 
     /** @param poller runs what it is given on the poller thread */
-    SideChannelWatch(
-            Schedule schedule, ZmtpLimits.Sizes sizes, Executor poller, Counters<HandoffCounter> counters) {
+    SideChannelWatch(Schedule schedule, ZmtpLimits.Sizes sizes, Executor poller, Counters<HandoffCounter> counters) {
         this.schedule = schedule;
         this.sizes = sizes;
         this.poller = poller;

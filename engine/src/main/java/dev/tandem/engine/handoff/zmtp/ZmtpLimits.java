@@ -75,7 +75,8 @@ public record ZmtpLimits(Sizes sizes, Memory memory, Crowd crowd, Times times) {
         try {
             for (String line : Files.readAllLines(PROCESS_LIMITS)) {
                 if (line.startsWith("Max open files")) {
-                    String soft = line.substring("Max open files".length()).strip().split("\\s+", 2)[0];
+                    String soft =
+                            line.substring("Max open files".length()).strip().split("\\s+", 2)[0];
                     return soft.equals("unlimited") ? Long.MAX_VALUE : Long.parseLong(soft);
                 }
             }

@@ -37,8 +37,7 @@ public final class ZmtpListener {
     private int connections;
 
     /** Takes the bound channel over. */
-    ZmtpListener(
-            ZmtpPoller poller, ServerSocketChannel channel, Function<ZmtpConnection, ZmtpHandler> handlers)
+    ZmtpListener(ZmtpPoller poller, ServerSocketChannel channel, Function<ZmtpConnection, ZmtpHandler> handlers)
             throws IOException {
         this.poller = poller;
         this.channel = channel;
@@ -110,7 +109,8 @@ public final class ZmtpListener {
         long nowNs = System.nanoTime();
         poller.refusals().paused(port, cause, nowNs);
         key.interestOps(0);
-        poller.resumeAccepting(this, nowNs + poller.limits().times().acceptPause().toNanos());
+        poller.resumeAccepting(
+                this, nowNs + poller.limits().times().acceptPause().toNanos());
     }
 
     /** The pause is over. */

@@ -48,8 +48,7 @@ public final class ZmtpPoller implements AutoCloseable {
     private ZmtpPoller(Selector selector, ZmtpLimits limits, Counters<HandoffCounter> counters) {
         this.selector = selector;
         this.limits = limits;
-        this.refusals =
-                new PeerRefusals(counters, limits.times().logInterval().toNanos());
+        this.refusals = new PeerRefusals(counters, limits.times().logInterval().toNanos());
     }
 
     /** @throws IOException when this process has no descriptor for it */
@@ -229,8 +228,8 @@ public final class ZmtpPoller implements AutoCloseable {
         if (most != null) {
             most.refuse(new ZmtpException(
                     Kind.CROWDED,
-                    heldBytes + " bytes of all peers, more than " + limits.memory().totalBytes()
-                            + "; this one has the most, " + most.accountedBytes()));
+                    heldBytes + " bytes of all peers, more than "
+                            + limits.memory().totalBytes() + "; this one has the most, " + most.accountedBytes()));
         }
     }
 

@@ -122,7 +122,9 @@ class SideChannelAttackTest {
 
     @Test
     void shouldEndAMessageThatHasNoEnd() throws IOException {
-        var part = ByteBuffer.allocate(9 + 32_000).put(longFrame(LONG_MORE, 32_000)).array();
+        var part = ByteBuffer.allocate(9 + 32_000)
+                .put(longFrame(LONG_MORE, 32_000))
+                .array();
         long sent = 0;
         try (var raw = new Socket(HOST, port)) {
             OutputStream out = raw.getOutputStream();

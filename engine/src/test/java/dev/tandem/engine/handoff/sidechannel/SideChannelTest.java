@@ -171,8 +171,8 @@ class SideChannelTest {
     @Test
     void shouldNameHostAndPortOfAPortInUse() throws IOException {
         try (var taken = new ServerSocket(0, 1, java.net.InetAddress.getByName(HOST))) {
-            assertThatThrownBy(() ->
-                            channel.listen(HOST, taken.getLocalPort(), 1, (first, rank) -> (from, payload) -> Optional.empty()))
+            assertThatThrownBy(() -> channel.listen(
+                            HOST, taken.getLocalPort(), 1, (first, rank) -> (from, payload) -> Optional.empty()))
                     .isInstanceOf(EngineException.class)
                     .hasMessageContaining(HOST + ":" + taken.getLocalPort())
                     .hasMessageContaining("in use");
