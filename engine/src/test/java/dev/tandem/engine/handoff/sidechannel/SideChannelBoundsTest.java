@@ -295,8 +295,7 @@ class SideChannelBoundsTest {
                 var asker = SideChannel.start(hasty, counters)) {
             byte[] tooLong = ByteBuffer.allocate(9).put((byte) 2).putLong(-1).array();
             serving = CompletableFuture.runAsync(() -> serveAll(server, tooLong));
-            assertThatThrownBy(() ->
-                            ask(asker, server.getLocalPort(), QUESTION).get(60, TimeUnit.SECONDS))
+            assertThatThrownBy(() -> ask(asker, server.getLocalPort(), QUESTION).get(60, TimeUnit.SECONDS))
                     .hasMessageContaining("in 2 tries of 500 ms; the last connection: a frame of 18446744073709551615");
         }
         serving.get(60, TimeUnit.SECONDS);
