@@ -215,7 +215,7 @@ class FailureTest {
                 .isZero();
     }
 
-    /** A greeting of ZMTP 3.0, and a frame that says that it is -1 bytes long: 73 bytes from anybody. */
+    /** A greeting of ZMTP 3.0, and in place of READY a frame that says that it is -1 bytes long: 73 bytes from anybody. */
     @Test
     void shouldHandOffBehindAFrameOfNegativeLength() throws IOException {
         JsonNode ticket = ticket();
@@ -241,7 +241,7 @@ class FailureTest {
             }
         }
         assertThat(Client.get(deployment.prefill().uri("/health")).status()).isEqualTo(200);
-        assertThat(Client.metric(deployment.prefill(), "tandem:handoff_peers_too_large_total"))
+        assertThat(Client.metric(deployment.prefill(), "tandem:handoff_peers_malformed_total"))
                 .isEqualTo(3);
     }
 
