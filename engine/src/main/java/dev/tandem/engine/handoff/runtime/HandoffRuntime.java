@@ -174,6 +174,14 @@ public final class HandoffRuntime implements AutoCloseable {
         return transfers.isRunning() ? channel.trouble() : Optional.of("the transfer engine is dead");
     }
 
+    /** @throws EngineException UNAVAILABLE when peers could not ask for what is about to be lent, or say that they are done */
+    public void requireAnswering() {
+        Optional<String> trouble = trouble();
+        if (trouble.isPresent()) {
+            throw new EngineException(EngineException.Kind.UNAVAILABLE, "no KV is lent: " + trouble.get());
+        }
+    }
+
     /** Delivers done messages that wait, for a short while, then closes all sockets. */
     @Override
     public void close() {
