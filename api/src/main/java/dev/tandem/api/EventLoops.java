@@ -6,6 +6,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -19,9 +20,9 @@ public final class EventLoops implements AutoCloseable {
     private static final long CLOSE_TIMEOUT_SECONDS = 10;
 
     private final Vertx vertx;
-    private final List<Context> contexts = new CopyOnWriteArrayList<>();
+    private final List<Context> contexts;
     /** One thread per context, in the same order. */
-    private final List<Thread> threads = new CopyOnWriteArrayList<>();
+    private final List<Thread> threads;
 
     /** Counts from any thread, to spread new work; it does not matter which loop gets what. */
     private final AtomicInteger turn = new AtomicInteger();
@@ -29,12 +30,21 @@ public final class EventLoops implements AutoCloseable {
     /** Counts servers, from any thread: those that ask for any port must not be given one port together. */
     private final AtomicInteger servers = new AtomicInteger();
 
-    private EventLoops(Vertx vertx) {
+    private final LoopWatch watch;
+
+    private EventLoops(Vertx vertx, List<Context> contexts, List<Thread> threads, LoopWatch.Schedule watching) {
         this.vertx = vertx;
+        this.contexts = List.copyOf(contexts);
+        this.threads = List.copyOf(threads);
+        this.watch = new LoopWatch(watching, contexts, threads);
     }
 
     /** Starts the given number of event loops. */
     public static EventLoops start(int count) {
+        return start(count, LoopWatch.Schedule.STANDARD);
+    }
+
+    static EventLoops start(int count, LoopWatch.Schedule watching) {
         FileSystemOptions noFiles =
                 new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false);
         Vertx vertx = Vertx.vertx(new VertxOptions()
@@ -42,14 +52,17 @@ public final class EventLoops implements AutoCloseable {
                 .setWorkerPoolSize(1)
                 .setInternalBlockingPoolSize(2)
                 .setFileSystemOptions(noFiles));
-        EventLoops loops = new EventLoops(vertx);
+        List<Context> contexts = new CopyOnWriteArrayList<>();
+        List<Thread> threads = new CopyOnWriteArrayList<>();
         for (int i = 0; i < count; i++) {
             await(vertx.deployVerticle(context -> {
-                loops.contexts.add(context);
-                loops.threads.add(Thread.currentThread());
+                contexts.add(context);
+                threads.add(Thread.currentThread());
                 return Future.succeededFuture();
             }));
         }
+        EventLoops loops = new EventLoops(vertx, contexts, threads, watching);
+        loops.watch.start();
         return loops;
     }
 
@@ -82,8 +95,14 @@ public final class EventLoops implements AutoCloseable {
         }
     }
 
+    /** Which loop is dead or hangs, as last seen; empty while all run. Any thread; waits for nothing. */
+    public Optional<String> trouble() {
+        return watch.verdict();
+    }
+
     @Override
     public void close() {
+        watch.close();
         await(vertx.close());
     }
 }

@@ -3,6 +3,7 @@ package dev.tandem.gateway;
 import dev.tandem.api.EventLoops;
 import dev.tandem.api.HttpAddress;
 import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.server.HttpLimits;
@@ -67,6 +68,7 @@ public final class Gateway implements AutoCloseable {
     }
 
     private static Gateway startReserved(GatewayConfig config) {
+        ThreadDeaths.listen();
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
                 loops,
@@ -170,7 +172,8 @@ public final class Gateway implements AutoCloseable {
                 http,
                 metrics,
                 settings.localPrefill(),
-                config.policies().shape().kind());
+                config.policies().shape().kind(),
+                () -> loops.trouble().or(ThreadDeaths::first));
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
                 List<Route> routes = new ArrayList<>(pages.routes());

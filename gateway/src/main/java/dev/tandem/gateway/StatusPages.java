@@ -18,6 +18,8 @@ import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.databind.node.ArrayNode;
@@ -35,9 +37,17 @@ final class StatusPages {
     private final GatewayMetrics metrics;
     private final LocalPrefillPolicy localPrefill;
     private final HandoffKind kind;
+    private final Supplier<Optional<String>> trouble;
 
+    /** @param trouble which thread of the process is dead or hangs, as last seen; waits for nothing */
     StatusPages(
-            Fleet fleet, HttpClient http, GatewayMetrics metrics, LocalPrefillPolicy localPrefill, HandoffKind kind) {
+            Fleet fleet,
+            HttpClient http,
+            GatewayMetrics metrics,
+            LocalPrefillPolicy localPrefill,
+            HandoffKind kind,
+            Supplier<Optional<String>> trouble) {
+        this.trouble = trouble;
         this.fleet = fleet;
         this.http = http;
         this.metrics = metrics;
@@ -65,6 +75,10 @@ final class StatusPages {
      * that are left out are listed with the cause.
      */
     private void health(Exchange exchange) {
+        Optional<String> dead = trouble.get();
+        if (dead.isPresent()) {
+            throw ApiError.unavailable(dead.get(), RETRY_AFTER_SECONDS);
+        }
         List<NodeRole> missing = fleet.missing().stream()
                 .filter(role -> role == NodeRole.DECODE || localPrefill == LocalPrefillPolicy.REFUSE)
                 .toList();

@@ -1,6 +1,7 @@
 package dev.tandem.node;
 
 import dev.tandem.api.ReservedPorts;
+import dev.tandem.api.ThreadDeaths;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
@@ -42,6 +43,7 @@ public final class Node implements AutoCloseable {
      */
     @SuppressWarnings("try") // the ports are held by being open
     public static Node start(NodeConfig config) {
+        ThreadDeaths.listen();
         config.notes().forEach(note -> LOG.info("{}", note));
         Optional<LocalDevices> devices = LocalDevices.of(config);
         ReservedPorts named = NamedPorts.reserve(config); // held until whatever listens on them does

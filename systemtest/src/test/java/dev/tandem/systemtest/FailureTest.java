@@ -14,7 +14,10 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.net.Socket;
+import java.net.SocketException;
 import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -210,6 +213,36 @@ class FailureTest {
                 () -> "P goes on for nobody");
         assertThat(Client.metric(deployment.decode(), "vllm:num_requests_running"))
                 .isZero();
+    }
+
+    /** A greeting of ZMTP 3.0, and in place of READY a frame that says that it is -1 bytes long: 73 bytes from anybody. */
+    @Test
+    void shouldHandOffBehindAFrameOfNegativeLength() throws IOException {
+        JsonNode ticket = ticket();
+        byte[] attack = ByteBuffer.allocate(73)
+                .put((byte) 0xff)
+                .position(9)
+                .put((byte) 0x7f)
+                .put((byte) 3)
+                .position(12)
+                .put("NULL".getBytes(StandardCharsets.US_ASCII))
+                .position(64)
+                .put((byte) 2)
+                .putLong(-1)
+                .array();
+        for (int attempt = 0; attempt < 3; attempt++) {
+            try (var stranger = new Socket(
+                    ticket.path("remote_host").stringValue(),
+                    ticket.path("remote_port").intValue())) {
+                stranger.getOutputStream().write(attack);
+                stranger.getInputStream().readAllBytes();
+            } catch (SocketException reset) {
+                assertThat(reset).hasMessageContaining("reset"); // also an end
+            }
+        }
+        assertThat(Client.get(deployment.prefill().uri("/health")).status()).isEqualTo(200);
+        assertThat(Client.metric(deployment.prefill(), "tandem:handoff_peers_malformed_total"))
+                .isEqualTo(3);
     }
 
     @Test

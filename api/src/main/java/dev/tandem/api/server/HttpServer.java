@@ -77,7 +77,12 @@ public final class HttpServer implements AutoCloseable {
      * @throws ApiException naming host and port when it cannot listen, or the file of keys or certificates that cannot be used
      */
     public static HttpServer start(HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
-        EventLoops loops = EventLoops.start(config.eventLoops());
+        return startOwning(EventLoops.start(config.eventLoops()), config, access, routes);
+    }
+
+    /** Starts a server on event loops that were made for it and that it closes; also when it cannot start. */
+    public static HttpServer startOwning(
+            EventLoops loops, HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
         try {
             HttpServer server = new HttpServer(loops, true, config, access, routes);
             server.listen();

@@ -12,6 +12,15 @@ public enum HandoffCounter implements Counter {
     DONE_SENT("Done messages that a prefill node acknowledged."),
     DONE_UNDELIVERED("Done messages given up; the prefill node keeps its blocks until the lease expires."),
     FRAMES_DROPPED("Frames that are not valid side-channel messages; hints at a port scanner or a foreign protocol."),
+    PEERS_MALFORMED(
+            "Connections to or from a side channel that ended because the peer does not speak ZMTP 3; hints at a port scanner."),
+    PEERS_TOO_LARGE("Connections that ended because a frame or a message was longer than any of the side channel."),
+    PEERS_STALLED("Connections that ended because a peer did not end what it had begun, or did not read its answers."),
+    PEERS_CROWDED_OUT(
+            "Connections that ended because peers had too many, or too many bytes of them waited; hints at an attack."),
+    PEERS_FAILED("Connections of the side channel that ended by a fault of this node."),
+    ACCEPTS_PAUSED("Times that a side channel took no connection for a while; hints at descriptors that have run out."),
+    SIDE_CHANNEL_SILENT("Questions of this node to its own side channel that were not answered in time."),
     TASKS_REFUSED(
             "Transfers and declines that were not begun because too many waited; hints at a side channel that cannot keep up."),
     READS_REFUSED(

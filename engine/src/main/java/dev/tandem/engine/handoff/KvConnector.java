@@ -21,7 +21,7 @@ public interface KvConnector extends AutoCloseable {
      *
      * @param role Fetch, Receive or Push
      * @throws dev.tandem.engine.request.EngineException INVALID when the request's KV is under way already, OVERLOADED when virtual ids run
-     *     out; then nothing was begun
+     *     out, UNAVAILABLE when memory is to be lent and the side channel does not answer; then nothing was begun
      */
     void start(HandoffRole role, PromptBlocks prompt, long nowNs);
 

@@ -138,7 +138,10 @@ class HandoffDataDistTest {
         var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         opened.push(channel);
         int port = channel.listen(
-                PREFILL, 0, 1, (first, rank) -> payload -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
+                PREFILL,
+                0,
+                1,
+                (first, rank) -> (from, payload) -> java.util.Optional.of(payload[1] == 0 ? foreign : taken()));
         var ticket = new HandoffTicket(
                 "0", PREFILL, port, new long[] {1, 2, 3, 4, 5}, -1, Map.of(HandoffTicket.TP_SIZE, "1"));
         decode.handoff.fetch("r", ticket, PROMPT, 0, LENT, 0);

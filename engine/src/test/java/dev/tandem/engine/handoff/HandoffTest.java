@@ -327,7 +327,7 @@ class HandoffTest {
                 HOST,
                 0,
                 1,
-                (port, rank) -> payload -> Optional.of(
+                (port, rank) -> (from, payload) -> Optional.of(
                         switch (SideChannelCodec.decodeRequest(payload)) {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, port);

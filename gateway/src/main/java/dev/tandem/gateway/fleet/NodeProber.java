@@ -72,6 +72,10 @@ final class NodeProber {
             }
         } catch (ApiException e) {
             missed(e);
+        } catch (RuntimeException
+                | Error e) { // of this judgement only: a node that nobody asks any more would never come back
+            LOG.error("node={} was not judged by a fault of ours", node, e);
+            down("not judged by a fault of the gateway: " + e);
         }
     }
 

@@ -1,5 +1,7 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.EventLoops;
+import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
@@ -74,7 +76,9 @@ public final class NodeHttp implements AutoCloseable {
                 new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
                 flags.limits().waiting());
         var text = new TextEndpoints(served);
-        var state = new StateEndpoints(replicas, others, served, endpoints, metrics, flags.kvTransfer());
+        EventLoops loops = EventLoops.start(server.apiServers());
+        var state = new StateEndpoints(
+                replicas, others, served, endpoints, metrics, flags.kvTransfer(), () -> trouble(loops, handoff));
         List<BlockingRoute> routes = List.of(
                 new BlockingRoute("POST", "/v1/completions", endpoints::completions),
                 new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
@@ -90,7 +94,8 @@ public final class NodeHttp implements AutoCloseable {
                 new BlockingRoute("GET", "/metrics", state::metrics));
         int exchanges = flags.limits().waiting()
                 + 4 * flags.limits().sequences() * flags.parallel().data().size();
-        HttpServer started = HttpServer.start(
+        HttpServer started = HttpServer.startOwning(
+                loops,
                 new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
                 access,
                 routes);
@@ -112,6 +117,11 @@ public final class NodeHttp implements AutoCloseable {
                 new HttpServerConfig(server.host(), server.metricsPort().getAsInt(), 1, 1, METRICS_EXCHANGES),
                 access.withoutKeys(),
                 List.of(new BlockingRoute("GET", "/metrics", state::metrics))));
+    }
+
+    /** Why the process is not well, whatever its ranks say: a dead or hanging thread, as last seen. */
+    private static Optional<String> trouble(EventLoops loops, Optional<HandoffRuntime> handoff) {
+        return handoff.flatMap(HandoffRuntime::trouble).or(loops::trouble).or(ThreadDeaths::first);
     }
 
     /** A node's role as others read it: {@code prefill}, {@code decode}, {@code both} or {@code aggregated}. */

@@ -24,15 +24,19 @@ final class StateEndpoints {
     private final GenerationEndpoints endpoints;
     private final NodeMetrics metrics;
     private final Optional<KvTransferConfig> handoff;
+    private final Supplier<Optional<String>> trouble;
     private final long startedSeconds = System.currentTimeMillis() / 1000;
 
+    /** @param trouble why the process is not well, as last seen; waits for nothing */
     StateEndpoints(
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
             ServedModel model,
             GenerationEndpoints endpoints,
             NodeMetrics metrics,
-            Optional<KvTransferConfig> handoff) {
+            Optional<KvTransferConfig> handoff,
+            Supplier<Optional<String>> trouble) {
+        this.trouble = trouble;
         this.handoff = handoff;
         this.replicas = replicas;
         this.others = others;
@@ -42,11 +46,11 @@ final class StateEndpoints {
     }
 
     /**
-     * 200 and empty while all is well, as in vLLM; 503 with the reason when no rank lives; 200 with what is missing while nodes of the
+     * 200 and empty while all is well, as in vLLM; 503 with the reason when no rank lives, or a thread of the process does not; 200 with what is missing while nodes of the
      * deployment are away and the others continue.
      */
     void health(Exchange exchange) {
-        Optional<String> failure = replicas.status().failure();
+        Optional<String> failure = replicas.status().failure().or(trouble);
         if (failure.isPresent()) {
             exchange.respondJson(503, JsonNodeFactory.instance.objectNode().put("error", failure.get()));
             return;

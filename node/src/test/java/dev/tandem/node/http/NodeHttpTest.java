@@ -3,6 +3,7 @@ package dev.tandem.node.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.api.HttpAddress;
+import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
@@ -34,6 +35,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -86,6 +88,27 @@ class NodeHttpTest {
         HttpCall call = HttpCall.postJson(
                 new HttpAddress("127.0.0.1", server.port()), path, body.getBytes(StandardCharsets.UTF_8));
         return client.send(call.withHeader("X-Request-Id", requestId), DEADLINE);
+    }
+
+    @Test
+    void shouldNameADeadThreadOnHealth() throws InterruptedException {
+        var address = new HttpAddress("127.0.0.1", server.port());
+        Thread.UncaughtExceptionHandler before = Thread.getDefaultUncaughtExceptionHandler();
+        Thread.setDefaultUncaughtExceptionHandler(null);
+        try {
+            ThreadDeaths.listen();
+            assertThat(client.send(HttpCall.get(address, "/health"), DEADLINE).status())
+                    .isEqualTo(200);
+            Thread dying = Thread.ofPlatform().name("somebody's").start(() -> {
+                throw new IllegalStateException("on purpose");
+            });
+            dying.join();
+            HttpReply reply = client.send(HttpCall.get(address, "/health"), DEADLINE);
+            assertThat(reply.status()).isEqualTo(503);
+            assertThat(new String(reply.body(), StandardCharsets.UTF_8)).contains("thread somebody's died");
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before);
+        }
     }
 
     @ParameterizedTest

@@ -97,7 +97,7 @@ public final class HandshakeServer implements AutoCloseable {
                     closeOldest();
                 }
                 Thread.ofVirtual().name("handshake-" + port()).start(() -> serve(socket));
-            } catch (IOException e) {
+            } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
                 if (!listening.isClosed()) {
                     LOG.warn("handshake port={} could not accept: {}", port(), e.toString());
                     pause();

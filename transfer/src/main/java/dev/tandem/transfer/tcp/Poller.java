@@ -183,6 +183,9 @@ public final class Poller implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.error("transfer connection failed by a fault of ours", e);
             handler.failed(e);
+        } catch (Error e) { // such as memory that one connection cannot get: no other's affair
+            LOG.error("transfer connection failed by a fault of ours", e);
+            handler.failed(new IOException("a fault of this side: " + e, e));
         }
     }
 

@@ -115,6 +115,9 @@ final class ExpertPeer {
             });
         } catch (IOException e) {
             return Optional.of(String.valueOf(e.getMessage()));
+        } catch (RuntimeException | Error e) { // of this try only: nobody else dials
+            LOG.error("experts of {} were not dialled by a fault of ours", placement, e);
+            return Optional.of("a fault of this side: " + e);
         }
         Connection connection = made.join();
         dialled = Optional.of(connection);

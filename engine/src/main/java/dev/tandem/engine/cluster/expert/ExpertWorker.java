@@ -66,8 +66,10 @@ final class ExpertWorker implements AutoCloseable {
                     atWork.decrementAndGet();
                 }
             }
-        } catch (InterruptedException | RuntimeException | Error e) {
-            LOG.error("{} died; its tasks are computed by those who wait for them", thread.getName(), e);
+        } catch (InterruptedException nobodyDoesThis) {
+            Thread.currentThread().interrupt();
+        } finally {
+            LOG.debug("{} has ended; tasks that are left are computed by those who wait for them", thread.getName());
         }
     }
 }

@@ -142,6 +142,7 @@ public final class PullConnector implements KvConnector {
     @Override
     public Optional<HandoffTicket> finish(PromptBlocks prompt, int lastTokenId, long nowNs) {
         prompt.requireIn(pools.getFirst());
+        runtime.requireAnswering();
         BlockLease lease = leases.lend(prompt.requestId(), prompt.blockIds(), nowNs);
         return Optional.of(ticket(prompt, lease, lastTokenId));
     }

@@ -101,8 +101,10 @@ public final class LayerwiseConnector implements KvConnector {
     public void start(HandoffRole role, PromptBlocks prompt, long nowNs) {
         prompt.requireIn(pools.getFirst());
         switch (role) {
-            case HandoffRole.Receive receive ->
+            case HandoffRole.Receive receive -> {
+                runtime.requireAnswering();
                 receiver.start(receive.metaserver(), prompt, runtime.host(), memory.sideChannelPort(), nowNs);
+            }
             case HandoffRole.Push push -> sender.start(push.target(), prompt);
             case HandoffRole.None none -> throw notAdmitted(role, prompt);
             case HandoffRole.Lend lend -> throw notAdmitted(role, prompt);

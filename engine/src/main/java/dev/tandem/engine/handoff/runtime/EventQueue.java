@@ -63,8 +63,9 @@ public final class EventQueue<T> {
             begun.put(requestId, exchange);
             return true;
         }
-        LOG.warn("request={} KV not {}: the side channel is behind", requestId, done);
-        post(failed.apply(new TransferException(TransferException.Kind.OVERLOADED, "the side channel is behind")));
+        String why = channel.trouble().orElse("the side channel is behind");
+        LOG.warn("request={} KV not {}: {}", requestId, done, why);
+        post(failed.apply(new TransferException(TransferException.Kind.OVERLOADED, why)));
         return false;
     }
 

@@ -161,10 +161,24 @@ public final class HandoffRuntime implements AutoCloseable {
     public void requireAlive() {
         Optional<Throwable> failure = channel.failure();
         if (failure.isPresent()) {
-            throw new EngineException(EngineException.Kind.INTERNAL, "the side channel is dead", failure.get());
+            throw new EngineException(
+                    EngineException.Kind.INTERNAL, "the side channel is dead: " + failure.get(), failure.get());
         }
         if (!transfers.isRunning()) {
             throw new EngineException(EngineException.Kind.INTERNAL, "the transfer engine is dead");
+        }
+    }
+
+    /** Why nothing can be exchanged, as last seen: a thread is dead or hangs; empty while all is well. Any thread, never waits. */
+    public Optional<String> trouble() {
+        return transfers.isRunning() ? channel.trouble() : Optional.of("the transfer engine is dead");
+    }
+
+    /** @throws EngineException UNAVAILABLE when peers could not ask for what is about to be lent, or say that they are done */
+    public void requireAnswering() {
+        Optional<String> trouble = trouble();
+        if (trouble.isPresent()) {
+            throw new EngineException(EngineException.Kind.UNAVAILABLE, "no KV is lent: " + trouble.get());
         }
     }
 

@@ -3,11 +3,18 @@ package dev.tandem.engine.handoff.sidechannel;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
+import dev.tandem.engine.handoff.zmtp.ZmtpConnection;
+import dev.tandem.engine.handoff.zmtp.ZmtpHandler;
+import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
+import dev.tandem.engine.handoff.zmtp.ZmtpListener;
+import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.Pipe;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.channels.ServerSocketChannel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -23,16 +30,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.zeromq.SocketType;
-import org.zeromq.ZContext;
-import org.zeromq.ZMQ;
-import org.zeromq.ZMQException;
-import zmq.ZError;
 
 /**
  * The ZeroMQ side of the handoff: one poller thread that owns every socket of the process, listening ones (ROUTER) and those to peers
- * (REQ), because a ZeroMQ socket belongs to one thread. Whatever touches a socket runs there, through {@link #offer} and
- * {@link #execute}.
+ * (REQ). Whatever touches a socket runs there, through {@link #offer} and {@link #execute}. What a peer does ends its own connection at
+ * most; a {@link SideChannelWatch} asks through the process's own ports whether the thread lives and answers.
  *
  * <p>What waits for the poller has a bound. New work is refused when {@link HandoffLimits#tasks} of it wait. What follows from work that was
  * taken is never refused, because memory is at rest only when it has run: one task per transfer that has ended, and per request that has
@@ -46,13 +48,16 @@ import zmq.ZError;
 public final class SideChannel implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(SideChannel.class);
 
-    private static final int MESSAGES_PER_TURN = 256; // of each listener
     private static final int TASKS_PER_TURN = 256; // then sockets get their turn, however many tasks wait
-    private static final int MAX_FRAMES = 3;
 
-    /** Gives the answer's payload for a request's; runs on the poller thread. Empty when it was not a valid request. */
+    /** Answers peers; runs on the poller thread. */
     public interface Service {
-        Optional<byte[]> answer(byte[] payload);
+        /**
+         * The answer's payload for a request's; empty when it was not a valid request.
+         *
+         * @param peer the other end of the connection that it came over
+         */
+        Optional<byte[]> answer(InetSocketAddress peer, byte[] payload);
     }
 
     /** Makes the service of one rank, given the port of rank 0. */
@@ -60,47 +65,58 @@ public final class SideChannel implements AutoCloseable {
         Service of(int firstPort, int rank);
     }
 
-    /** One listening socket. */
-    private record Listener(ZMQ.Socket socket, int port, Service service) {}
-
     /** How often a run of free ports is looked for. */
     private static final int PORT_TRIES = 50;
 
     private final HandoffLimits limits;
     private final Counters<HandoffCounter> counters;
-    private final ZContext context = new ZContext(1);
-    private final Pipe wake; // one byte says: look into the tasks
-    private final AtomicBoolean isWoken = new AtomicBoolean(); // a byte is in the pipe, or about to be
+    private final AtomicBoolean isWoken =
+            new AtomicBoolean(); // the poller was told to look into the tasks, or is about to be
     private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded as the class comment says
     private final AtomicInteger offered = new AtomicInteger(); // how many of them are new work
-    private final List<Listener> listeners = new ArrayList<>();
+    private final List<ZmtpListener> listeners = new ArrayList<>();
+    private final ZmtpPoller poller;
     private final SideChannelClient client;
-    private final ZMQ.Poller poller;
+    private final SideChannelWatch watch;
     private final Thread thread;
     private volatile boolean isClosing; // set once, by close
     private volatile @Nullable Throwable failure; // set once, by the poller thread when it dies
 
-    private SideChannel(HandoffLimits limits, Counters<HandoffCounter> counters, Pipe wake) {
+    private SideChannel(
+            HandoffLimits limits,
+            ZmtpLimits sockets,
+            SideChannelWatch.Schedule watching,
+            Counters<HandoffCounter> counters,
+            ZmtpPoller poller) {
         this.limits = limits;
         this.counters = counters;
-        this.wake = wake;
-        context.setLinger(0);
-        this.poller = context.createPoller(64);
-        this.client = new SideChannelClient(context, poller, limits);
+        this.poller = poller;
+        var lookups = new HostLookups(this::execute, sockets.crowd().lookups());
+        this.client = new SideChannelClient(poller, lookups, limits);
+        this.watch = new SideChannelWatch(watching, sockets.sizes(), this::execute, counters);
         this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
     }
 
-    /** Starts the poller thread. */
+    /** Starts the poller thread and its watch. */
     public static SideChannel start(HandoffLimits limits, Counters<HandoffCounter> counters) {
+        ZmtpLimits sockets =
+                ZmtpLimits.ofThisProcess(SideChannelCodec.MAX_REQUEST_BYTES, SideChannelCodec.MAX_METADATA_BYTES);
+        return start(limits, sockets, SideChannelWatch.Schedule.STANDARD, counters);
+    }
+
+    /** As above, with bounds of the caller's own. */
+    static SideChannel start(
+            HandoffLimits limits,
+            ZmtpLimits sockets,
+            SideChannelWatch.Schedule watching,
+            Counters<HandoffCounter> counters) {
         try {
-            Pipe wake = Pipe.open();
-            wake.source().configureBlocking(false);
-            wake.sink().configureBlocking(false);
-            var channel = new SideChannel(limits, counters, wake);
+            var channel = new SideChannel(limits, sockets, watching, counters, ZmtpPoller.open(sockets, counters));
             channel.thread.start();
+            channel.watch.start();
             return channel;
         } catch (IOException e) {
-            throw new UncheckedIOException("no pipe to wake the side channel", e);
+            throw new UncheckedIOException("no selector for the side channel", e);
         }
     }
 
@@ -182,7 +198,8 @@ public final class SideChannel implements AutoCloseable {
                 bind(host, firstPort + rank, rank, services);
             } catch (RuntimeException e) {
                 unbind(firstPort + fromRank, rank - fromRank);
-                boolean isInUse = e instanceof ZMQException zmq && zmq.getErrorCode() == ZError.EADDRINUSE;
+                boolean isInUse = e.getCause() instanceof BindException refused
+                        && String.valueOf(refused.getMessage()).contains("in use");
                 throw new EngineException(
                         EngineException.Kind.UNAVAILABLE,
                         "the side channel of tensor rank " + rank + " cannot listen on " + host + ":"
@@ -193,34 +210,28 @@ public final class SideChannel implements AutoCloseable {
     }
 
     private void unbind(int firstPort, int ranks) {
-        for (Listener listener : List.copyOf(listeners)) {
-            if (listener.port >= firstPort && listener.port < firstPort + ranks) {
+        for (ZmtpListener listener : List.copyOf(listeners)) {
+            if (listener.port() >= firstPort && listener.port() < firstPort + ranks) {
+                watch.remove(listener.port());
                 listeners.remove(listener);
-                poller.unregister(listener.socket);
-                listener.socket.setLinger(0);
-                listener.socket.close();
+                listener.close();
             }
         }
     }
 
     /** @param port 0 for any free one, which then counts as the first of the row */
     private int bind(String host, int port, int rank, Services services) {
-        ZMQ.Socket socket = context.createSocket(SocketType.ROUTER);
         try {
-            socket.setIPv6(host.contains(":"));
-            socket.setMaxMsgSize(SideChannelCodec.MAX_REQUEST_BYTES);
-            socket.setReceiveTimeOut(0);
-            socket.setSendTimeOut(0);
-            socket.bind(endpoint(host, port == 0 ? "*" : Integer.toString(port)));
-        } catch (RuntimeException e) {
-            socket.close();
-            throw e;
+            InetAddress address = InetAddress.getByName(host);
+            ServerSocketChannel socket = ZmtpListener.bind(new InetSocketAddress(address, port));
+            int taken = socket.socket().getLocalPort();
+            Service service = services.of(taken - rank, rank);
+            listeners.add(poller.listen(socket, connection -> new Answering(connection, service)));
+            watch.add(new InetSocketAddress(address, taken));
+            return taken;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
-        String last = socket.getLastEndpoint();
-        int taken = Integer.parseInt(last.substring(last.lastIndexOf(':') + 1));
-        listeners.add(new Listener(socket, taken, services.of(taken - rank, rank)));
-        poller.register(socket, ZMQ.Poller.POLLIN);
-        return taken;
     }
 
     /** An endpoint of ZeroMQ; addresses of version 6 in brackets. */
@@ -241,9 +252,13 @@ public final class SideChannel implements AutoCloseable {
      * Runs a task that begins something on the poller thread, behind all that was posted before. Any thread. After {@link #close} it is
      * dropped.
      *
-     * @return false when as much new work waits as may; then the task never runs
+     * @return false when as much new work waits as may, or the poller thread is dead or hangs; then the task never runs
      */
     public boolean offer(Runnable task) {
+        if (trouble().isPresent()) {
+            counters.increment(HandoffCounter.TASKS_REFUSED);
+            return false;
+        }
         if (offered.incrementAndGet() > limits.tasks()) {
             offered.decrementAndGet();
             counters.increment(HandoffCounter.TASKS_REFUSED);
@@ -263,13 +278,7 @@ public final class SideChannel implements AutoCloseable {
     public void execute(Runnable task) {
         tasks.add(task);
         if (isWoken.compareAndSet(false, true)) {
-            try {
-                wake.sink().write(ByteBuffer.allocate(1));
-            } catch (IOException e) {
-                if (!isClosing) {
-                    throw new UncheckedIOException("cannot wake the side channel", e);
-                }
-            }
+            poller.wakeup();
         }
     }
 
@@ -288,9 +297,15 @@ public final class SideChannel implements AutoCloseable {
         return Optional.ofNullable(failure);
     }
 
+    /** Why nothing can be exchanged: the poller thread is dead, or does not answer; empty while all is well. Any thread, never waits. */
+    public Optional<String> trouble() {
+        return failure()
+                .map(cause -> "the side channel's thread died: " + cause)
+                .or(watch::verdict);
+    }
+
     private void run() {
         try {
-            poller.register(wake.source(), ZMQ.Poller.POLLIN);
             long graceEndNs = Long.MAX_VALUE;
             while (true) {
                 long nowNs = System.nanoTime();
@@ -302,23 +317,22 @@ public final class SideChannel implements AutoCloseable {
                 }
                 turn(isClosing ? Math.min(graceEndNs, client.nextDeadlineNs()) : client.nextDeadlineNs());
             }
-        } catch (RuntimeException | Error e) {
+        } catch (IOException | RuntimeException | Error e) {
             failure = e;
-            LOG.error("side channel died", e);
+            LOG.error("the side channel's thread died", e);
         } finally {
-            client.abandon();
-            context.close();
+            try {
+                client.abandon();
+            } finally {
+                poller.close();
+            }
         }
     }
 
     /** Waits for messages, tasks or a deadline and serves them. */
-    private void turn(long deadlineNs) {
-        long waitMs = -1;
-        if (deadlineNs != Long.MAX_VALUE) {
-            waitMs = Math.max(0, (deadlineNs - System.nanoTime()) / 1_000_000 + 1);
-        }
-        poller.poll(tasks.isEmpty() ? waitMs : 0);
-        drainWake();
+    private void turn(long deadlineNs) throws IOException {
+        poller.poll(tasks.isEmpty() ? deadlineNs : Long.MIN_VALUE);
+        isWoken.set(false); // before the tasks: whoever adds one behind this look wakes the poller again
         for (int done = 0; done < TASKS_PER_TURN; done++) {
             Runnable task = tasks.poll();
             if (task == null) {
@@ -326,60 +340,49 @@ public final class SideChannel implements AutoCloseable {
             }
             task.run();
         }
-        for (Listener listener : listeners) {
-            serve(listener);
-        }
         client.turn(System.nanoTime());
     }
 
-    /** First the byte, then the flag, then the tasks: in another order a byte is taken whose flag stays, and nobody writes the next one. */
-    private void drainWake() {
-        try {
-            while (wake.source().read(ByteBuffer.allocate(16)) > 0) {
-                // only the arrival counts
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException("cannot read the wake pipe", e);
-        }
-        isWoken.set(false);
-    }
+    /** One peer's connection to a port. */
+    private final class Answering implements ZmtpHandler {
+        private final ZmtpConnection connection;
+        private final Service service;
 
-    private void serve(Listener listener) {
-        for (int message = 0; message < MESSAGES_PER_TURN; message++) {
-            byte[] identity = listener.socket.recv(ZMQ.DONTWAIT);
-            if (identity == null) {
-                return;
-            }
-            var frames = new ArrayList<byte[]>();
-            int count = 0;
-            while (listener.socket.hasReceiveMore()) {
-                byte[] frame = listener.socket.recv(ZMQ.DONTWAIT);
-                if (++count < MAX_FRAMES && frame != null) {
-                    frames.add(frame);
-                }
-            }
-            answer(listener, identity, frames, count);
+        Answering(ZmtpConnection connection, Service service) {
+            this.connection = connection;
+            this.service = service;
         }
-    }
 
-    /** A REQ socket waits behind an empty frame, so it gets an answer to whatever it sent; others only to a request. */
-    private void answer(Listener listener, byte[] identity, List<byte[]> frames, int count) {
-        boolean isFromReq = count > 0 && frames.getFirst().length == 0;
-        int payloads = isFromReq ? count - 1 : count;
-        Optional<byte[]> answer = payloads == 1 ? listener.service.answer(frames.getLast()) : Optional.empty();
-        if (answer.isEmpty()) {
-            counters.increment(HandoffCounter.FRAMES_DROPPED);
+        @Override
+        public void opened() {
+            LOG.trace("side channel peer={} is connected", connection);
         }
-        if (answer.isPresent() || isFromReq) {
-            listener.socket.send(identity, ZMQ.SNDMORE | ZMQ.DONTWAIT);
-            listener.socket.send(new byte[0], ZMQ.SNDMORE | ZMQ.DONTWAIT);
-            listener.socket.send(answer.orElseGet(SideChannelCodec::refusal), ZMQ.DONTWAIT);
+
+        /** A REQ socket waits behind an empty frame, so it gets an answer to whatever it sent; others only to a request. */
+        @Override
+        public void received(List<byte[]> parts) {
+            boolean isFromReq = parts.getFirst().length == 0;
+            int payloads = isFromReq ? parts.size() - 1 : parts.size();
+            Optional<byte[]> answer =
+                    payloads == 1 ? service.answer(connection.remote(), parts.getLast()) : Optional.empty();
+            if (answer.isEmpty()) {
+                counters.increment(HandoffCounter.FRAMES_DROPPED);
+            }
+            if (answer.isPresent() || isFromReq) {
+                connection.send(List.of(new byte[0], answer.orElseGet(SideChannelCodec::refusal)));
+            }
+        }
+
+        @Override
+        public void closed(String reason) {
+            LOG.trace("side channel peer={} has gone: {}", connection, reason);
         }
     }
 
     /** Lets posted questions be answered for a short while, then closes all sockets and ends the thread. */
     @Override
     public void close() {
+        watch.close();
         isClosing = true;
         execute(() -> {});
         boolean isInterrupted = false;
@@ -392,12 +395,6 @@ public final class SideChannel implements AutoCloseable {
         }
         if (isInterrupted) {
             Thread.currentThread().interrupt();
-        }
-        try {
-            wake.sink().close();
-            wake.source().close();
-        } catch (IOException e) {
-            LOG.debug("wake pipe did not close", e);
         }
     }
 }

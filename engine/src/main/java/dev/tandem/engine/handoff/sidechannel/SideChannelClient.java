@@ -1,7 +1,14 @@
 package dev.tandem.engine.handoff.sidechannel;
 
 import dev.tandem.engine.handoff.HandoffLimits;
+import dev.tandem.engine.handoff.zmtp.ZmtpConnection;
+import dev.tandem.engine.handoff.zmtp.ZmtpHandler;
+import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.transfer.TransferException;
+import dev.tandem.transfer.TransferException.Kind;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -9,17 +16,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.zeromq.SocketType;
-import org.zeromq.ZContext;
-import org.zeromq.ZMQ;
-import org.zeromq.ZMQException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Asks peers' side channels: one REQ socket and one queue per peer, one question under way at a time, since a REQ socket takes turns. A
- * question without an answer is asked again over a fresh socket; after the last try it fails, and with it all that wait for the same
- * peer, so that a dead peer costs its tries once and not once per question. Poller thread only; callbacks run there too.
+ * Asks peers' side channels: one connection and one queue per peer, one question under way at a time, since a REQ socket takes turns. A
+ * question without an answer is asked again over a fresh connection; after the last try it fails, and with it all that wait for the same
+ * peer, so that a dead peer costs its tries once and not once per question. A connection that is lost meanwhile is made again, and the
+ * question with it, as long as the try lasts. Poller thread only; callbacks run there too.
  */
 public final class SideChannelClient {
+    private static final Logger LOG = LoggerFactory.getLogger(SideChannelClient.class);
+    private static final long NEVER = Long.MAX_VALUE;
+    private static final long RECONNECT_PAUSE_NS = Duration.ofMillis(100).toNanos(); // ZeroMQ's own
+    private static final byte[] DELIMITER = new byte[0]; // before what a REQ socket sends and gets
+
     /** One question and who wants to know. */
     @SuppressWarnings("ArrayRecordComponent") // sent as it is, never compared
     private record Question(byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {}
@@ -28,13 +39,20 @@ public final class SideChannelClient {
     private static final class Line {
         final String endpoint;
         final ArrayDeque<Question> waiting = new ArrayDeque<>();
-        ZMQ.@Nullable Socket socket;
+
+        @Nullable
+        ZmtpConnection connection;
+
+        boolean isOpen; // messages may be sent
+        boolean isLookedUp; // its name is being looked up
 
         @Nullable
         Question asked;
 
         int tries;
         long deadlineNs;
+        long reconnectNs = NEVER;
+        String lost = ""; // why the last connection ended
 
         Line(String endpoint) {
             this.endpoint = endpoint;
@@ -45,19 +63,19 @@ public final class SideChannelClient {
         }
     }
 
-    private final ZContext context;
-    private final ZMQ.Poller poller;
+    private final ZmtpPoller poller;
+    private final HostLookups lookups;
     private final HandoffLimits limits;
     private final Map<String, Line> lines = new LinkedHashMap<>(); // longest unused first
 
-    public SideChannelClient(ZContext context, ZMQ.Poller poller, HandoffLimits limits) {
-        this.context = context;
+    SideChannelClient(ZmtpPoller poller, HostLookups lookups, HandoffLimits limits) {
         this.poller = poller;
+        this.lookups = lookups;
         this.limits = limits;
     }
 
     /**
-     * Asks; exactly one of the callbacks is called.
+     * Asks; one of the callbacks is called. An answer that {@code onAnswer} throws at is told to {@code onFailure} too.
      *
      * @param onFailure gets PEER_GONE when nobody answered, OVERLOADED when too much waits for this peer, CANCELLED on close
      */
@@ -65,16 +83,15 @@ public final class SideChannelClient {
         Line line = lines.remove(endpoint);
         if (line == null) {
             if (!makeRoom()) {
-                onFailure.accept(new TransferException(
-                        TransferException.Kind.OVERLOADED, lines.size() + " other peers are being asked"));
+                onFailure.accept(new TransferException(Kind.OVERLOADED, lines.size() + " other peers are being asked"));
                 return;
             }
             line = new Line(endpoint);
         }
         lines.put(endpoint, line);
         if (line.waiting.size() >= limits.questionsPerPeer()) {
-            onFailure.accept(new TransferException(
-                    TransferException.Kind.OVERLOADED, line.waiting.size() + " questions wait for " + endpoint));
+            onFailure.accept(
+                    new TransferException(Kind.OVERLOADED, line.waiting.size() + " questions wait for " + endpoint));
             return;
         }
         line.waiting.add(new Question(payload, onAnswer, onFailure));
@@ -82,17 +99,24 @@ public final class SideChannelClient {
     }
 
     /** When {@link #turn} must be called at the latest. */
-    public long nextDeadlineNs() {
-        long earliest = Long.MAX_VALUE;
+    long nextDeadlineNs() {
+        long earliest = NEVER;
         for (Line line : lines.values()) {
-            if (line.asked != null && (earliest == Long.MAX_VALUE || line.deadlineNs - earliest < 0)) {
-                earliest = line.deadlineNs;
+            if (line.asked != null) {
+                earliest = earlier(earliest, earlier(line.deadlineNs, line.reconnectNs));
             }
         }
         return earliest;
     }
 
-    public boolean isIdle() {
+    private static long earlier(long oneNs, long otherNs) {
+        if (oneNs == NEVER) {
+            return otherNs;
+        }
+        return otherNs == NEVER || oneNs - otherNs < 0 ? oneNs : otherNs;
+    }
+
+    boolean isIdle() {
         for (Line line : lines.values()) {
             if (!line.isIdle()) {
                 return false;
@@ -101,25 +125,24 @@ public final class SideChannelClient {
         return true;
     }
 
-    /** Takes answers that have come and asks again where none came in time. */
-    public void turn(long nowNs) {
+    /** Asks again where no answer came in time, and connects again where a connection was lost. */
+    void turn(long nowNs) {
         for (Line line : List.copyOf(lines.values())) {
-            if (line.asked == null || line.socket == null) {
+            if (line.asked == null) {
                 continue;
             }
-            byte[] answer = line.socket.recv(ZMQ.DONTWAIT);
-            if (answer != null) {
-                answered(line, answer, line.socket.hasReceiveMore());
-            } else if (line.deadlineNs - nowNs <= 0) {
+            if (line.deadlineNs - nowNs <= 0) {
                 unanswered(line);
+            } else if (line.reconnectNs != NEVER && line.reconnectNs - nowNs <= 0) {
+                connect(line);
             }
         }
     }
 
-    /** Fails everything that waits; the sockets are closed with the context. */
-    public void abandon() {
+    /** Fails everything that waits; the connections are closed with the poller. */
+    void abandon() {
         for (Line line : List.copyOf(lines.values())) {
-            fail(line, new TransferException(TransferException.Kind.CANCELLED, "the side channel was closed"));
+            fail(line, new TransferException(Kind.CANCELLED, "the side channel was closed"));
         }
     }
 
@@ -127,73 +150,155 @@ public final class SideChannelClient {
         if (line.asked == null && !line.waiting.isEmpty()) {
             line.asked = line.waiting.remove();
             line.tries = 0;
-            send(line, line.asked);
+            begin(line);
         }
     }
 
-    private void send(Line line, Question question) {
+    /** One try. */
+    private void begin(Line line) {
         line.tries++;
         line.deadlineNs = System.nanoTime() + limits.answerTimeout().toNanos();
-        try {
-            if (line.socket == null) {
-                line.socket = connect(line.endpoint);
-            }
-            line.socket.send(question.payload(), ZMQ.DONTWAIT);
-        } catch (ZMQException | IllegalArgumentException e) {
-            fail(
-                    line,
-                    new TransferException(
-                            TransferException.Kind.PEER_GONE,
-                            "cannot reach " + line.endpoint + ": " + e.getMessage(),
-                            e));
-        }
-    }
-
-    private ZMQ.Socket connect(String endpoint) {
-        ZMQ.Socket socket = context.createSocket(SocketType.REQ);
-        try {
-            socket.setLinger(0);
-            socket.setIPv6(endpoint.contains("["));
-            socket.setMaxMsgSize(SideChannelCodec.MAX_METADATA_BYTES);
-            socket.connect(endpoint);
-        } catch (RuntimeException e) {
-            socket.close();
-            throw e;
-        }
-        poller.register(socket, ZMQ.Poller.POLLIN);
-        return socket;
-    }
-
-    private void answered(Line line, byte[] answer, boolean hasMore) {
-        Question question = line.asked;
-        line.asked = null;
-        if (question == null) {
-            throw new IllegalStateException("an answer from " + line.endpoint + " without a question");
-        }
-        if (hasMore) {
-            hangUp(line); // whatever follows is not an answer to the next question
-            question.onFailure()
-                    .accept(new TransferException(
-                            TransferException.Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
+        if (line.connection == null) {
+            connect(line);
         } else {
-            question.onAnswer().accept(answer);
+            send(line);
+        }
+    }
+
+    /** Now, or when the connection is ready. */
+    private static void send(Line line) {
+        Question question = line.asked;
+        ZmtpConnection connection = line.connection;
+        if (question != null && connection != null && line.isOpen) {
+            connection.send(List.of(DELIMITER, question.payload()));
+        }
+    }
+
+    private void connect(Line line) {
+        line.reconnectNs = NEVER;
+        if (line.isLookedUp) {
+            return; // it goes on from there
+        }
+        try {
+            line.isLookedUp = true;
+            lookups.find(
+                    line.endpoint,
+                    address -> {
+                        line.isLookedUp = false;
+                        connect(line, address);
+                    },
+                    cause -> {
+                        line.isLookedUp = false;
+                        unreachable(line, cause);
+                    });
+        } catch (IllegalArgumentException noEndpoint) {
+            line.isLookedUp = false;
+            unreachable(line, noEndpoint);
+        }
+    }
+
+    private void connect(Line line, InetSocketAddress address) {
+        if (line.asked == null || line.connection != null) {
+            return; // given up meanwhile
+        }
+        try {
+            poller.connect(address, connection -> {
+                line.connection = connection;
+                return new Call(line, connection);
+            });
+        } catch (IOException | IllegalArgumentException e) {
+            unreachable(line, e);
+        }
+    }
+
+    private void unreachable(Line line, Exception cause) {
+        fail(
+                line,
+                new TransferException(
+                        Kind.PEER_GONE, "cannot reach " + line.endpoint + ": " + cause.getMessage(), cause));
+    }
+
+    /** One connection to a peer. */
+    private final class Call implements ZmtpHandler {
+        private final Line line;
+        private final ZmtpConnection connection;
+
+        Call(Line line, ZmtpConnection connection) {
+            this.line = line;
+            this.connection = connection;
+        }
+
+        private boolean isCurrent() {
+            return connection.equals(line.connection);
+        }
+
+        @Override
+        public void opened() {
+            if (isCurrent()) {
+                line.isOpen = true;
+                send(line);
+            }
+        }
+
+        @Override
+        public void received(List<byte[]> parts) {
+            if (isCurrent()) {
+                answered(line, parts);
+            }
+        }
+
+        @Override
+        public void closed(String reason) {
+            if (isCurrent()) {
+                line.connection = null;
+                line.isOpen = false;
+                line.lost = reason;
+                line.reconnectNs = System.nanoTime() + RECONNECT_PAUSE_NS;
+            }
+        }
+    }
+
+    private void answered(Line line, List<byte[]> parts) {
+        Question question = line.asked;
+        if (question == null) {
+            hangUp(line, "an answer without a question");
+            return;
+        }
+        line.asked = null;
+        if (parts.size() == 2 && parts.getFirst().length == 0) {
+            answered(line, question, parts.getLast());
+        } else {
+            hangUp(line, "not an answer"); // whatever follows is not one to the next question
+            question.onFailure()
+                    .accept(new TransferException(Kind.CORRUPT, "an answer of several frames from " + line.endpoint));
         }
         next(line);
     }
 
+    private static void answered(Line line, Question question, byte[] answer) {
+        try {
+            question.onAnswer().accept(answer);
+        } catch (RuntimeException e) { // our own fault must not leave the asker waiting
+            LOG.error("side channel peer={}: its answer was not handled", line.endpoint, e);
+            question.onFailure()
+                    .accept(new TransferException(
+                            Kind.CORRUPT, "the answer of " + line.endpoint + " was not handled: " + e, e));
+        }
+    }
+
     private void unanswered(Line line) {
-        hangUp(line);
-        Question question = line.asked;
-        if (question != null && line.tries < limits.tries()) {
-            send(line, question);
+        hangUp(line, "no answer in time");
+        if (line.asked != null && line.tries < limits.tries()) {
+            begin(line);
             return;
         }
         fail(
                 line,
                 new TransferException(
-                        TransferException.Kind.PEER_GONE,
+                        Kind.PEER_GONE,
                         "no answer from " + line.endpoint + " in " + limits.tries() + " tries of "
-                                + limits.answerTimeout().toMillis() + " ms"));
+                                + limits.answerTimeout().toMillis() + " ms"
+                                + (line.lost.isEmpty() ? "" : "; the last connection: " + line.lost)));
     }
 
     private void fail(Line line, TransferException cause) {
@@ -209,12 +314,13 @@ public final class SideChannelClient {
         }
     }
 
-    private void hangUp(Line line) {
-        ZMQ.Socket socket = line.socket;
-        line.socket = null;
-        if (socket != null) {
-            poller.unregister(socket);
-            socket.close();
+    private static void hangUp(Line line, String reason) {
+        ZmtpConnection connection = line.connection;
+        line.connection = null;
+        line.isOpen = false;
+        line.reconnectNs = NEVER;
+        if (connection != null) {
+            connection.close(reason);
         }
     }
 
@@ -225,7 +331,7 @@ public final class SideChannelClient {
         }
         for (Line line : lines.values()) {
             if (line.isIdle()) {
-                hangUp(line);
+                hangUp(line, "others need the room");
                 lines.remove(line.endpoint);
                 return true;
             }

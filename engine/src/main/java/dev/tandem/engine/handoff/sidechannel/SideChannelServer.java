@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneSending;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.FailedSending;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.GetMetadata;
 import dev.tandem.transfer.TransferException;
+import java.net.InetSocketAddress;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -48,13 +49,18 @@ public final class SideChannelServer implements SideChannel.Service {
     }
 
     @Override
-    public Optional<byte[]> answer(byte[] payload) {
+    public Optional<byte[]> answer(InetSocketAddress peer, byte[] payload) {
         SideChannelMessage message;
         try {
             message = dialect.read(payload);
         } catch (TransferException e) {
             if (e.kind() == TransferException.Kind.REJECTED) {
-                LOG.warn("side channel {}:{} refused: {}", endpoint.host(), endpoint.port(), e.getMessage());
+                LOG.warn(
+                        "side channel {}:{} refused peer={}: {}",
+                        endpoint.host(),
+                        endpoint.port(),
+                        peer,
+                        e.getMessage());
             }
             return Optional.empty();
         }

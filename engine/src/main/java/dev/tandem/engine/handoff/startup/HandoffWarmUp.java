@@ -1,7 +1,6 @@
 package dev.tandem.engine.handoff.startup;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.request.EngineException;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -42,7 +41,7 @@ public final class HandoffWarmUp implements AutoCloseable {
         try {
             int exchanges = run(connector, budget, () -> isClosing);
             LOG.info("handoff warmed up in {} exchanges, {} ms", exchanges, (System.nanoTime() - beganNs) / 1_000_000);
-        } catch (EngineException e) {
+        } catch (RuntimeException e) { // whatever it is, only this warm-up's affair
             LOG.warn("handoff not warmed up, the first request will be slower: {}", e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // nobody does this
@@ -56,7 +55,7 @@ public final class HandoffWarmUp implements AutoCloseable {
      * @param budget from the first exchange's end on; that one takes what a cold process needs, some 0.5 s
      * @param isUnwanted asked between exchanges: true ends the warm-up
      * @return exchanges that were completed
-     * @throws EngineException UNAVAILABLE when there is no loopback address to do it on
+     * @throws dev.tandem.engine.request.EngineException UNAVAILABLE when there is no loopback address to do it on
      */
     static int run(Connector connector, Duration budget, BooleanSupplier isUnwanted) throws InterruptedException {
         try (var exchange = SelfExchange.start(connector)) {

@@ -367,7 +367,7 @@ class PullFetcherTest {
                 HOST,
                 0,
                 1,
-                (taken, rank) -> payload -> Optional.of(
+                (taken, rank) -> (from, payload) -> Optional.of(
                         switch (SideChannelCodec.decodeRequest(payload)) {
                             case SideChannelMessage.GetMetadata get ->
                                 SideChannelCodec.encodeMetadata(metadata, HOST, taken);

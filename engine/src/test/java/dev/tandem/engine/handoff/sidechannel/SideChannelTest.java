@@ -171,8 +171,8 @@ class SideChannelTest {
     @Test
     void shouldNameHostAndPortOfAPortInUse() throws IOException {
         try (var taken = new ServerSocket(0, 1, java.net.InetAddress.getByName(HOST))) {
-            assertThatThrownBy(() ->
-                            channel.listen(HOST, taken.getLocalPort(), 1, (first, rank) -> payload -> Optional.empty()))
+            assertThatThrownBy(() -> channel.listen(
+                            HOST, taken.getLocalPort(), 1, (first, rank) -> (from, payload) -> Optional.empty()))
                     .isInstanceOf(EngineException.class)
                     .hasMessageContaining(HOST + ":" + taken.getLocalPort())
                     .hasMessageContaining("in use");
@@ -181,7 +181,7 @@ class SideChannelTest {
 
     @Test
     void shouldListenOnSeveralPortsInOneThread() {
-        int second = channel.listen(HOST, 0, 1, (first, rank) -> payload -> Optional.of(new byte[] {9}));
+        int second = channel.listen(HOST, 0, 1, (first, rank) -> (from, payload) -> Optional.of(new byte[] {9}));
         ZMQ.Socket req = context.createSocket(SocketType.REQ);
         req.connect("tcp://" + HOST + ":" + second);
         req.send("x");
@@ -309,7 +309,7 @@ class SideChannelTest {
     @Test
     void shouldForgetIdlePeersWhenThereAreMany() throws Exception {
         for (int peer = 0; peer < 12; peer++) {
-            int other = channel.listen(HOST, 0, 1, (first, rank) -> payload -> Optional.of(new byte[] {7}));
+            int other = channel.listen(HOST, 0, 1, (first, rank) -> (from, payload) -> Optional.of(new byte[] {7}));
             assertThat(ask(endpoint(other), GET_META).get()).containsExactly(7);
         }
     }
