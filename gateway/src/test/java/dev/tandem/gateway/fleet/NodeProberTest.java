@@ -7,6 +7,7 @@ import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -17,7 +18,11 @@ class NodeProberTest {
 
     @Test
     void shouldGoOnJudgingAfterAFaultOfOurs() {
-        var fleet = new Fleet(List.of(), List.of(new HttpAddress("127.0.0.1", 1)), HandoffKind.PULL);
+        var fleet = new Fleet(
+                List.of(),
+                List.of(new HttpAddress("127.0.0.1", 1)),
+                HandoffKind.PULL,
+                new NodeKey(Optional.empty(), Optional.empty(), true));
         var schedule = new ProbeSchedule(
                 Duration.ofMillis(1), Duration.ofMillis(1), Duration.ofMillis(1), BEYOND_ALL_CLOCKS, 0);
         try (HttpClient http = HttpClient.start(HttpClientConfig.DEFAULT)) {
