@@ -241,7 +241,7 @@ final class PythonValues {
             if (!(item instanceof String part)) {
                 throw new TemplateException("'in <string>' needs a str on its left, not " + typeName(item));
             }
-            budget.reading(text);
+            budget.searching(text, part);
             return text.contains(part);
         }
         if (container instanceof Map<?, ?> map) {
