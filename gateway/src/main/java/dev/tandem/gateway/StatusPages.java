@@ -47,12 +47,12 @@ final class StatusPages {
 
     List<BlockingRoute> routes() {
         return List.of(
-                new BlockingRoute("GET", "/health", this::health),
-                new BlockingRoute("GET", "/healthcheck", this::healthcheck),
+                BlockingRoute.status("GET", "/health", this::health),
+                BlockingRoute.status("GET", "/healthcheck", this::healthcheck),
                 new BlockingRoute("GET", "/v1/models", this::models),
-                new BlockingRoute(
+                BlockingRoute.status(
                         "GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape())),
-                new BlockingRoute("GET", "/version", this::version));
+                BlockingRoute.status("GET", "/version", this::version));
     }
 
     /**

@@ -29,7 +29,7 @@ final class ApiKeys {
             }
             route.handler().handle(exchange);
         };
-        return new BlockingRoute(route.method(), route.path(), guarded);
+        return route.withHandler(guarded);
     }
 
     /** Compares with every key in constant time, so that the time taken tells nothing. */
