@@ -178,6 +178,14 @@ class NodeHttpTest {
     }
 
     @Test
+    void shouldRefuseStopStringsThatEachTokenWouldBeComparedWithAtLength() {
+        String stop = "a".repeat(5000);
+        HttpReply reply = post("/v1/completions", "{\"prompt\":\"a\",\"stop\":[\"b\",\"" + stop + "\"]}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains("stop has a string of 5000 characters, more than 4096");
+    }
+
+    @Test
     void shouldRefuseToRepeatALongPromptInEachOfManyChoices() {
         String ids = "5,".repeat(99_999) + "5";
         HttpReply reply = post("/v1/completions", "{\"prompt\":[" + ids + "],\"n\":64,\"return_token_ids\":true}", "r");
