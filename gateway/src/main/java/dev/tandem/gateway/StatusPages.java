@@ -57,17 +57,17 @@ final class StatusPages {
 
     /** The page of all series. */
     static BlockingRoute metrics(GatewayMetrics metrics) {
-        return new BlockingRoute(
+        return BlockingRoute.status(
                 "GET", "/metrics", page -> page.respond(200, MetricsPage.CONTENT_TYPE, metrics.scrape()));
     }
 
     List<BlockingRoute> routes() {
         return List.of(
-                new BlockingRoute("GET", "/health", this::health),
-                new BlockingRoute("GET", "/healthcheck", this::healthcheck),
+                BlockingRoute.status("GET", "/health", this::health),
+                BlockingRoute.status("GET", "/healthcheck", this::healthcheck),
                 new BlockingRoute("GET", "/v1/models", this::models),
                 metrics(metrics),
-                new BlockingRoute("GET", "/version", this::version));
+                BlockingRoute.status("GET", "/version", this::version));
     }
 
     /**

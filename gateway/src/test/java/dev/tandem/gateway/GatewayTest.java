@@ -17,6 +17,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** Requests that go well, and those that do not fit. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GatewayTest {
+    private static final GatewayLimits LONG_BODIES =
+            new GatewayLimits(1, 8 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1));
+
     private final FakeNode prefill = FakeNode.prefill();
     private final GatewayFixture gateway = new GatewayFixture();
 
@@ -61,6 +64,30 @@ class GatewayTest {
         assertThat(gateway.counter("disaggregated")).isEqualTo(1);
         assertThat(prefill.waitingCancels()).isZero();
         assertThat(gateway.isIdle()).isTrue();
+    }
+
+    @Test
+    void shouldServeABodyThatIsTooLongForTheLoopToRead() throws Exception {
+        FakeNode decode = FakeNode.decode();
+        gateway.withPrefill(prefill).withDecode(decode).withLimits(LONG_BODIES).start();
+        String prompt = "long ".repeat(500_000);
+        HttpReply reply = gateway.http.send(
+                gateway.completion("{\"prompt\":\"" + prompt + "\",\"max_tokens\":2}"), GatewayFixture.DEADLINE);
+        assertThat(reply.status()).isEqualTo(200);
+        assertThat(prefill.take().json().get("prompt").stringValue()).isEqualTo(prompt);
+        assertThat(decode.take().json().get("prompt").stringValue()).isEqualTo(prompt);
+    }
+
+    @Test
+    void shouldRefuseALongBodyThatIsNotJson() {
+        gateway.withPrefill(prefill)
+                .withDecode(FakeNode.decode())
+                .withLimits(LONG_BODIES)
+                .start();
+        HttpReply reply = gateway.http.send(
+                gateway.completion("{\"prompt\":\"" + "long ".repeat(500_000)), GatewayFixture.DEADLINE);
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains("the request body is not valid JSON");
     }
 
     @Test

@@ -18,6 +18,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  */
 public final class Tokenizer implements AutoCloseable {
     private final Vocabulary vocabulary;
+    private final int maxTextLength;
     private final Optional<String> template; // its source
     private final Map<String, String> specialTokens;
     private final TokenizersLibrary library;
@@ -28,6 +29,7 @@ public final class Tokenizer implements AutoCloseable {
 
     Tokenizer(TokenizerSource source) {
         vocabulary = Vocabulary.of(source.description(), source.name());
+        maxTextLength = NativeTextLimit.of(source.description(), source.name());
         specialTokens = source.specialTokens();
         template = source.template();
         library = NativeLibrary.get();
@@ -38,7 +40,8 @@ public final class Tokenizer implements AutoCloseable {
      * Reads {@code tokenizer.json} of a Hugging Face folder, and where present {@code tokenizer_config.json},
      * {@code special_tokens_map.json}, {@code chat_template.jinja} and {@code chat_template.json}.
      *
-     * @throws TokenizerException when a file is missing or broken, or the vocabulary is not byte-level BPE
+     * @throws TokenizerException when a file is missing or broken, the vocabulary is not byte-level BPE, or a step or pattern before it
+     *     cannot be bounded: some texts would end the process
      */
     public static Tokenizer openFolder(Path folder) {
         return new Tokenizer(TokenizerFolder.read(folder));
@@ -56,9 +59,15 @@ public final class Tokenizer implements AutoCloseable {
 
     /**
      * Ids of a text; with {@code addSpecialTokens} also what the post-processor puts around it. Added tokens that stand in the text become
-     * their ids either way. Lone surrogates count as U+FFFD. The caller limits the length of the text.
+     * their ids either way. Lone surrogates count as U+FFFD.
+     *
+     * @throws IllegalArgumentException when the text is longer than {@link #maxTextLength}
      */
     public int[] encode(String text, boolean addSpecialTokens) {
+        if (text.length() > maxTextLength) {
+            throw new IllegalArgumentException(
+                    "the text has " + text.length() + " characters, more than " + maxTextLength);
+        }
         String wellFormed = wellFormed(text);
         lock.readLock().lock();
         try {
@@ -94,6 +103,25 @@ public final class Tokenizer implements AutoCloseable {
         }
         utf8.finish(text);
         return text.toString();
+    }
+
+    /** Characters of the longest text that can be encoded: what the native library takes without ending the process. */
+    public int maxTextLength() {
+        return maxTextLength;
+    }
+
+    /** Characters of the longest token. */
+    public int longestTokenLength() {
+        return vocabulary.longestTokenLength();
+    }
+
+    /** Bytes of the text that {@link #decode} makes of ids, special tokens included; ids past the vocabulary have none. */
+    public long byteCount(int[] ids) {
+        long count = 0;
+        for (int id : ids) {
+            count += vocabulary.bytes(id).length;
+        }
+        return count;
     }
 
     /** Bytes that a token stands for (a copy); empty for ids without a token. */

@@ -59,6 +59,15 @@ final class Vocabulary {
         return texts.length;
     }
 
+    /** Characters of the longest token, in its own spelling. */
+    int longestTokenLength() {
+        int longest = 0;
+        for (String text : texts) {
+            longest = Math.max(longest, text == null ? 0 : text.length());
+        }
+        return longest;
+    }
+
     /** Bytes of a token, not a copy; empty for ids without one. */
     byte[] bytes(int id) {
         requireNotNegative(id);

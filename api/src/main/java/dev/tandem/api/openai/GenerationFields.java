@@ -22,6 +22,7 @@ public record GenerationFields(
     public static final int MAX_CHOICES = 128;
 
     private static final int MAX_STOP_STRINGS = 64;
+    private static final int MAX_STOP_LENGTH = 4096;
     private static final int MAX_STOP_IDS = 1024;
     private static final int MAX_BIASED_TOKENS = 1024;
 
@@ -148,6 +149,12 @@ public record GenerationFields(
         List<String> stop = fields.strings("stop", MAX_STOP_STRINGS);
         if (stop.contains("")) {
             throw fields.invalid("stop", "stop has an empty string");
+        }
+        for (String one : stop) {
+            if (one.length() > MAX_STOP_LENGTH) { // each token is compared with the stop strings
+                throw fields.invalid(
+                        "stop", "stop has a string of " + one.length() + " characters, more than " + MAX_STOP_LENGTH);
+            }
         }
         return new Stopping(
                 maxTokens,

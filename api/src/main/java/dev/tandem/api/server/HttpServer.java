@@ -24,8 +24,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each ({@link BlockingRoute}), or are
- * answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is not
+ * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each, or for status to threads
+ * that do no work ({@link BlockingRoute}), or are answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is not
  * HTTP, 404, 405, 408, 413, and 503 beyond the configured number of exchanges. A client that closes its connection is noticed at once
  * while its request is being served; only a client that has already pipelined its next request is noticed when the answer is written.
  */
@@ -132,6 +132,7 @@ public final class HttpServer implements AutoCloseable {
         } catch (java.util.concurrent.TimeoutException e) {
             LOG.warn("server did not close in time: host={} port={} timeoutMs={}", config.host(), port, timeoutMs);
         }
+        intake.close();
         if (ownsLoops) {
             loops.close();
         }

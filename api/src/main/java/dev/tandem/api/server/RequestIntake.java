@@ -29,6 +29,7 @@ final class RequestIntake {
 
     private final HttpServerConfig config;
     private final KeyGuard guard;
+    private final StatusThreads status = new StatusThreads();
     /** By path, then by method; never changed after construction. */
     private final Map<String, Map<String, Route>> routes = new HashMap<>();
     /** Exchanges in flight: counted up by event loops, down by whoever ends one. */
@@ -57,6 +58,11 @@ final class RequestIntake {
 
     void stop() {
         stopped = true;
+    }
+
+    /** Ends the threads for status, once no connection is left. */
+    void close() {
+        status.close();
     }
 
     /** Called on the event loop for the head of each request. */
@@ -131,10 +137,15 @@ final class RequestIntake {
 
     private void start(LoopExchange exchange, Route route) {
         switch (route) {
-            case BlockingRoute blocking ->
-                Thread.ofVirtual()
-                        .name("exchange")
-                        .start(() -> serve(new Exchange(exchange, config.limits()), blocking.handler()));
+            case BlockingRoute blocking -> {
+                Runnable answer = () -> serve(new Exchange(exchange, config.limits()), blocking.handler());
+                if (!blocking.isStatus()) {
+                    Thread.ofVirtual().name("exchange").start(answer);
+                } else if (!status.offer(answer)) {
+                    active.decrementAndGet();
+                    exchange.fail(ApiError.unavailable("too many requests for status wait", RETRY_AFTER_SECONDS));
+                }
+            }
             case LoopRoute looping -> {
                 try {
                     looping.handler().handle(exchange);

@@ -9,12 +9,14 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -421,6 +423,41 @@ class HttpServerTest {
             assertThat(client.readAnswer()).endsWith("done");
             assertThat(client.readAll()).isEmpty();
             assertThat(closing.join(Duration.ofSeconds(WAIT_S))).isTrue();
+        }
+    }
+
+    /** Handlers that neither end nor wait hold a carrier of virtual threads each, as native code does. */
+    @Test
+    void shouldTellItsStateWhileHandlersHoldAllCarriers() throws Exception {
+        int carriers = Runtime.getRuntime().availableProcessors();
+        var held = new CountDownLatch(carriers);
+        var isOver = new AtomicBoolean();
+        Handler busy = exchange -> {
+            held.countDown();
+            while (!isOver.get()) {
+                Thread.onSpinWait();
+            }
+            exchange.respondEmpty(200);
+        };
+        var routes = List.of(
+                new BlockingRoute("GET", "/busy", busy),
+                BlockingRoute.status("GET", "/health", exchange -> exchange.respond(200, "text/plain", utf8("well"))));
+        var config = new HttpServerConfig("127.0.0.1", 0, 1, 1000, 100, PATIENT);
+        List<RawClient> clients = new ArrayList<>();
+        try (HttpServer server = HttpServer.start(config, routes);
+                RawClient probe = new RawClient(server.port())) {
+            for (int i = 0; i < 2 * carriers; i++) {
+                clients.add(new RawClient(server.port()).get("/busy"));
+            }
+            held.await();
+            assertThat(probe.get("/health").readAnswer()).endsWith("\r\n\r\nwell");
+            isOver.set(true);
+            for (RawClient client : clients) {
+                assertThat(client.readUntil("\r\n\r\n")).startsWith("HTTP/1.1 200 ");
+                client.close();
+            }
+        } finally {
+            isOver.set(true);
         }
     }
 }

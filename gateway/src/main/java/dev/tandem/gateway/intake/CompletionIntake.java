@@ -24,6 +24,7 @@ public final class CompletionIntake {
     private final ExchangeMeters meters;
     private final NodeKey key;
     private final boolean clientParamsAllowed;
+    private final LongBodies longBodies = new LongBodies();
 
     /**
      * An intake for one order of exchange.
@@ -42,7 +43,14 @@ public final class CompletionIntake {
 
     /** Starts serving a request; an {@link dev.tandem.api.openai.ApiError} when its body is not a JSON object. */
     public void accept(LoopExchange client) {
-        JsonSpans json = JsonSpans.of(client.body());
+        if (client.body().length > LongBodies.LONG) {
+            longBodies.read(client, json -> serve(client, json));
+        } else {
+            serve(client, JsonSpans.of(client.body()));
+        }
+    }
+
+    private void serve(LoopExchange client, JsonSpans json) {
         meters.counters().increment(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
         ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));

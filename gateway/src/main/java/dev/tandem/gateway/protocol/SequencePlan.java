@@ -18,6 +18,9 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
     /** Most sequences of one request that are handed off; a request for more runs on a decode node alone. */
     public static final int MAX_SEQUENCES = 256;
 
+    /** Most bytes of the bodies together, each of which repeats the rest of the request; beyond it the same. */
+    public static final int MAX_BYTES = 1 << 25;
+
     /** The plan; none for a request that is for one sequence, or that cannot be cut. */
     public static Optional<SequencePlan> of(JsonSpans request) {
         if (LegRequests.isUndivided(request)) {
@@ -31,9 +34,15 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
             return Optional.empty();
         }
         List<byte[]> bodies = new ArrayList<>();
+        long bytes = 0;
         for (int prompt = 0; prompt < Math.max(1, prompts.size()); prompt++) {
             for (int choice = 0; choice < choices; choice++) {
-                bodies.add(body(request, isList ? prompts.get(prompt) : null, choice));
+                byte[] body = body(request, isList ? prompts.get(prompt) : null, choice);
+                bytes += body.length;
+                if (bytes > MAX_BYTES) {
+                    return Optional.empty();
+                }
+                bodies.add(body);
             }
         }
         return Optional.of(new SequencePlan(choices, bodies));

@@ -39,6 +39,16 @@ class SequencePlanTest {
     }
 
     @Test
+    void shouldNotCutARequestWhoseChoicesWouldRepeatALongBody() {
+        String megabyte = "x".repeat(1 << 20);
+        assertThat(plan("{\"prompt\":\"" + megabyte + "\",\"n\":16}")).isPresent();
+        assertThat(plan("{\"prompt\":\"" + megabyte + "\",\"n\":64}")).isEmpty();
+        String prompts = "[" + "\"a\",".repeat(63) + "\"a\"]";
+        assertThat(plan("{\"prompt\":" + prompts + ",\"user\":\"" + megabyte + "\"}"))
+                .isEmpty();
+    }
+
+    @Test
     void shouldPutAllChoicesOfAPromptBeforeTheNext() {
         assertThat(bodies("{\"prompt\":[\"a\",\"b\"],\"n\":2,\"best_of\":2}"))
                 .containsExactly(

@@ -35,6 +35,11 @@ public final class ChatTemplate {
         return new ChatTemplate(TemplateParser.parse(source), specialTokens);
     }
 
+    /** Characters of all texts in variables, names included. */
+    public static long countCharacters(Map<String, Object> variables) {
+        return PythonValues.countCharacters(variables);
+    }
+
     /**
      * Renders a conversation. {@code tools} and {@code documents} are none and {@code add_generation_prompt} is false where absent.
      *

@@ -18,7 +18,17 @@ final class PythonText {
     }
 
     /** The string without such characters at its ends; null-like empty set means white space. */
-    static String strip(String text, String set, boolean atStart, boolean atEnd) {
+    static String strip(String text, String set, boolean atStart, boolean atEnd, TemplateBudget budget) {
+        budget.comparing(text.length(), set);
+        return strip(text, set, atStart, atEnd);
+    }
+
+    /** The string without white space at its ends. */
+    static String strip(String text, boolean atStart, boolean atEnd) {
+        return strip(text, "", atStart, atEnd);
+    }
+
+    private static String strip(String text, String set, boolean atStart, boolean atEnd) {
         int start = 0;
         int end = text.length();
         while (atStart && start < end && isIn(text.charAt(start), set)) {
@@ -74,6 +84,7 @@ final class PythonText {
     }
 
     private static List<Object> splitAt(String text, String separator, long limit, TemplateBudget budget) {
+        budget.searching(text, separator);
         List<Object> parts = new ArrayList<>();
         int start = 0;
         int end = text.indexOf(separator);
@@ -133,6 +144,7 @@ final class PythonText {
 
     /** {@code str.replace(old, new, limit)}. */
     static String replace(String text, String old, String replacement, long limit, TemplateBudget budget) {
+        budget.searching(text, old);
         BoundedText result = new BoundedText(budget);
         int start = 0;
         long count = 0;

@@ -54,7 +54,7 @@ final class PythonValues {
     }
 
     /** Characters of all strings in a value. */
-    static long countCharacters(Object value) {
+    static long countCharacters(@Nullable Object value) {
         return switch (value) {
             case String text -> text.length();
             case List<?> list ->
@@ -63,7 +63,7 @@ final class PythonValues {
                 map.entrySet().stream()
                         .mapToLong(e -> countCharacters(e.getKey()) + countCharacters(e.getValue()))
                         .sum();
-            default -> 0;
+            case null, default -> 0;
         };
     }
 
@@ -241,7 +241,7 @@ final class PythonValues {
             if (!(item instanceof String part)) {
                 throw new TemplateException("'in <string>' needs a str on its left, not " + typeName(item));
             }
-            budget.reading(text);
+            budget.searching(text, part);
             return text.contains(part);
         }
         if (container instanceof Map<?, ?> map) {

@@ -45,6 +45,16 @@ final class TemplateBudget {
         }
     }
 
+    /** Looking for a part in a text: in the worst case each place of the text is compared with all of the part. */
+    void searching(String text, String part) {
+        comparing(Math.max(0, (long) text.length() - part.length()) + 1, part);
+    }
+
+    /** Comparing a part, or each of its characters, so many times. */
+    void comparing(long times, String part) {
+        work(times * Math.max(1, part.length()) / CHARACTERS_READ_PER_STEP);
+    }
+
     private void work(long count) {
         steps += count;
         if (steps > maxSteps) {

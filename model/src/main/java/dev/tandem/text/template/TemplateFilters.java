@@ -90,7 +90,7 @@ final class TemplateFilters {
     }
 
     private static Object parsedInteger(String text, int base, Object absent) {
-        String digits = PythonText.strip(text, "", true, true).replace("_", "");
+        String digits = PythonText.strip(text, true, true).replace("_", "");
         if (base == 16 && digits.startsWith("0x")) {
             digits = digits.substring(2);
         }
@@ -115,7 +115,7 @@ final class TemplateFilters {
     }
 
     private static Object parsedFloat(String text, Object absent) {
-        String digits = PythonText.strip(text, "", true, true);
+        String digits = PythonText.strip(text, true, true);
         boolean isPlain = !digits.isEmpty() && digits.chars().allMatch(c -> "+-.eE0123456789".indexOf(c) >= 0);
         try {
             return isPlain ? (Object) Double.parseDouble(digits) : absent;

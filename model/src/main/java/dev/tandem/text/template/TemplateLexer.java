@@ -78,7 +78,7 @@ final class TemplateLexer {
     private void addText(int end, char sign, boolean isBlock) {
         String text = source.substring(at, end);
         if (sign == '-') {
-            text = PythonText.strip(text, "", false, true);
+            text = PythonText.strip(text, false, true);
         } else if (sign != '+' && isBlock) {
             int lineStart = text.lastIndexOf('\n') + 1;
             if ((lineStart > 0 || isAtLineStart) && isBlank(text, lineStart)) {

@@ -37,7 +37,7 @@ final class TextFilters {
 
     private static Object trim(Object value, Arguments arguments, TemplateRun run) {
         String set = arguments.bind("trim", "chars").string(0, "");
-        return run.budget().text(PythonText.strip(run.text(value), set, true, true));
+        return run.budget().text(PythonText.strip(run.text(value), set, true, true, run.budget()));
     }
 
     private static Object replace(Object value, Arguments arguments, TemplateRun run) {

@@ -26,13 +26,13 @@ final class TextMethods {
             Map.entry("split", (text, arguments, run) -> split(text, arguments, run, false)),
             Map.entry("rsplit", (text, arguments, run) -> split(text, arguments, run, true)),
             Map.entry("splitlines", TextMethods::splitLines),
-            Map.entry("partition", (text, arguments, run) -> partition(text, arguments, false)),
-            Map.entry("rpartition", (text, arguments, run) -> partition(text, arguments, true)),
-            Map.entry("startswith", (text, arguments, run) -> hasEnd(text, arguments, true)),
-            Map.entry("endswith", (text, arguments, run) -> hasEnd(text, arguments, false)),
+            Map.entry("partition", (text, arguments, run) -> partition(text, arguments, false, run)),
+            Map.entry("rpartition", (text, arguments, run) -> partition(text, arguments, true, run)),
+            Map.entry("startswith", (text, arguments, run) -> hasEnd(text, arguments, true, run)),
+            Map.entry("endswith", (text, arguments, run) -> hasEnd(text, arguments, false, run)),
             Map.entry("replace", TextMethods::replace),
-            Map.entry("find", (text, arguments, run) -> find(text, arguments, false)),
-            Map.entry("rfind", (text, arguments, run) -> find(text, arguments, true)),
+            Map.entry("find", (text, arguments, run) -> find(text, arguments, false, run)),
+            Map.entry("rfind", (text, arguments, run) -> find(text, arguments, true, run)),
             Map.entry("index", TextMethods::index),
             Map.entry("count", TextMethods::count),
             Map.entry("join", (text, arguments, run) -> joined(text, arguments, run)),
@@ -64,7 +64,7 @@ final class TextMethods {
 
     private static Object strip(String text, Arguments arguments, boolean atStart, boolean atEnd, TemplateRun run) {
         String set = arguments.bind("strip", "chars").string(0, "");
-        return run.budget().text(PythonText.strip(text, set, atStart, atEnd));
+        return run.budget().text(PythonText.strip(text, set, atStart, atEnd, run.budget()));
     }
 
     private static Object split(String text, Arguments arguments, TemplateRun run, boolean fromEnd) {
@@ -86,11 +86,12 @@ final class TextMethods {
         return PythonText.splitLines(text, run.budget());
     }
 
-    private static Object partition(String text, Arguments arguments, boolean fromEnd) {
+    private static Object partition(String text, Arguments arguments, boolean fromEnd, TemplateRun run) {
         String separator = arguments.bind("partition", "sep").requiredString(0);
         if (separator.isEmpty()) {
             throw new TemplateException("partition's separator is empty");
         }
+        run.budget().searching(text, separator);
         int at = fromEnd ? text.lastIndexOf(separator) : text.indexOf(separator);
         if (at < 0) {
             return fromEnd ? new Tuple("", "", text) : new Tuple(text, "", "");
@@ -98,13 +99,14 @@ final class TextMethods {
         return new Tuple(text.substring(0, at), separator, text.substring(at + separator.length()));
     }
 
-    private static Object hasEnd(String text, Arguments arguments, boolean atStart) {
+    private static Object hasEnd(String text, Arguments arguments, boolean atStart, TemplateRun run) {
         Arguments.Bound bound = arguments.bind(atStart ? "startswith" : "endswith", "prefix");
         List<?> candidates = bound.required(0) instanceof Tuple tuple ? tuple : List.of(bound.requiredString(0));
         for (Object candidate : candidates) {
             if (!(candidate instanceof String end)) {
                 throw new TemplateException("startswith and endswith take str or a tuple of str");
             }
+            run.budget().reading(end);
             if (atStart ? text.startsWith(end) : text.endsWith(end)) {
                 return true;
             }
@@ -118,20 +120,21 @@ final class TextMethods {
                 text, bound.requiredString(0), bound.requiredString(1), bound.integer(2, -1), run.budget());
     }
 
-    private static Object find(String text, Arguments arguments, boolean fromEnd) {
+    private static Object find(String text, Arguments arguments, boolean fromEnd, TemplateRun run) {
         Arguments.Bound bound = arguments.bind("find", "sub", "start");
         String part = bound.requiredString(0);
         long start = bound.integer(1, 0);
         if (start < 0 || start > text.length()) {
             throw new TemplateException("find's 'start' " + start + " is not supported");
         }
+        run.budget().searching(text, part);
         int from = text.offsetByCodePoints(0, (int) Math.min(start, text.codePointCount(0, text.length())));
         int at = fromEnd ? text.lastIndexOf(part) : text.indexOf(part, from);
         return at < from ? -1L : (long) text.codePointCount(0, at);
     }
 
     private static Object index(String text, Arguments arguments, TemplateRun run) {
-        Object at = find(text, arguments, false);
+        Object at = find(text, arguments, false, run);
         if (at.equals(-1L)) {
             throw new TemplateException("substring not found");
         }
@@ -143,6 +146,7 @@ final class TextMethods {
         if (part.isEmpty()) {
             return PythonValues.length(text) + 1;
         }
+        run.budget().searching(text, part);
         long count = 0;
         for (int at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + part.length())) {
             count++;

@@ -142,6 +142,32 @@ class ChatTemplateTest {
                 .isThrownBy(() -> ChatTemplate.parse(source, Map.of()).render(Map.of(), NOW));
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "part in text",
+                "text.count(part)",
+                "text.split(part)",
+                "text | replace(part, '')",
+                "text.find(part)"
+            })
+    void shouldCountWhatSearchesOfLongTextsCompare(String search) {
+        Map<String, Object> variables = Map.of("text", "a".repeat(1_000_000), "part", "a".repeat(500_000) + "b");
+        ChatTemplate template = ChatTemplate.parse("{{ " + search + " }}", Map.of());
+        assertThatExceptionOfType(TemplateException.class)
+                .isThrownBy(() -> template.render(variables, NOW))
+                .withMessageContaining("the template takes more than");
+    }
+
+    @Test
+    void shouldCountWhatStrippingComparesWithALongSet() {
+        Map<String, Object> variables = Map.of("text", "a".repeat(1_000_000), "set", "b".repeat(1_000_000) + "a");
+        ChatTemplate template = ChatTemplate.parse("{{ text.strip(set) }}", Map.of());
+        assertThatExceptionOfType(TemplateException.class)
+                .isThrownBy(() -> template.render(variables, NOW))
+                .withMessageContaining("the template takes more than");
+    }
+
     @Test
     void shouldTakeLongBranchesAndTexts() {
         StringBuilder source = new StringBuilder("{% if x == 0 %}0");

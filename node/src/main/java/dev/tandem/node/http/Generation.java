@@ -23,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -266,8 +267,9 @@ final class Generation {
 
     private static Optional<List<List<Integer>>> promptIdsByChoice(Job job, int choices) {
         var all = new ArrayList<List<Integer>>();
-        for (int choice = 0; choice < choices; choice++) {
-            promptIds(job, choice / job.choices()).ifPresent(all::add);
+        for (int choice = 0; choice < choices; choice += job.choices()) { // the choices of a prompt share its list
+            promptIds(job, choice / job.choices())
+                    .ifPresent(ids -> all.addAll(Collections.nCopies(job.choices(), ids)));
         }
         return all.isEmpty() ? Optional.empty() : Optional.of(all);
     }

@@ -3,13 +3,11 @@ package dev.tandem.node.http;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.ChatRequest;
 import dev.tandem.api.openai.CompletionRequest;
-import dev.tandem.api.openai.CompletionRequest.Prompt;
 import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.RequestId;
 import dev.tandem.api.server.Exchange;
 import dev.tandem.engine.request.HandoffRole;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -18,7 +16,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** {@code POST /v1/completions} and {@code POST /v1/chat/completions}. */
 final class GenerationEndpoints {
+    /** Ids of prompts in one reply. */
+    private static final int MAX_RETURNED_IDS = 1 << 22;
+
     private final ServedModel model;
+    private final RequestTexts texts;
     private final Generation generation;
     private final HandoffAdmission exchanges;
     private final int mostSequences;
@@ -29,7 +31,13 @@ final class GenerationEndpoints {
      * @param exchanges which parts in prefill/decode exchanges requests may ask for
      * @param mostSequences sequences that one request may stand for: no more than may wait
      */
-    GenerationEndpoints(ServedModel model, Generation generation, HandoffAdmission exchanges, int mostSequences) {
+    GenerationEndpoints(
+            ServedModel model,
+            RequestTexts texts,
+            Generation generation,
+            HandoffAdmission exchanges,
+            int mostSequences) {
+        this.texts = texts;
         this.mostSequences = mostSequences;
         this.model = model;
         this.generation = generation;
@@ -42,23 +50,21 @@ final class GenerationEndpoints {
     }
 
     void completions(Exchange exchange) throws InterruptedException {
-        CompletionRequest request = CompletionRequest.read(exchange.json());
+        CompletionRequest request = texts.read(exchange, CompletionRequest::read);
         model.requireName(request.model());
         long startNs = System.nanoTime();
-        var prompts = new ArrayList<int[]>();
-        for (Prompt prompt : request.prompts()) {
-            prompts.add(ids(prompt, request.addsSpecialTokens()));
-        }
+        List<int[]> prompts = texts.encode(exchange, request.prompts(), request.addsSpecialTokens());
         serve(exchange, Kind.COMPLETION, prompts, startNs, request.generation());
     }
 
     void chat(Exchange exchange) throws InterruptedException {
-        ChatRequest request = ChatRequest.read(exchange.json());
+        ChatRequest request = texts.read(exchange, ChatRequest::read);
         model.requireName(request.model());
         long startNs = System.nanoTime();
-        String text = model.render(request.templateVariables());
-        List<int[]> prompts = List.of(nonEmpty(model.encode(text, request.addsSpecialTokens()), "messages"));
-        serve(exchange, Kind.CHAT, prompts, startNs, request.generation());
+        String text = texts.render(exchange, request.templateVariables());
+        int[] prompt = texts.encode(
+                exchange, text, "messages", request.addsSpecialTokens(), ids -> RequestTexts.nonEmpty(ids, "messages"));
+        serve(exchange, Kind.CHAT, List.of(prompt), startNs, request.generation());
     }
 
     private void serve(Exchange exchange, Kind kind, List<int[]> prompts, long startNs, GenerationFields fields)
@@ -70,6 +76,7 @@ final class GenerationEndpoints {
                             + mostSequences + " that may wait at once",
                     "prompt");
         }
+        requireReturnable(prompts, fields);
         HandoffRole handoff = exchanges.of(fields, prompts.size(), exchange.peerAddress());
         String requestId = requestId(exchange);
         served.incrementAndGet();
@@ -79,6 +86,20 @@ final class GenerationEndpoints {
                     new Generation.Job(kind, requestId, prompts, tokenizeNanos, fields, handoff, pinnedRank(exchange)));
         } finally {
             served.decrementAndGet();
+        }
+    }
+
+    /** Each choice repeats the ids of its prompt: a short body may ask for a reply without end. */
+    private static void requireReturnable(List<int[]> prompts, GenerationFields fields) {
+        long ids = 0;
+        for (int[] prompt : prompts) {
+            ids += (long) prompt.length * fields.output().choices();
+        }
+        if (fields.output().tokenIds().areReturned() && ids > MAX_RETURNED_IDS) {
+            throw ApiError.badRequest(
+                    "return_token_ids with n " + fields.output().choices() + " asks for " + ids
+                            + " ids of prompts, more than " + MAX_RETURNED_IDS,
+                    "return_token_ids");
         }
     }
 
@@ -101,22 +122,5 @@ final class GenerationEndpoints {
             throw ApiError.badRequest(
                     "X-data-parallel-rank \"" + rank.get() + "\" is not a whole number", "X-data-parallel-rank");
         }
-    }
-
-    private int[] ids(Prompt prompt, boolean addsSpecialTokens) {
-        return switch (prompt) {
-            case Prompt.Text text -> nonEmpty(model.encode(text.text(), addsSpecialTokens), "prompt");
-            case Prompt.Ids ids -> {
-                model.requireIds(ids.ids(), "prompt");
-                yield ids.ids().stream().mapToInt(Integer::intValue).toArray();
-            }
-        };
-    }
-
-    private static int[] nonEmpty(int[] ids, String field) {
-        if (ids.length == 0) {
-            throw ApiError.badRequest(field + " has no tokens; at least 1 is needed", field);
-        }
-        return ids;
     }
 }

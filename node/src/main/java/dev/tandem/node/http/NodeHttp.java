@@ -70,12 +70,14 @@ public final class NodeHttp implements AutoCloseable {
         ServeFlags.Server server = flags.server();
         var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
+        var texts = new RequestTexts(served, new TextWork(Runtime.getRuntime().availableProcessors()));
         var endpoints = new GenerationEndpoints(
                 served,
+                texts,
                 generation,
                 new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
                 flags.limits().waiting());
-        var text = new TextEndpoints(served);
+        var text = new TextEndpoints(served, texts);
         EventLoops loops = EventLoops.start(server.apiServers());
         var state = new StateEndpoints(
                 replicas, others, served, endpoints, metrics, flags.kvTransfer(), () -> trouble(loops, handoff));
@@ -83,15 +85,15 @@ public final class NodeHttp implements AutoCloseable {
                 new BlockingRoute("POST", "/v1/completions", endpoints::completions),
                 new BlockingRoute("POST", "/v1/chat/completions", endpoints::chat),
                 new BlockingRoute("POST", "/v1/handoff/cancel", state::cancelHandoff),
-                new BlockingRoute("GET", "/v1/models", state::models),
+                BlockingRoute.status("GET", "/v1/models", state::models),
                 new BlockingRoute("POST", "/tokenize", text::tokenize),
                 new BlockingRoute("POST", "/detokenize", text::detokenize),
-                new BlockingRoute("GET", "/health", state::health),
-                new BlockingRoute("GET", "/ping", state::health),
-                new BlockingRoute("POST", "/ping", state::health),
-                new BlockingRoute("GET", "/version", state::version),
-                new BlockingRoute("GET", "/load", state::load),
-                new BlockingRoute("GET", "/metrics", state::metrics));
+                BlockingRoute.status("GET", "/health", state::health),
+                BlockingRoute.status("GET", "/ping", state::health),
+                BlockingRoute.status("POST", "/ping", state::health),
+                BlockingRoute.status("GET", "/version", state::version),
+                BlockingRoute.status("GET", "/load", state::load),
+                BlockingRoute.status("GET", "/metrics", state::metrics));
         int exchanges = flags.limits().waiting()
                 + 4 * flags.limits().sequences() * flags.parallel().data().size();
         HttpServer started = HttpServer.startOwning(
@@ -116,7 +118,7 @@ public final class NodeHttp implements AutoCloseable {
         return Optional.of(HttpServer.start(
                 new HttpServerConfig(server.host(), server.metricsPort().getAsInt(), 1, 1, METRICS_EXCHANGES),
                 access.withoutKeys(),
-                List.of(new BlockingRoute("GET", "/metrics", state::metrics))));
+                List.of(BlockingRoute.status("GET", "/metrics", state::metrics))));
     }
 
     /** Why the process is not well, whatever its ranks say: a dead or hanging thread, as last seen. */

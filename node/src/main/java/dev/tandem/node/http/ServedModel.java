@@ -22,6 +22,8 @@ import java.util.Optional;
  */
 public record ServedModel(
         List<String> names, ModelConfig config, Tokenizer tokenizer, Conversations conversations, Limits limits) {
+    /** Most characters of a text that a normalizer makes one of (Unicode, UAX #15). */
+    private static final int CHARACTERS_COMPOSED = 4;
 
     /**
      * Limits of requests.
@@ -63,18 +65,43 @@ public record ServedModel(
     }
 
     /**
-     * Ids of a text.
+     * Checks the length of a text that is to be encoded.
      *
-     * @throws ApiError 400 when it is longer than any prompt may be
+     * @throws ApiError 400 that names the field and the limit
      */
-    int[] encode(String text, boolean addsSpecialTokens) {
-        long mostCharacters = 64L * limits.maxModelLength() + 1024;
-        if (text.length() > mostCharacters) {
+    void requireLength(String text, String field) {
+        long anyPrompt = (long) CHARACTERS_COMPOSED * tokenizer.longestTokenLength() * limits.maxModelLength();
+        if (text.length() > anyPrompt) {
             throw ApiError.badRequest(
-                    "prompt has " + text.length() + " characters, more than any prompt of " + limits.maxModelLength()
+                    field + " has " + text.length() + " characters, more than any prompt of " + limits.maxModelLength()
                             + " tokens has",
-                    "prompt");
+                    field);
         }
+        if (text.length() > tokenizer.maxTextLength()) {
+            throw ApiError.badRequest(
+                    field + " has " + text.length() + " characters, more than the " + tokenizer.maxTextLength()
+                            + " that the tokenizer takes",
+                    field);
+        }
+    }
+
+    /**
+     * Checks the length of what is put into a template, which may leave some of it out.
+     *
+     * @throws ApiError 400 that names the limit
+     */
+    void requireLength(Map<String, Object> templateVariables) {
+        long characters = ChatTemplate.countCharacters(templateVariables);
+        long most = 2L * tokenizer.maxTextLength();
+        if (characters > most) {
+            throw ApiError.badRequest(
+                    "messages and the template's other variables have " + characters + " characters, more than " + most,
+                    "messages");
+        }
+    }
+
+    /** Ids of a text whose length was checked. */
+    int[] encode(String text, boolean addsSpecialTokens) {
         return tokenizer.encode(text, addsSpecialTokens);
     }
 

@@ -61,12 +61,22 @@ final class StopStrings {
         int longest = 0;
         for (String stop : stops) {
             for (int length = Math.min(stop.length() - 1, held.length()); length > longest; length--) {
-                if (stop.startsWith(held.substring(held.length() - length))) {
+                if (isOpenEnd(stop, length)) {
                     longest = length;
                     break;
                 }
             }
         }
         return longest;
+    }
+
+    /** Whether the last characters that are held back are the first of the stop string; copies nothing. */
+    private boolean isOpenEnd(String stop, int length) {
+        int from = held.length() - length;
+        int same = 0;
+        while (same < length && held.charAt(from + same) == stop.charAt(same)) {
+            same++;
+        }
+        return same == length;
     }
 }

@@ -160,6 +160,63 @@ class NodeHttpTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "/tokenize|\"prompt\":\"TEXT\"|prompt",
+                "/v1/completions|\"prompt\":[\"a\",\"TEXT\"]|prompt",
+                "/v1/chat/completions|\"messages\":[{\"role\":\"user\",\"content\":\"TEXT\"}]|messages"
+            })
+    void shouldRefuseTextsLongerThanAnyPrompt(String path, String fields, String field) {
+        HttpReply reply = post(path, "{" + fields.replace("TEXT", " ".repeat(20_000)) + "}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text())
+                .contains("\"" + field + " has 20")
+                .contains(" characters, more than any prompt of 256 tokens has");
+        assertThat(replica.requests).isEmpty();
+    }
+
+    @Test
+    void shouldRefuseConversationsLongerThanTheTokenizerTakes() {
+        String content = "a".repeat(2 * tokenizer.maxTextLength());
+        HttpReply reply = post(
+                "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"" + content + "\"}]}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains("messages and the template's other variables have ");
+    }
+
+    @Test
+    void shouldRefuseIdsThatStandForMoreTextThanAReplyHolds() {
+        int longest = 0;
+        for (int id = 0; id < tokenizer.vocabularySize(); id++) {
+            longest = tokenizer.tokenBytes(id).length > tokenizer.tokenBytes(longest).length ? id : longest;
+        }
+        int count = (8 << 20) / tokenizer.tokenBytes(longest).length + 1;
+        String ids = (longest + ",").repeat(count - 1) + longest;
+        HttpReply reply = post("/detokenize", "{\"tokens\":[" + ids + "]}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains("tokens stand for ").contains(" bytes of text, more than 8388608");
+    }
+
+    @Test
+    void shouldRefuseStopStringsThatEachTokenWouldBeComparedWithAtLength() {
+        String stop = "a".repeat(5000);
+        HttpReply reply = post("/v1/completions", "{\"prompt\":\"a\",\"stop\":[\"b\",\"" + stop + "\"]}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains("stop has a string of 5000 characters, more than 4096");
+    }
+
+    @Test
+    void shouldRefuseToRepeatALongPromptInEachOfManyChoices() {
+        String ids = "5,".repeat(99_999) + "5";
+        HttpReply reply = post("/v1/completions", "{\"prompt\":[" + ids + "],\"n\":64,\"return_token_ids\":true}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text())
+                .contains("return_token_ids with n 64 asks for 6400000 ids of prompts, more than 4194304");
+    }
+
     /** Answers every request with the same tokens. */
     private static final class ScriptedReplica implements Replica {
         final BlockingQueue<Request> requests = new LinkedBlockingQueue<>();
