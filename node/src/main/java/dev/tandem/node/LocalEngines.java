@@ -8,6 +8,7 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.lease.AddressSpace;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.node.flags.KvTransferConfig;
@@ -25,14 +26,14 @@ final class LocalEngines implements AutoCloseable {
 
     private final Optional<MetaserverCalls> metaserver;
 
-    private LocalEngines(NodeConfig config) {
+    private LocalEngines(NodeConfig config, LocalRanks ranks) {
         Optional<KvTransferConfig> kvTransfer = config.flags()
                 .kvTransfer()
                 .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
         this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.runtime = kvTransfer.map(transfer -> runtime(config));
+        this.runtime = kvTransfer.map(transfer -> runtime(config, ranks));
         Duration budget = config.environment().warmUp();
         this.warmUp = kvTransfer
                 .filter(transfer -> budget.isPositive())
@@ -47,13 +48,14 @@ final class LocalEngines implements AutoCloseable {
         return new MetaserverCalls(sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing());
     }
 
-    private HandoffRuntime runtime(NodeConfig config) {
+    private HandoffRuntime runtime(NodeConfig config, LocalRanks ranks) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffRuntime.start(config.announcedHost(), config.sideChannelHost(), messenger, pace);
+        return HandoffRuntime.start(
+                config.announcedHost(), config.sideChannelHost(), messenger, pace, AddressSpace.of(ranks.pools()));
     }
 
     /**
@@ -62,7 +64,7 @@ final class LocalEngines implements AutoCloseable {
      * @param devices of this node in the rank table, where its connector needs one
      */
     static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices) {
-        var started = new LocalEngines(config);
+        var started = new LocalEngines(config, ranks);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.runtime.map(parts::with).orElse(parts);

@@ -95,6 +95,14 @@ final class LocalRanks implements AutoCloseable {
         return replicas;
     }
 
+    /** KV memory of all ranks. */
+    List<KvPool> pools() {
+        return replicas.stream()
+                .flatMap(replica -> replica.shards().stream())
+                .map(EngineParts.Shard::pool)
+                .toList();
+    }
+
     /** KV memory of all ranks together, in the blocks of one replica. */
     NodeReport.KvMemory kvReport() {
         long bytes = 0;

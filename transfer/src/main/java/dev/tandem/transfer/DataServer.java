@@ -3,44 +3,107 @@ package dev.tandem.transfer;
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** All sessions of peers on the data port, at most {@link #MAX_SESSIONS}. Owned by the poller. */
+/**
+ * All sessions of peers on the data port, as many as {@link TransferConfig.Bounds} allow at all and for one host. Idle connections are
+ * legitimate, Mooncake's readers keep pools of them; so they stay until another needs the place. Owned by the poller.
+ */
 final class DataServer {
     private static final Logger LOG = LoggerFactory.getLogger(DataServer.class);
-    static final int MAX_SESSIONS = 1024;
+
+    /** So long a header may be under way before its connection makes room for others like an idle one. */
+    private static final long HEAD_GRACE_NS = 1_000_000_000;
 
     private final Poller poller;
     private final RegionTable regions;
     private final Counters<TransferCounter> counters;
+    private final TransferConfig.Bounds bounds;
     private final long progressNs;
-    private final Set<ServerSession> sessions = new LinkedHashSet<>(); // oldest first
+    private final GuessLimit guesses;
+    private final Set<ServerSession> sessions = new HashSet<>();
+    private final Map<String, Integer> byHost = new HashMap<>(); // how many sessions; only hosts that have one
 
-    DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, long progressNs) {
+    DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, TransferConfig config) {
         this.poller = poller;
         this.regions = regions;
         this.counters = counters;
-        this.progressNs = progressNs;
+        this.bounds = config.bounds();
+        this.progressNs = config.timeouts().progress().toNanos();
+        this.guesses = new GuessLimit(bounds.guesses(), bounds.guessInterval().toNanos());
     }
 
-    /** Takes a new connection, in place of the oldest idle one if there are too many. */
+    /** Takes a new connection, in place of one that nobody uses if there are too many. */
     void accept(SocketChannel channel) {
         try {
-            if (sessions.size() >= MAX_SESSIONS && !closeOldestIdle()) {
+            InetAddress address = channel.socket().getInetAddress();
+            if (address == null) {
+                channel.close(); // gone already
+                return;
+            }
+            String host = GuessLimit.host(address);
+            if (!hasRoom(host)) {
                 counters.increment(TransferCounter.CONNECTIONS_REFUSED);
                 channel.close();
                 return;
             }
-            sessions.add(new ServerSession(this, channel));
+            sessions.add(new ServerSession(this, channel, address.getHostAddress(), host));
+            byHost.merge(host, 1, Integer::sum);
             counters.increment(TransferCounter.CONNECTIONS_ACCEPTED);
         } catch (IOException e) {
-            LOG.warn("data connection not taken: {}", e.toString());
+            LOG.debug("data connection not taken: {}", e.toString());
+            abandon(channel);
         }
+    }
+
+    private static void abandon(SocketChannel channel) {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            LOG.debug("data connection did not close: {}", e.toString());
+        }
+    }
+
+    /** Whether one more connection of a host fits, if need be in the place of an unused one. */
+    private boolean hasRoom(String host) {
+        boolean isHostFull = byHost.getOrDefault(host, 0) >= bounds.connectionsPerHost();
+        if (!isHostFull && sessions.size() < bounds.connections()) {
+            return true;
+        }
+        ServerSession unused = leastUsed(isHostFull ? host : null);
+        if (unused == null) {
+            return false;
+        }
+        counters.increment(TransferCounter.CONNECTIONS_DISPLACED);
+        unused.close();
+        return true;
+    }
+
+    /** Of the unused sessions of a host, or of all hosts: that of the host with the most, and of those the longest unused. */
+    private @Nullable ServerSession leastUsed(@Nullable String host) {
+        long nowNs = System.nanoTime();
+        ServerSession found = null;
+        for (ServerSession session : sessions) {
+            boolean isMeant = host == null || session.host().equals(host);
+            if (isMeant && session.isUnused(nowNs, HEAD_GRACE_NS) && (found == null || isBefore(session, found))) {
+                found = session;
+            }
+        }
+        return found;
+    }
+
+    private boolean isBefore(ServerSession one, ServerSession other) {
+        int more = Integer.compare(byHost.getOrDefault(one.host(), 0), byHost.getOrDefault(other.host(), 0));
+        return more > 0 || (more == 0 && one.lastProgressNs() - other.lastProgressNs() < 0);
     }
 
     long sweep(long nowNs) {
@@ -68,7 +131,9 @@ final class DataServer {
     }
 
     void forget(ServerSession session) {
-        sessions.remove(session);
+        if (sessions.remove(session)) {
+            byHost.computeIfPresent(session.host(), (host, count) -> count == 1 ? null : count - 1);
+        }
     }
 
     Poller poller() {
@@ -87,13 +152,7 @@ final class DataServer {
         return progressNs;
     }
 
-    private boolean closeOldestIdle() {
-        for (ServerSession session : sessions) {
-            if (session.isIdle()) {
-                session.close();
-                return true;
-            }
-        }
-        return false;
+    GuessLimit guesses() {
+        return guesses;
     }
 }

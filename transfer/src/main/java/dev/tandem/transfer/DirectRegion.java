@@ -21,7 +21,7 @@ final class DirectRegion implements Region {
     }
 
     @Override
-    public Access open(long address, long length, Operation operation) {
+    public Access open(long address, long length, Operation operation, String party) {
         if (operation == Operation.WRITE && memory.isReadOnly()) {
             throw new TransferException(TransferException.Kind.REJECTED, "region is read-only");
         }
@@ -33,6 +33,12 @@ final class DirectRegion implements Region {
                             + " is not inside the region");
         }
         return new Whole(memory.asSlice(offset, length));
+    }
+
+    /** What lies in it is open, and what does not never was. */
+    @Override
+    public boolean wasOpen(long address, long length) {
+        return false;
     }
 
     /** One piece; whoever frees the memory waits at the engine's table, so there is nothing to close. */

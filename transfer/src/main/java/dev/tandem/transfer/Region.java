@@ -16,9 +16,16 @@ public interface Region {
     /**
      * Opens {@code [address, address + length)} for one transfer; whoever frees the memory waits until it is closed.
      *
-     * @throws TransferException REJECTED when any byte of the range may not be touched now
+     * @param party who asks, as far as the data port knows: the host's address
+     * @throws TransferException REJECTED when any byte of the range may not be touched now, or not by this party
      */
-    Access open(long address, long length, Operation operation);
+    Access open(long address, long length, Operation operation, String party);
+
+    /**
+     * Whether all of the range is lent, or was until a while ago: whoever asks for it knows the address and comes too late, or is the wrong
+     * party. Anything else that is refused is a guess.
+     */
+    boolean wasOpen(long address, long length);
 
     /** What a peer wants. */
     enum Operation {

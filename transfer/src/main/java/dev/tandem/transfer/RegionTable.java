@@ -3,6 +3,7 @@ package dev.tandem.transfer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Every region that peers may touch, by address. Addresses are unsigned. The poller looks up while other threads register: the table is an
@@ -55,18 +56,29 @@ final class RegionTable {
      *
      * @throws TransferException REJECTED if it does not, or the region refuses
      */
-    Region.Access open(long address, long length, Region.Operation operation) {
+    Region.Access open(long address, long length, Region.Operation operation, String party) {
+        Entry entry = holding(address, length);
+        if (entry == null) {
+            throw outside(address, length);
+        }
+        return entry.open(address, length, operation, party);
+    }
+
+    /** Whether a range that was refused is, or was, lent to somebody; see {@link Region#wasOpen}. */
+    boolean wasOpen(long address, long length) {
+        Entry entry = holding(address, length);
+        return entry != null && entry.region.wasOpen(address, length);
+    }
+
+    private @Nullable Entry holding(long address, long length) {
         Entry[] now = entries;
         int below = floor(now, address);
         if (length <= 0 || below < 0) {
-            throw outside(address, length);
+            return null;
         }
         Entry entry = now[below];
         long last = address + length - 1;
-        if (Long.compareUnsigned(last, address) < 0 || Long.compareUnsigned(last, entry.last) > 0) {
-            throw outside(address, length);
-        }
-        return entry.open(address, length, operation);
+        return Long.compareUnsigned(last, address) < 0 || Long.compareUnsigned(last, entry.last) > 0 ? null : entry;
     }
 
     List<Region> regions() {
@@ -127,10 +139,10 @@ final class RegionTable {
             this.last = region.address() + region.length() - 1;
         }
 
-        Region.Access open(long address, long length, Region.Operation operation) {
+        Region.Access open(long address, long length, Region.Operation operation, String party) {
             enter(address, length);
             try {
-                return new Counted(this, region.open(address, length, operation));
+                return new Counted(this, region.open(address, length, operation, party));
             } catch (RuntimeException e) {
                 leave();
                 throw e;

@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
  * <p>A request for addresses that may not be touched is answered with the refusal (v2) or nothing (v1), and then the connection is closed;
  * its body is not read. The close waits {@link #LINGER_NS}, because closing a socket that holds unread bytes resets the connection, and a
  * reset may overtake the answers before it.
+ *
+ * <p>A peer that trickles makes no progress: a header must be whole within the time that a silence may last, and a body or an answer must
+ * move {@link #LEAST_PROGRESS_BYTES} in it.
  */
 final class ServerSession implements Poller.ReadinessHandler {
     private static final Logger LOG = LoggerFactory.getLogger(ServerSession.class);
@@ -37,6 +40,8 @@ final class ServerSession implements Poller.ReadinessHandler {
     // Behind a body this long the next read takes no more than the next header, so that the next body is not copied.
     private static final int LARGE_BODY_BYTES = 16 << 10;
     private static final int NEXT_HEADER_BYTES = RequestHeader.BYTES;
+    private static final int LEAST_PROGRESS_BYTES = 4 << 10;
+    private static final long NO_HEAD = Long.MIN_VALUE;
 
     private enum State {
         SERVING,
@@ -50,6 +55,8 @@ final class ServerSession implements Poller.ReadinessHandler {
 
     private final DataServer owner;
     private final SocketChannel channel;
+    private final String party; // whom leases are bound to
+    private final String host; // whose guesses and connections are counted together
     private final SelectionKey key;
     private final Arena arena = Arena.ofConfined();
     private final ByteBuffer input = arena.allocate(INPUT_BYTES).asByteBuffer();
@@ -66,10 +73,18 @@ final class ServerSession implements Poller.ReadinessHandler {
     private @Nullable IncomingWrite incoming;
     private State state = State.SERVING;
     private long lastProgressNs = System.nanoTime();
+    private long movedBytes; // since lastProgressNs
+    private long headSinceNs = NO_HEAD; // when the first byte of a header came whose end has not
 
-    ServerSession(DataServer owner, SocketChannel channel) throws IOException {
+    /**
+     * @param party the peer's address, until a peer can say who it is: what leases are bound to
+     * @param host as {@link GuessLimit#host} says
+     */
+    ServerSession(DataServer owner, SocketChannel channel, String party, String host) throws IOException {
         this.owner = owner;
         this.channel = channel;
+        this.party = party;
+        this.host = host;
         for (int code = 0; code <= StatusFrame.CHECKSUM_MISMATCH; code++) {
             StatusFrame.encode(frames, code * StatusFrame.BYTES, code);
         }
@@ -96,9 +111,19 @@ final class ServerSession implements Poller.ReadinessHandler {
         }
     }
 
-    /** Whether nothing is owed in either direction, so that closing hurts nobody. */
-    boolean isIdle() {
-        return state == State.SERVING && !isOwing();
+    String host() {
+        return host;
+    }
+
+    long lastProgressNs() {
+        return lastProgressNs;
+    }
+
+    /** Whether closing hurts nobody: nothing is owed in either direction, or a header that is not coming. */
+    boolean isUnused(long nowNs, long headGraceNs) {
+        return state == State.SERVING
+                && !isMoving()
+                && (inputEnd == inputStart || (hasHalfHead() && nowNs - headSinceNs >= headGraceNs));
     }
 
     /** Whether a read or write inside a region is under way. */
@@ -124,7 +149,13 @@ final class ServerSession implements Poller.ReadinessHandler {
             return deadlineNs;
         }
         if (state == State.SERVING || state == State.REFUSED) {
-            LOG.warn("data session peer={} stalled, closed", channel.socket().getRemoteSocketAddress());
+            if (isMoving()) {
+                LOG.warn(
+                        "data session peer={} stalled, closed", channel.socket().getRemoteSocketAddress());
+            } else { // half a header: anybody can send that
+                LOG.debug(
+                        "data session peer={} stalled, closed", channel.socket().getRemoteSocketAddress());
+            }
             owner.counters().increment(TransferCounter.SESSIONS_STALLED);
         }
         close();
@@ -175,8 +206,8 @@ final class ServerSession implements Poller.ReadinessHandler {
                 return;
             }
             inputEnd = input.position();
-            if (n > 0) {
-                lastProgressNs = System.nanoTime();
+            if (incoming != null) {
+                moved(n);
             }
             budget -= n;
             isDrained = n < asked;
@@ -207,8 +238,12 @@ final class ServerSession implements Poller.ReadinessHandler {
             } else if (inputEnd - inputStart >= RequestHeader.BYTES) {
                 int at = inputStart;
                 inputStart += RequestHeader.BYTES;
+                headSinceNs = NO_HEAD;
                 begin(RequestHeader.opcode(input, at), RequestHeader.address(input, at), RequestHeader.size(input, at));
             } else {
+                if (inputEnd > inputStart && headSinceNs == NO_HEAD) {
+                    headSinceNs = System.nanoTime();
+                }
                 return;
             }
         }
@@ -216,14 +251,23 @@ final class ServerSession implements Poller.ReadinessHandler {
 
     private void begin(Opcode opcode, long address, long size) {
         Region.Operation operation = opcode.isWrite() ? Region.Operation.WRITE : Region.Operation.READ;
+        long nowNs = System.nanoTime();
+        if (owner.guesses().isSpent(host, nowNs)) {
+            owner.counters().increment(TransferCounter.BLOCKED_REQUESTS);
+            refuse(opcode);
+            return;
+        }
         Region.Access access;
         try {
-            access = owner.regions().open(address, size, operation);
+            access = owner.regions().open(address, size, operation, party);
         } catch (TransferException e) {
-            refuse(opcode, e);
+            tellRefusal(opcode, e, !owner.regions().wasOpen(address, size));
+            refuse(opcode);
             return;
         }
         owner.counters().increment(TransferCounter.SERVED_REQUESTS);
+        lastProgressNs = nowNs;
+        movedBytes = 0;
         isBodyLarge = opcode.isWrite() && size >= LARGE_BODY_BYTES;
         try {
             if (opcode.isWrite()) {
@@ -270,10 +314,24 @@ final class ServerSession implements Poller.ReadinessHandler {
         }
     }
 
-    private void refuse(Opcode opcode, TransferException cause) {
+    /** Guesses are rare, because they are limited; a late reader may be late often, so only its counter is for operators. */
+    private void tellRefusal(Opcode opcode, TransferException cause, boolean isGuess) {
         owner.counters().increment(TransferCounter.REFUSED_REQUESTS);
-        LOG.info(
-                "refused peer={} opcode={}: {}", channel.socket().getRemoteSocketAddress(), opcode, cause.getMessage());
+        if (!isGuess) {
+            LOG.debug("refused peer={} opcode={}: {}", party, opcode, cause.getMessage());
+            return;
+        }
+        owner.counters().increment(TransferCounter.GUESSED_REQUESTS);
+        LOG.info("refused peer={} opcode={}: {}", party, opcode, cause.getMessage());
+        if (owner.guesses().guessed(host, System.nanoTime())) {
+            LOG.warn(
+                    "host {} has asked for too many addresses that were never lent: whatever it asks for is refused for"
+                            + " a while",
+                    host);
+        }
+    }
+
+    private void refuse(Opcode opcode) {
         if (opcode.hasStatus()) {
             outbox.add(frame(StatusFrame.REJECTED));
         }
@@ -281,9 +339,7 @@ final class ServerSession implements Poller.ReadinessHandler {
     }
 
     private void flush() throws IOException {
-        if (outbox.writeTo(channel, owner.poller().pace()) > 0) {
-            lastProgressNs = System.nanoTime();
-        }
+        moved(outbox.writeTo(channel, owner.poller().pace()));
         while (!lent.isEmpty() && lent.peek().endPosition() <= outbox.writtenBytes()) {
             lent.remove().access().close();
         }
@@ -332,14 +388,35 @@ final class ServerSession implements Poller.ReadinessHandler {
 
     private long deadlineNs() {
         return switch (state) {
-            case SERVING, REFUSED -> isOwing() ? lastProgressNs + owner.progressNs() : Long.MAX_VALUE;
+            case SERVING, REFUSED -> owedByNs();
             case LINGERING -> lastProgressNs + LINGER_NS;
             case CLOSED -> Long.MAX_VALUE;
         };
     }
 
-    private boolean isOwing() {
-        return incoming != null || inputEnd > inputStart || !outbox.isEmpty();
+    private long owedByNs() {
+        if (isMoving()) {
+            return lastProgressNs + owner.progressNs();
+        }
+        return hasHalfHead() ? headSinceNs + owner.progressNs() : Long.MAX_VALUE;
+    }
+
+    /** Whether a body is coming or an answer going. */
+    private boolean isMoving() {
+        return incoming != null || !outbox.isEmpty();
+    }
+
+    private boolean hasHalfHead() {
+        return incoming == null && headSinceNs != NO_HEAD;
+    }
+
+    /** Bytes went or came: progress, unless they are a trickle. */
+    private void moved(long bytes) {
+        movedBytes += bytes;
+        if (bytes > 0 && (movedBytes >= LEAST_PROGRESS_BYTES || !isMoving())) {
+            lastProgressNs = System.nanoTime();
+            movedBytes = 0;
+        }
     }
 
     private boolean isFull() {

@@ -1,5 +1,7 @@
 package dev.tandem.transfer;
 
+import com.sun.management.UnixOperatingSystemMXBean;
+import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,8 +14,9 @@ import java.util.List;
  * @param flow how much moves at once
  * @param checksums offer CRC32C to peers that understand it
  * @param timeouts deadlines
+ * @param bounds what peers may take
  */
-public record TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
+public record TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts, Bounds bounds) {
     private static final int MAX_PORT = 65_535;
     private static final int MAX_CONNECTIONS = 64;
     private static final long MIN_IN_FLIGHT_BYTES = 1 << 20;
@@ -38,6 +41,13 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
         if (!timeouts.connect().isPositive() || !timeouts.progress().isPositive()) {
             problems.add("timeouts " + timeouts + " are not positive");
         }
+        if (bounds.connections() < 1 || bounds.connectionsPerHost() < 1) {
+            problems.add("connections " + bounds.connections() + " or connectionsPerHost " + bounds.connectionsPerHost()
+                    + " is below 1");
+        }
+        if (bounds.guesses() < 1 || !bounds.guessInterval().isPositive()) {
+            problems.add("guesses " + bounds.guesses() + " or guessInterval " + bounds.guessInterval() + " is below 1");
+        }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException("transfer: " + String.join("; ", problems));
         }
@@ -59,6 +69,42 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
      */
     public record Timeouts(Duration connect, Duration progress) {}
 
+    /**
+     * What peers, and strangers, may take of the data port.
+     *
+     * @param connections open at a time; beyond it those that nobody uses make room
+     * @param connectionsPerHost of one host
+     * @param guesses addresses that never were lent, for which one host may ask at once; then it is refused everything for a while
+     * @param guessInterval in which it gets one more
+     */
+    public record Bounds(int connections, int connectionsPerHost, int guesses, Duration guessInterval) {
+        /** The most connections, where the process may have so many. */
+        public static final int MAX_CONNECTIONS = 1024;
+
+        /** Guesses at once. A reader with stale addresses may spend one for each of its connections. */
+        public static final int GUESSES = 64;
+
+        /** With 2^28 places a stranger finds one lent block on average in 234 years. */
+        public static final Duration GUESS_INTERVAL = Duration.ofSeconds(55);
+
+        private static final int LEAST_CONNECTIONS = 16;
+
+        /** At most a quarter of the descriptors that the process may have; one host gets half of that. */
+        public static Bounds of(Duration guessInterval) {
+            long quarter = MAX_CONNECTIONS;
+            if (ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean system) {
+                quarter = system.getMaxFileDescriptorCount() / 4;
+            }
+            int connections = Math.clamp(quarter, LEAST_CONNECTIONS, MAX_CONNECTIONS);
+            return new Bounds(connections, connections / 2, GUESSES, guessInterval);
+        }
+    }
+
+    /** Settings with the usual bounds. */
+    public TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
+        this(host, rpcPort, flow, checksums, timeouts, Bounds.of(Bounds.GUESS_INTERVAL));
+    }
+
     /** Defaults for a host. */
     public static TransferConfig of(String host) {
         return new TransferConfig(
@@ -68,6 +114,11 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
     /** The same with another bound on the rate. */
     public TransferConfig withPace(long bytesPerSecond) {
         var paced = new Flow(flow.connectionsPerPeer(), flow.inFlightBytesPerPeer(), bytesPerSecond);
-        return new TransferConfig(host, rpcPort, paced, checksums, timeouts);
+        return new TransferConfig(host, rpcPort, paced, checksums, timeouts, bounds);
+    }
+
+    /** The same with other bounds. */
+    public TransferConfig with(Bounds otherBounds) {
+        return new TransferConfig(host, rpcPort, flow, checksums, timeouts, otherBounds);
     }
 }

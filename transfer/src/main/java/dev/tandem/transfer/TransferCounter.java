@@ -13,6 +13,10 @@ public enum TransferCounter implements Counter {
     SERVED_REQUESTS("Requests of peers that were granted."),
     REFUSED_REQUESTS(
             "Requests of peers for addresses that they may not touch: late reads after a lease, or a stale or hostile peer."),
+    GUESSED_REQUESTS(
+            "Refused requests for addresses that were never lent: a peer with addresses of an earlier life, or a stranger that guesses."),
+    BLOCKED_REQUESTS(
+            "Requests refused without a look, because their host had asked for too many addresses that were never lent."),
     UNCONFIRMED_TRANSFERS("Writes to peers of protocol v1, which acknowledge nothing: upgrade them."),
     REPEATED_REQUESTS(
             "Requests sent again because a kept connection was closed by the peer: it restarts or limits connections."),
@@ -25,7 +29,9 @@ public enum TransferCounter implements Counter {
     FAILED_CANCELLED("Transfers that their caller gave up."),
     CONNECTIONS_OPENED("Data connections that we opened; many per transfer means that the peer does not keep them."),
     CONNECTIONS_ACCEPTED("Data connections that peers opened."),
-    CONNECTIONS_REFUSED("Data connections closed at once because too many were open."),
+    CONNECTIONS_REFUSED("Data connections closed at once because too many were open, of that host or at all."),
+    CONNECTIONS_DISPLACED(
+            "Data connections that nobody used, closed to make room for others; many hint at a limit that is too low, or at a flood."),
     SESSIONS_STALLED("Data connections of peers closed because they owed or refused bytes for too long."),
     SERVED_CHECKSUM_ERRORS("Checksum writes of peers whose payload arrived damaged."),
     HANDSHAKES("Descriptors fetched from peers; many means restarting or unreachable ones."),

@@ -50,13 +50,14 @@ public final class TransferEngine implements AutoCloseable {
             throw new IllegalArgumentException("host " + config.host() + " is a wildcard; name one address");
         }
         this.handshakeServer = HandshakeServer.bind(
-                new InetSocketAddress(address, config.rpcPort()), HandshakeServer.Limits.DEFAULT, handshakes::answer);
+                new InetSocketAddress(address, config.rpcPort()),
+                HandshakeServer.Limits.beside(config.bounds().connections()),
+                handshakes::answer);
         try {
             this.dataListener = DataListener.bind(new InetSocketAddress(address, 0), this::accept);
             this.poller = new Poller(
                     "transfer-" + handshakeServer.port(), new Pace(config.flow().bytesPerSecond(), System.nanoTime()));
-            this.server = new DataServer(
-                    poller, regions, counters, config.timeouts().progress().toNanos());
+            this.server = new DataServer(poller, regions, counters, config);
             this.peers = new PeerTable(config, poller, counters, handshakes);
         } catch (IOException e) {
             handshakeServer.close();
@@ -143,9 +144,9 @@ public final class TransferEngine implements AutoCloseable {
         return handshakes.fetch(peer).descriptor();
     }
 
-    /** Whether the poller lives; without it nothing moves any more. */
+    /** Whether the poller and the handshake port live; without them nothing moves any more. */
     public boolean isRunning() {
-        return poller.isRunning();
+        return poller.isRunning() && handshakeServer.isRunning();
     }
 
     /** What this engine counts; any thread. */

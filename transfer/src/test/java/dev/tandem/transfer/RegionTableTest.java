@@ -90,8 +90,8 @@ class RegionTableTest {
     void shouldWaitForOpenAccessesOnRemoval() throws InterruptedException {
         FakeRegion region = new FakeRegion(4096, 4096);
         table.add(region);
-        Region.Access first = table.open(4096, 10, Region.Operation.READ);
-        Region.Access second = table.open(4096, 10, Region.Operation.WRITE);
+        Region.Access first = table.open(4096, 10, Region.Operation.READ, "host");
+        Region.Access second = table.open(4096, 10, Region.Operation.WRITE, "host");
         AtomicInteger closedAtReturn = new AtomicInteger(-1);
         Thread remover = Thread.ofPlatform().start(() -> {
             remove(region);
@@ -124,7 +124,7 @@ class RegionTableTest {
     void shouldAskOnceThatOpenAccessesEndWhenTheyOutstayTheGrace() {
         FakeRegion region = new FakeRegion(4096, 4096);
         table.add(region);
-        Region.Access open = table.open(4096, 10, Region.Operation.WRITE);
+        Region.Access open = table.open(4096, 10, Region.Operation.WRITE, "host");
         assertThat(RegionTable.isInside(open, region)).isTrue();
         assertThat(RegionTable.isInside(open, new FakeRegion(4096, 4096))).isFalse();
         AtomicInteger asked = new AtomicInteger();
@@ -143,7 +143,7 @@ class RegionTableTest {
     }
 
     private boolean opens(long address, long length) {
-        try (Region.Access access = table.open(address, length, Region.Operation.READ)) {
+        try (Region.Access access = table.open(address, length, Region.Operation.READ, "host")) {
             assertThat(access.pieces()).isEqualTo(1);
             return true;
         } catch (TransferException e) {
@@ -174,7 +174,12 @@ class RegionTableTest {
         }
 
         @Override
-        public Access open(long from, long bytes, Operation operation) {
+        public boolean wasOpen(long from, long bytes) {
+            return isRefusing;
+        }
+
+        @Override
+        public Access open(long from, long bytes, Operation operation, String party) {
             if (isRefusing) {
                 throw new TransferException(TransferException.Kind.REJECTED, "lease is over");
             }

@@ -432,7 +432,12 @@ class TransferEngineTest {
         }
 
         @Override
-        public Access open(long from, long length, Operation operation) {
+        public boolean wasOpen(long from, long bytes) {
+            return isOver;
+        }
+
+        @Override
+        public Access open(long from, long length, Operation operation, String party) {
             if (isOver) {
                 throw new TransferException(TransferException.Kind.REJECTED, "lease is over");
             }

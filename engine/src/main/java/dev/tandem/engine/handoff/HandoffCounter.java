@@ -25,10 +25,17 @@ public enum HandoffCounter implements Counter {
             "Transfers and declines that were not begun because too many waited; hints at a side channel that cannot keep up."),
     READS_REFUSED(
             "Accesses outside a live lease; hints at decode nodes that read, or prefill nodes that write, too late."),
+    PARTIES_REFUSED(
+            "Accesses to a live lease from another host than those that use it: a decode node on several hosts whose peers count one, or a"
+                    + " stranger with somebody's ticket."),
     INVITATIONS_SENT("Prompts that a metaserver was asked to have pushed to this node."),
     INVITATIONS_FAILED("Such questions that the metaserver did not answer, or with a refusal."),
     PUSHES_DONE("Prompts written whole into a decode node that acknowledged it."),
     PUSHES_FAILED("Prompts that could not be written whole into a decode node, and whose request failed."),
+    PUSHES_CORRUPT(
+            "Prompts that came whole, but whose KV in memory is not what the prefill node sums: somebody else wrote there, or a machine"
+                    + " is broken; the request was recomputed or failed."),
+    PUSHES_UNSUMMED("Prompts taken without a sum, from prefill nodes of an older version: upgrade them."),
     PUSHES_FOREIGN(
             "Done messages of prefill nodes that do not tell how they lay KV out; the request was recomputed or failed.");
 

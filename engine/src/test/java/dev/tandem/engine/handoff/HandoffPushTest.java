@@ -185,7 +185,7 @@ class HandoffPushTest {
         decode.assertFetchFailed(Kind.CANCELLED, "cancelled");
         HandoffTicket later = decode.await("r", HERE, 0);
         prefill.handoff().decline("r", new HandoffRole.Push(earlier), "the first one failed");
-        prefill.tell(SideChannelCodec.encodeDoneSending("r", earlier.blockIds()[0]), earlier, false);
+        prefill.tell(SideChannelCodec.encodeDoneSending("r", earlier.blockIds()[0], List.of()), earlier, false);
         assertThat(decode.handoff().poll(0)).isEmpty();
         prefill.write(5);
         prefill.push("r", later);

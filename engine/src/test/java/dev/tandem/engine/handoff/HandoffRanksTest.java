@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -239,7 +240,7 @@ class HandoffRanksTest {
 
     /** Says done to one rank's port and waits for the answer. */
     private static void tellDone(HandoffReplica replica, int rank, Map<Integer, Integer> sends) {
-        byte[] message = SideChannelCodec.encodeDoneReceiving("r", HOST, new TreeMap<>(sends));
+        byte[] message = SideChannelCodec.encodeDoneReceiving("r", HOST, new TreeMap<>(sends), OptionalLong.empty());
         int port = replica.handoff.sideChannelPort() + rank;
         assertThat(SideChannelCodec.isAcknowledgement(replica.ask(HOST, port, message)))
                 .isTrue();

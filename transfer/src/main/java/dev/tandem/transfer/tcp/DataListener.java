@@ -24,6 +24,7 @@ public final class DataListener implements Poller.ReadinessHandler, AutoCloseabl
     private @Nullable Poller poller;
     private @Nullable SelectionKey key;
     private long resumeNs = Long.MAX_VALUE;
+    private boolean isShort; // the last try to accept failed: one line per shortage, however long it lasts
 
     private DataListener(ServerSocketChannel listening, Consumer<SocketChannel> taker) {
         this.listening = listening;
@@ -73,15 +74,30 @@ public final class DataListener implements Poller.ReadinessHandler, AutoCloseabl
             if (accepted == null) {
                 return;
             }
-            DataSocket.prepare(accepted);
-            taker.accept(accepted);
+            isShort = false;
+            take(accepted);
         }
+    }
+
+    /** A connection that is gone again is nobody's fault here. */
+    private void take(SocketChannel accepted) throws IOException {
+        try {
+            DataSocket.prepare(accepted);
+        } catch (IOException e) {
+            LOG.debug("data port={} lost a connection at once: {}", port(), e.toString());
+            accepted.close();
+            return;
+        }
+        taker.accept(accepted);
     }
 
     /** One connection that could not be accepted does not end the port. */
     @Override
     public void failed(Exception cause) {
-        LOG.warn("data port={} could not accept: {}", port(), cause.toString());
+        if (!isShort) {
+            LOG.warn("data port={} could not accept, goes on trying: {}", port(), cause.toString());
+        }
+        isShort = true;
         if (key != null && key.isValid() && poller != null) {
             key.interestOps(0);
             resumeNs = System.nanoTime() + PAUSE_NS;

@@ -29,8 +29,12 @@ public final class HandshakeServer implements AutoCloseable {
      * @param maxFrameBytes longest request
      */
     public record Limits(Duration readDeadline, int maxConnections, int maxFrameBytes) {
-        /** What the engine uses. */
-        public static final Limits DEFAULT = new Limits(Duration.ofSeconds(2), 128, HandshakeFrame.DEFAULT_MAX_BYTES);
+        private static final Duration READ_DEADLINE = Duration.ofSeconds(2);
+
+        /** What the engine uses beside so many data connections: an eighth of them. */
+        public static Limits beside(int dataConnections) {
+            return new Limits(READ_DEADLINE, Math.max(8, dataConnections / 8), HandshakeFrame.DEFAULT_MAX_BYTES);
+        }
     }
 
     /** Gives the answer to a request; empty closes the connection without one. Any thread, several at a time. */
@@ -88,10 +92,17 @@ public final class HandshakeServer implements AutoCloseable {
         }
     }
 
+    /** Whether somebody accepts: asked by health checks. */
+    public boolean isRunning() {
+        return accepting.isAlive();
+    }
+
     private void accept() {
+        boolean isPaused = false; // one line per shortage, however long it lasts
         while (!listening.isClosed()) {
             try {
                 Socket socket = listening.accept();
+                isPaused = false;
                 open.add(socket);
                 if (openCount.incrementAndGet() > limits.maxConnections()) {
                     closeOldest();
@@ -99,18 +110,25 @@ public final class HandshakeServer implements AutoCloseable {
                 Thread.ofVirtual().name("handshake-" + port()).start(() -> serve(socket));
             } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
                 if (!listening.isClosed()) {
-                    LOG.warn("handshake port={} could not accept: {}", port(), e.toString());
+                    if (!isPaused) {
+                        LOG.warn("handshake port={} could not accept, goes on trying: {}", port(), e.toString());
+                    }
+                    isPaused = true;
                     pause();
                 }
             }
         }
     }
 
-    private void closeOldest() throws IOException {
+    private void closeOldest() {
         Socket oldest = open.poll();
         if (oldest != null) {
             openCount.decrementAndGet();
-            oldest.close(); // its thread ends with that
+            try {
+                oldest.close(); // its thread ends with that
+            } catch (IOException e) {
+                LOG.debug("handshake did not close cleanly: {}", e.toString());
+            }
         }
     }
 

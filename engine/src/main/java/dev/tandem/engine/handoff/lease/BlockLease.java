@@ -1,18 +1,23 @@
 package dev.tandem.engine.handoff.lease;
 
 import dev.tandem.transfer.Region;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The blocks of one prompt, lent on all ranks of the engine at once under fresh virtual ids {@code firstVirtualId .. firstVirtualId +
  * blocks - 1}. Transfer threads open and close accesses, the engine loop ends it; its blocks are at rest when it has ended and no access is
  * open. The two facts live in one atomic word, because an access must not slip in between "ended" and "none open".
+ *
+ * <p>A lease belongs to the parties that use it first, as many as its purpose expects; another one is refused, although it knows the
+ * address, and the lease lives on. A party is a host, never a connection or a port: readers open as many as they like.
  */
 public final class BlockLease {
     private static final int ENDED = 1 << 30;
 
     private final String requestId;
-    private final int firstVirtualId;
+    private final long firstVirtualId;
     private final int[] blockIds; // physical, [blocks]
     private final long deadlineNs;
 
@@ -24,20 +29,35 @@ public final class BlockLease {
 
     private final Purpose purpose;
 
+    /** Who used it first; replaced under this object's lock, read without it. */
+    private volatile List<String> parties = List.of();
+
     /** What the blocks are lent for. */
     public sealed interface Purpose {
+        /** The most parties that may use the lease. */
+        int parties();
+
         /**
-         * P: a decode node reads them.
+         * P: a decode node reads them, with a host at most for each read.
          *
          * @param doneMessages so far; side-channel poller only
          */
-        record Reading(ReleaseCounter doneMessages) implements Purpose {}
+        record Reading(ReleaseCounter doneMessages) implements Purpose {
+            @Override
+            public int parties() {
+                return doneMessages.expected();
+            }
+        }
 
-        /** D: a prefill node writes them. */
-        record Writing() implements Purpose {}
+        /**
+         * D: a prefill node writes them.
+         *
+         * @param parties hosts that its ranks may be on
+         */
+        record Writing(int parties) implements Purpose {}
     }
 
-    public BlockLease(String requestId, int firstVirtualId, int[] blockIds, long deadlineNs, Purpose purpose) {
+    public BlockLease(String requestId, long firstVirtualId, int[] blockIds, long deadlineNs, Purpose purpose) {
         this.requestId = requestId;
         this.firstVirtualId = firstVirtualId;
         this.blockIds = blockIds.clone();
@@ -57,16 +77,34 @@ public final class BlockLease {
         };
     }
 
+    /** Whether a party may use the lease; while there is room for another one it may from now on. */
+    public boolean admits(String party) {
+        return parties.contains(party) || join(party);
+    }
+
+    private synchronized boolean join(String party) {
+        if (parties.contains(party)) {
+            return true;
+        }
+        if (parties.size() >= purpose.parties()) {
+            return false;
+        }
+        var more = new ArrayList<>(parties);
+        more.add(party);
+        parties = List.copyOf(more);
+        return true;
+    }
+
     public String requestId() {
         return requestId;
     }
 
-    public int firstVirtualId() {
+    public long firstVirtualId() {
         return firstVirtualId;
     }
 
     /** The id after the last one. */
-    public int endVirtualId() {
+    public long endVirtualId() {
         return firstVirtualId + blockIds.length;
     }
 
@@ -74,7 +112,7 @@ public final class BlockLease {
     public long[] virtualIds() {
         var ids = new long[blockIds.length];
         for (int index = 0; index < ids.length; index++) {
-            ids[index] = (long) firstVirtualId + index;
+            ids[index] = firstVirtualId + index;
         }
         return ids;
     }
@@ -84,8 +122,8 @@ public final class BlockLease {
     }
 
     /** Where a virtual block lies now. */
-    public int physicalBlock(int virtualId) {
-        return blockIds[virtualId - firstVirtualId];
+    public int physicalBlock(long virtualId) {
+        return blockIds[Math.toIntExact(virtualId - firstVirtualId)];
     }
 
     public int[] blockIds() {

@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.slf4j.Logger;
@@ -68,7 +69,7 @@ public final class LeaseTable {
         if (live.containsKey(requestId)) {
             throw EngineException.inUse(requestId, "its blocks are lent");
         }
-        int first = virtualIds.take(blockIds.length, nowNs);
+        long first = virtualIds.take(blockIds.length);
         var lease = new BlockLease(
                 requestId, first, blockIds, nowNs + leaseTimeoutNs, new Reading(new ReleaseCounter(quorum)));
         live.put(requestId, lease);
@@ -91,11 +92,14 @@ public final class LeaseTable {
      *
      * @param rank whose port got the message
      * @param announced messages that each rank's port will get for the request, as the sender says; empty when it does not
+     * @param leaseId first virtual id of the lease, which only a reader of its ticket knows; foreign nodes have no field for it
      * @return whether there is such a lease
      */
-    public boolean done(String requestId, int rank, Map<Integer, Integer> announced) {
+    public boolean done(String requestId, int rank, Map<Integer, Integer> announced, OptionalLong leaseId) {
         BlockLease lease = directory.ofRequest(requestId);
-        if (lease == null || !(lease.purpose() instanceof Reading reading)) {
+        if (lease == null
+                || !(lease.purpose() instanceof Reading reading)
+                || (leaseId.isPresent() && leaseId.getAsLong() != lease.firstVirtualId())) {
             counters.increment(HandoffCounter.DONE_UNKNOWN);
             return false;
         }

@@ -2,7 +2,6 @@ package dev.tandem.engine.handoff.lease;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
-import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region;
 import dev.tandem.transfer.TransferException;
@@ -15,7 +14,8 @@ import java.util.function.Consumer;
 
 /**
  * One plane of a pool as peers see it: virtual block v at {@code address + v * blockBytes}, translated to its physical block while a
- * lease holds v. A range must lie inside one live lease, and be read or written as the lease says; anything else is refused. Thread-safe;
+ * lease holds v. A range must lie inside one live lease, and be read or written as the lease says, by a party of the lease; anything else is
+ * refused. Thread-safe;
  * opened by transfer threads.
  *
  * <pre>
@@ -25,17 +25,9 @@ import java.util.function.Consumer;
  * </pre>
  */
 public final class LeasedRegion implements Region {
-    /** First addresses of the planes are multiples of this, and at least this far apart. */
-    public static final long ALIGNMENT = 1L << 21;
-
-    /** Addresses that the planes of one pool take at most, so that all ranks of a process find room below 2^62. */
-    public static final long MAX_POOL_ADDRESSES = 1L << 53;
-
-    private static final int MAX_IDS = 1 << 30;
-
     private final long address;
     private final long blockBytes;
-    private final int idCount;
+    private final long idCount;
     private final MemorySegment plane; // [blocks, blockBytes]
     private final LeaseDirectory directory;
     private final Counters<HandoffCounter> counters;
@@ -44,7 +36,7 @@ public final class LeasedRegion implements Region {
     private LeasedRegion(
             long address,
             long blockBytes,
-            int idCount,
+            long idCount,
             MemorySegment plane,
             LeaseDirectory directory,
             Counters<HandoffCounter> counters,
@@ -58,67 +50,33 @@ public final class LeasedRegion implements Region {
         this.quiesced = quiesced;
     }
 
-    /** The most virtual ids whose addresses in all planes fit into {@link #MAX_POOL_ADDRESSES}; 2^30 where a block has 8 MiB or less. */
-    public static int idCount(KvLayout layout) {
-        long gaps = 4 * ALIGNMENT * (layout.planes().size() + 1L);
-        long fitting = (MAX_POOL_ADDRESSES - gaps) / layout.blockBytes();
-        return (int) Math.min(MAX_IDS, Long.highestOneBit(fitting));
-    }
-
-    /** The most virtual ids that all pools of one engine can have. */
-    public static int idCount(List<KvPool> pools) {
-        int count = Integer.MAX_VALUE;
-        for (KvPool pool : pools) {
-            count = Math.min(count, idCount(pool.layout()));
-        }
-        return count;
-    }
-
     /**
-     * Where each plane's virtual block 0 lies, one plane behind the other with a gap.
+     * A region per plane, in plane order.
      *
      * @param leastAddress of the first plane
-     */
-    public static List<Long> addresses(KvLayout layout, int idCount, long leastAddress) {
-        var addresses = new ArrayList<Long>();
-        long address = aligned(Math.max(ALIGNMENT, leastAddress));
-        for (int plane = 0; plane < layout.planes().size(); plane++) {
-            addresses.add(address);
-            address = aligned(Math.addExact(address, layout.blockBytes(plane) * idCount) + ALIGNMENT);
-        }
-        return addresses;
-    }
-
-    /**
-     * A region per plane, in plane order, at {@link #addresses}.
-     *
      * @param directory of the leases that open it
      * @param quiesced called by the thread that closed the last access of an ended lease
      */
     public static List<LeasedRegion> over(
             KvPool pool,
-            int idCount,
+            AddressSpace space,
             long leastAddress,
             LeaseDirectory directory,
             Counters<HandoffCounter> counters,
             Consumer<BlockLease> quiesced) {
-        List<Long> addresses = addresses(pool.layout(), idCount, leastAddress);
+        List<Long> addresses = space.planeAddresses(pool.layout(), leastAddress);
         var regions = new ArrayList<LeasedRegion>();
         for (int plane = 0; plane < addresses.size(); plane++) {
             regions.add(new LeasedRegion(
                     addresses.get(plane),
                     pool.layout().blockBytes(plane),
-                    idCount,
+                    space.idCount(),
                     pool.plane(plane).data(),
                     directory,
                     counters,
                     quiesced));
         }
         return regions;
-    }
-
-    private static long aligned(long address) {
-        return Math.addExact(address, ALIGNMENT - 1) & -ALIGNMENT;
     }
 
     @Override
@@ -132,13 +90,17 @@ public final class LeasedRegion implements Region {
     }
 
     @Override
-    public Access open(long from, long bytes, Operation operation) {
-        if (bytes < 1 || from < address || from - address > length() - bytes) {
+    public Access open(long from, long bytes, Operation operation, String party) {
+        if (!holds(from, bytes)) {
             throw refused(from, bytes, "the range leaves the region");
         }
-        int first = (int) ((from - address) / blockBytes);
-        int last = (int) ((from - address + bytes - 1) / blockBytes);
+        long first = (from - address) / blockBytes;
+        long last = (from - address + bytes - 1) / blockBytes;
         BlockLease lease = directory.holding(first, last);
+        if (lease != null && lease.allows(operation) && !lease.admits(party)) {
+            counters.increment(HandoffCounter.PARTIES_REFUSED);
+            throw refused(from, bytes, "the lease is another host's than " + party);
+        }
         if (lease == null || !lease.allows(operation) || !lease.tryOpen()) {
             throw refused(
                     from,
@@ -153,14 +115,24 @@ public final class LeasedRegion implements Region {
         }
     }
 
+    @Override
+    public boolean wasOpen(long from, long bytes) {
+        return holds(from, bytes)
+                && directory.knew((from - address) / blockBytes, (from - address + bytes - 1) / blockBytes);
+    }
+
+    private boolean holds(long from, long bytes) {
+        return bytes >= 1 && from >= address && from - address <= length() - bytes;
+    }
+
     /** Pairs (offset in the plane, bytes), physical neighbours joined. */
     private long[] pieces(BlockLease lease, long from, long bytes) {
-        int first = (int) (from / blockBytes);
-        int last = (int) ((from + bytes - 1) / blockBytes);
-        long[] pieces = new long[2 * (last - first + 1)];
+        long first = from / blockBytes;
+        long last = (from + bytes - 1) / blockBytes;
+        long[] pieces = new long[Math.toIntExact(2 * (last - first + 1))];
         int used = 0;
         long position = from;
-        for (int virtualId = first; virtualId <= last; virtualId++) {
+        for (long virtualId = first; virtualId <= last; virtualId++) {
             long within = position - virtualId * blockBytes;
             long length = Math.min(blockBytes - within, from + bytes - position);
             long offset = lease.physicalBlock(virtualId) * blockBytes + within;

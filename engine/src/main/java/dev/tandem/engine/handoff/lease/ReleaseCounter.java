@@ -25,6 +25,11 @@ final class ReleaseCounter {
         return announced.isEmpty() ? areAllHere() : areAllHere(announced);
     }
 
+    /** Reads that a reader without announcement makes: as many messages come, from as many hosts at most. */
+    int expected() {
+        return rule.plainMessages();
+    }
+
     private boolean areAllHere() {
         int counted = 0;
         for (int atPort : messages) {

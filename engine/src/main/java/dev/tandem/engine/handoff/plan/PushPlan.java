@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff.plan;
 
 import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.SpanBatch;
 import dev.tandem.transfer.TransferException;
@@ -65,6 +66,16 @@ public final class PushPlan {
     /** The first token that the decode node wants: those before it lie in its prefix cache. */
     public int firstToken() {
         return firstToken;
+    }
+
+    /** What all that is written must come to, by rank of the decode engine. Takes long: never on a loop; touches nothing but the pools. */
+    public List<Integer> sums(PromptBlocks prompt) {
+        var layouts = new ArrayList<KvLayout>();
+        for (PeerMetadata peer : peers) {
+            layouts.add(peer.details().orElseThrow().layout());
+        }
+        var tokens = new TransferPlan.Tokens(firstToken, prompt.promptTokens());
+        return KvSums.of(layouts, pools, prompt.blockIds(), tokens);
     }
 
     /** The writes of one local rank; empty when others write all that it holds. */

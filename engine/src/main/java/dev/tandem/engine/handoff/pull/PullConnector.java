@@ -86,7 +86,7 @@ public final class PullConnector implements KvConnector {
         var leases = new LeaseTable(
                 config.leaseTimeout().toNanos(),
                 dialect.releaseQuorum(pools.getFirst().layout(), pools.size()),
-                VirtualIds.forPools(pools, config.leaseTimeout(), config.fetchTimeout(), directory),
+                VirtualIds.in(runtime.addressSpace(), directory),
                 directory,
                 counters,
                 wakeLoop);
@@ -116,7 +116,7 @@ public final class PullConnector implements KvConnector {
     private static boolean hear(
             LeaseTable leases, Counters<HandoffCounter> counters, SideChannelMessage.Report report, RankEndpoint at) {
         if (report instanceof DoneReceiving done) {
-            return leases.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()));
+            return leases.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()), done.lease());
         }
         counters.increment(HandoffCounter.DONE_UNKNOWN);
         return false;
@@ -214,6 +214,7 @@ public final class PullConnector implements KvConnector {
     public String toString() {
         return "pull " + config.engineId() + " role=" + config.role() + " ranks=" + pools.size() + " side channel "
                 + runtime.sideChannelHost() + ":" + sideChannelPort() + " transfer engine "
-                + runtime.transfers().segmentName() + " incarnation=" + incarnation;
+                + runtime.transfers().segmentName() + " incarnation=" + incarnation + " lease-bits="
+                + runtime.addressSpace().bits();
     }
 }

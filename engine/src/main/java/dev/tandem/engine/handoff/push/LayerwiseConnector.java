@@ -12,6 +12,7 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.LentMemory;
 import dev.tandem.engine.handoff.runtime.PeerNotices;
+import dev.tandem.engine.handoff.runtime.SumThread;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
@@ -38,6 +39,7 @@ public final class LayerwiseConnector implements KvConnector {
     private final LentMemory memory;
     private final PushSender sender;
     private final PeerNotices notices;
+    private final SumThread sums;
 
     private LayerwiseConnector(
             HandoffConfig config,
@@ -46,7 +48,8 @@ public final class LayerwiseConnector implements KvConnector {
             PushReceiver receiver,
             LentMemory memory,
             PushSender sender,
-            PeerNotices notices) {
+            PeerNotices notices,
+            SumThread sums) {
         this.config = config;
         this.pools = pools;
         this.runtime = runtime;
@@ -54,6 +57,7 @@ public final class LayerwiseConnector implements KvConnector {
         this.memory = memory;
         this.sender = sender;
         this.notices = notices;
+        this.sums = sums;
     }
 
     /**
@@ -68,14 +72,15 @@ public final class LayerwiseConnector implements KvConnector {
             HandoffConfig config, List<KvPool> pools, HandoffRuntime runtime, Runnable wakeLoop) {
         String incarnation = HandoffRuntime.drawIncarnation();
         var directory = new LeaseDirectory();
+        var sums = new SumThread();
         var receiver = new PushReceiver(
                 config,
                 List.copyOf(pools),
                 runtime.messenger(),
                 incarnation,
-                VirtualIds.forPools(pools, config.leaseTimeout(), config.fetchTimeout(), directory),
-                directory,
+                VirtualIds.in(runtime.addressSpace(), directory),
                 runtime.counters(),
+                sums,
                 wakeLoop);
         var memory = LentMemory.open(
                 config,
@@ -87,8 +92,8 @@ public final class LayerwiseConnector implements KvConnector {
                 (report, at) -> receiver.hear(report));
         var writes = new InFlightTransfers(runtime.channel(), Operation.WRITE, runtime.transfers()::write);
         var notices = new PeerNotices(runtime.channel(), SideChannelDialect.of(config), runtime.counters());
-        var sender = new PushSender(config, List.copyOf(pools), runtime, writes, notices, wakeLoop);
-        return new LayerwiseConnector(config, List.copyOf(pools), runtime, receiver, memory, sender, notices);
+        var sender = new PushSender(config, List.copyOf(pools), runtime, writes, notices, sums, wakeLoop);
+        return new LayerwiseConnector(config, List.copyOf(pools), runtime, receiver, memory, sender, notices, sums);
     }
 
     /** The port that rank 0's side channel listens on; those of the other ranks follow. */
@@ -158,6 +163,7 @@ public final class LayerwiseConnector implements KvConnector {
         receiver.cancelAll();
         boolean isQuiet = sender.close(CLOSE_LIMIT);
         memory.close();
+        sums.close();
         if (!isQuiet) {
             throw new IllegalStateException("writes out of the KV memory of engine " + config.engineId()
                     + " have not ended after " + CLOSE_LIMIT);
@@ -168,6 +174,7 @@ public final class LayerwiseConnector implements KvConnector {
     public String toString() {
         return "layerwise push " + config.engineId() + " role=" + config.role() + " ranks=" + pools.size()
                 + " side channel " + runtime.sideChannelHost() + ":" + sideChannelPort() + " transfer engine "
-                + runtime.transfers().segmentName();
+                + runtime.transfers().segmentName() + " lease-bits="
+                + runtime.addressSpace().bits();
     }
 }

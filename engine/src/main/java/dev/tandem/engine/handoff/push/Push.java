@@ -7,6 +7,7 @@ import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -40,6 +41,13 @@ final class Push {
     final Set<Transfer> open = new HashSet<>();
 
     long writtenBytes;
+
+    /** What the decode node's memory must come to; null until it is known. */
+    @Nullable
+    List<Integer> sums;
+
+    /** The blocks are being summed; they are at rest only afterwards. */
+    boolean isSumming;
 
     /** Why nothing more is written; the first reason stays. */
     @Nullable

@@ -7,12 +7,16 @@ import dev.tandem.engine.handoff.HandoffEvent;
 import dev.tandem.engine.handoff.HandoffEvent.FetchDone;
 import dev.tandem.engine.handoff.HandoffEvent.FetchFailed;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.handoff.lease.BlockLease;
 import dev.tandem.engine.handoff.lease.BlockLease.Purpose.Writing;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
+import dev.tandem.engine.handoff.plan.KvSums;
+import dev.tandem.engine.handoff.plan.TransferPlan;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
+import dev.tandem.engine.handoff.runtime.SumThread;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
@@ -28,6 +32,7 @@ import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -55,6 +60,7 @@ final class PushReceiver {
     /** A prompt that a prefill node is to write, and how the wait for it ended. */
     private static final class Receipt {
         final BlockLease lease;
+        final PromptBlocks prompt;
         final long bytes;
         final long startedNs = System.nanoTime();
         long silenceNs; // how long nothing may move
@@ -64,8 +70,12 @@ final class PushReceiver {
         @Nullable
         HandoffEvent outcome;
 
-        Receipt(BlockLease lease, long bytes, long nowNs) {
+        /** What the memory must come to, by rank, before the outcome may be believed; empty when nobody says so. */
+        List<Integer> sums = List.of();
+
+        Receipt(BlockLease lease, PromptBlocks prompt, long bytes, long nowNs) {
             this.lease = lease;
+            this.prompt = prompt;
             this.bytes = bytes;
             this.silenceNs = lease.deadlineNs() - nowNs;
             this.deadlineNs = lease.deadlineNs();
@@ -90,8 +100,8 @@ final class PushReceiver {
     private sealed interface Report {
         BlockLease lease();
 
-        /** All is written. */
-        record Done(BlockLease lease) implements Report {}
+        /** All is written, and comes to these sums. */
+        record Done(BlockLease lease, List<Integer> sums) implements Report {}
 
         /** Nothing more is written. */
         record Failed(BlockLease lease, TransferException cause) implements Report {}
@@ -105,8 +115,10 @@ final class PushReceiver {
     private final Invitation.Messenger messenger;
     private final String incarnation;
     private final VirtualIds virtualIds;
+    private final int writers; // hosts that may write into one lease
     private final LeaseDirectory directory;
     private final Counters<HandoffCounter> counters;
+    private final SumThread sumThread;
     private final Runnable wakeLoop;
 
     /** By request. */
@@ -119,6 +131,7 @@ final class PushReceiver {
 
     private final Queue<Report> reports = new ConcurrentLinkedQueue<>(); // a few per lease
     private final Queue<BlockLease> quiet = new ConcurrentLinkedQueue<>(); // at most one entry per lease
+    private final Queue<HandoffEvent> verified = new ConcurrentLinkedQueue<>(); // at most one per lease
 
     /**
      * @param messenger carries invitations
@@ -131,16 +144,21 @@ final class PushReceiver {
             Invitation.Messenger messenger,
             String incarnation,
             VirtualIds virtualIds,
-            LeaseDirectory directory,
             Counters<HandoffCounter> counters,
+            SumThread sumThread,
             Runnable wakeLoop) {
         this.config = config;
         this.pools = pools;
         this.messenger = messenger;
         this.incarnation = incarnation;
         this.virtualIds = virtualIds;
-        this.directory = directory;
+        this.writers = switch (config.peers()) {
+            case Peers.FromTicket ticket -> ticket.tpSize() + 1; // a host each, of which one has two addresses
+            case Peers.FromRankTable table -> throw new IllegalArgumentException("a push by a rank table");
+        };
+        this.directory = virtualIds.directory();
         this.counters = counters;
+        this.sumThread = sumThread;
         this.wakeLoop = wakeLoop;
     }
 
@@ -160,15 +178,15 @@ final class PushReceiver {
         int cachedBlocks = prompt.cachedTokens() / blockSize;
         int promptBlocks = Math.ceilDiv(prompt.promptTokens(), blockSize);
         int[] blocks = Arrays.copyOfRange(prompt.blockIds(), cachedBlocks, promptBlocks);
-        int first = virtualIds.take(blocks.length, nowNs);
+        long first = virtualIds.take(blocks.length);
         var lease = new BlockLease(
-                prompt.requestId(), first, blocks, nowNs + config.leaseTimeout().toNanos(), new Writing());
+                prompt.requestId(), first, blocks, nowNs + config.leaseTimeout().toNanos(), new Writing(writers));
         long tokenBytes = 0;
         for (KvPool pool : pools) {
             tokenBytes += pool.layout().tokenBytes();
         }
         long bytes = tokenBytes * (prompt.promptTokens() - prompt.cachedTokens());
-        waiting.put(prompt.requestId(), new Receipt(lease, bytes, nowNs));
+        waiting.put(prompt.requestId(), new Receipt(lease, prompt, bytes, nowNs));
         nextCheckNs = HandoffRuntime.earlier(nextCheckNs, lease.deadlineNs());
         directory.add(lease); // from here on a late writer is told from one that may write
         counters.increment(HandoffCounter.INVITATIONS_SENT);
@@ -219,12 +237,55 @@ final class PushReceiver {
         for (BlockLease lease = quiet.poll(); lease != null; lease = quiet.poll()) {
             Receipt receipt = ending.remove(lease);
             HandoffEvent outcome = receipt == null ? null : receipt.outcome;
-            if (outcome == null) {
+            if (receipt == null || outcome == null) {
                 throw new IllegalStateException("lease " + lease.firstVirtualId() + " ended twice");
             }
-            virtualIds.rest(lease.firstVirtualId(), lease.endVirtualId(), nowNs);
-            events.add(outcome);
+            if (outcome instanceof FetchDone done) {
+                verify(receipt, done);
+            } else {
+                events.add(outcome);
+            }
         }
+        for (HandoffEvent event = verified.poll(); event != null; event = verified.poll()) {
+            events.add(event);
+        }
+    }
+
+    /** Nobody writes into the blocks any more: what is in them must be what the prefill node had. */
+    private void verify(Receipt receipt, FetchDone done) {
+        if (receipt.sums.isEmpty()) {
+            counters.increment(HandoffCounter.PUSHES_UNSUMMED);
+            verified.add(done);
+            return;
+        }
+        PromptBlocks prompt = receipt.prompt;
+        var tokens = new TransferPlan.Tokens(prompt.cachedTokens(), prompt.promptTokens());
+        var outcome = new SumThread.Outcome<List<Integer>>() {
+            @Override
+            public void summed(List<Integer> found) {
+                verified.add(found.equals(receipt.sums) ? done : corrupt(done.requestId(), receipt.sums, found));
+                wakeLoop.run();
+            }
+
+            @Override
+            public void failed(RuntimeException cause) {
+                String message = "the KV could not be summed: " + cause;
+                verified.add(
+                        PushReceiver.failed(done.requestId(), new TransferException(Kind.CORRUPT, message, cause)));
+                wakeLoop.run();
+            }
+        };
+        if (!sumThread.offer(() -> KvSums.of(pools, prompt.blockIds(), tokens), outcome)) {
+            String message = "too many prompts wait to be summed";
+            verified.add(failed(done.requestId(), new TransferException(Kind.OVERLOADED, message)));
+        }
+    }
+
+    private HandoffEvent corrupt(String requestId, List<Integer> expected, List<Integer> found) {
+        counters.increment(HandoffCounter.PUSHES_CORRUPT);
+        String message = "what lies in memory is not what the prefill node wrote: sums by rank are " + found + ", not "
+                + expected;
+        return failed(requestId, new TransferException(Kind.CORRUPT, message));
     }
 
     /** Ends waits in which nothing moves; looks at them only when one may be overdue. */
@@ -244,8 +305,10 @@ final class PushReceiver {
     private void settle(Receipt receipt, Report report, long nowNs) {
         String requestId = receipt.lease.requestId();
         switch (report) {
-            case Report.Done done ->
+            case Report.Done done -> {
+                receipt.sums = done.sums();
                 end(receipt, new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs));
+            }
             case Report.Failed failed -> end(receipt, failed(requestId, failed.cause()));
             case Report.Computed computed -> {
                 receipt.silenceNs = config.fetchTimeout().toNanos();
@@ -299,7 +362,7 @@ final class PushReceiver {
      */
     boolean hear(SideChannelMessage.Report report) {
         return switch (report) {
-            case SideChannelMessage.DoneSending done -> done(done.requestId(), done.lease());
+            case SideChannelMessage.DoneSending done -> done(done.requestId(), done.lease(), done.sums());
             case SideChannelMessage.FailedSending failed -> failed(failed.requestId(), failed.lease(), failed.reason());
             case SideChannelMessage.DoneReceiving done -> {
                 counters.increment(HandoffCounter.DONE_UNKNOWN);
@@ -312,18 +375,16 @@ final class PushReceiver {
      * The prefill node has written all.
      *
      * @param leaseId as the message names it; empty in a foreign node's
+     * @param sums by rank; empty where the message has none
      * @return whether anybody waits for it
      */
-    boolean done(String requestId, OptionalLong leaseId) {
+    boolean done(String requestId, OptionalLong leaseId, List<Integer> sums) {
         if (leaseId.isPresent()) {
-            return post(requestId, leaseId, null);
+            return post(requestId, leaseId, lease -> new Report.Done(lease, sums));
         }
-        boolean isAwaited = post(
-                requestId,
-                leaseId,
-                new TransferException(
-                        Kind.REJECTED,
-                        "the prefill node does not tell how it lays KV out, so what it wrote cannot be used"));
+        var cause = new TransferException(
+                Kind.REJECTED, "the prefill node does not tell how it lays KV out, so what it wrote cannot be used");
+        boolean isAwaited = post(requestId, leaseId, lease -> new Report.Failed(lease, cause));
         if (isAwaited) {
             counters.increment(HandoffCounter.PUSHES_FOREIGN);
         }
@@ -332,10 +393,11 @@ final class PushReceiver {
 
     /** The prefill node has given up. @return whether anybody waits for it */
     boolean failed(String requestId, OptionalLong leaseId, String reason) {
-        return post(requestId, leaseId, new TransferException(Kind.PEER_GONE, "the prefill node gave up: " + reason));
+        var cause = new TransferException(Kind.PEER_GONE, "the prefill node gave up: " + reason);
+        return post(requestId, leaseId, lease -> new Report.Failed(lease, cause));
     }
 
-    private boolean post(String requestId, OptionalLong leaseId, @Nullable TransferException cause) {
+    private boolean post(String requestId, OptionalLong leaseId, Function<BlockLease, Report> report) {
         BlockLease lease = directory.ofRequest(requestId);
         boolean isAwaited = lease != null
                 && lease.purpose() instanceof Writing
@@ -345,7 +407,7 @@ final class PushReceiver {
             return false;
         }
         counters.increment(HandoffCounter.DONE_RECEIVED);
-        reports.add(cause == null ? new Report.Done(lease) : new Report.Failed(lease, cause));
+        reports.add(report.apply(lease));
         wakeLoop.run();
         return true;
     }

@@ -16,6 +16,7 @@ import dev.tandem.engine.handoff.runtime.EventQueue;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.PeerNotices;
+import dev.tandem.engine.handoff.runtime.SumThread;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
@@ -55,6 +56,7 @@ final class PushSender {
     private final Counters<HandoffCounter> counters;
     private final SideChannelDialect dialect;
     private final PeerNotices notices;
+    private final SumThread sums;
     private final int layers;
     private final EventQueue<Push> events;
 
@@ -64,6 +66,7 @@ final class PushSender {
             HandoffRuntime runtime,
             InFlightTransfers writes,
             PeerNotices notices,
+            SumThread sums,
             Runnable wakeLoop) {
         this.config = config;
         this.pools = pools;
@@ -73,6 +76,7 @@ final class PushSender {
         this.limits = runtime.limits();
         this.counters = runtime.counters();
         this.notices = notices;
+        this.sums = sums;
         this.dialect = SideChannelDialect.of(config);
         this.layers = layers(pools.getFirst());
         this.events = new EventQueue<>("pushed", channel, wakeLoop);
@@ -192,8 +196,46 @@ final class PushSender {
             fail(push, e);
             return;
         }
-        if (push.open.isEmpty() && push.isStoredWhole() && push.isSentWhole(plan.firstToken()) && !push.isAnnounced) {
-            sendWritten(push);
+        if (push.isAnnounced || !push.isStoredWhole()) {
+            return;
+        }
+        List<Integer> summed = push.sums;
+        if (summed == null) {
+            sum(push, plan);
+        } else if (push.open.isEmpty() && push.isSentWhole(plan.firstToken())) {
+            sendWritten(push, summed);
+        }
+    }
+
+    /** Sums the whole prompt while its last layers are still on their way. */
+    private void sum(Push push, PushPlan plan) {
+        if (push.isSumming) {
+            return;
+        }
+        push.isSumming = true;
+        var outcome = new SumThread.Outcome<List<Integer>>() {
+            @Override
+            public void summed(List<Integer> found) {
+                channel.execute(() -> {
+                    push.isSumming = false;
+                    push.sums = found;
+                    settle(push);
+                    pump(push);
+                });
+            }
+
+            @Override
+            public void failed(RuntimeException cause) {
+                channel.execute(() -> {
+                    push.isSumming = false;
+                    fail(push, new TransferException(Kind.CORRUPT, "the KV could not be summed: " + cause, cause));
+                    settle(push);
+                });
+            }
+        };
+        if (!sums.offer(() -> plan.sums(push.prompt), outcome)) {
+            push.isSumming = false;
+            fail(push, new TransferException(Kind.OVERLOADED, "too many prompts wait to be summed"));
         }
     }
 
@@ -243,7 +285,7 @@ final class PushSender {
     /** Leaves the event of a failed push once nothing reads its blocks any more. */
     private void settle(Push push) {
         TransferException failure = push.failure;
-        if (failure != null && push.open.isEmpty() && !push.isOver) {
+        if (failure != null && push.open.isEmpty() && !push.isSumming && !push.isOver) {
             counters.increment(HandoffCounter.PUSHES_FAILED);
             end(push, new PushFailed(push.requestId(), failure));
         }
@@ -254,10 +296,14 @@ final class PushSender {
         events.post(event);
     }
 
-    private void sendWritten(Push push) {
+    private void sendWritten(Push push, List<Integer> summed) {
         push.isAnnounced = true;
         notices.sendWritten(
-                push.requestId(), push.target, isAwaited -> acknowledged(push, isAwaited), cause -> fail(push, cause));
+                push.requestId(),
+                push.target,
+                summed,
+                isAwaited -> acknowledged(push, isAwaited),
+                cause -> fail(push, cause));
     }
 
     private void acknowledged(Push push, boolean isAwaited) {

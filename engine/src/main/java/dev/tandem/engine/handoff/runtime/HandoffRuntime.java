@@ -4,18 +4,18 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
 import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.engine.handoff.lease.LeasedRegion;
+import dev.tandem.engine.handoff.lease.AddressSpace;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.random.RandomGenerator;
+import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * What the replicas of one process share in prefill/decode exchanges: the transfer engine, the side-channel poller, what is known of
@@ -23,14 +23,6 @@ import java.util.random.RandomGenerator;
  * last.
  */
 public final class HandoffRuntime implements AutoCloseable {
-    /** First plane addresses are drawn from here on, so that no two lives of a node share one. */
-    private static final long LEAST_ADDRESS = 1L << 44;
-
-    private static final long ADDRESS_SPREAD = 1L << 60;
-
-    /** Pools that a process may register in its life; with the spread their addresses stay below 2^62. */
-    public static final int MAX_POOLS = 256;
-
     private final String host;
     private final String sideChannelHost;
     private final HandoffLimits limits;
@@ -39,8 +31,8 @@ public final class HandoffRuntime implements AutoCloseable {
     private final TransferEngine transfers;
     private final SideChannel channel;
     private final PeerMetadataCache peers;
-    private final long firstAddress;
-    private final AtomicInteger pools = new AtomicInteger(); // replicas may start side by side
+    private final AddressSpace addressSpace;
+    private final AtomicLong nextAddress; // of the pools to come; replicas may start side by side
 
     private HandoffRuntime(
             String host,
@@ -49,7 +41,8 @@ public final class HandoffRuntime implements AutoCloseable {
             HandoffLimits limits,
             Counters<HandoffCounter> counters,
             TransferEngine transfers,
-            SideChannel channel) {
+            SideChannel channel,
+            AddressSpace addressSpace) {
         this.host = host;
         this.sideChannelHost = sideChannelHost;
         this.messenger = messenger;
@@ -58,8 +51,8 @@ public final class HandoffRuntime implements AutoCloseable {
         this.transfers = transfers;
         this.channel = channel;
         this.peers = new PeerMetadataCache(channel.client(), limits.peers(), counters);
-        RandomGenerator random = new SecureRandom();
-        this.firstAddress = LEAST_ADDRESS + random.nextLong(ADDRESS_SPREAD);
+        this.addressSpace = addressSpace;
+        this.nextAddress = new AtomicLong(AddressSpace.drawFirstAddress(new SecureRandom()));
     }
 
     /**
@@ -69,14 +62,21 @@ public final class HandoffRuntime implements AutoCloseable {
      * @param sideChannelHost what the side channel binds, exactly
      * @param messenger carries invitations of layerwise pushes; not closed
      * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
+     * @param addressSpace what the pools that will be registered leave
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
     public static HandoffRuntime start(
-            String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+            String host,
+            String sideChannelHost,
+            Invitation.Messenger messenger,
+            long bytesPerSecond,
+            AddressSpace addressSpace) {
         HandoffLimits limits = HandoffLimits.standard();
         TransferEngine transfers;
         try {
-            transfers = TransferEngine.start(TransferConfig.of(host).withPace(bytesPerSecond));
+            transfers = TransferEngine.start(TransferConfig.of(host)
+                    .withPace(bytesPerSecond)
+                    .with(TransferConfig.Bounds.of(addressSpace.guessInterval())));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -89,10 +89,16 @@ public final class HandoffRuntime implements AutoCloseable {
             transfers.close();
             throw e;
         }
-        return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel);
+        return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel, addressSpace);
     }
 
-    /** A runtime of a process whose engines only pull: nobody is invited, and everything is bound to one address. */
+    /** A runtime of a process with few small pools. */
+    public static HandoffRuntime start(
+            String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+        return start(host, sideChannelHost, messenger, bytesPerSecond, AddressSpace.SMALL);
+    }
+
+    /** The same where engines only pull: nobody is invited, and everything is bound to one address. */
     public static HandoffRuntime start(String host) {
         return start(
                 host, host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);
@@ -148,13 +154,14 @@ public final class HandoffRuntime implements AutoCloseable {
         return peers;
     }
 
-    /** Where the planes of one more pool may lie: {@link LeasedRegion#MAX_POOL_ADDRESSES} addresses that no other pool has. */
-    public long takeAddresses() {
-        int index = pools.getAndIncrement();
-        if (index >= MAX_POOLS) {
-            throw new IllegalStateException("more than " + MAX_POOLS + " pools in the life of one process");
-        }
-        return firstAddress + index * LeasedRegion.MAX_POOL_ADDRESSES;
+    /** The places that leases may have. */
+    public AddressSpace addressSpace() {
+        return addressSpace;
+    }
+
+    /** Where the planes of one more pool may lie: addresses that no other pool has. */
+    public long takeAddresses(KvLayout layout) {
+        return nextAddress.getAndUpdate(first -> addressSpace.endOf(layout, first));
     }
 
     /** @throws EngineException INTERNAL when side channel or transfer engine is dead: no event will ever come */

@@ -2,6 +2,7 @@ package dev.tandem.engine.handoff.runtime;
 
 import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.Peers;
+import dev.tandem.engine.handoff.lease.AddressSpace;
 import dev.tandem.engine.handoff.lease.BlockLease;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.LeasedRegion;
@@ -57,19 +58,20 @@ public final class LentMemory implements AutoCloseable {
         if (!config.isHost()) {
             return new LentMemory(runtime, pools.size(), List.of(), config.sideChannelPort());
         }
-        int idCount = LeasedRegion.idCount(pools);
+        AddressSpace space = runtime.addressSpace();
         var regions = new ArrayList<LeasedRegion>();
         var metadata = new ArrayList<PeerMetadata>();
         for (int rank = 0; rank < pools.size(); rank++) {
             KvPool pool = pools.get(rank);
+            long leastAddress = runtime.takeAddresses(pool.layout());
             List<LeasedRegion> planes =
-                    LeasedRegion.over(pool, idCount, runtime.takeAddresses(), directory, runtime.counters(), quiesced);
+                    LeasedRegion.over(pool, space, leastAddress, directory, runtime.counters(), quiesced);
             regions.addAll(planes);
             metadata.add(new PeerMetadata(
                     config.engineId(),
                     runtime.transfers().rpcPort(),
                     planes.stream().map(LeasedRegion::address).toList(),
-                    idCount,
+                    space.idCount(),
                     Optional.of(new PeerMetadata.Details(incarnation, rank, pools.size(), pool.layout()))));
         }
         SideChannelDialect dialect = SideChannelDialect.of(config);

@@ -9,6 +9,8 @@ import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferException;
+import java.util.List;
+import java.util.OptionalLong;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -54,7 +56,8 @@ public final class PeerNotices {
             undelivered(transferId, e);
             return;
         }
-        dialect.done(transferId, peer, ticket.incarnation().isPresent())
+        OptionalLong lease = ticket.incarnation().isPresent() ? OptionalLong.of(leaseId(ticket)) : OptionalLong.empty();
+        dialect.done(transferId, peer, lease)
                 .forEach((rank, message) -> channel.client()
                         .ask(
                                 peer.endpoint(rank),
@@ -74,14 +77,20 @@ public final class PeerNotices {
     /**
      * Tells the decode engine that all of a prompt is written; exactly one of the callbacks is called.
      *
+     * @param sums of what was written, by rank of the decode engine
      * @param onAnswer gets whether the decode node waited for it
      */
     public void sendWritten(
-            String requestId, HandoffTicket target, Consumer<Boolean> onAnswer, Consumer<TransferException> onFailure) {
+            String requestId,
+            HandoffTicket target,
+            List<Integer> sums,
+            Consumer<Boolean> onAnswer,
+            Consumer<TransferException> onFailure) {
         channel.client()
                 .ask(
                         dialect.peer(target).endpoint(0),
-                        SideChannelCodec.encodeDoneSending(target.transferId().orElse(requestId), leaseId(target)),
+                        SideChannelCodec.encodeDoneSending(
+                                target.transferId().orElse(requestId), leaseId(target), sums),
                         answer -> onAnswer.accept(SideChannelCodec.isAcknowledgement(answer)),
                         onFailure);
     }

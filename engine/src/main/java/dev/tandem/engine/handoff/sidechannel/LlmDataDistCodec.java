@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 import org.msgpack.core.MessageBufferPacker;
 import org.msgpack.core.MessageUnpacker;
@@ -133,7 +134,7 @@ public final class LlmDataDistCodec {
         for (int element = 1; element < elements; element++) {
             unpacker.skipValue();
         }
-        return new DoneReceiving(requestId, Map.of());
+        return new DoneReceiving(requestId, Map.of(), OptionalLong.empty());
     }
 
     private static Device readAgent(MessageUnpacker unpacker) throws IOException {

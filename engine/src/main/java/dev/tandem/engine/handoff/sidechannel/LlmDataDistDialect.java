@@ -13,6 +13,7 @@ import dev.tandem.transfer.TransferException.Kind;
 import java.net.InetAddress;
 import java.util.Arrays;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -107,8 +108,9 @@ final class LlmDataDistDialect implements SideChannelDialect {
                 + ", cluster_id " + device.clusterId() + ")";
     }
 
+    /** The request id is all that this message has room for. */
     @Override
-    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs) {
+    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, OptionalLong lease) {
         byte[] message = LlmDataDistCodec.encodeFinished(transferId);
         var messages = new TreeMap<Integer, byte[]>();
         for (int rank = 0; rank < peer.ranks(); rank++) {

@@ -5,6 +5,7 @@ import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferException;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -46,16 +47,16 @@ record MooncakeDialect(String ownEngineId, int peerTpSize) implements SideChanne
 
     /**
      * One message speaks for all ranks of one of ours; a foreign engine's ranks count for themselves, so each is told. In both cases
-     * the message says how many come.
+     * the message says how many come. To ours it also names the lease, which only who has the ticket can.
      */
     @Override
-    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs) {
-        int told = isOurs ? 1 : peer.ranks();
+    public SortedMap<Integer, byte[]> done(String transferId, Peer peer, OptionalLong lease) {
+        int told = lease.isPresent() ? 1 : peer.ranks();
         var sends = new TreeMap<Integer, Integer>();
         for (int rank = 0; rank < told; rank++) {
             sends.put(peer.port() + rank, 1);
         }
-        byte[] message = SideChannelCodec.encodeDoneReceiving(transferId, peer.host(), sends);
+        byte[] message = SideChannelCodec.encodeDoneReceiving(transferId, peer.host(), sends, lease);
         var messages = new TreeMap<Integer, byte[]>();
         for (int rank = 0; rank < told; rank++) {
             messages.put(rank, message);

@@ -32,8 +32,9 @@ import org.msgpack.core.MessageUnpacker;
  *
  * <pre>
  *   request   [ bin "get_meta_msg", str "" ]
- *             [ bin "done_recving_msg", str requestId ]           newer nodes and ours: a third element { port: { "num": sends, "host": str } } or {}
- *             [ bin "done_sending_msg", str requestId, { "lease": int } ]                        foreign nodes: two elements, or int and str
+ *             [ bin "done_recving_msg", str requestId ]           newer nodes and ours: a third element { port: { "num": sends, "host": str } } or {},
+ *                                                                 ours to ours a fourth { "lease": int }
+ *             [ bin "done_sending_msg", str requestId, { "lease": int, "sums": [int per rank] } ]     foreign nodes: two elements, or int and str
  *             [ bin "failed_sending_msg", str requestId, { "lease": int, "reason": str } ]
  *   metadata  { "engine_id": str, "te_rpc_port": int, "kv_caches_base_addr": [int per plane], "num_blocks": int,
  *               keys of our own that vllm-ascend skips:
@@ -94,10 +95,14 @@ public final class SideChannelCodec {
         });
     }
 
-    /** @param sends done messages that each port of the prefill engine will get; v0.11.0rc1 does not read it, newer nodes demand it */
-    public static byte[] encodeDoneReceiving(String requestId, String host, SortedMap<Integer, Integer> sends) {
+    /**
+     * @param sends done messages that each port of the prefill engine will get; v0.11.0rc1 does not read it, newer nodes demand it
+     * @param lease the first virtual block id of the ticket, to an engine of ours
+     */
+    public static byte[] encodeDoneReceiving(
+            String requestId, String host, SortedMap<Integer, Integer> sends, OptionalLong lease) {
         return packed(packer -> {
-            packer.packArrayHeader(3);
+            packer.packArrayHeader(lease.isPresent() ? 4 : 3);
             packer.packBinaryHeader(DONE_RECEIVING.length).writePayload(DONE_RECEIVING);
             packer.packString(requestId);
             packer.packMapHeader(sends.size());
@@ -106,16 +111,26 @@ public final class SideChannelCodec {
                 packer.packString("num").packInt(port.getValue());
                 packer.packString("host").packString(host);
             }
+            if (lease.isPresent()) {
+                packer.packMapHeader(1).packString("lease").packLong(lease.getAsLong());
+            }
         });
     }
 
-    /** @param lease the first virtual block id of the decode node's lease */
-    public static byte[] encodeDoneSending(String requestId, long lease) {
+    /**
+     * @param lease the first virtual block id of the decode node's lease
+     * @param sums of what was written, by rank of the decode node
+     */
+    public static byte[] encodeDoneSending(String requestId, long lease, List<Integer> sums) {
         return packed(packer -> {
             packer.packArrayHeader(3);
             packer.packBinaryHeader(DONE_SENDING.length).writePayload(DONE_SENDING);
-            packer.packString(requestId).packMapHeader(1);
+            packer.packString(requestId).packMapHeader(2);
             packer.packString("lease").packLong(lease);
+            packer.packString("sums").packArrayHeader(sums.size());
+            for (int sum : sums) {
+                packer.packInt(sum);
+            }
         });
     }
 
@@ -146,31 +161,36 @@ public final class SideChannelCodec {
             }
             String requestId = readString(unpacker, MAX_ID_BYTES, "request id");
             SideChannelMessage message;
+            int read = 3;
             if (Arrays.equals(verb, DONE_RECEIVING)) {
-                message = new DoneReceiving(requestId, elements > 2 ? readSends(unpacker) : Map.of());
+                Map<Integer, Integer> sends = elements > 2 ? readSends(unpacker) : Map.of();
+                message = new DoneReceiving(
+                        requestId, sends, readSent(elements > 3, unpacker).lease());
+                read = 4;
             } else if (Arrays.equals(verb, DONE_SENDING)) {
-                message = new DoneSending(
-                        requestId, readSent(elements > 2, unpacker).lease());
+                Sent sent = readSent(elements > 2, unpacker);
+                message = new DoneSending(requestId, sent.lease(), sent.sums());
             } else if (Arrays.equals(verb, FAILED_SENDING)) {
                 Sent sent = readSent(elements > 2, unpacker);
                 message = new FailedSending(requestId, sent.lease(), sent.reason());
             } else {
                 throw corrupt("unknown verb");
             }
-            for (int element = 3; element < elements; element++) {
+            for (int element = read; element < elements; element++) {
                 unpacker.skipValue();
             }
             return message;
         });
     }
 
-    /** What our prefill nodes say besides the request id. */
-    private record Sent(OptionalLong lease, String reason) {}
+    /** What our nodes say besides the request id. */
+    private record Sent(OptionalLong lease, String reason, List<Integer> sums) {}
 
-    /** {@code { "lease": int, "reason": str }}, or whatever newer nodes say there. */
+    /** {@code { "lease": int, "reason": str, "sums": [int] }}, or whatever newer nodes say there. */
     private static Sent readSent(boolean isThere, MessageUnpacker unpacker) throws IOException {
         OptionalLong lease = OptionalLong.empty();
         String reason = "it does not say why";
+        List<Integer> sums = List.of();
         if (isThere && !unpacker.getNextFormat().getValueType().isMapType()) {
             unpacker.skipValue();
         } else if (isThere) {
@@ -180,11 +200,21 @@ public final class SideChannelCodec {
                 switch (key) {
                     case "lease" -> lease = OptionalLong.of(unpacker.unpackLong());
                     case "reason" -> reason = readString(unpacker, 4 * MAX_REASON, key);
+                    case "sums" -> sums = readSums(unpacker);
                     default -> unpacker.skipValue();
                 }
             }
         }
-        return new Sent(lease, reason);
+        return new Sent(lease, reason, sums);
+    }
+
+    private static List<Integer> readSums(MessageUnpacker unpacker) throws IOException {
+        int ranks = bounded(unpacker.unpackArrayHeader(), HandoffTicket.MAX_TP_SIZE, "sums");
+        var sums = new ArrayList<Integer>(ranks);
+        for (int rank = 0; rank < ranks; rank++) {
+            sums.add(unpacker.unpackInt());
+        }
+        return sums;
     }
 
     /** {@code { port: { "num": sends, … } }}, or whatever else newer nodes send for "one". */

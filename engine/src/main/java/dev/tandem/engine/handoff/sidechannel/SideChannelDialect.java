@@ -7,6 +7,7 @@ import dev.tandem.engine.handoff.plan.PeerMetadata;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferException;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 
 /**
@@ -46,9 +47,9 @@ public sealed interface SideChannelDialect permits MooncakeDialect, LlmDataDistD
      * The messages that end a lease, by the rank that gets them.
      *
      * @param transferId request id that the prefill engine keeps the lease under
-     * @param isOurs whether the prefill engine is one of ours
+     * @param lease the first virtual id of the ticket, when the prefill engine is one of ours
      */
-    SortedMap<Integer, byte[]> done(String transferId, Peer peer, boolean isOurs);
+    SortedMap<Integer, byte[]> done(String transferId, Peer peer, OptionalLong lease);
 
     /** Whether a message that ends a lease was taken. */
     boolean isTaken(byte[] answer);

@@ -12,11 +12,14 @@ import dev.tandem.engine.request.EngineException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
 class LeaseTableTest {
     private static final long TIMEOUT_NS = 1_000;
+    private static final OptionalLong NO_LEASE = OptionalLong.empty(); // as foreign decode nodes say
 
     private final LeaseDirectory directory = new LeaseDirectory();
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
@@ -24,7 +27,7 @@ class LeaseTableTest {
     private final LeaseTable leases = new LeaseTable(
             TIMEOUT_NS,
             new ReleaseQuorum(2, 1, 1),
-            new VirtualIds(1 << 20, 0, TIMEOUT_NS, directory),
+            new VirtualIds(1L << 40, new SplittableRandom(5), directory),
             directory,
             counters,
             wakes::incrementAndGet);
@@ -32,13 +35,25 @@ class LeaseTableTest {
     @Test
     void shouldReleaseByTheDoneMessage() {
         BlockLease lease = leases.lend("r", new int[] {4, 2}, 0);
-        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of(), NO_LEASE);
         assertThat(wakes).hasValue(1);
         assertEnded(poll(10), "r", Reason.RELEASED, 4, 2);
         assertThat(lease.tryOpen()).isFalse();
         assertThat(directory.holding(lease.firstVirtualId(), lease.firstVirtualId()))
                 .isNull();
         assertThat(leases.leases()).isZero();
+    }
+
+    @Test
+    void shouldTakeTheWordOnlyOfWhoKnowsTheLease() {
+        BlockLease lease = leases.lend("r", new int[] {4}, 0);
+        assertThat(leases.done("r", 0, Map.of(), OptionalLong.of(lease.firstVirtualId() + 1)))
+                .isFalse();
+        assertThat(poll(10)).isEmpty();
+        assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(1);
+        assertThat(leases.done("r", 0, Map.of(), OptionalLong.of(lease.firstVirtualId())))
+                .isTrue();
+        assertEnded(poll(11), "r", Reason.RELEASED, 4);
     }
 
     @Test
@@ -73,7 +88,7 @@ class LeaseTableTest {
     void shouldKeepBlocksUntilOpenAccessesAreClosed() {
         BlockLease lease = leases.lend("r", new int[] {4}, 0);
         assertThat(lease.tryOpen()).isTrue();
-        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of(), NO_LEASE);
         assertThat(poll(1)).isEmpty();
         assertThat(leases.leases()).isEqualTo(1);
         assertThat(lease.closeOne()).isTrue();
@@ -84,11 +99,11 @@ class LeaseTableTest {
     @Test
     void shouldCountUnknownAndRepeatedDoneMessages() {
         leases.lend("r", new int[] {4}, 0);
-        leases.done("never", 0, Map.of());
-        leases.done("r", 0, Map.of());
-        leases.done("r", 0, Map.of());
+        leases.done("never", 0, Map.of(), NO_LEASE);
+        leases.done("r", 0, Map.of(), NO_LEASE);
+        leases.done("r", 0, Map.of(), NO_LEASE);
         assertThat(poll(1)).hasSize(1);
-        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of(), NO_LEASE);
         assertThat(poll(2)).isEmpty();
         assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(2);
     }
@@ -96,10 +111,10 @@ class LeaseTableTest {
     @Test
     void shouldWaitForAsManyDoneMessagesAsReadersWereAnnounced() {
         leases.lend("r", new int[] {4}, 0);
-        leases.done("r", 0, Map.of(0, 1, 1, 2));
-        leases.done("r", 1, Map.of(0, 1, 1, 2));
+        leases.done("r", 0, Map.of(0, 1, 1, 2), NO_LEASE);
+        leases.done("r", 1, Map.of(0, 1, 1, 2), NO_LEASE);
         assertThat(poll(1)).isEmpty();
-        leases.done("r", 1, Map.of(0, 1, 1, 2));
+        leases.done("r", 1, Map.of(0, 1, 1, 2), NO_LEASE);
         assertThat(poll(2)).hasSize(1);
     }
 
@@ -108,7 +123,7 @@ class LeaseTableTest {
         leases.lend("r", new int[] {4}, 0);
         BlockLease second = leases.lend("s", new int[] {5}, 500);
         assertEnded(poll(1_200), "r", Reason.EXPIRED, 4);
-        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of(), NO_LEASE);
         assertThat(poll(1_201)).isEmpty();
         assertThat(second.tryOpen()).isTrue();
     }
@@ -124,7 +139,7 @@ class LeaseTableTest {
     @Test
     void shouldGiveFreshVirtualIdsToEachLease() {
         BlockLease first = leases.lend("r", new int[] {4}, 0);
-        leases.done("r", 0, Map.of());
+        leases.done("r", 0, Map.of(), NO_LEASE);
         poll(1);
         BlockLease second = leases.lend("r", new int[] {4}, 2);
         assertThat(second.firstVirtualId()).isNotEqualTo(first.firstVirtualId());

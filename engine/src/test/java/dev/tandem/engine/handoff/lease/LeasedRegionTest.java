@@ -13,6 +13,7 @@ import dev.tandem.transfer.Region.Operation;
 import dev.tandem.transfer.TransferException;
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,14 +21,15 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class LeasedRegionTest {
-    private static final int IDS = 1 << 20;
+    private static final AddressSpace SPACE = new AddressSpace(1L << 40, Duration.ofSeconds(55));
+    private static final String HOST = "10.0.0.1";
 
     private final KvLayout layout = KvFixtures.layout(16, 2, 3, 8);
     private final KvPool pool = new KvPool(layout, 16);
     private final LeaseDirectory directory = new LeaseDirectory();
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<BlockLease> quiet = new ArrayList<>();
-    private final List<LeasedRegion> regions = LeasedRegion.over(pool, IDS, 12_345, directory, counters, quiet::add);
+    private final List<LeasedRegion> regions = LeasedRegion.over(pool, SPACE, 12_345, directory, counters, quiet::add);
 
     @AfterEach
     void close() {
@@ -40,22 +42,10 @@ class LeasedRegionTest {
         for (int plane = 0; plane < regions.size(); plane++) {
             LeasedRegion region = regions.get(plane);
             assertThat(region.address()).isGreaterThan(end).isPositive();
-            assertThat(region.length()).isEqualTo(IDS * layout.blockBytes(plane));
+            assertThat(region.length()).isEqualTo(SPACE.idCount() * layout.blockBytes(plane));
             end = region.address() + region.length();
         }
         assertThat(end).isPositive();
-    }
-
-    @Test
-    void shouldKeepAddressesPositiveForAHugeModel() {
-        KvLayout huge = KvFixtures.layout(128, 128, 128, 512);
-        int ids = LeasedRegion.idCount(huge);
-        List<Long> addresses = LeasedRegion.addresses(huge, ids, 1L << 60);
-        assertThat(addresses)
-                .isSorted()
-                .allSatisfy(address -> assertThat(address).isPositive());
-        assertThat(addresses.getLast() + ids * huge.blockBytes(0)).isPositive();
-        assertThat(ids).isGreaterThanOrEqualTo(1 << 20);
     }
 
     @Test
@@ -103,7 +93,7 @@ class LeasedRegionTest {
         assertRefused(100 * block, -1);
         assertRefused(100 * block, Long.MAX_VALUE);
         assertRefused(-1, 2);
-        assertRefused((long) IDS * block - 1, 2);
+        assertRefused(SPACE.idCount() * block - 1, 2);
         assertThat(counters.value(HandoffCounter.READS_REFUSED)).isEqualTo(10);
     }
 
@@ -111,7 +101,7 @@ class LeasedRegionTest {
     void shouldRefuseWritesIntoWhatIsLentForReading() {
         lease("r", 100, new int[] {1, 2});
         assertThatThrownBy(() -> regions.getFirst()
-                        .open(regions.getFirst().address() + 100 * layout.blockBytes(0), 8, Operation.WRITE))
+                        .open(regions.getFirst().address() + 100 * layout.blockBytes(0), 8, Operation.WRITE, HOST))
                 .isInstanceOf(TransferException.class)
                 .hasMessageContaining("are not lent for WRITE");
     }
@@ -131,6 +121,52 @@ class LeasedRegionTest {
         assertThat(quiet).containsExactly(lease);
     }
 
+    @Test
+    void shouldBelongToItsFirstHostAndLiveOnWhenAnotherAsks() {
+        BlockLease lease = lease("r", 100, new int[] {1, 2});
+        LeasedRegion region = regions.getFirst();
+        long address = region.address() + 100 * layout.blockBytes(0);
+        region.open(address, 8, Operation.READ, HOST).close();
+
+        assertThatThrownBy(() -> region.open(address, 8, Operation.READ, "10.0.0.2"))
+                .isInstanceOf(TransferException.class)
+                .hasMessageContaining("another host's than 10.0.0.2");
+
+        region.open(address, 8, Operation.READ, HOST).close();
+        assertThat(lease.end()).as("at rest").isTrue();
+        assertThat(counters.value(HandoffCounter.PARTIES_REFUSED)).isEqualTo(1);
+        assertThat(region.wasOpen(address, 8)).as("no guess").isTrue();
+    }
+
+    @Test
+    void shouldAdmitAsManyHostsAsReadsAreExpected() {
+        var lease = new BlockLease(
+                "r",
+                100,
+                new int[] {1},
+                Long.MAX_VALUE,
+                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(4, 2, 1))));
+        assertThat(lease.admits("10.0.0.1")).isTrue();
+        assertThat(lease.admits("10.0.0.2")).isTrue();
+        assertThat(lease.admits("10.0.0.3")).isFalse();
+        assertThat(lease.admits("10.0.0.1")).isTrue();
+    }
+
+    @Test
+    void shouldTellALateReaderFromOneThatGuesses() {
+        BlockLease lease = lease("r", 100, new int[] {1, 2});
+        long block = layout.blockBytes(0);
+        long address = regions.getFirst().address();
+        lease.end();
+        directory.remove(lease);
+        assertRefused(100 * block, 2 * block);
+        assertThat(regions.getFirst().wasOpen(address + 100 * block, 2 * block)).isTrue();
+        assertThat(regions.getFirst().wasOpen(address + 100 * block, 2 * block + 1))
+                .isFalse();
+        assertThat(regions.getFirst().wasOpen(address + 102 * block, 1)).isFalse();
+        assertThat(regions.getFirst().wasOpen(address - 1, 1)).isFalse();
+    }
+
     private BlockLease lease(String requestId, int firstVirtualId, int[] blocks) {
         var lease = new BlockLease(
                 requestId,
@@ -143,7 +179,7 @@ class LeasedRegionTest {
     }
 
     private Access open(int plane, long offset, long bytes) {
-        return regions.get(plane).open(regions.get(plane).address() + offset, bytes, Operation.READ);
+        return regions.get(plane).open(regions.get(plane).address() + offset, bytes, Operation.READ, HOST);
     }
 
     private byte[] read(int plane, long offset, long bytes) {

@@ -4,84 +4,94 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.request.EngineException;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 
 class VirtualIdsTest {
     private final LeaseDirectory directory = new LeaseDirectory();
+    private final SplittableRandom random = new SplittableRandom(7);
 
     @Test
-    void shouldGiveFreshRunsWithAnUnusedIdBetween() {
-        var ids = new VirtualIds(100, 10, 1_000, directory);
-        assertThat(ids.take(5, 0)).isEqualTo(10);
-        assertThat(ids.take(1, 0)).isEqualTo(16);
-        assertThat(ids.take(3, 0)).isEqualTo(18);
+    void shouldNotLetOneLeaseTellWhereTheNextOneIs() {
+        var ids = new VirtualIds(1L << 40, random, directory);
+        long before = ids.take(5);
+        int near = 0;
+        for (int lease = 0; lease < 1_000; lease++) {
+            long next = ids.take(5);
+            near += Math.abs(next - before) < 1L << 20 ? 1 : 0;
+            before = next;
+        }
+        assertThat(near).isLessThan(3);
     }
 
+    /** Each of the upper bits is as often 1 as 0. */
     @Test
-    void shouldWrapWhenTheQuartersAreQuiet() {
-        var ids = new VirtualIds(40, 0, 1_000, directory);
-        long nowNs = 0;
-        for (int lease = 0; lease < 200; lease++) {
-            assertThat(ids.take(4, nowNs)).isBetween(0, 36);
-            nowNs += 500;
+    void shouldDrawFromAllIds() {
+        var ids = new VirtualIds(1L << 40, random, directory);
+        int[] ones = new int[40];
+        for (int lease = 0; lease < 4_000; lease++) {
+            long first = ids.take(1);
+            assertThat(first).isBetween(0L, (1L << 40) - 1);
+            for (int bit = 0; bit < ones.length; bit++) {
+                ones[bit] += (int) (first >>> bit & 1);
+            }
+        }
+        for (int count : ones) {
+            assertThat(count).isBetween(1_800, 2_200);
         }
     }
 
     @Test
-    void shouldRefuseToReuseIdsThatWereGivenShortlyBefore() {
-        var ids = new VirtualIds(40, 0, 1_000, directory);
-        for (int lease = 0; lease < 8; lease++) {
-            ids.take(4, lease);
+    void shouldKeepAnUnusedIdBetweenLeases() {
+        var ids = new VirtualIds(40, random, directory);
+        directory.add(lease("r", 10, 8));
+        for (int draw = 0; draw < 500; draw++) {
+            long first = ids.take(3);
+            assertThat(first + 3 < 10 || first > 18).as("%d", first).isTrue();
         }
-        assertThatThrownBy(() -> ids.take(4, 20))
-                .isInstanceOfSatisfying(
-                        EngineException.class, e -> assertThat(e.kind()).isEqualTo(EngineException.Kind.OVERLOADED));
-        assertThat(ids.take(4, 2_000)).isZero();
     }
 
     @Test
-    void shouldRestIdsFromTheEndOfALongLeaseOn() {
-        var ids = new VirtualIds(400, 0, 1_000, directory);
-        int first = ids.take(99, 0);
-        for (int quarter = 1; quarter < 4; quarter++) {
-            ids.take(99, 0);
+    void shouldLeaveTheIdsOfEndedLeasesAlone() {
+        var ids = new VirtualIds(40, random, directory);
+        BlockLease over = lease("r", 10, 8);
+        directory.add(over);
+        directory.remove(over);
+        for (int draw = 0; draw < 500; draw++) {
+            long first = ids.take(3);
+            assertThat(first + 3 < 10 || first > 18).as("%d", first).isTrue();
         }
-        ids.rest(first, first + 99, 20_000);
-        assertThatThrownBy(() -> ids.take(9, 20_500))
-                .isInstanceOf(EngineException.class)
-                .hasMessageContaining("run out");
-        assertThat(ids.take(9, 21_000)).isZero();
     }
 
     @Test
-    void shouldStepOverLiveLeasesWhenItComesRoundAgain() {
-        var ids = new VirtualIds(40, 0, 10, directory);
-        int first = ids.take(4, 0);
-        directory.add(new BlockLease(
-                "long",
-                first,
-                new int[4],
-                1_000_000,
-                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1)))));
-        for (int lap = 1; lap < 50; lap++) {
-            int taken = ids.take(3, lap * 100L);
-            assertThat(taken).as("lap %d", lap).isGreaterThan(first + 4);
+    void shouldRememberOnlySoManyEndedLeases() {
+        for (int ended = 0; ended <= LeaseDirectory.MAX_ENDED; ended++) {
+            BlockLease over = lease("r", 10L * ended, 4);
+            directory.add(over);
+            directory.remove(over);
         }
+        assertThat(directory.knew(0, 3)).as("the one that ended longest ago").isFalse();
+        assertThat(directory.knew(10, 13)).isTrue();
     }
 
     @Test
     void shouldSayWhenLiveLeasesLeaveNoRoom() {
-        var ids = new VirtualIds(40, 0, 10, directory);
+        var ids = new VirtualIds(40, random, directory);
         for (int lease = 0; lease < 4; lease++) {
-            directory.add(new BlockLease(
-                    "r" + lease,
-                    lease * 10,
-                    new int[8],
-                    1,
-                    new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1)))));
+            directory.add(lease("r" + lease, lease * 10, 8));
         }
-        assertThatThrownBy(() -> ids.take(4, 100))
-                .isInstanceOf(EngineException.class)
+        assertThatThrownBy(() -> ids.take(4))
+                .isInstanceOfSatisfying(
+                        EngineException.class, e -> assertThat(e.kind()).isEqualTo(EngineException.Kind.OVERLOADED))
                 .hasMessageContaining("no 4");
+    }
+
+    private static BlockLease lease(String requestId, long first, int blocks) {
+        return new BlockLease(
+                requestId,
+                first,
+                new int[blocks],
+                1,
+                new BlockLease.Purpose.Reading(new ReleaseCounter(new ReleaseQuorum(1, 1, 1))));
     }
 }

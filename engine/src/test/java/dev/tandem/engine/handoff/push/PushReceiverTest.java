@@ -18,6 +18,7 @@ import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.handoff.lease.BlockLease;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
+import dev.tandem.engine.handoff.runtime.SumThread;
 import dev.tandem.engine.request.PromptDigest;
 import dev.tandem.kv.KvPool;
 import dev.tandem.transfer.Region.Operation;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -36,6 +38,7 @@ import org.junit.jupiter.api.Test;
 class PushReceiverTest {
     private static final Duration LEASE = Duration.ofMinutes(1);
     private static final Duration FETCH = Duration.ofSeconds(20);
+    private static final List<Integer> NO_SUMS = List.of(); // as a prefill node of an older version says
     private static final Duration REQUEST = Duration.ofMinutes(10);
 
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 2, 2, 8), 8);
@@ -43,18 +46,20 @@ class PushReceiverTest {
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<Invitation> invitations = new ArrayList<>();
     private final List<Consumer<Optional<String>>> answers = new ArrayList<>();
+    private final SumThread sums = new SumThread();
     private final PushReceiver receiver = new PushReceiver(
             config(),
             List.of(pool, pool),
             this::invite,
             "life",
-            new VirtualIds(1 << 20, 100, 1, directory),
-            directory,
+            new VirtualIds(1L << 40, new SplittableRandom(5), directory),
             counters,
+            sums,
             () -> {});
 
     @AfterEach
     void close() {
+        sums.close();
         pool.close();
     }
 
@@ -69,7 +74,7 @@ class PushReceiverTest {
                 .containsEntry("do_remote_prefill", false)
                 .containsEntry("do_remote_decode", true)
                 .containsEntry("token_ids", List.of())
-                .containsEntry("remote_block_ids", List.of(100))
+                .containsEntry("remote_block_ids", List.of(lease("cmpl-7-0").firstVirtualId()))
                 .containsEntry("remote_engine_id", "1")
                 .containsEntry("remote_tp_size", 2)
                 .containsEntry("remote_block_size", List.of(16))
@@ -87,7 +92,8 @@ class PushReceiverTest {
         assertThat(lease.allows(Operation.WRITE)).isTrue();
         assertThat(lease.allows(Operation.READ)).isFalse();
         assertThat(lease.tryOpen()).isTrue();
-        assertThat(receiver.done("r", OptionalLong.of(lease.firstVirtualId()))).isTrue();
+        assertThat(receiver.done("r", OptionalLong.of(lease.firstVirtualId()), NO_SUMS))
+                .isTrue();
         assertThat(poll(1)).as("a write is open").isEmpty();
         assertThat(lease.tryOpen()).as("a late write").isFalse();
         assertThat(lease.closeOne()).isTrue();
@@ -102,12 +108,12 @@ class PushReceiverTest {
     void shouldKeepTheFirstWord() {
         begin("r", 0);
         OptionalLong lease = OptionalLong.of(lease("r").firstVirtualId());
-        receiver.done("r", lease);
+        receiver.done("r", lease, NO_SUMS);
         receiver.failed("r", lease, "too late");
         answers.getFirst().accept(Optional.of("status 502"));
         assertThat(poll(1)).singleElement().isInstanceOf(FetchDone.class);
         assertThat(poll(2)).isEmpty();
-        assertThat(receiver.done("r", lease)).as("repeated").isFalse();
+        assertThat(receiver.done("r", lease, NO_SUMS)).as("repeated").isFalse();
     }
 
     @Test
@@ -120,8 +126,10 @@ class PushReceiverTest {
     @Test
     void shouldNotHearWordsOnUnknownLeases() {
         begin("r", 0);
-        assertThat(receiver.done("s", OptionalLong.of(100))).isFalse();
-        assertThat(receiver.done("r", OptionalLong.of(99))).isFalse();
+        assertThat(receiver.done("s", OptionalLong.of(lease("r").firstVirtualId()), NO_SUMS))
+                .isFalse();
+        assertThat(receiver.done("r", OptionalLong.of(lease("r").firstVirtualId() + 1), NO_SUMS))
+                .isFalse();
         assertThat(poll(1)).isEmpty();
         assertThat(counters.value(HandoffCounter.DONE_UNKNOWN)).isEqualTo(2);
     }
@@ -152,7 +160,7 @@ class PushReceiverTest {
         assertThat(directory.ofRequest("silent"))
                 .as("ended at its own deadline")
                 .isNull();
-        receiver.done("slow", OptionalLong.of(slow.firstVirtualId()));
+        receiver.done("slow", OptionalLong.of(slow.firstVirtualId()), NO_SUMS);
         assertThat(poll(nowNs)).singleElement().isInstanceOf(FetchDone.class);
     }
 

@@ -17,6 +17,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -64,10 +65,11 @@ class LlmDataDistCodecTest {
     void shouldReadWhatVllmAscendSends() {
         assertThat(request("9200" + "86" + A2_FIELDS)).isEqualTo(new Introduction(A2));
         assertThat(request("9200" + "86" + A3_FIELDS)).isEqualTo(new Introduction(A3));
-        assertThat(request(FINISHED)).isEqualTo(new Finished(new DoneReceiving("cmpl-7-0", Map.of())));
+        assertThat(request(FINISHED))
+                .isEqualTo(new Finished(new DoneReceiving("cmpl-7-0", Map.of(), OptionalLong.empty())));
         assertThat(request("920192a172c0"))
                 .as("only the first element is the id")
-                .isEqualTo(new Finished(new DoneReceiving("r", Map.of())));
+                .isEqualTo(new Finished(new DoneReceiving("r", Map.of(), OptionalLong.empty())));
     }
 
     @Test

@@ -15,6 +15,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -40,7 +41,8 @@ class SideChannelCodecTest {
         assertThat(hex(SideChannelCodec.encodeGetMetadata())).isEqualTo(GET_META);
         String announced =
                 "93" + DONE.substring(2) + "81" + "cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168";
-        assertThat(hex(SideChannelCodec.encodeDoneReceiving("cmpl-7-0", "h", new TreeMap<>(Map.of(30_000, 2)))))
+        assertThat(hex(SideChannelCodec.encodeDoneReceiving(
+                        "cmpl-7-0", "h", new TreeMap<>(Map.of(30_000, 2)), OptionalLong.empty())))
                 .as(
                         "msgspec.msgpack.encode((b\"done_recving_msg\", \"cmpl-7-0\", {30000: {\"num\": 2, \"host\": \"h\"}}))")
                 .isEqualTo(announced);
@@ -51,21 +53,21 @@ class SideChannelCodecTest {
     @Test
     void shouldReadRequestsAsVllmAscendWritesThem() {
         assertThat(request(GET_META)).isEqualTo(new GetMetadata());
-        assertThat(request(DONE)).isEqualTo(new DoneReceiving("cmpl-7-0", Map.of()));
+        assertThat(request(DONE)).isEqualTo(new DoneReceiving("cmpl-7-0", Map.of(), OptionalLong.empty()));
     }
 
     @Test
     void shouldReadVerbsThatAreStrings() {
         assertThat(request("92" + "ac6765745f6d6574615f6d7367" + "a0")).isEqualTo(new GetMetadata());
         assertThat(request("92" + "b0646f6e655f72656376696e675f6d7367" + "a172"))
-                .isEqualTo(new DoneReceiving("r", Map.of()));
+                .isEqualTo(new DoneReceiving("r", Map.of(), OptionalLong.empty()));
     }
 
     @Test
     void shouldReadHowManyDoneMessagesNewerNodesAnnounce() {
         String verb = "c410" + "646f6e655f72656376696e675f6d7367" + "a172";
-        assertThat(request("93" + verb + "80")).isEqualTo(new DoneReceiving("r", Map.of()));
-        assertThat(request("93" + verb + "c0")).isEqualTo(new DoneReceiving("r", Map.of()));
+        assertThat(request("93" + verb + "80")).isEqualTo(new DoneReceiving("r", Map.of(), OptionalLong.empty()));
+        assertThat(request("93" + verb + "c0")).isEqualTo(new DoneReceiving("r", Map.of(), OptionalLong.empty()));
         // {30000: {"num": 2, "host": "h"}}
         var announced =
                 (DoneReceiving) request("93" + verb + "81cd7530" + "82" + "a36e756d" + "02" + "a4686f7374" + "a168");

@@ -28,6 +28,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.Queue;
+import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
@@ -57,7 +58,7 @@ class SideChannelTest {
     private final LeaseTable leases = new LeaseTable(
             Duration.ofMinutes(1).toNanos(),
             new ReleaseQuorum(1, 1, 1),
-            new VirtualIds(1 << 20, 0, 1, directory),
+            new VirtualIds(1L << 40, new SplittableRandom(5), directory),
             directory,
             counters,
             () -> {});
@@ -86,7 +87,7 @@ class SideChannelTest {
 
     private boolean hear(SideChannelMessage.Report report, RankEndpoint at) {
         return report instanceof SideChannelMessage.DoneReceiving done
-                && leases.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()));
+                && leases.done(done.requestId(), at.rank(), at.byRank(done.sendsByPort()), done.lease());
     }
 
     @Test
