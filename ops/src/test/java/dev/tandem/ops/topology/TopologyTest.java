@@ -260,4 +260,11 @@ class TopologyTest {
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.1, port: 8080", "127.0.0.3, port: 5558")))
                 .hasMessageContaining("VLLM_ASCEND_LLMDD_RPC_PORT 5557, 5557-5558");
     }
+
+    @Test
+    void shouldRefuseANul() {
+        assertThatThrownBy(() -> read(GOOD.replace("model: m", "model: \"m\\0\"")))
+                .isInstanceOf(TopologyException.class)
+                .hasMessage("t.yaml line 1 has a NUL character in a text");
+    }
 }
