@@ -16,6 +16,9 @@ import tools.jackson.databind.json.JsonMapper;
  */
 class ChatTemplateFuzzTest {
     private static final LocalDateTime NOW = LocalDateTime.of(2026, 11, 30, 12, 0);
+    // a small part of what a request may use, so that loops end soon
+    private static final int MAX_STEPS = 10_000;
+    private static final int MAX_CHARACTERS = 1 << 16;
     private static final Map<String, String> SPECIAL = Map.of("bos_token", "<s>", "eos_token", "</s>");
     private static final List<Object> MESSAGES = List.of(
             Map.of("role", "system", "content", "Be brief."),
@@ -34,11 +37,16 @@ class ChatTemplateFuzzTest {
         Map<String, Object> variables = variables(end < 0 ? "" : text.substring(end + 1));
         try {
             ChatTemplate template = ChatTemplate.parse(source, SPECIAL);
-            String rendered = template.render(variables, NOW);
-            Corpus.require(template.render(variables, NOW).equals(rendered), "another text when rendered again");
+            String rendered = render(template, variables);
+            Corpus.require(rendered.length() <= MAX_CHARACTERS, "more text than allowed");
+            Corpus.require(render(template, variables).equals(rendered), "another text when rendered again");
         } catch (TemplateException refusal) {
             Corpus.require(refusal.getMessage() != null, "refused without a word");
         }
+    }
+
+    private static String render(ChatTemplate template, Map<String, Object> variables) {
+        return template.render(variables, NOW, input -> TemplateBudget.fixed(MAX_STEPS, MAX_CHARACTERS));
     }
 
     private static Map<String, Object> variables(String json) {
