@@ -32,7 +32,7 @@ java=("$JAVA_HOME/bin/java" "@$root/jvm.options" -XX:+UseSerialGC -XX:+EnableDyn
 
 jazzer() { # test class, then Jazzer's own arguments; a heap that unbounded parsers exceed at once
   "${java[@]}" -Xmx256m -Xss512k com.code_intelligence.jazzer.Jazzer "--target_class=$1" '--instrumentation_includes=dev.tandem.**:tools.jackson.core.json.**:org.msgpack.core.**' \
-    '--custom_hook_includes=dev.tandem.**' "${@:2}" -timeout=10 -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
+    '--instrumentation_excludes=dev.tandem.node.flags.Nearest:dev.tandem.corpus.**' '--custom_hook_includes=dev.tandem.**' "${@:2}" -timeout=10 -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
 }
 
 fuzz() { # group
