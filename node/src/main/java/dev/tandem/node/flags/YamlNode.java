@@ -1,5 +1,11 @@
 package dev.tandem.node.flags;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +33,7 @@ import tools.jackson.dataformat.yaml.YAMLFactory;
 public record YamlNode(
         int line, Optional<Map<String, YamlNode>> entries, Optional<List<YamlNode>> items, Optional<String> text) {
     private static final int MAX_DEPTH = 20;
+    private static final int MAX_BYTES = 1 << 20;
     // A factory has a table of names and is made to be shared.
     private static final TokenStreamFactory JSON = new JsonFactory();
     private static final TokenStreamFactory YAML = new YAMLFactory();
@@ -47,6 +54,24 @@ public record YamlNode(
         } catch (JacksonException e) {
             throw new FlagException(file + " line " + e.getLocation().getLineNr() + " is not valid "
                     + (isJson ? "JSON" : "YAML") + ": " + e.getOriginalMessage());
+        }
+    }
+
+    /**
+     * The text of a file.
+     *
+     * @throws IOException also when it is longer than a mebibyte, as a device is, or not UTF-8
+     */
+    public static String source(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
+            if (bytes.length > MAX_BYTES) {
+                throw new IOException("it is longer than " + MAX_BYTES + " bytes");
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         }
     }
 

@@ -190,4 +190,14 @@ class FlagArgumentsTest {
             assertThat(problems.getFirst()).as(text).contains("nul.yaml line ", "has a NUL character");
         }
     }
+
+    @Test
+    void shouldReadNoMoreThanAMebibyteOfAFile() throws IOException {
+        String large = file("large.yaml", "model: m\n" + " ".repeat(1 << 20));
+
+        List<String> problems = catchThrowableOfType(FlagException.class, () -> parse("--config", large))
+                .problems();
+
+        assertThat(problems.getFirst()).contains(large, "it is longer than 1048576 bytes");
+    }
 }
