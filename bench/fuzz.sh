@@ -4,7 +4,7 @@
 # A group is a corpus in corpora and the test class that replays it. Prints one table row per group: date, executions, seconds, rate,
 # findings. What reaches new code goes into corpora/GROUP.found, minimised; an input that breaks something stays in
 # bench/target/fuzz/GROUP and belongs into corpora/GROUP.seeds, with the fix.
-# Builds first, unless BUILT=1. MAX_LEN is the longest input (default 1024), KEEP the bytes of new inputs that are kept per group.
+# Builds first, unless BUILT=1. MAX_LEN is the longest input (default 1024), KEEP the bytes of found inputs that are kept per group (8192).
 # Exit: 0 nothing found, 1 a finding, 2 wrong arguments or no build.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -57,7 +57,7 @@ fuzz() { # group
     grep -a 'Test unit written to' "$work/log" >&2
   fi
   (cd "$work" && jazzer "$class" -merge=1 -use_counters=0 kept corpus) > "$work/merge.log" 2>&1 || true
-  "${java[@]}" dev.tandem.corpus.Corpus pack "corpora/$group.seeds" "$work/kept" "corpora/$group.found" "${KEEP:-16384}"
+  "${java[@]}" dev.tandem.corpus.Corpus pack "corpora/$group.seeds" "$work/kept" "corpora/$group.found" "${KEEP:-8192}"
 }
 
 failed=0
