@@ -92,6 +92,10 @@ final class HuggingFaceConfig {
         var config = new Settings(file, JsonText.object(file, MAX_BYTES));
         var generation = new Settings(
                 generationFile, Files.exists(generationFile) ? JsonText.object(generationFile, MAX_BYTES) : Map.of());
+        return read(config, generation, type, isQuantised);
+    }
+
+    static ModelConfig read(Settings config, Settings generation, DType type, boolean isQuantised) {
         config.requireHarmless("quantize", isQuantised ? List.of("w8a8", "w8a8_dynamic") : List.of());
         return new HuggingFaceConfig(config, generation).read(type);
     }

@@ -41,7 +41,12 @@ final class JsonText {
 
     /** A whole file that holds one JSON object, as plain values (see {@link Settings}). */
     static Map<String, Object> object(Path file, int maxBytes) {
-        return parse(file, "JSON", bytes(file, maxBytes), parser -> {
+        return object(file, bytes(file, maxBytes));
+    }
+
+    /** The same of the file's bytes. */
+    static Map<String, Object> object(Path file, byte[] utf8) {
+        return parse(file, "JSON", utf8, parser -> {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw CheckpointException.refuse(file, "JSON", "an object", String.valueOf(parser.currentToken()));
             }

@@ -50,6 +50,12 @@ class CodecTest {
     private static final int ROUNDS = 300;
 
     @Test
+    void shouldShowNoControlCharacterOfWhatWasFound() {
+        assertThat(new FrameException("field", "a word", "a\n\u001b[2Jb\u009b2Jc"))
+                .hasMessageContaining("a??[2Jb?2Jc");
+    }
+
+    @Test
     void shouldCarryEveryFieldOfARequest() throws Exception {
         for (int seed = 0; seed < ROUNDS; seed++) {
             Request request = request(new SplittableRandom(seed));

@@ -4,6 +4,7 @@ import java.time.LocalDateTime;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.LongFunction;
 
 /**
  * A chat template: a bounded Jinja subset with the settings of Hugging Face transformers (trim_blocks, lstrip_blocks, loop controls,
@@ -49,6 +50,11 @@ public final class ChatTemplate {
      * @throws TemplateException when the template refuses or a limit is reached
      */
     public String render(Map<String, Object> variables, LocalDateTime now) {
+        return render(variables, now, TemplateBudget::of);
+    }
+
+    /** With the budget that is made of the number of characters in the variables. */
+    String render(Map<String, Object> variables, LocalDateTime now, LongFunction<TemplateBudget> allowed) {
         Scope scope = new Scope(null);
         globals.forEach(scope::set);
         scope.set("tools", TemplateValues.None.NONE);
@@ -60,7 +66,7 @@ public final class ChatTemplate {
             inputCharacters += PythonValues.countCharacters(value);
             scope.set(variable.getKey(), value);
         }
-        TemplateBudget budget = new TemplateBudget(inputCharacters);
+        TemplateBudget budget = allowed.apply(inputCharacters);
         BoundedText output = new BoundedText(budget);
         try {
             new TemplateRun(budget, now).statements().runAll(statements, new Scope(scope), output);

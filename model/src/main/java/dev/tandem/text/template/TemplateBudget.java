@@ -25,9 +25,21 @@ final class TemplateBudget {
     private long characters;
     private int depth;
 
-    TemplateBudget(long inputCharacters) {
-        maxSteps = MAX_STEPS + STEPS_PER_CHARACTER_OF_INPUT * inputCharacters;
-        maxCharacters = MAX_CHARACTERS + COPIES_OF_INPUT * inputCharacters;
+    private TemplateBudget(long maxSteps, long maxCharacters) {
+        this.maxSteps = maxSteps;
+        this.maxCharacters = maxCharacters;
+    }
+
+    /** Grows with what is to be rendered. */
+    static TemplateBudget of(long inputCharacters) {
+        return new TemplateBudget(
+                MAX_STEPS + STEPS_PER_CHARACTER_OF_INPUT * inputCharacters,
+                MAX_CHARACTERS + COPIES_OF_INPUT * inputCharacters);
+    }
+
+    /** So much and no more. */
+    static TemplateBudget fixed(long maxSteps, long maxCharacters) {
+        return new TemplateBudget(maxSteps, maxCharacters);
     }
 
     void step() {

@@ -2,7 +2,6 @@ package dev.tandem.node.flags;
 
 import dev.tandem.node.flags.Flag.Kind;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -25,7 +24,7 @@ final class ConfigFile {
     /** Puts what the file says into {@code target}. */
     static void read(Path path, FlagArguments target) {
         try {
-            read(Files.readString(path), path.toString(), target);
+            read(YamlNode.source(path), path.toString(), target);
         } catch (IOException e) {
             target.problem("--config " + path + " cannot be read: " + e);
         }

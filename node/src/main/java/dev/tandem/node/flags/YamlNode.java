@@ -1,5 +1,11 @@
 package dev.tandem.node.flags;
 
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,6 +33,10 @@ import tools.jackson.dataformat.yaml.YAMLFactory;
 public record YamlNode(
         int line, Optional<Map<String, YamlNode>> entries, Optional<List<YamlNode>> items, Optional<String> text) {
     private static final int MAX_DEPTH = 20;
+    private static final int MAX_BYTES = 1 << 20;
+    // A factory has a table of names and is made to be shared.
+    private static final TokenStreamFactory JSON = new JsonFactory();
+    private static final TokenStreamFactory YAML = new YAMLFactory();
 
     /**
      * Parses a document; one that begins with a brace is read as JSON, whose indentation is free.
@@ -36,8 +46,7 @@ public record YamlNode(
      */
     public static YamlNode parse(String source, String file) {
         boolean isJson = source.stripLeading().startsWith("{");
-        TokenStreamFactory factory = isJson ? new JsonFactory() : new YAMLFactory();
-        try (JsonParser parser = factory.createParser(ObjectReadContext.empty(), source)) {
+        try (JsonParser parser = (isJson ? JSON : YAML).createParser(ObjectReadContext.empty(), source)) {
             if (parser.nextToken() == null) {
                 throw new FlagException(file + " is empty");
             }
@@ -45,6 +54,24 @@ public record YamlNode(
         } catch (JacksonException e) {
             throw new FlagException(file + " line " + e.getLocation().getLineNr() + " is not valid "
                     + (isJson ? "JSON" : "YAML") + ": " + e.getOriginalMessage());
+        }
+    }
+
+    /**
+     * The text of a file.
+     *
+     * @throws IOException also when it is longer than a mebibyte, as a device is, or not UTF-8
+     */
+    public static String source(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
+            if (bytes.length > MAX_BYTES) {
+                throw new IOException("it is longer than " + MAX_BYTES + " bytes");
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         }
     }
 
@@ -64,15 +91,19 @@ public record YamlNode(
             }
             case VALUE_NULL -> new YamlNode(line, Optional.empty(), Optional.empty(), Optional.of(""));
             default ->
-                new YamlNode(line, Optional.empty(), Optional.empty(), Optional.of(String.valueOf(parser.getString())));
+                new YamlNode(
+                        line,
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.of(withoutNul(String.valueOf(parser.getString()), file, line)));
         };
     }
 
     private static YamlNode mapping(JsonParser parser, String file, int depth, int line) {
         var entries = new LinkedHashMap<String, YamlNode>();
         while (parser.nextToken() != JsonToken.END_OBJECT) {
-            String key = String.valueOf(parser.currentName());
             int keyLine = parser.currentTokenLocation().getLineNr();
+            String key = withoutNul(String.valueOf(parser.currentName()), file, keyLine);
             parser.nextToken();
             YamlNode value = read(parser, file, depth + 1);
             var atKey = new YamlNode(keyLine, value.entries, value.items, value.text);
@@ -81,6 +112,14 @@ public record YamlNode(
             }
         }
         return new YamlNode(line, Optional.of(entries), Optional.empty(), Optional.empty());
+    }
+
+    /** No argument, variable or path of a process can hold a NUL. */
+    private static String withoutNul(String text, String file, int line) {
+        if (text.indexOf('\0') >= 0) {
+            throw new FlagException(file + " line " + line + " has a NUL character in a text");
+        }
+        return text;
     }
 
     /** The same as JSON; whole numbers, true and false as such, all other scalars as texts. */

@@ -180,4 +180,24 @@ class FlagArgumentsTest {
         assertThat(ServeFlags.table().help("all"))
                 .contains("accepted, no effect, because there are no graphs to capture");
     }
+
+    @Test
+    void shouldRefuseANulInAFileWhereverItStands() throws IOException {
+        for (String text : List.of("model: \"a\\0b\"", "{\"model\": \"a\\u0000b\"}", "model: m\n\"po\\0rt\": 1")) {
+            List<String> problems = catchThrowableOfType(
+                            FlagException.class, () -> parse("--config", file("nul.yaml", text)))
+                    .problems();
+            assertThat(problems.getFirst()).as(text).contains("nul.yaml line ", "has a NUL character");
+        }
+    }
+
+    @Test
+    void shouldReadNoMoreThanAMebibyteOfAFile() throws IOException {
+        String large = file("large.yaml", "model: m\n" + " ".repeat(1 << 20));
+
+        List<String> problems = catchThrowableOfType(FlagException.class, () -> parse("--config", large))
+                .problems();
+
+        assertThat(problems.getFirst()).contains(large, "it is longer than 1048576 bytes");
+    }
 }

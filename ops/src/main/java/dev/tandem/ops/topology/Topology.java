@@ -1,8 +1,8 @@
 package dev.tandem.ops.topology;
 
 import dev.tandem.node.flags.KvConnectorName;
+import dev.tandem.node.flags.YamlNode;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -119,7 +119,7 @@ public record Topology(
      */
     public static Topology read(Path file) {
         try {
-            return new TopologyReader(file.toString()).read(Files.readString(file));
+            return new TopologyReader(file.toString()).read(YamlNode.source(file));
         } catch (IOException e) {
             throw new TopologyException("the topology file " + file + " cannot be read: " + e.getMessage(), e);
         }

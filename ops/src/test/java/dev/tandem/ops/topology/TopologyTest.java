@@ -7,9 +7,12 @@ import dev.tandem.node.flags.KvConnectorName;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.ops.launch.LaunchPlan;
 import dev.tandem.ops.launch.ProcessPlan;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class TopologyTest {
     private static final String GOOD = """
@@ -259,5 +262,21 @@ class TopologyTest {
     void shouldFindPortsThatTheRankTablesSideChannelsTake() {
         assertThatThrownBy(() -> read(RANK_TABLE.replace("127.0.0.1, port: 8080", "127.0.0.3, port: 5558")))
                 .hasMessageContaining("VLLM_ASCEND_LLMDD_RPC_PORT 5557, 5557-5558");
+    }
+
+    @Test
+    void shouldRefuseANul() {
+        assertThatThrownBy(() -> read(GOOD.replace("model: m", "model: \"m\\0\"")))
+                .isInstanceOf(TopologyException.class)
+                .hasMessage("t.yaml line 1 has a NUL character in a text");
+    }
+
+    @Test
+    void shouldReadNoMoreThanAMebibyteOfAFile(@TempDir Path folder) throws IOException {
+        Path large = Files.writeString(folder.resolve("large.yaml"), GOOD + " ".repeat(1 << 20));
+
+        assertThatThrownBy(() -> Topology.read(large))
+                .isInstanceOf(TopologyException.class)
+                .hasMessageContainingAll(large.toString(), "it is longer than 1048576 bytes");
     }
 }

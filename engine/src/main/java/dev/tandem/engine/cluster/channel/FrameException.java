@@ -14,7 +14,7 @@ public final class FrameException extends Exception {
     }
 
     private static String shown(Object found) {
-        String text = String.valueOf(found).replaceAll("\\p{Cntrl}", "?");
+        String text = String.valueOf(found).replaceAll("\\p{Cc}", "?");
         return text.length() <= SHOWN_CHARACTERS ? text : text.substring(0, SHOWN_CHARACTERS) + "…";
     }
 }

@@ -153,7 +153,7 @@ final class ExpertFrames {
     static String readError(ByteBuffer body) {
         var utf8 = new byte[Math.min(body.remaining(), MAX_MESSAGE_BYTES)];
         body.get(utf8);
-        return new String(utf8, StandardCharsets.UTF_8).replaceAll("\\p{Cntrl}", "?");
+        return new String(utf8, StandardCharsets.UTF_8).replaceAll("\\p{Cc}", "?");
     }
 
     private static void putRows(ByteBuffer body, Matrix from, int firstRow, int rows) {

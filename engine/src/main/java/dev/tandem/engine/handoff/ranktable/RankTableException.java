@@ -30,7 +30,7 @@ public final class RankTableException extends RuntimeException {
 
     /** {@code value} as text that is safe to print: short, on one line. */
     static String shown(Object value) {
-        String text = String.valueOf(value).replaceAll("\\p{Cntrl}", "?");
+        String text = String.valueOf(value).replaceAll("\\p{Cc}", "?");
         return text.length() <= SHOWN_CHARACTERS ? text : text.substring(0, SHOWN_CHARACTERS) + "…";
     }
 }

@@ -257,4 +257,13 @@ class ExpertServerTest {
         assertThat(Arrays.copyOfRange(results.values(), 3 * HIDDEN, (rows.rows() - 2) * HIDDEN))
                 .isEqualTo(Arrays.copyOfRange(rows.x().values(), 3 * HIDDEN, (rows.rows() - 2) * HIDDEN));
     }
+
+    @Test
+    void shouldShowNoControlCharacterOfAPeersError() {
+        byte[] error = ExpertFrames.error(7, "a\n\u001b[2Jb\u009b2Jc");
+
+        String shown = ExpertFrames.readError(ByteBuffer.wrap(error).position(Long.BYTES));
+
+        assertThat(shown).isEqualTo("a??[2Jb?2Jc");
+    }
 }

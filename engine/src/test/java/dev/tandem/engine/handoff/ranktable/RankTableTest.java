@@ -52,6 +52,12 @@ class RankTableTest {
     }
 
     @Test
+    void shouldShowNoControlCharacterOfWhatWasFound() {
+        assertThat(RankTableException.refuse("version", "1.2", "a\n\u001b[2Jb\u009b2Jc"))
+                .hasMessageContaining("a??[2Jb?2Jc");
+    }
+
+    @Test
     void shouldReadEveryFieldOfAnA3Device() {
         RankTable table = parsed(A3);
         assertThat(table.isA3()).isTrue();

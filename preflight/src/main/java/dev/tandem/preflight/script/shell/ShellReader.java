@@ -49,7 +49,13 @@ final class ShellReader {
                     "the file has Windows line ends: a shell takes the carriage return into the last word of each line",
                     "convert it, as with sed -i 's/\\r$//'");
         }
-        this.source = source.replace("\r\n", "\n") + "\n";
+        if (source.indexOf('\0') >= 0) {
+            state.error(
+                    (int) source.substring(0, source.indexOf('\0')).lines().count(),
+                    "the file has NUL characters: a shell leaves them out",
+                    "write it as plain text");
+        }
+        this.source = source.replace("\r\n", "\n").replace("\0", "") + "\n";
     }
 
     void read() {

@@ -207,4 +207,14 @@ class ShellScriptTest {
                             .isGreaterThanOrEqualTo(command.location().line()));
         }
     }
+
+    @Test
+    void shouldLeaveOutNulsAsAShellDoesAndSaySo() {
+        ShellScript script = read("a\nb\0c d\n");
+        assertThat(script.commands().getLast().words()).containsExactly("bc", "d");
+        assertThat(script.remarks()).singleElement().satisfies(remark -> {
+            assertThat(remark.subject()).isEqualTo("a.sh:2");
+            assertThat(remark.found()).contains("NUL characters");
+        });
+    }
 }
