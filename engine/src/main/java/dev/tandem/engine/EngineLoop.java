@@ -175,7 +175,8 @@ final class EngineLoop implements Runnable {
             sequences.reject(decline);
         }
         for (String id = inbox.nextLeaseCancel(); id != null; id = inbox.nextLeaseCancel()) {
-            sequences.cancelLease(id);
+            sequences.cancelLease(id, nowNs);
+            isNews = true;
         }
         counters.add(
                 EngineCounter.REQUESTS_REJECTED, inbox.rejections() - counters.value(EngineCounter.REQUESTS_REJECTED));

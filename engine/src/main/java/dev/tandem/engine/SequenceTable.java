@@ -228,18 +228,27 @@ final class SequenceTable {
             connectorOf(sequence).cancel(sequence.id(), "nobody took the ticket");
             return;
         }
-        FinishReason reason = stream.closeReason();
+        LOG.debug("request={} state={} closed by its reader", sequence.id(), sequence.state());
+        end(sequence, stream.closeReason(), nowNs);
+    }
+
+    private void end(Sequence sequence, FinishReason reason, long nowNs) {
         counters.increment(
                 reason == FinishReason.STOP ? EngineCounter.REQUESTS_FINISHED_STOP : EngineCounter.REQUESTS_ABORTED);
-        LOG.debug("request={} state={} closed by its reader", sequence.id(), sequence.state());
         end(sequence, new Finished(reason, OptionalInt.empty(), sequence.usage(nowNs), Optional.empty()));
     }
 
-    /** P: nobody will fetch the blocks of this request; without such a lease nothing happens. */
-    void cancelLease(String requestId) {
+    /** P: nobody will fetch the blocks that this request lends, or is about to lend; any other request goes on. */
+    void cancelLease(String requestId, long nowNs) {
         Sequence sequence = byId.get(requestId);
-        if (sequence != null && sequence.state() == SequenceState.LENT) {
+        if (sequence == null) {
+            return;
+        }
+        if (sequence.state() == SequenceState.LENT) {
             connectorOf(sequence).cancel(requestId, "the lease was cancelled");
+        } else if (sequence.request().handoff() instanceof HandoffRole.Lend) {
+            LOG.info("request={} state={} ends: its lease was cancelled before it began", requestId, sequence.state());
+            end(sequence, FinishReason.ABORT, nowNs);
         }
     }
 

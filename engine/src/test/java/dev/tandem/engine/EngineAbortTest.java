@@ -108,6 +108,22 @@ class EngineAbortTest {
     }
 
     @Test
+    void shouldEndAPrefillWhoseLeaseIsCancelledBeforeItBegan() throws InterruptedException {
+        var held = fixture.model.hold();
+        TokenStream running = fixture.submit("running", prompt(5, 1), 5);
+        fixture.model.awaitHeld();
+        TokenStream waiting = fixture.lend("r", prompt(40, 1));
+
+        fixture.engine.cancelLease("r");
+        held.countDown();
+
+        assertAborted(waiting, 0);
+        assertThat(fixture.count(EngineCounter.LEASES_GRANTED)).isZero();
+        assertThat(read(running).tokens()).hasSize(5);
+        fixture.awaitAllFree();
+    }
+
+    @Test
     void shouldDeclineTheTicketOfAWaitingRequestThatIsAborted() throws InterruptedException {
         var held = fixture.model.hold();
         TokenStream running = fixture.submit("running", prompt(5, 1), 5);

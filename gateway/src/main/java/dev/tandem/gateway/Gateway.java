@@ -16,6 +16,7 @@ import dev.tandem.gateway.fleet.NodeKey;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.intake.CompletionIntake;
+import dev.tandem.gateway.intake.RunningAnswers;
 import dev.tandem.gateway.protocol.DecodeThenPrefill;
 import dev.tandem.gateway.protocol.ExchangeParts;
 import dev.tandem.gateway.protocol.ExchangeSettings;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,20 +42,25 @@ public final class Gateway implements AutoCloseable {
     private static final Duration FIRST_VERDICT = Duration.ofSeconds(3);
     private static final int METRICS_EXCHANGES = 16;
     private static final int MAX_REPLY_BYTES = 64 << 20;
+    /** What closing waits for at each of its steps, once no answer is under way: pages, posts of nodes, cancels on their way. */
+    private static final Duration CLOSE_STEP = Duration.ofSeconds(1);
 
-    private final EventLoops loops;
-    private final HttpClient http;
-    private final Fleet fleet;
+    private final Inside inside;
     private final HttpServer server;
     private final Optional<HttpServer> metricsAlone;
+    private final Duration drainTimeout;
+    /** Set by whoever closes first. */
+    private final AtomicBoolean closing = new AtomicBoolean();
 
-    private Gateway(
-            EventLoops loops, HttpClient http, Fleet fleet, HttpServer server, Optional<HttpServer> metricsAlone) {
-        this.metricsAlone = metricsAlone;
-        this.loops = loops;
-        this.http = http;
-        this.fleet = fleet;
+    /** What the routes of a gateway are made of. */
+    private record Inside(
+            EventLoops loops, HttpClient http, Fleet fleet, GatewayMetrics metrics, RunningAnswers running) {}
+
+    private Gateway(Inside inside, HttpServer server, Optional<HttpServer> metricsAlone, Duration drainTimeout) {
+        this.inside = inside;
         this.server = server;
+        this.metricsAlone = metricsAlone;
+        this.drainTimeout = drainTimeout;
     }
 
     /** Starts a gateway: judges its nodes once, then listens. Throws {@link dev.tandem.api.ApiException} when it cannot listen. */
@@ -72,7 +79,9 @@ public final class Gateway implements AutoCloseable {
         EventLoops loops = EventLoops.start(config.limits().eventLoops());
         HttpClient http = HttpClient.on(
                 loops,
-                HttpClientConfig.DEFAULT.withSilenceTimeout(config.limits().silenceTimeout()),
+                HttpClientConfig.DEFAULT.withSilence(
+                        config.limits().legs().firstByte(),
+                        config.limits().legs().interToken()),
                 config.access().nodes());
         NodeKey key = new NodeKey(
                 config.access().nodeKey(),
@@ -85,16 +94,16 @@ public final class Gateway implements AutoCloseable {
                 key);
         try {
             fleet.startProbing(http, config.policies().probes(), FIRST_VERDICT);
-            GatewayMetrics metrics = new GatewayMetrics(fleet);
-            Optional<HttpServer> alone = metricsAlone(config, loops, metrics);
-            HttpServer server = serve(config, loops, http, fleet, metrics);
+            var inside = new Inside(loops, http, fleet, new GatewayMetrics(fleet), new RunningAnswers());
+            Optional<HttpServer> alone = metricsAlone(config, loops, inside.metrics());
+            HttpServer server = serve(config, inside);
             LOG.info(
                     "gateway listens: address={}:{} prefill={} decode={}",
                     config.listen().host(),
                     server.port(),
                     config.nodes().prefill(),
                     config.nodes().decode());
-            return new Gateway(loops, http, fleet, server, alone);
+            return new Gateway(inside, server, alone, config.limits().drainTimeout());
         } catch (RuntimeException e) {
             fleet.close();
             http.close();
@@ -115,7 +124,7 @@ public final class Gateway implements AutoCloseable {
 
     /** The nodes that answer but run what they are not listed for, each with what is wrong. */
     public List<String> misfits() {
-        return fleet.leftOut().stream()
+        return inside.fleet().leftOut().stream()
                 .filter(node -> node.verdict().kind() == Verdict.Kind.MISFIT)
                 .map(node -> node + ": " + node.verdict().cause())
                 .toList();
@@ -123,11 +132,11 @@ public final class Gateway implements AutoCloseable {
 
     /** What requests still wait for: a sentence that names the nodes; none when one node of each role serves. */
     public Optional<String> waitsFor() {
-        List<NodeRole> missing = fleet.missing();
+        List<NodeRole> missing = inside.fleet().missing();
         if (missing.isEmpty()) {
             return Optional.empty();
         }
-        List<String> nodes = fleet.leftOut().stream()
+        List<String> nodes = inside.fleet().leftOut().stream()
                 .filter(node -> missing.contains(node.role()))
                 .map(node -> node + " (" + node.verdict().cause() + ")")
                 .toList();
@@ -136,14 +145,27 @@ public final class Gateway implements AutoCloseable {
         return Optional.of("waiting for " + String.join(" and ", roles) + ": " + String.join(", ", nodes));
     }
 
-    /** Stops listening, lets requests in flight end within the configured time, then closes everything. */
+    /**
+     * Refuses new requests, lets those in flight end within the configured time, tells the clients of those that are left, then closes
+     * everything. Closing again does nothing.
+     */
     @Override
     public void close() {
+        if (!closing.compareAndSet(false, true)) {
+            return;
+        }
+        LOG.info("gateway stops: requests={} drainSeconds={}", server.activeExchanges(), drainTimeout.toSeconds());
+        try {
+            int told = inside.running().drain(drainTimeout);
+            LOG.info("gateway drained: answersCutShort={}", told);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         metricsAlone.ifPresent(HttpServer::close);
         server.close();
-        fleet.close();
-        http.close();
-        loops.close();
+        inside.fleet().close();
+        inside.http().close(CLOSE_STEP);
+        inside.loops().close();
     }
 
     private static Optional<HttpServer> metricsAlone(GatewayConfig config, EventLoops loops, GatewayMetrics metrics) {
@@ -158,49 +180,49 @@ public final class Gateway implements AutoCloseable {
                 List.of(StatusPages.metrics(metrics))));
     }
 
-    private static HttpServer serve(
-            GatewayConfig config, EventLoops loops, HttpClient http, Fleet fleet, GatewayMetrics metrics) {
+    private static HttpServer serve(GatewayConfig config, Inside inside) {
         ExchangeSettings settings = new ExchangeSettings(
                 config.policies().localPrefill(),
                 config.policies().clientKvParamsAllowed(),
                 config.retry().maxRetries(),
                 config.retry().retryDelay(),
                 MAX_REPLY_BYTES);
-        ExchangeParts parts = new ExchangeParts(fleet, http, settings, metrics.meters());
+        ExchangeParts parts = new ExchangeParts(
+                inside.fleet(), inside.http(), settings, inside.metrics().meters());
         StatusPages pages = new StatusPages(
-                fleet,
-                http,
-                metrics,
+                inside.fleet(),
+                inside.http(),
+                inside.metrics(),
                 settings.localPrefill(),
                 config.policies().shape().kind(),
-                () -> loops.trouble().or(ThreadDeaths::first));
+                () -> inside.loops().trouble().or(ThreadDeaths::first),
+                inside.running());
         return switch (config.policies().shape()) {
             case PdShape.PrefillFirst() -> {
                 List<Route> routes = new ArrayList<>(pages.routes());
-                routes.addAll(relayed(intake(config, new PrefillThenDecode(parts), metrics, fleet)));
-                yield start(config, loops, routes, metrics);
+                routes.addAll(relayed(intake(config, new PrefillThenDecode(parts), inside)));
+                yield start(config, inside, routes);
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
                 List<Route> routes = new ArrayList<>(pages.routes());
-                routes.addAll(relayed(intake(config, protocol, metrics, fleet)));
+                routes.addAll(relayed(intake(config, protocol, inside)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 String host = advertisedHost.orElse(config.listen().host());
                 warnOfLoopback(config, host);
                 protocol.announce(
                         metaserver(config, host, config.listen().port())); // before the first request can come
-                HttpServer server = start(config, loops, routes, metrics);
+                HttpServer server = start(config, inside, routes);
                 protocol.announce(metaserver(config, host, server.port()));
                 yield server;
             }
         };
     }
 
-    private static HttpServer start(
-            GatewayConfig config, EventLoops loops, List<Route> routes, GatewayMetrics metrics) {
-        HttpServer server =
-                HttpServer.start(loops, serverConfig(config), config.access().clients(), routes);
-        metrics.show(server.guard());
+    private static HttpServer start(GatewayConfig config, Inside inside, List<Route> routes) {
+        HttpServer server = HttpServer.start(
+                inside.loops(), serverConfig(config), config.access().clients(), routes);
+        inside.metrics().show(server.guard());
         return server;
     }
 
@@ -226,13 +248,13 @@ public final class Gateway implements AutoCloseable {
         return host.equals("localhost") || host.startsWith("127.") || host.equals("::1");
     }
 
-    private static CompletionIntake intake(
-            GatewayConfig config, PdProtocol protocol, GatewayMetrics metrics, Fleet fleet) {
+    private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, Inside inside) {
         return new CompletionIntake(
                 protocol,
                 new RequestIds(),
-                metrics.meters(),
-                fleet.key(),
+                inside.metrics().meters(),
+                inside.fleet().key(),
+                inside.running(),
                 config.policies().clientKvParamsAllowed());
     }
 
@@ -247,7 +269,7 @@ public final class Gateway implements AutoCloseable {
                 HttpLimits.DEFAULT.pendingResponseBytes(),
                 HttpLimits.DEFAULT.slowClientTimeout(),
                 HttpLimits.DEFAULT.bodyTimeout(),
-                config.limits().closeTimeout());
+                CLOSE_STEP);
         return new HttpServerConfig(
                 config.listen().host(),
                 config.listen().port(),

@@ -45,7 +45,10 @@ public record GatewayConfig(
                 limits.maxConcurrentRequests() >= 1,
                 "maxConcurrentRequests " + limits.maxConcurrentRequests() + " is below 1",
                 problems);
-        require(limits.silenceTimeout().isPositive(), "silenceTimeout is not positive", problems);
+        require(policies.probes().silence().isPositive(), "--silence-timeout is not positive", problems);
+        require(limits.legs().firstByte().isPositive(), "--first-byte-timeout is not positive", problems);
+        require(limits.legs().interToken().isPositive(), "--inter-token-timeout is not positive", problems);
+        require(!limits.drainTimeout().isNegative(), "--drain-timeout is negative", problems);
         require(
                 policies.probes().whileDown().compareTo(SLOWEST_RETURN) <= 0,
                 "probes of nodes that are down must come at least every " + SLOWEST_RETURN.toMillis() + " ms",

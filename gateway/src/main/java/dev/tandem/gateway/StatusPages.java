@@ -14,6 +14,7 @@ import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.HandoffKind;
 import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.Verdict;
+import dev.tandem.gateway.intake.RunningAnswers;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
 import java.time.Duration;
 import java.util.List;
@@ -38,6 +39,7 @@ final class StatusPages {
     private final LocalPrefillPolicy localPrefill;
     private final HandoffKind kind;
     private final Supplier<Optional<String>> trouble;
+    private final RunningAnswers running;
 
     /** @param trouble which thread of the process is dead or hangs, as last seen; waits for nothing */
     StatusPages(
@@ -46,8 +48,10 @@ final class StatusPages {
             GatewayMetrics metrics,
             LocalPrefillPolicy localPrefill,
             HandoffKind kind,
-            Supplier<Optional<String>> trouble) {
+            Supplier<Optional<String>> trouble,
+            RunningAnswers running) {
         this.trouble = trouble;
+        this.running = running;
         this.fleet = fleet;
         this.http = http;
         this.metrics = metrics;
@@ -72,12 +76,15 @@ final class StatusPages {
 
     /**
      * 200 while requests can be served, without a body while every node serves, as vLLM; a 503 that names the missing role otherwise. Nodes
-     * that are left out are listed with the cause.
+     * that are left out are listed with the cause. 503 while the gateway drains, so that nobody sends it requests any more.
      */
     private void health(Exchange exchange) {
         Optional<String> dead = trouble.get();
         if (dead.isPresent()) {
             throw ApiError.unavailable(dead.get(), RETRY_AFTER_SECONDS);
+        }
+        if (running.isDraining()) {
+            throw ApiError.unavailable("draining: this gateway takes no more requests", RETRY_AFTER_SECONDS);
         }
         List<NodeRole> missing = fleet.missing().stream()
                 .filter(role -> role == NodeRole.DECODE || localPrefill == LocalPrefillPolicy.REFUSE)

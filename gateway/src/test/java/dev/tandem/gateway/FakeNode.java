@@ -45,6 +45,8 @@ final class FakeNode implements AutoCloseable {
     private final List<Throwable> failures = new CopyOnWriteArrayList<>();
     volatile int healthStatus = 200;
     volatile int cancelStatus = 200;
+    /** As a process that was stopped: it takes connections and answers nothing. */
+    volatile boolean hangs;
     /** What it says of itself, as one of ours does; a foreign node says nothing. */
     volatile String identity = "";
 
@@ -144,7 +146,9 @@ final class FakeNode implements AutoCloseable {
             InputStream in = new BufferedInputStream(socket.getInputStream());
             Peer peer = new Peer(socket, in);
             for (Request request = read(in); request != null && !socket.isClosed(); request = read(in)) {
-                if (request.path().equals("/health")) {
+                if (hangs) {
+                    peer.awaitEnd();
+                } else if (request.path().equals("/health")) {
                     peer.json(healthStatus, "");
                 } else if (request.path().equals("/version")) {
                     peer.json(identity.isEmpty() ? 404 : 200, "{\"version\":\"1\",\"node\":" + identity + "}");

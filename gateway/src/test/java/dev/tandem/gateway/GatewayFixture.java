@@ -25,6 +25,7 @@ import java.util.function.BooleanSupplier;
 final class GatewayFixture implements AutoCloseable {
     private static final Queue<Socket> CLOSED = new ConcurrentLinkedQueue<>(); // open until this JVM ends
     static final Duration DEADLINE = Duration.ofSeconds(20);
+    static final LegTimeouts LEGS = new LegTimeouts(DEADLINE, DEADLINE);
 
     private final List<FakeNode> nodes = new ArrayList<>();
     private final List<FakeNode> wrong = new ArrayList<>();
@@ -33,7 +34,8 @@ final class GatewayFixture implements AutoCloseable {
     private LocalPrefillPolicy localPrefill = LocalPrefillPolicy.ALLOW;
     private PdShape shape = new PdShape.PrefillFirst();
     private boolean clientKvParamsAllowed;
-    private GatewayLimits limits = new GatewayLimits(1, 1 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1));
+    private Duration silence = Duration.ofSeconds(15);
+    private GatewayLimits limits = new GatewayLimits(1, 1 << 20, 100, LEGS, Duration.ofSeconds(1));
     private Gateway gateway;
     final HttpClient http = HttpClient.start(HttpClientConfig.DEFAULT);
 
@@ -95,22 +97,32 @@ final class GatewayFixture implements AutoCloseable {
         return this;
     }
 
+    GatewayFixture withSilence(Duration longest) {
+        silence = longest;
+        return this;
+    }
+
     GatewayFixture start() {
-        NodeLists lists = new NodeLists(hosts(prefillPorts), prefillPorts, hosts(decodePorts), decodePorts);
-        ProbeSchedule probes = new ProbeSchedule(
-                Duration.ofMillis(500), Duration.ofMillis(100), Duration.ofMillis(400), Duration.ofSeconds(5), 2);
-        gateway = Gateway.start(new GatewayConfig(
-                new HttpAddress("127.0.0.1", 0),
-                lists,
-                RetrySettings.DEFAULT,
-                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes),
-                limits));
+        startNow();
         try {
             await(() -> get("/healthcheck").text().contains(everybody()));
         } catch (InterruptedException e) {
             throw new AssertionError(e);
         }
         return this;
+    }
+
+    /** Starts without waiting until every node that is to be used has been seen. */
+    void startNow() {
+        NodeLists lists = new NodeLists(hosts(prefillPorts), prefillPorts, hosts(decodePorts), decodePorts);
+        ProbeSchedule probes = new ProbeSchedule(
+                Duration.ofMillis(500), Duration.ofMillis(100), Duration.ofMillis(400), Duration.ofSeconds(5), silence);
+        gateway = Gateway.start(new GatewayConfig(
+                new HttpAddress("127.0.0.1", 0),
+                lists,
+                RetrySettings.DEFAULT,
+                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes),
+                limits));
     }
 
     /** How the health check looks once every fake node has been seen alive. */

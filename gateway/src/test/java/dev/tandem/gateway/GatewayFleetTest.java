@@ -2,6 +2,7 @@ package dev.tandem.gateway;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -98,14 +99,55 @@ class GatewayFleetTest {
     }
 
     @Test
-    void shouldRefusePrefillAndDecodeOfOneEngineId() throws Exception {
+    void shouldLeaveOneOutOfPrefillAndDecodeOfOneEngineId() throws Exception {
         saying(prefill, "prefill", "pull", "0");
         saying(decode, "decode", "pull", "0");
-        gateway.withWrongPrefill(prefill).withWrongDecode(decode).start();
-        GatewayFixture.await(() -> gateway.gateway().misfits().size() == 2);
+        gateway.withWrongPrefill(prefill).withWrongDecode(decode);
+        gateway.startNow();
+        GatewayFixture.await(() -> !gateway.gateway().misfits().isEmpty());
         assertThat(gateway.gateway().misfits())
-                .allMatch(problem -> problem.contains("it has the same engine_id as the node "));
-        assertThat(gateway.post(ASK).status()).isEqualTo(503);
+                .singleElement()
+                .asString()
+                .contains("it has the same engine_id as the node ");
+        assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).isNotEqualTo(Optional.of("true"));
+    }
+
+    @Test
+    void shouldLeaveTheNewcomerOutAndLetWhoServesGoOn() throws Exception {
+        FakeNode newcomer = saying(FakeNode.prefill(), "prefill", "pull", "d");
+        newcomer.healthStatus = 503;
+        saying(prefill, "prefill", "pull", "p");
+        saying(decode, "decode", "pull", "d");
+        gateway.withPrefill(prefill)
+                .withDecode(decode)
+                .withWrongPrefill(newcomer)
+                .start();
+        newcomer.healthStatus = 200;
+        GatewayFixture.await(() -> !gateway.gateway().misfits().isEmpty());
+        assertThat(gateway.gateway().misfits()).singleElement().asString().contains(":" + newcomer.port());
+        for (int i = 0; i < 5; i++) {
+            assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("true");
+        }
+        assertThat(newcomer.waiting()).isZero();
+    }
+
+    @Test
+    void shouldTakeTheNewcomerWhenTheOneItClashedWithHasGone() throws Exception {
+        FakeNode newcomer = saying(FakeNode.prefill(), "prefill", "pull", "d");
+        newcomer.healthStatus = 503;
+        saying(prefill, "prefill", "pull", "p");
+        saying(decode, "decode", "pull", "d");
+        FakeNode other = saying(FakeNode.decode(), "decode", "pull", "e");
+        gateway.withPrefill(prefill)
+                .withDecode(decode, other)
+                .withWrongPrefill(newcomer)
+                .start();
+        newcomer.healthStatus = 200;
+        GatewayFixture.await(() -> !gateway.gateway().misfits().isEmpty());
+        decode.healthStatus = 503;
+        GatewayFixture.await(() -> gateway.gateway().misfits().isEmpty()
+                && gateway.get("/healthcheck").text().contains("\"prefill_healthy\":2"));
+        assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("true");
     }
 
     @Test

@@ -19,8 +19,8 @@ final class GatewayMain {
                 Integer.parseInt(arguments[1]),
                 GatewayLimits.DEFAULT.maxBodyBytes(),
                 GatewayLimits.DEFAULT.maxConcurrentRequests(),
-                GatewayLimits.DEFAULT.silenceTimeout(),
-                GatewayLimits.DEFAULT.closeTimeout());
+                GatewayLimits.DEFAULT.legs(),
+                GatewayLimits.DEFAULT.drainTimeout());
         GatewayConfig config = new GatewayConfig(
                 new HttpAddress("127.0.0.1", Integer.parseInt(arguments[0])),
                 nodes,

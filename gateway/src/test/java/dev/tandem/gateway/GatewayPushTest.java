@@ -161,7 +161,7 @@ class GatewayPushTest {
     void shouldBoundWhatIsPosted() {
         gateway.withPrefill(prefill)
                 .withDecode(FakeNode.decode())
-                .withLimits(new GatewayLimits(1, 8 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1)))
+                .withLimits(new GatewayLimits(1, 8 << 20, 100, GatewayFixture.LEGS, Duration.ofSeconds(1)))
                 .start();
         HttpReply reply = postToMetaserver("{\"request_id\":\"" + "x".repeat(5 << 20) + "\"}");
         assertThat(reply.status()).isEqualTo(413);
@@ -191,7 +191,7 @@ class GatewayPushTest {
     void shouldTakePostsOfDecodeNodesAlsoWhenTheHouseIsFullOfClients() {
         gateway.withPrefill(prefill)
                 .withDecode(new FakeNode(decoder(Version.NEWER)))
-                .withLimits(new GatewayLimits(1, 1 << 20, 1, Duration.ofSeconds(20), Duration.ofSeconds(1)))
+                .withLimits(new GatewayLimits(1, 1 << 20, 1, GatewayFixture.LEGS, Duration.ofSeconds(1)))
                 .start();
         assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("true");
     }

@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.api.client.ClientExchange;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpReply;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
@@ -18,7 +22,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class GatewayTest {
     private static final GatewayLimits LONG_BODIES =
-            new GatewayLimits(1, 8 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1));
+            new GatewayLimits(1, 8 << 20, 100, GatewayFixture.LEGS, Duration.ofSeconds(1));
 
     private final FakeNode prefill = FakeNode.prefill();
     private final GatewayFixture gateway = new GatewayFixture();
@@ -131,6 +135,39 @@ class GatewayTest {
         assertThat(hop1.has("stream_options")).isFalse();
         assertThat(decode.take().json().has("stream_options")).isTrue();
         assertThat(gateway.isIdle()).isTrue();
+    }
+
+    @Test
+    void shouldNotCountAsDisaggregatedWhatDecodeHasComputedAgain() {
+        FakeNode decode = new FakeNode((request, peer) -> {
+            if (request.body().contains("stream")) {
+                peer.startEvents().chunk("data: [DONE]\n\n").send("0\r\nx-tandem-recomputed: PEER_GONE: gone\r\n\r\n");
+            } else {
+                peer.send("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+                        + "x-tandem-recomputed: PEER_GONE: gone\r\n\r\n{}");
+            }
+        });
+        gateway.withPrefill(prefill).withDecode(decode).start();
+        assertThat(gateway.post("{\"prompt\":\"x\"}").header("x-tandem-disaggregated"))
+                .contains("false; reason=recomputed");
+        assertThat(gateway.notDisaggregated("recomputed")).isEqualTo(1);
+        String answer = raw("{\"prompt\":\"x\",\"stream\":true}");
+        assertThat(answer).endsWith("0\r\nx-tandem-disaggregated: false; reason=recomputed\r\n\r\n");
+        assertThat(gateway.notDisaggregated("recomputed")).isEqualTo(2);
+        assertThat(gateway.counter("disaggregated")).isZero();
+    }
+
+    /** An answer with all that is around its body. */
+    private String raw(String body) {
+        try (var socket = new Socket(gateway.address().host(), gateway.address().port())) {
+            String request =
+                    "POST /v1/completions HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Type: application/json\r\n"
+                            + "Content-Length: " + body.length() + "\r\n\r\n" + body;
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test
@@ -260,7 +297,7 @@ class GatewayTest {
         });
         gateway.withPrefill(prefill)
                 .withDecode(decode)
-                .withLimits(new GatewayLimits(1, 1 << 20, 1, Duration.ofSeconds(20), Duration.ofSeconds(1)))
+                .withLimits(new GatewayLimits(1, 1 << 20, 1, GatewayFixture.LEGS, Duration.ofSeconds(1)))
                 .start();
         ClientExchange first = gateway.open("{\"prompt\":\"x\"}");
         decode.take();

@@ -42,6 +42,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         var settings = new HttpClientConfig(
                 HttpClientConfig.DEFAULT.connectTimeout(),
                 timeout,
+                timeout,
                 HttpClientConfig.DEFAULT.idleKeepAlive(),
                 mostCalls,
                 MAX_REPLY_BYTES);

@@ -10,21 +10,26 @@ import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.http.NodeHttp;
 import dev.tandem.node.http.ServedModel;
+import java.time.Duration;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * One serving process: opens the checkpoint, starts its ranks, meets the other processes of its deployment, then listens; a headless one
- * does not listen. Closing it ends all requests.
+ * does not listen. Closing it refuses new requests, lets those under way end for a while, then tells those that are left.
  */
 public final class Node implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Node.class);
+    /** How long requests may go on in a node that was told to end. */
+    private static final Duration DRAIN = Duration.ofSeconds(5);
 
     private final Resources resources;
     private final LocalEngines engines;
     private final ClusterMembership cluster;
     private final NodeReport report;
+    /** Set by whoever closes; read by whoever watches for failures, which an end is not. */
+    private volatile boolean isClosing;
 
     private Node(Resources resources, LocalEngines engines, ClusterMembership cluster, NodeReport report) {
         this.resources = resources;
@@ -80,6 +85,8 @@ public final class Node implements AutoCloseable {
         experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         resources.add(ranks::close);
+        var behindRequests = new Resources(); // what carries the last words of requests
+        resources.add(behindRequests::close);
         LOG.info("stage=\"warming up kernels\"");
         LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
         resources.add(engines::close);
@@ -107,7 +114,8 @@ public final class Node implements AutoCloseable {
                     cluster::others,
                     counters,
                     engines.runtime());
-            resources.add(server::close);
+            behindRequests.add(server::close);
+            resources.add(() -> server.drain(DRAIN));
             address = new NodeReport.Address(flags.server().host(), server.port(), server.metricsPort());
         }
         return new Node(resources, engines, cluster, report(config, served, ranks, loaded, address));
@@ -148,11 +156,14 @@ public final class Node implements AutoCloseable {
 
     /** Why this process can no longer serve: an engine died, or its deployment goes on without it. */
     public Optional<String> failure() {
-        return engines.failure().or(cluster::failure);
+        return isClosing ? Optional.empty() : engines.failure().or(cluster::failure);
     }
 
     @Override
     public void close() {
+        isClosing = true;
+        LOG.info("node ends");
         resources.close();
+        LOG.info("node has ended");
     }
 }

@@ -2,9 +2,9 @@ package dev.tandem.cli;
 
 import dev.tandem.api.OneLine;
 import dev.tandem.cli.log.ProcessLog;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /** The one place that ends the process, and knows what is to be done at its end. */
@@ -13,8 +13,8 @@ final class Exit {
     static final int FAILED = 1;
     static final int WRONG_ARGUMENTS = 2;
 
-    /** Longest time that the ends may take before the process ends regardless. */
-    private static final long END_LIMIT_MS = 4_500;
+    /** Longest time that the ends may take before the process ends regardless, where nothing else is said. */
+    static final Duration END_LIMIT = Duration.ofSeconds(15);
     /** Longest time that a line waits for whoever reads standard error. */
     private static final long SAY_LIMIT_MS = 500;
 
@@ -23,7 +23,10 @@ final class Exit {
 
     private Exit() {}
 
-    /** Has this done when the process ends, however it ends but by SIGKILL: what was named last first, then the log is written out. */
+    /**
+     * Has this done when the process ends, however it ends but by SIGKILL: what was named last first, then the log is written out. A second
+     * signal meanwhile ends the process at once.
+     */
     static void atEnd(Runnable end) {
         synchronized (ENDS) {
             if (ENDS.isEmpty()) {
@@ -35,6 +38,7 @@ final class Exit {
 
     private static void runEnds() {
         try {
+            EndSignals.endAtOnceNextTime();
             while (true) {
                 Runnable end;
                 synchronized (ENDS) {
@@ -65,9 +69,14 @@ final class Exit {
 
     /** Runs the ends, for a bounded time, and ends. */
     static void now(int status) {
+        now(status, END_LIMIT);
+    }
+
+    /** The same with another bound. */
+    static void now(int status, Duration endLimit) {
         Thread.ofPlatform().daemon().name("exit-limit").start(() -> {
             try {
-                TimeUnit.MILLISECONDS.sleep(END_LIMIT_MS);
+                Thread.sleep(endLimit);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
             }

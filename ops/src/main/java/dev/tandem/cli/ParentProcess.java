@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.time.Duration;
 import java.util.Map;
 
 /** Whoever started this process, and wants to know when it is ready, and that it does not outlive its parent. */
@@ -17,8 +18,17 @@ final class ParentProcess {
         this.flags = flags;
     }
 
-    /** Watches standard input from now on, when asked to: its end means that the parent is gone, however it went. */
+    /** Watches standard input as {@link #watch(Duration)} does, with the usual time for an end. */
     void watch() {
+        watch(Exit.END_LIMIT);
+    }
+
+    /**
+     * Watches standard input from now on, when asked to: its end means that the parent is gone, however it went.
+     *
+     * @param endLimit how long the orderly end of this process may take
+     */
+    void watch(Duration endLimit) {
         if (!flags.exitsOnStdinClose()) {
             return;
         }
@@ -27,9 +37,9 @@ final class ParentProcess {
                 while (System.in.read() >= 0) {}
             } catch (IOException e) {
                 // A broken pipe says the same as its end.
-                Exit.now(0);
+                Exit.now(0, endLimit);
             }
-            Exit.now(0);
+            Exit.now(0, endLimit);
         });
     }
 

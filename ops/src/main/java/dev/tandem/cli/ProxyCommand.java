@@ -37,12 +37,17 @@ final class ProxyCommand implements Verb {
         }
         ProxyFlags flags = ProxyFlags.parse(arguments, System.getenv());
         var parent = new ParentProcess(flags.process());
-        parent.watch();
-        flags.notes().forEach(LOG::info);
         GatewayConfig config = flags.config();
+        parent.watch(config.limits().drainTimeout().plus(Exit.END_LIMIT));
+        flags.notes().forEach(LOG::info);
         Gateway gateway = Gateway.start(config);
         Exit.atEnd(gateway::close);
-        awaitNodes(gateway, flags.nodeWait());
+        try {
+            awaitNodes(gateway, flags.nodeWait());
+        } catch (FlagException e) {
+            gateway.close(); // here, where it may take its time
+            throw e;
+        }
         var report = new LinkedHashMap<String, Object>();
         report.put("role", "gateway");
         report.put("host", config.listen().host());

@@ -42,6 +42,7 @@ import picocli.CommandLine.Model.CommandSpec;
 /** {@code tandem up [TOPOLOGY]}: starts a whole cluster, verifies it with one request, stays in the foreground. */
 final class UpCommand implements Verb {
     private static final Duration START_LIMIT = Duration.ofMinutes(5);
+    private static final Duration STOP_LIMIT = Duration.ofMinutes(1);
     private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
@@ -78,7 +79,7 @@ final class UpCommand implements Verb {
         }
         read.refuseProblems();
         var parent = new ParentProcess(Grammar.process(read));
-        parent.watch();
+        parent.watch(STOP_LIMIT);
         ((Logger) LoggerFactory.getLogger(org.slf4j.Logger.ROOT_LOGGER_NAME)).setLevel(Level.WARN);
         Path home =
                 Path.of(System.getProperty("tandem.home", ".")).toAbsolutePath().normalize();

@@ -269,12 +269,51 @@ class FailureTest {
         assertThat(reply.tokenIds()).isEqualTo(PROMPT.generated());
         assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
                 .isEqualTo("local");
+        assertThat(reply.header("x-tandem-recomputed"))
+                .isEqualTo(reply.body()
+                        .path("usage")
+                        .path("tandem")
+                        .path("recompute_reason")
+                        .asString(""));
         Await.until(
                 SOON,
                 () -> Client.metric(deployment.decode(), "tandem:handoff_done_undelivered_total") == undelivered + 1,
                 () -> "a done message that nobody took is not counted");
         assertThat(Client.metric(deployment.prefill(), "tandem:transfer_served_read_bytes_total"))
                 .isPositive();
+    }
+
+    @Test
+    void shouldHandOffAPromptWhoseFirstTokenHoldsAStopString() {
+        ObjectNode whole = Client.greedy(PROMPT.ids(), 1);
+        String first = Client.post(deployment.decode().uri("/v1/completions"), whole)
+                .body()
+                .path("choices")
+                .path(0)
+                .path("text")
+                .asString("");
+        ObjectNode body = Client.greedy(PROMPT.ids(), 4);
+        body.putArray("stop").add(first);
+        double cancelled = Client.metric(deployment.prefill(), "tandem:leases_cancelled_total");
+        Reply reply = Client.post(deployment.gateway().uri("/v1/completions"), body);
+        assertThat(reply.body().path("usage").path("tandem").path("prefill").asString(""))
+                .as(reply.body().toString())
+                .isEqualTo("remote");
+        assertThat(reply.header("x-tandem-disaggregated")).isEqualTo("true");
+        ObjectNode direct = prefillRequest();
+        direct.putArray("stop").add(first);
+        JsonNode params = Client.post(deployment.prefill().uri("/v1/completions"), direct)
+                .body()
+                .path("kv_transfer_params");
+        assertThat(decodeWith(params)
+                        .body()
+                        .path("usage")
+                        .path("tandem")
+                        .path("prefill")
+                        .asString(""))
+                .isEqualTo("remote");
+        assertThat(Client.metric(deployment.prefill(), "tandem:leases_cancelled_total"))
+                .isEqualTo(cancelled);
     }
 
     @Test

@@ -105,10 +105,10 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
         this(host, rpcPort, flow, checksums, timeouts, Bounds.of(Bounds.GUESS_INTERVAL));
     }
 
-    /** Defaults for a host. */
+    /** Defaults for a host: a peer that hangs, or was cut off, costs ten seconds. */
     public static TransferConfig of(String host) {
         return new TransferConfig(
-                host, 0, Flow.DEFAULT, true, new Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(30)));
+                host, 0, Flow.DEFAULT, true, new Timeouts(Duration.ofSeconds(5), Duration.ofSeconds(10)));
     }
 
     /** The same with another bound on the rate. */

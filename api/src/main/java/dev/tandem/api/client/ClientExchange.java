@@ -33,12 +33,17 @@ public final class ClientExchange implements AutoCloseable {
     /** Owned by the event loop. */
     private @Nullable Upstream upstream;
 
+    private final Duration headTimeout;
     private final Duration silenceTimeout;
 
     ClientExchange(Context context, HttpClientConfig config) {
         this.context = context;
         this.config = config;
-        this.silenceTimeout = config.silenceTimeout().plus(config.connectTimeout());
+        this.headTimeout = config.firstByteTimeout().plus(config.connectTimeout());
+        Duration longer = config.firstByteTimeout().compareTo(config.silenceTimeout()) > 0
+                ? config.firstByteTimeout()
+                : config.silenceTimeout();
+        this.silenceTimeout = longer.plus(config.connectTimeout()); // a backstop: the event loop tells the cause before
     }
 
     void begin(Function<ReplyListener, Upstream> start) {
@@ -55,7 +60,7 @@ public final class ClientExchange implements AutoCloseable {
 
     /** Waits for status and headers. */
     public ReplyHead head() {
-        long deadlineNs = System.nanoTime() + silenceTimeout.toNanos();
+        long deadlineNs = System.nanoTime() + headTimeout.toNanos();
         lock.lock();
         try {
             while (head == null) {

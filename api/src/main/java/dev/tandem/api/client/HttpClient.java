@@ -6,13 +6,16 @@ import dev.tandem.api.HttpAddress;
 import dev.tandem.api.access.FileWatch;
 import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.access.TlsMaterial;
+import io.netty.channel.ConnectTimeoutException;
 import io.vertx.core.Context;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 
 /**
  * An HTTP/1.1 client with a pool of kept connections per event loop. {@link #start(HttpCall)} and {@link #send} serve threads that may
@@ -102,6 +105,13 @@ public final class HttpClient implements AutoCloseable {
         return client().start(call, known == null ? resolve(call.address()) : known, listener);
     }
 
+    /** Whether a failure says that the server's machine has refused the connection, and not that nothing was heard of it. */
+    public static boolean isRefused(ApiException failure) {
+        return failure.kind() == ApiException.Kind.CONNECT
+                && failure.getCause() instanceof ConnectException
+                && !(failure.getCause() instanceof ConnectTimeoutException);
+    }
+
     /** Resolves a name anew; throws {@link ApiException} of the kind CONNECT where it is unknown. */
     public InetSocketAddress resolve(HttpAddress address) {
         try {
@@ -111,6 +121,14 @@ public final class HttpClient implements AutoCloseable {
         } catch (UnknownHostException e) {
             throw new ApiException(ApiException.Kind.CONNECT, "unknown host " + address.host(), e);
         }
+    }
+
+    /** Lets calls under way end for as long as that, then closes. */
+    public void close(Duration grace) {
+        byLoop.values()
+                .forEach(client -> EventLoops.await(
+                        client.agent().shutdown(Math.max(1, grace.toMillis()), TimeUnit.MILLISECONDS)));
+        close();
     }
 
     @Override

@@ -23,12 +23,14 @@ final class HttpLoopClient {
     private static final Logger LOG = LoggerFactory.getLogger(HttpLoopClient.class);
     private static final int MAX_WAITING_CALLS = 65_536;
 
+    private final Vertx vertx;
     private final HttpClientAgent agent;
     private final HttpClientConfig config;
     /** Connections that have carried a request; a connection leaves when it closes. */
     private final Set<HttpConnection> used = ConcurrentHashMap.newKeySet();
 
     HttpLoopClient(Vertx vertx, HttpClientConfig config, TlsMaterial tls) {
+        this.vertx = vertx;
         this.config = config;
         HttpClientOptions options = new HttpClientOptions()
                 .setTcpNoDelay(true)
@@ -71,6 +73,14 @@ final class HttpLoopClient {
         return agent;
     }
 
+    HttpClientConfig config() {
+        return config;
+    }
+
+    Vertx vertx() {
+        return vertx;
+    }
+
     Set<HttpConnection> usedConnections() {
         return used;
     }
@@ -83,8 +93,7 @@ final class HttpLoopClient {
                 .setPort(call.address().port())
                 .setSsl(call.address().isSecure())
                 .setURI(call.path())
-                .setConnectTimeout(config.connectTimeout().toMillis())
-                .setIdleTimeout(config.silenceTimeout().toMillis());
+                .setConnectTimeout(config.connectTimeout().toMillis());
         Upstream upstream = new Upstream(this, options, call, listener);
         upstream.begin();
         return upstream;

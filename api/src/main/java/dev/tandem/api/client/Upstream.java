@@ -2,12 +2,15 @@ package dev.tandem.api.client;
 
 import dev.tandem.api.ApiException;
 import io.vertx.core.Future;
+import io.vertx.core.Vertx;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.http.HttpClientAgent;
 import io.vertx.core.http.HttpClientRequest;
 import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpConnection;
+import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.RequestOptions;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -25,11 +28,15 @@ import org.jspecify.annotations.Nullable;
 public final class Upstream {
     private static final int MAX_RESENDS = 2;
     private static final long STALE_WINDOW_MS = 250;
+    private static final long NO_TIMER = -1;
 
     private final HttpClientAgent agent;
     private final RequestOptions options;
     private final HttpCall call;
     private final Set<HttpConnection> used;
+    private final Vertx vertx;
+    private final long firstByteMs;
+    private final long silenceMs;
     private final ReplyListener listener;
     private @Nullable HttpClientRequest request;
     private @Nullable HttpClientResponse response;
@@ -37,12 +44,18 @@ public final class Upstream {
     private boolean everSent;
     private boolean over;
     private boolean paused;
+    private boolean isAnswering;
     private int resends;
     private long sentNs;
+    private long heardNs;
+    private long silenceTimer = NO_TIMER;
 
     Upstream(HttpLoopClient client, RequestOptions options, HttpCall call, ReplyListener listener) {
         this.agent = client.agent();
         this.used = client.usedConnections();
+        this.vertx = client.vertx();
+        this.firstByteMs = client.config().firstByteTimeout().toMillis();
+        this.silenceMs = client.config().silenceTimeout().toMillis();
         this.options = options;
         this.call = call;
         this.listener = listener;
@@ -53,11 +66,16 @@ public final class Upstream {
         if (over) {
             return;
         }
-        over = true;
+        finish();
         HttpClientRequest current = request;
         if (current != null) {
             current.reset();
         }
+    }
+
+    private void finish() {
+        over = true;
+        vertx.cancelTimer(silenceTimer);
     }
 
     /** Asks for no more chunks until {@link #resume}. */
@@ -72,6 +90,7 @@ public final class Upstream {
     /** Lets chunks come again. */
     public void resume() {
         paused = false;
+        heardNs = System.nanoTime();
         HttpClientResponse current = response;
         if (current != null && !over) {
             current.resume();
@@ -81,6 +100,12 @@ public final class Upstream {
     /** Whether the last word has been heard. */
     public boolean isOver() {
         return over;
+    }
+
+    /** A field that came behind the body; to be asked once the answer has ended. */
+    public Optional<String> trailer(String name) {
+        HttpClientResponse current = response;
+        return current == null ? Optional.empty() : Optional.ofNullable(current.getTrailer(name));
     }
 
     void begin() {
@@ -129,6 +154,10 @@ public final class Upstream {
         ready.exceptionHandler(cause -> broken(attempt, cause));
         everSent = true;
         sentNs = System.nanoTime();
+        heardNs = sentNs;
+        if (silenceTimer == NO_TIMER) {
+            watchSilence(firstByteMs);
+        }
         ready.response().onComplete(done -> {
             if (done.succeeded()) {
                 answered(done.result());
@@ -148,14 +177,19 @@ public final class Upstream {
             return;
         }
         response = reply;
+        String type = reply.getHeader(HttpHeaders.CONTENT_TYPE);
+        if (type == null || !type.startsWith("text/event-stream")) {
+            begun(); // the head of a stream of events says nothing: many servers send it at once
+        }
         reply.handler(bytes -> {
             if (!over) {
+                begun();
                 listener.chunk(bytes.getBytes());
             }
         });
         reply.endHandler(nothing -> {
             if (!over) {
-                over = true;
+                finish();
                 listener.end();
             }
         });
@@ -164,6 +198,38 @@ public final class Upstream {
             reply.pause();
         }
         listener.head(new ReplyHead(reply.statusCode(), reply.headers()));
+    }
+
+    /** A part of the answer is here; from now on silence is measured inside it. */
+    private void begun() {
+        heardNs = System.nanoTime();
+        if (!isAnswering) {
+            isAnswering = true;
+            vertx.cancelTimer(silenceTimer);
+            watchSilence(silenceMs);
+        }
+    }
+
+    /** Looks again at the end of the allowed silence, by a clock that does not jump. */
+    private void watchSilence(long leftMs) {
+        silenceTimer = vertx.setTimer(Math.max(1, leftMs), id -> {
+            long allowedMs = isAnswering ? silenceMs : firstByteMs;
+            long nowLeftMs = allowedMs - TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - heardNs);
+            if (over) {
+                return;
+            }
+            if (nowLeftMs > 0) {
+                watchSilence(nowLeftMs);
+            } else {
+                fail(ApiException.Kind.TIMEOUT, silence(allowedMs), new TimeoutException());
+            }
+        });
+    }
+
+    private String silence(long allowedMs) {
+        return paused
+                ? "nobody took what " + call.address() + " sends for " + allowedMs + " ms"
+                : call.address() + " sent nothing for " + allowedMs + " ms";
     }
 
     /** The attempt with this number has failed before its answer began; an attempt's failure may be told twice. */
@@ -185,7 +251,7 @@ public final class Upstream {
         if (over) {
             return;
         }
-        over = true;
+        finish();
         HttpClientRequest current = request;
         if (current != null) {
             current.reset();
@@ -195,7 +261,7 @@ public final class Upstream {
 
     private String describe(Throwable cause) {
         return switch (kindOf(cause)) {
-            case TIMEOUT -> call.address() + " sent nothing for " + options.getIdleTimeout() + " ms";
+            case TIMEOUT -> call.address() + " did not answer in time: " + cause.getMessage();
             case PROTOCOL -> call.address() + " sent something that is not an HTTP answer: " + cause.getMessage();
             default -> call.address() + " closed the connection: " + cause.getMessage();
         };

@@ -79,6 +79,13 @@ public record GenerationFields(
     /** {@code return_token_ids} and {@code return_tokens_as_token_ids}. */
     public record TokenIds(boolean areReturned, boolean replaceTokenText) {}
 
+    /** The same without texts and ids that end a generation. */
+    public GenerationFields withoutStops() {
+        var endless = new Stopping(
+                stopping.maxTokens(), stopping.minTokens(), List.of(), List.of(), stopping.ignoresEndOfText());
+        return new GenerationFields(sampling, endless, output, kvTransferParams);
+    }
+
     /**
      * Reads the shared fields.
      *

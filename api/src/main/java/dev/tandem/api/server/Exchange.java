@@ -63,6 +63,11 @@ public final class Exchange {
         return this;
     }
 
+    /** Sets a field behind an answer that has begun and is not complete. */
+    public void responseTrailer(String name, String value) {
+        loop.context().runOnContext(nothing -> loop.responseTrailer(name, value));
+    }
+
     /** Answers in one piece; throws {@link ClientGoneException} when nobody waits any more. */
     public void respond(int status, String contentType, byte[] body) {
         beginAnswer();

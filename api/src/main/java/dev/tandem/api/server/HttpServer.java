@@ -16,6 +16,7 @@ import io.vertx.core.net.SocketAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -33,6 +34,7 @@ public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
     private static final int MAX_HEADER_BYTES = 32 << 10;
     private static final int ACCEPT_BACKLOG = 1024;
+    private static final Duration DRAIN_POLL = Duration.ofMillis(10);
 
     private final EventLoops loops;
     private final boolean ownsLoops;
@@ -114,6 +116,19 @@ public final class HttpServer implements AutoCloseable {
     /** Requests in flight now. */
     public int activeExchanges() {
         return intake.active();
+    }
+
+    /** Refuses new requests with a 503 and waits for those in flight, no longer than that; the server is still to be closed. */
+    public void drain(Duration patience) {
+        intake.stop();
+        long endNs = System.nanoTime() + patience.toNanos();
+        try {
+            while (intake.active() > 0 && System.nanoTime() - endNs < 0) {
+                Thread.sleep(DRAIN_POLL);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** Stops listening, lets exchanges in flight end within the configured time, then closes all connections. */

@@ -105,6 +105,13 @@ public final class LoopExchange {
         }
     }
 
+    /** Sets a field behind the answer; without effect on an answer in one piece. */
+    public void responseTrailer(String name, String value) {
+        if (!over && response.isChunked()) {
+            response.putTrailer(name, value);
+        }
+    }
+
     /** Answers in one piece. */
     public void respond(int status, String contentType, byte[] bytes) {
         if (over) {

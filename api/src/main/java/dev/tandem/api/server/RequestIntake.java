@@ -76,6 +76,7 @@ final class RequestIntake {
         } else if (route == null) {
             refuse(request, context, unknown(request, byMethod), false);
         } else if (stopped) {
+            request.response().putHeader("Connection", "close");
             refuse(request, context, ApiError.unavailable("the server is stopping", RETRY_AFTER_SECONDS), false);
         } else if (declaredBytes(request) > config.maxBodyBytes()) {
             refuse(request, context, tooLarge(), false);

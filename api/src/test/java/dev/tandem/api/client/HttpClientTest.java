@@ -29,6 +29,9 @@ class HttpClientTest {
     private static final Duration DEADLINE = Duration.ofSeconds(20);
     private static final String OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+    private static final String EVENTS =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
     private final RawServer server = new RawServer();
     private final HttpClient client = HttpClient.start(HttpClientConfig.DEFAULT);
 
@@ -211,7 +214,7 @@ class HttpClientTest {
 
     @Test
     void shouldGiveUpAServerThatStaysSilent() throws Exception {
-        HttpClientConfig impatient = HttpClientConfig.DEFAULT.withSilenceTimeout(Duration.ofMillis(300));
+        HttpClientConfig impatient = HttpClientConfig.DEFAULT.withSilence(Duration.ofMillis(300), DEADLINE);
         try (HttpClient other = HttpClient.start(impatient)) {
             ClientExchange exchange = other.start(HttpCall.get(server.address(), "/long"));
             RawServer.Connection connection = server.accept();
@@ -220,6 +223,44 @@ class HttpClientTest {
                     .isInstanceOfSatisfying(
                             ApiException.class, e -> assertThat(e.kind()).isEqualTo(ApiException.Kind.TIMEOUT));
             assertThat(connection.readsEnd()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldNotTakeTheHeadOfAStreamForItsFirstByte() throws Exception {
+        HttpClientConfig impatient = HttpClientConfig.DEFAULT.withSilence(Duration.ofSeconds(2), Duration.ofDays(1));
+        try (HttpClient other = HttpClient.start(impatient)) {
+            ClientExchange exchange = other.start(HttpCall.get(server.address(), "/long"));
+            RawServer.Connection connection = server.accept();
+            connection.readRequest();
+            connection.send(EVENTS);
+            assertThat(exchange.head().status()).isEqualTo(200);
+            assertThatThrownBy(exchange::next).hasMessageContaining("sent nothing for 2000 ms");
+            assertThat(connection.readsEnd()).isTrue();
+        }
+    }
+
+    @Test
+    void shouldGiveUpAServerThatFallsSilentInsideItsAnswer() throws Exception {
+        HttpClientConfig impatient = HttpClientConfig.DEFAULT.withSilence(DEADLINE, Duration.ofMillis(300));
+        for (String begun : new String[] {
+            EVENTS + "3\r\nabc\r\n", "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n"
+        }) {
+            try (HttpClient other = HttpClient.start(impatient)) {
+                CompletableFuture<HttpReply> reply = new CompletableFuture<>();
+                Thread.ofVirtual().start(() -> {
+                    try {
+                        reply.complete(other.send(HttpCall.get(server.address(), "/long"), DEADLINE));
+                    } catch (Throwable e) {
+                        reply.completeExceptionally(e);
+                    }
+                });
+                RawServer.Connection connection = server.accept();
+                connection.readRequest();
+                connection.send(begun);
+                assertThatThrownBy(reply::join).hasMessageContaining("sent nothing for 300 ms");
+                assertThat(connection.readsEnd()).isTrue();
+            }
         }
     }
 
@@ -234,8 +275,8 @@ class HttpClientTest {
 
     @Test
     void shouldRefuseAnAnswerAboveTheBound() throws Exception {
-        HttpClientConfig small =
-                new HttpClientConfig(Duration.ofSeconds(2), Duration.ofSeconds(20), Duration.ofSeconds(4), 4, 1000);
+        HttpClientConfig small = new HttpClientConfig(
+                Duration.ofSeconds(2), Duration.ofSeconds(20), Duration.ofSeconds(20), Duration.ofSeconds(4), 4, 1000);
         try (HttpClient other = HttpClient.start(small)) {
             ClientExchange exchange = other.start(HttpCall.get(server.address(), "/"));
             RawServer.Connection connection = server.accept();

@@ -5,7 +5,8 @@ import dev.tandem.counter.Counter;
 /** Counters of one process as part of a deployment; the sentence is shown on the metrics page. */
 public enum ClusterCounter implements Counter {
     NODES_JOINED("Times that a node joined this head; more than there are nodes hints at nodes that come and go."),
-    NODES_LOST("Times that a joined node went away."),
+    NODES_LOST("Times that a joined node went away without taking leave."),
+    NODES_LEFT("Times that a joined node took leave: it was told to end."),
     NODES_REFUSED("Times that a process was not let in; the log names the field that differs."),
     REQUESTS_FORWARDED("Requests given to ranks of other processes."),
     REQUESTS_RERUN("Requests run again on another rank because theirs died before it had answered anything."),

@@ -196,9 +196,15 @@ public final class ClusterHead implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        counters.increment(ClusterCounter.NODES_LOST);
-        int failed = link.fail(cause);
-        LOG.warn("{} left with {} requests under way: {}", link.placement(), failed, cause);
+        if (session.isLeaving) {
+            counters.increment(ClusterCounter.NODES_LEFT);
+            int ended = link.fail("left", cause);
+            LOG.info("{} took leave with {} requests under way", link.placement(), ended);
+        } else {
+            counters.increment(ClusterCounter.NODES_LOST);
+            int failed = link.fail("died", cause);
+            LOG.warn("{} is gone with {} requests under way: {}", link.placement(), failed, cause);
+        }
     }
 
     /** One connection; its methods are called by its reader thread. */
@@ -206,6 +212,7 @@ public final class ClusterHead implements AutoCloseable {
         private final FrameChannel channel;
         private final ListeningGreeting greeting;
         private @Nullable ReplicaLink link; // once it has joined
+        private boolean isLeaving; // it has said so
 
         Session(FrameChannel channel) {
             this.channel = channel;
@@ -214,6 +221,11 @@ public final class ClusterHead implements AutoCloseable {
 
         @Override
         public void received(FrameKind kind, ByteBuffer body) throws FrameException {
+            if (link != null && kind == FrameKind.LEAVE) {
+                isLeaving = true;
+                channel.close("it was told to end");
+                return;
+            }
             if (link != null) {
                 link.received(kind, body);
                 return;

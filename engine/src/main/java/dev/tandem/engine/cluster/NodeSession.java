@@ -15,13 +15,17 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One connection of a node to its head, from the greeting to its end. Frames are the reader thread's; what others wait for are futures that
  * it completes.
  */
 final class NodeSession implements FrameChannel.FrameHandler {
+    private static final Logger LOG = LoggerFactory.getLogger(NodeSession.class);
     private static final Duration CONNECT_LIMIT = Duration.ofSeconds(5);
+    private static final Duration LEAVE_LIMIT = Duration.ofSeconds(1);
 
     private final ClusterMember.MemberSetup setup;
     private final ClusterMember.Service service;
@@ -103,7 +107,18 @@ final class NodeSession implements FrameChannel.FrameHandler {
         return aborted;
     }
 
+    /** Takes leave where it has joined; the head then ends the connection, or this side does when that takes long. */
     void close() {
+        if (isJoined && channel.offer(FrameKind.LEAVE, new byte[0])) {
+            channel.finish("this node was told to end");
+            try {
+                ended.get(LEAVE_LIMIT.toMillis(), TimeUnit.MILLISECONDS);
+            } catch (TimeoutException | ExecutionException e) {
+                LOG.debug("the head does not let this node go", e);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
         channel.close();
     }
 

@@ -33,6 +33,7 @@ import java.util.concurrent.atomic.AtomicLong;
  *    CLOSE         stream, STOP or ABORT               FINISHED  stream, reason, usage, ticket
  *    CANCEL_LEASE  rank, request id                    FAILED    stream, kind, message
  *                                                      STATUS    rank, state
+ *                                                      LEAVE     nothing; {@link ClusterHead} hears it
  * </pre>
  *
  * <p>A stream is a number, fresh for each request of the connection. Thread-safe: any thread submits and closes, the connection's reader
@@ -125,9 +126,13 @@ final class ReplicaLink {
         }
     }
 
-    /** The connection is gone: all that is under way fails. Gives the number of requests that were. */
-    int fail(String cause) {
-        var failure = new EngineException(Kind.UNAVAILABLE, placement + " died: " + cause);
+    /**
+     * The connection is gone: all that is under way fails. Gives the number of requests that were.
+     *
+     * @param how the node went, for the message: {@code "died"} or {@code "left"}
+     */
+    int fail(String how, String cause) {
+        var failure = new EngineException(Kind.UNAVAILABLE, placement + " " + how + ": " + cause);
         states.replaceAll(
                 (rank, state) -> new EngineStatus(Optional.of(cause), state.load(), state.blocks(), state.counters()));
         int failed = 0;

@@ -277,12 +277,13 @@ class JoinTest {
         ClusterFixture.await(() -> !head.head().missing().isEmpty());
         MemberStatus down = head.head().statuses().getFirst();
         assertThat(down.placement()).isEqualTo(terms(1, 4).placement());
-        assertThat(down.downReason()).contains("the peer closed it");
+        assertThat(down.downReason()).contains("it was told to end");
         cluster.node(head.head().port(), 1, 4).node().awaitJoined();
         MemberStatus up = head.head().statuses().getFirst();
         assertThat(up.isUp()).isTrue();
         assertThat(up.joins()).isEqualTo(2);
-        assertThat(head.counters().value(ClusterCounter.NODES_LOST)).isEqualTo(1);
+        assertThat(head.counters().value(ClusterCounter.NODES_LEFT)).isEqualTo(1);
+        assertThat(head.counters().value(ClusterCounter.NODES_LOST)).isZero();
     }
 
     private static JoinTerms with(JoinTerms terms, ParallelLayout layout) {

@@ -212,7 +212,7 @@ class ReplicaTest {
     }
 
     @Test
-    void shouldFailWhatHadAnsweredWhenItsNodeDied() throws Exception {
+    void shouldFailWhatHadAnsweredWhenItsNodeLeft() throws Exception {
         Head head = cluster.head(0);
         Node node = cluster.node(head.head().port(), 1, 4);
         head.awaitAll();
@@ -222,7 +222,7 @@ class ReplicaTest {
         node.close();
         EngineException cause = failure(next(stream));
         assertThat(cause.kind()).isEqualTo(Kind.UNAVAILABLE);
-        assertThat(cause).hasMessage("data-parallel ranks 1..3 on 127.0.1.2 died: the peer closed it");
+        assertThat(cause).hasMessage("data-parallel ranks 1..3 on 127.0.1.2 left: it was told to end");
         assertThat(head.counters().value(ClusterCounter.REQUESTS_LOST)).isEqualTo(1);
     }
 

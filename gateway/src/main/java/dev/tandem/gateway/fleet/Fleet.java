@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
 
 /** All nodes of the gateway and the threads that judge their health. The lists never change; any thread. */
@@ -18,6 +19,8 @@ public final class Fleet implements AutoCloseable {
     private final List<FleetNode> prefill;
     private final List<FleetNode> decode;
     private final List<NodeProber> probers = new ArrayList<>();
+    /** Nodes are judged one by one, so that of two that clash the first serves. */
+    private final ReentrantLock judging = new ReentrantLock();
 
     /**
      * Nodes in the order in which they are configured; none is healthy before {@link #startProbing}.
@@ -90,32 +93,23 @@ public final class Fleet implements AutoCloseable {
 
     /** A node lives and says this of itself: judges whether it fits. Called by its prober. */
     void alive(FleetNode node, Optional<NodeIdentity> said) {
-        node.identify(said); // before the others are looked at, so that of two that clash at least one sees the other
-        Optional<String> misfit = said.flatMap(known -> known.misfit(node.role(), kind));
-        List<FleetNode> clashing = said.map(known -> clashing(node, known)).orElse(List.of());
-        if (misfit.isPresent()) {
-            node.markMisfit(misfit.get());
-        } else if (clashing.isEmpty()) {
-            node.markUp();
-        } else {
-            node.markMisfit(clash(node, clashing.getFirst()).orElseThrow());
-            clashing.forEach(other -> clash(other, node).ifPresent(other::markMisfit));
+        judging.lock();
+        try {
+            node.identify(said);
+            said.flatMap(known -> known.misfit(node.role(), kind).or(() -> clash(node, known)))
+                    .ifPresentOrElse(node::markMisfit, node::markUp);
+        } finally {
+            judging.unlock();
         }
     }
 
-    /** Nodes of the other role that this one cannot work with. */
-    private List<FleetNode> clashing(FleetNode node, NodeIdentity said) {
+    /** Why this node cannot work with one of the other role that serves already: whoever comes later is left out. */
+    private Optional<String> clash(FleetNode node, NodeIdentity said) {
         NodeRole others = node.role() == NodeRole.PREFILL ? NodeRole.DECODE : NodeRole.PREFILL;
         return nodes(others).stream()
-                .filter(other -> !other.address().equals(node.address()))
-                .filter(other -> other.identity()
-                        .flatMap(known -> said.clash(known, other))
-                        .isPresent())
-                .toList();
-    }
-
-    private static Optional<String> clash(FleetNode node, FleetNode other) {
-        return node.identity().flatMap(said -> other.identity().flatMap(known -> said.clash(known, other)));
+                .filter(other -> other.isHealthy() && !other.address().equals(node.address()))
+                .flatMap(other -> other.identity().flatMap(known -> said.clash(known, other)).stream())
+                .findFirst();
     }
 
     /** The nodes that get no requests now, with their verdicts. */

@@ -2,6 +2,10 @@ package dev.tandem.gateway.fleet;
 
 import dev.tandem.api.HttpAddress;
 import java.util.Optional;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
@@ -15,6 +19,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class FleetNode {
     private static final Logger LOG = LoggerFactory.getLogger(FleetNode.class);
+    private static final int MAX_POSTPONED = 4096;
 
     private final NodeRole role;
     private final HttpAddress address;
@@ -24,6 +29,10 @@ public final class FleetNode {
     private final AtomicLong inFlight = new AtomicLong();
     /** How often the node was found dead; counted by prober and event loops. */
     private final LongAdder timesDown = new LongAdder();
+    /** What waits for this node: event loops add and remove, the prober tells them. */
+    private final Set<LegReservation> underWay = ConcurrentHashMap.newKeySet();
+    /** What is to be done when a node that hangs is heard again: event loops add, the prober takes. */
+    private final Queue<Runnable> whenBack = new LinkedBlockingQueue<>(MAX_POSTPONED);
     /** Wakes the prober before its time; released by event loops. */
     private final Semaphore suspicion = new Semaphore(0);
     /** One reference, written by the prober and by event loops, read by all: the last verdict. */
@@ -99,7 +108,9 @@ public final class FleetNode {
         activeTokens.addAndGet(tokens);
         activeKv.addAndGet(kv);
         inFlight.incrementAndGet();
-        return new LegReservation(this, tokens, kv);
+        LegReservation reservation = new LegReservation(this, tokens, kv);
+        underWay.add(reservation);
+        return reservation;
     }
 
     /** A connection was refused: the node gets no more requests until its prober has seen it alive. */
@@ -126,6 +137,18 @@ public final class FleetNode {
             NodeIdentity known = identity;
             LOG.info("node up: role={} node={} {}", role.word(), address, known == null ? "foreign" : known);
         }
+        for (Runnable action = whenBack.poll(); action != null; action = whenBack.poll()) {
+            action.run();
+        }
+    }
+
+    /**
+     * Postpones what a node that hangs would not hear, until it is heard again; then the prober's thread does it.
+     *
+     * @return false when as much is postponed as may be, so that it will not be done
+     */
+    public boolean whenBack(Runnable action) {
+        return whenBack.offer(action);
     }
 
     /** The node lives, but must not get requests. Logged once. */
@@ -138,7 +161,7 @@ public final class FleetNode {
 
     void markDown(String cause) {
         Verdict before = verdict;
-        if (before.kind() == Verdict.Kind.DOWN) {
+        if (before.kind() == Verdict.Kind.DOWN || before.kind() == Verdict.Kind.HUNG) {
             return;
         }
         identity = null;
@@ -149,6 +172,26 @@ public final class FleetNode {
         } else {
             LOG.warn("node left out until it answers: role={} node={} cause={}", role.word(), address, cause);
         }
+    }
+
+    /** The node answers nothing: whoever waits for it hears of it. Called by the prober. */
+    void markHung(String cause) {
+        Verdict before = verdict;
+        if (before.kind() == Verdict.Kind.HUNG) {
+            return;
+        }
+        identity = null;
+        verdict = new Verdict(Verdict.Kind.HUNG, cause, System.nanoTime());
+        if (before.kind() == Verdict.Kind.UP) {
+            timesDown.increment();
+        }
+        LOG.warn("node hangs: role={} node={} requests={} cause={}", role.word(), address, underWay.size(), cause);
+        underWay.forEach(waiting -> waiting.hung(cause));
+    }
+
+    /** Whether the last verdict was that it answers nothing. */
+    public boolean isHung() {
+        return verdict.kind() == Verdict.Kind.HUNG;
     }
 
     Semaphore suspicion() {
@@ -163,8 +206,9 @@ public final class FleetNode {
         activeKv.addAndGet(-kv);
     }
 
-    void left() {
+    void left(LegReservation reservation) {
         inFlight.decrementAndGet();
+        underWay.remove(reservation);
     }
 
     @Override

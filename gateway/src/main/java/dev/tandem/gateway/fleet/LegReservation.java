@@ -1,14 +1,19 @@
 package dev.tandem.gateway.fleet;
 
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
 /**
- * The load that one request has put on one node. Each part is given back exactly once, whatever happens to the request. Owned by the
- * event loop of the request.
+ * The load that one request has put on one node. Each part is given back exactly once, whatever happens to the request; until the node has
+ * answered it hears when the node is found to hang. Owned by the event loop of the request.
  */
 public final class LegReservation {
     private final FleetNode node;
     private long tokens;
     private long kv;
     private boolean left;
+    /** Set by the event loop, read by the node's prober. */
+    private volatile @Nullable Consumer<String> whenHung;
 
     LegReservation(FleetNode node, long tokens, long kv) {
         this.node = node;
@@ -21,13 +26,28 @@ public final class LegReservation {
         return node;
     }
 
+    /** Sets what is done when the node is found to hang, which a thread of the prober tells, perhaps at once, with the cause. */
+    public void watch(Consumer<String> action) {
+        whenHung = action;
+        if (node.isHung()) {
+            action.accept(node.verdict().cause());
+        }
+    }
+
+    void hung(String cause) {
+        Consumer<String> action = whenHung;
+        if (action != null) {
+            action.accept(cause);
+        }
+    }
+
     /** The node has answered: it computes no more for this request. */
     public void settleTokens() {
         node.giveBackTokens(tokens);
         tokens = 0;
         if (!left) {
             left = true;
-            node.left();
+            node.left(this);
         }
     }
 

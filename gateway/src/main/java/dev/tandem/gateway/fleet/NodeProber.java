@@ -11,9 +11,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Asks one node for its health, forever, on a virtual thread of its own. A refused connection or a 5xx is a verdict; silence is one only
- * after some misses in a row, since a busy node may answer late. Any other answer is that of a living server, which is then asked what it
- * runs: once, and again whenever it may have become another.
+ * Asks one node for its health, forever, on a virtual thread of its own. A refused connection or a 5xx is a verdict on new requests: those
+ * that the node has may still end well, as when it is being stopped. Silence is a verdict on all only when it has lasted, since a busy node
+ * may answer late. Any other answer is that of a living server, which is then asked what it runs: once, and again whenever it may have
+ * become another.
  */
 final class NodeProber {
     private static final Logger LOG = LoggerFactory.getLogger(NodeProber.class);
@@ -25,6 +26,8 @@ final class NodeProber {
     private final Runnable judgedOnce;
     private final Thread thread;
     private int misses;
+    private long askedNs;
+    private long silentSinceNs; // of the first question missed
     private boolean isIdentified;
 
     /** How nodes are asked. */
@@ -62,12 +65,13 @@ final class NodeProber {
     }
 
     private void judge() {
+        askedNs = System.nanoTime();
         try {
-            HttpReply reply = ask("/health");
+            HttpReply reply = ask("/health", schedule.answerWithin(silentFor()));
+            heard();
             if (reply.status() >= 500) {
                 down("health answered " + reply.status());
             } else {
-                misses = 0;
                 alive();
             }
         } catch (ApiException e) {
@@ -79,13 +83,13 @@ final class NodeProber {
         }
     }
 
-    private HttpReply ask(String path) {
+    private HttpReply ask(String path, Duration within) {
         HttpCall call = HttpCall.get(node.address(), path);
         HttpCall authorized = fleet.key()
                 .own()
                 .map(key -> call.withHeader("Authorization", key))
                 .orElse(call);
-        return http.send(authorized, schedule.answerWithin());
+        return http.send(authorized, within);
     }
 
     /** A node that does not say what it runs, or not now, is taken for what it is listed as. */
@@ -95,7 +99,7 @@ final class NodeProber {
         }
         Optional<NodeIdentity> identity = Optional.empty();
         try {
-            HttpReply reply = ask("/version");
+            HttpReply reply = ask("/version", schedule.answerWithin());
             isIdentified = reply.status() < 500;
             if (reply.status() == 401) {
                 LOG.warn("node {} does not say what it runs without a key that it knows: see --node-api-key", node);
@@ -114,10 +118,35 @@ final class NodeProber {
         if (e.kind() == ApiException.Kind.CANCELLED) {
             return;
         }
-        misses++;
-        if (e.kind() != ApiException.Kind.TIMEOUT || misses > schedule.missesAllowed()) {
-            down(String.valueOf(e.getMessage()));
+        String cause = String.valueOf(e.getMessage());
+        if (!isSilence(e)) {
+            heard();
+            down(cause);
+            return;
         }
+        if (misses == 0) {
+            silentSinceNs = askedNs;
+        }
+        misses++;
+        // one miss says nothing of the node when this process itself was stopped meanwhile
+        if (misses > 1 && silentFor().compareTo(schedule.silence()) >= 0) {
+            isIdentified = false;
+            node.markHung("no answer for " + schedule.silence().toMillis() + " ms: " + cause);
+        }
+    }
+
+    /** No connection is silence, too, unless the node's machine has refused it. */
+    private static boolean isSilence(ApiException e) {
+        return e.kind() == ApiException.Kind.TIMEOUT
+                || (e.kind() == ApiException.Kind.CONNECT && !HttpClient.isRefused(e));
+    }
+
+    private void heard() {
+        misses = 0;
+    }
+
+    private Duration silentFor() {
+        return misses == 0 ? Duration.ZERO : Duration.ofNanos(System.nanoTime() - silentSinceNs);
     }
 
     private void down(String cause) {
@@ -129,7 +158,7 @@ final class NodeProber {
         Verdict verdict = node.verdict();
         Duration pause = switch (verdict.kind()) {
             case UP, MISFIT -> misses == 0 ? schedule.whileUp() : schedule.whileDown();
-            case UNKNOWN, DOWN -> schedule.whileDown(Duration.ofNanos(System.nanoTime() - verdict.sinceNs()));
+            case UNKNOWN, DOWN, HUNG -> schedule.whileDown(Duration.ofNanos(System.nanoTime() - verdict.sinceNs()));
         };
         try {
             if (node.suspicion().tryAcquire(pause.toMillis(), TimeUnit.MILLISECONDS)) {

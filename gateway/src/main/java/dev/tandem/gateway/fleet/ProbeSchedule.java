@@ -9,15 +9,33 @@ import java.time.Duration;
  * @param whileDown first pause between questions to one that is down
  * @param longestWhileDown longest one: a node that has been down for long, or was never there, is asked less often
  * @param answerWithin how long an answer may take
- * @param missesAllowed answers that a node that was up may miss in a row before it counts as down
+ * @param silence how long a node may answer nothing, again and again, before it counts as hung
  */
 public record ProbeSchedule(
-        Duration whileUp, Duration whileDown, Duration longestWhileDown, Duration answerWithin, int missesAllowed) {
+        Duration whileUp, Duration whileDown, Duration longestWhileDown, Duration answerWithin, Duration silence) {
     private static final int DOWN_SHARE = 8;
 
-    /** Every 2 s while up; while down every 250 ms at first, every 4 s at last; answered within 2 s, two misses in a row allowed. */
+    /** Every 2 s while up; while down every 250 ms at first, every 4 s at last; answered within 2 s, hung after 10 s. */
     public static final ProbeSchedule DEFAULT = new ProbeSchedule(
-            Duration.ofSeconds(2), Duration.ofMillis(250), Duration.ofSeconds(4), Duration.ofSeconds(2), 2);
+            Duration.ofSeconds(2),
+            Duration.ofMillis(250),
+            Duration.ofSeconds(4),
+            Duration.ofSeconds(2),
+            Duration.ofSeconds(10));
+
+    /** The same with another bound on silence. */
+    public ProbeSchedule withSilence(Duration longest) {
+        return new ProbeSchedule(whileUp, whileDown, longestWhileDown, answerWithin, longest);
+    }
+
+    /** How long an answer may take from a node that has been silent for so long: the bound is not passed by much. */
+    Duration answerWithin(Duration silentFor) {
+        Duration left = silence.minus(silentFor);
+        if (left.compareTo(answerWithin) > 0) {
+            return answerWithin;
+        }
+        return left.compareTo(whileDown) > 0 ? left : whileDown;
+    }
 
     /** The pause before a node is asked again that has been down for so long: an eighth of that, within the bounds. */
     Duration whileDown(Duration downFor) {

@@ -14,8 +14,10 @@ public record Verdict(Kind kind, String cause, long sinceNs) {
         UNKNOWN,
         /** It serves. */
         UP,
-        /** It does not answer, or reports that it is unhealthy. */
+        /** It refuses connections, or reports that it is unhealthy. */
         DOWN,
+        /** It takes connections perhaps, and answers nothing: stopped, or cut off. Calls that wait for it are given up. */
+        HUNG,
         /** It answers, but runs what the gateway cannot use. */
         MISFIT
     }

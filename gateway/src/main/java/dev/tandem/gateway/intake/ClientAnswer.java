@@ -25,6 +25,7 @@ final class ClientAnswer implements Answer {
     private final LoopExchange client;
     private final String requestId;
     private final ExchangeMeters meters;
+    private final RunningAnswers running;
     private final Runnable whenOver;
     private final long startNs = System.nanoTime();
     private final ByteArrayOutputStream ready = new ByteArrayOutputStream(512);
@@ -36,8 +37,34 @@ final class ClientAnswer implements Answer {
     private boolean flushComing;
     private boolean over;
 
-    /** @param whenOver run once when the answer has ended or lost its reader */
-    ClientAnswer(LoopExchange client, String requestId, ExchangeMeters meters, Runnable whenOver) {
+    /**
+     * Ends an answer that the gateway does not live to complete: nodes are called off, the client is told. Any thread.
+     */
+    void stop() {
+        client.soon(() -> {
+            if (!over) {
+                callOff();
+                fail(RunningAnswers.STOPPING);
+            }
+        });
+    }
+
+    private void callOff() {
+        Runnable action = goneAction;
+        if (action != null) {
+            action.run();
+        }
+    }
+
+    /**
+     * An answer that may begin if {@link RunningAnswers#add} says so.
+     *
+     * @param running hears of its end
+     * @param whenOver run once when the answer has ended or lost its reader
+     */
+    ClientAnswer(
+            LoopExchange client, String requestId, ExchangeMeters meters, RunningAnswers running, Runnable whenOver) {
+        this.running = running;
         this.client = client;
         this.requestId = requestId;
         this.meters = meters;
@@ -49,6 +76,11 @@ final class ClientAnswer implements Answer {
     @Override
     public void header(String name, String value) {
         client.responseHeader(name, value);
+    }
+
+    @Override
+    public void trailer(String name, String value) {
+        client.responseTrailer(name, value);
     }
 
     @Override
@@ -137,10 +169,7 @@ final class ClientAnswer implements Answer {
         }
         meters.counters().increment(GatewayCounter.CLIENTS_GONE);
         LOG.info("client gone: request={} afterMs={}", requestId, Math.round(1_000 * elapsedSeconds()));
-        Runnable action = goneAction;
-        if (action != null) {
-            action.run();
-        }
+        callOff();
         end();
     }
 
@@ -149,6 +178,7 @@ final class ClientAnswer implements Answer {
             return;
         }
         over = true;
+        running.remove(this);
         meters.requestSeconds().record(elapsedSeconds());
         whenOver.run();
     }

@@ -23,6 +23,7 @@ public final class CompletionIntake {
     private final RequestIds ids;
     private final ExchangeMeters meters;
     private final NodeKey key;
+    private final RunningAnswers running;
     private final boolean clientParamsAllowed;
     private final LongBodies longBodies = new LongBodies();
 
@@ -30,11 +31,18 @@ public final class CompletionIntake {
      * An intake for one order of exchange.
      *
      * @param key what nodes are shown
+     * @param running the answers under way
      * @param clientParamsAllowed whether clients may send {@code kv_transfer_params}
      */
     public CompletionIntake(
-            PdProtocol protocol, RequestIds ids, ExchangeMeters meters, NodeKey key, boolean clientParamsAllowed) {
+            PdProtocol protocol,
+            RequestIds ids,
+            ExchangeMeters meters,
+            NodeKey key,
+            RunningAnswers running,
+            boolean clientParamsAllowed) {
         this.key = key;
+        this.running = running;
         this.clientParamsAllowed = clientParamsAllowed;
         this.protocol = protocol;
         this.ids = ids;
@@ -57,7 +65,10 @@ public final class CompletionIntake {
         Optional<SequencePlan> plan =
                 clientParamsAllowed && json.has("kv_transfer_params") ? Optional.empty() : SequencePlan.of(json);
         if (plan.isEmpty()) {
-            protocol.serve(request, new ClientAnswer(client, id, meters, () -> ids.release(id)));
+            ClientAnswer answer = new ClientAnswer(client, id, meters, running, () -> ids.release(id));
+            if (mayBegin(answer)) {
+                protocol.serve(request, answer);
+            }
             return;
         }
         List<ClientRequest> parts = new ArrayList<>();
@@ -65,12 +76,24 @@ public final class CompletionIntake {
             String partId = ids.take(Optional.of(id + "-" + parts.size()));
             parts.add(new ClientRequest(client.path(), partId, JsonSpans.of(body), request.headers()));
         }
-        ClientAnswer answer = new ClientAnswer(client, id, meters, () -> {
+        ClientAnswer answer = new ClientAnswer(client, id, meters, running, () -> {
             ids.release(id);
             parts.forEach(part -> ids.release(part.id()));
         });
         ReplyMerge merge = new ReplyMerge(request.replyId(), plan.get().choices(), parts.size());
-        new MergedAnswer(protocol, answer, parts, merge).start();
+        if (mayBegin(answer)) {
+            new MergedAnswer(protocol, answer, parts, merge).start();
+        }
+    }
+
+    /** A gateway that stops says so, on a connection that it then closes. */
+    private boolean mayBegin(ClientAnswer answer) {
+        if (running.add(answer)) {
+            return true;
+        }
+        answer.header("Connection", "close");
+        answer.fail(RunningAnswers.STOPPING);
+        return false;
     }
 
     private Map<String, String> forwarded(LoopExchange client) {

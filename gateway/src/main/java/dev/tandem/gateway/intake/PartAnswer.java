@@ -38,6 +38,13 @@ final class PartAnswer implements Answer {
     }
 
     @Override
+    public void trailer(String name, String value) {
+        if (!over) {
+            whole.client().trailer(name, value);
+        }
+    }
+
+    @Override
     public void respond(int status, String contentType, byte[] body) {
         if (over) {
             return;

@@ -42,7 +42,11 @@ final class DecodeLeg extends Leg {
         if (relay.isComplete()) {
             streamed();
         } else if (relay.hasBegun()) {
-            relay.breakOff(ApiError.badGateway("the decode node broke off the answer"));
+            relay.breakOff(
+                    failure.kind() == ApiException.Kind.TIMEOUT
+                            ? new ApiError(
+                                    504, "GatewayTimeoutError", "the decode node fell silent in mid-answer", null, -1)
+                            : ApiError.badGateway("the decode node broke off the answer"));
             exchange.streamBroke(node, String.valueOf(failure.getMessage()));
         } else {
             exchange.decodeFailed(node, failure);
@@ -50,8 +54,7 @@ final class DecodeLeg extends Leg {
     }
 
     private void streamed() {
-        relay.finish();
-        exchange.streamed();
+        exchange.streamed(upstream().trailer(PdExchange.RECOMPUTED));
     }
 
     private void answered() {

@@ -11,6 +11,7 @@ public enum GatewayCounter implements Counter {
     PUSHES_ASKED("Posts of decode nodes that ask for their prompt: the traffic of the metaserver."),
     PUSHES_FAILED("Prompts that no prefill node could compute for a waiting decode node: prefill nodes fail."),
     METASERVER_REFUSALS("Posts to the metaserver that were refused: late, malformed or forged."),
+    CALLS_HUNG("Calls given up because their node was found to hang: nodes are stopped, overloaded or cut off."),
     CLIENTS_GONE("Clients that left before their answer was complete: impatience or timeouts set too short."),
     STREAMS_BROKEN("Streams that ended with an error event: a decode node died in mid-answer."),
     UPSTREAM_ERRORS("Error answers of nodes that were passed on to the client: look at the nodes' logs."),

@@ -39,6 +39,17 @@ abstract sealed class Leg implements ReplyListener permits PrefillLeg, DecodeLeg
         broke(failure);
     }
 
+    /** The node's prober has found that it answers nothing; whether this call still waited for it. */
+    final boolean hung(String cause) {
+        Upstream waiting = upstream;
+        if (waiting == null || waiting.isOver()) {
+            return false;
+        }
+        waiting.cancel();
+        broke(new ApiException(ApiException.Kind.TIMEOUT, node + " hangs: " + cause));
+        return true;
+    }
+
     /** The node gave no complete answer. */
     abstract void broke(ApiException failure);
 

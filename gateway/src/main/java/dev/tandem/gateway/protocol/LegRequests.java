@@ -55,7 +55,8 @@ final class LegRequests {
 
     /**
      * The request for a P that is to lend its blocks: one token, not streamed, with a ticket asked for. What would only cost P time is left
-     * out: {@code stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}. {@code max_completion_tokens}, which the
+     * out: {@code stream_options}, {@code n}, {@code best_of}, log probabilities and {@code echo}; and what could end P's answer otherwise
+     * than by its length, with which a node lends nothing: {@code stop} and {@code stop_token_ids}. {@code max_completion_tokens}, which the
      * engine prefers to {@code max_tokens}, is 1 where it was given. All other fields stay as they were sent.
      */
     static byte[] prefillBody(JsonSpans request) {
@@ -66,6 +67,7 @@ final class LegRequests {
     static byte[] prefillBody(JsonSpans request, byte[] params) {
         JsonEdit edit = request.edit()
                 .drop("stream_options", "n", "best_of", "logprobs", "top_logprobs", "prompt_logprobs", "echo")
+                .drop("stop", "stop_token_ids")
                 .set("stream", "false")
                 .set("max_tokens", "1")
                 .set("min_tokens", "1")

@@ -34,6 +34,10 @@ public enum LocalReason implements Counter {
             "not-asked",
             true,
             "A foreign decode node answered without asking for the prompt: it runs no layerwise connector, or had it cached."),
+    RECOMPUTED(
+            "recomputed",
+            false,
+            "The decode node had a ticket, could not get the prompt's KV and has computed it itself, as its own policy says."),
     DECODE_RETRIED(
             "decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
 

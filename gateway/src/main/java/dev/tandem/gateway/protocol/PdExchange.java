@@ -35,6 +35,10 @@ import org.slf4j.LoggerFactory;
  */
 abstract sealed class PdExchange permits PullExchange, PushExchange {
     static final int RETRY_AFTER_SECONDS = 1;
+    /** What a decode node of ours says in the head of a reply, or behind a stream. */
+    static final String RECOMPUTED = "x-tandem-recomputed";
+
+    private static final String DISAGGREGATED = "x-tandem-disaggregated";
 
     private static final Logger LOG = LoggerFactory.getLogger(PdExchange.class);
     private static final int MAX_DECODE_ATTEMPTS = 2;
@@ -69,13 +73,23 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     /** D's answer begins: P need not hold anything for it any more. */
     abstract void answerBegins();
 
+    /** What a D that failed has done with what P has for it. */
+    enum Use {
+        /** It was never reached. */
+        NONE,
+        /** It hangs: it has done nothing, or something before. */
+        UNKNOWN,
+        /** It may have used all. */
+        SPENT
+    }
+
     /**
      * Prepares to ask another D after a failure.
      *
-     * @param reached whether the first one may have used what P has for it
+     * @param next the other one
      * @return what to do then; none when no other D may be asked
      */
-    abstract Optional<Runnable> retry(boolean reached, String cause);
+    abstract Optional<Runnable> retry(Use use, FleetNode next, String cause);
 
     /** Gives back everything that P holds for this request. */
     abstract void release(boolean succeeded);
@@ -141,7 +155,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
             triedDecode.add(node);
         }
         DecodeLeg leg = new DecodeLeg(this, answer, node, parts.settings().maxReplyBytes());
-        decodeCall = call(node, decodeId(), decodeBody(), leg);
+        decodeCall = call(reserved, decodeId(), decodeBody(), leg);
     }
 
     private byte[] decodeBody() {
@@ -152,11 +166,17 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         return reason == LocalReason.CLIENT_KV_PARAMS ? request.json().bytes() : LegRequests.localBody(request.json());
     }
 
-    final Upstream call(FleetNode node, String hopId, byte[] body, Leg leg) {
+    /** Calls the node that bears the load; a node that is found to hang before it has answered ends the call. */
+    final Upstream call(LegReservation load, String hopId, byte[] body, Leg leg) {
         Map<String, String> headers = request.headers(hopId);
-        Upstream started =
-                parts.http().startOnLoop(new HttpCall("POST", node.address(), request.path(), headers, body), leg);
+        Upstream started = parts.http()
+                .startOnLoop(new HttpCall("POST", load.node().address(), request.path(), headers, body), leg);
         leg.attach(started);
+        load.watch(cause -> answer.soon(() -> {
+            if (leg.hung(cause)) {
+                parts.meters().counters().increment(GatewayCounter.CALLS_HUNG);
+            }
+        }));
         return started;
     }
 
@@ -170,13 +190,28 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         }
         answerBegins();
         LocalReason reason = localReason;
-        answer.header("x-tandem-disaggregated", reason == null ? "true" : "false; reason=" + reason.word());
+        answer.header(DISAGGREGATED, reason == null ? "true" : "false; reason=" + reason.word());
         return true;
     }
 
-    /** D's stream has been relayed to its end. */
-    final void streamed() {
+    /** D's stream has been relayed to its end, which is yet to be told. */
+    final void streamed(Optional<String> recomputed) {
+        if (isRecomputed(recomputed)) {
+            answer.trailer(DISAGGREGATED, "false; reason=" + LocalReason.RECOMPUTED.word());
+        }
+        answer.endEvents();
         succeeded();
+    }
+
+    /** D had P's ticket or push and says that it has computed the prompt all the same. */
+    private boolean isRecomputed(Optional<String> cause) {
+        if (localReason != null || cause.isEmpty()) {
+            return false;
+        }
+        localReason = LocalReason.RECOMPUTED;
+        parts.meters().localReasons().increment(LocalReason.RECOMPUTED);
+        LOG.info("not disaggregated: request={} reason=recomputed cause={}", request.id(), cause.get());
+        return true;
     }
 
     /** D's stream broke off after the client had got a part of it; the relay has told the client. */
@@ -189,12 +224,15 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     /** D has answered in one piece. */
     final void decoded(FleetNode node, ReplyHead head, byte[] body) {
         if (head.status() >= 500 || head.status() == 429) {
-            if (!retryDecode(node, "status " + head.status(), true)) {
+            if (!retryDecode(node, "status " + head.status(), Use.SPENT)) {
                 passOn(head, body);
             }
         } else if (head.status() >= 300) {
             passOn(head, body);
         } else if (mayAnswer()) {
+            if (isRecomputed(head.header(RECOMPUTED))) {
+                answer.header(DISAGGREGATED, "false; reason=" + LocalReason.RECOMPUTED.word());
+            }
             answer.respond(head.status(), contentType(head), body);
             succeeded();
         }
@@ -203,25 +241,32 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
     /** D gave no usable answer and the client has got nothing yet. */
     final void decodeFailed(FleetNode node, ApiException failure) {
         String cause = String.valueOf(failure.getMessage());
-        if (retryDecode(node, cause, failure.kind() != ApiException.Kind.CONNECT)) {
+        Use use = switch (failure.kind()) {
+            case CONNECT -> Use.NONE;
+            case TIMEOUT -> Use.UNKNOWN;
+            default -> Use.SPENT;
+        };
+        if (retryDecode(node, cause, use)) {
             return;
         }
         LOG.warn("decode failed: request={} node={} cause={}", request.id(), node.address(), cause);
         fail(
                 switch (failure.kind()) {
                     case CONNECT -> ApiError.unavailable("no decode node can be reached", RETRY_AFTER_SECONDS);
-                    case TIMEOUT -> new ApiError(504, "GatewayTimeoutError", "the decode node stayed silent", null, -1);
+                    case TIMEOUT ->
+                        new ApiError(
+                                504, "GatewayTimeoutError", "the decode node stayed silent", null, RETRY_AFTER_SECONDS);
                     default -> ApiError.badGateway("the decode node gave no usable answer");
                 });
     }
 
-    private boolean retryDecode(FleetNode node, String cause, boolean reached) {
+    private boolean retryDecode(FleetNode node, String cause, Use use) {
         int attempts = Math.min(MAX_DECODE_ATTEMPTS, parts.settings().maxAttempts());
         Optional<FleetNode> next = choose(NodeRole.DECODE, triedDecode);
         if (over || triedDecode.size() >= attempts || next.isEmpty()) {
             return false;
         }
-        Optional<Runnable> action = retry(reached, cause);
+        Optional<Runnable> action = retry(use, next.get(), cause);
         if (action.isEmpty()) {
             return false;
         }

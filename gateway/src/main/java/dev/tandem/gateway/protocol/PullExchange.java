@@ -18,8 +18,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Prefill, then decode. P computes the prompt and answers with a ticket. A 4xx of P is the client's answer; when P fails another P is
  * asked, then the {@link LocalPrefillPolicy} decides. D gets the request with the ticket; a second D gets the ticket too when the first
- * was never reached, and computes the prompt itself otherwise, since the first may have used the ticket up. A P whose blocks nobody has
- * fetched is told to free them. Owned by the event loop of the client's connection.
+ * was never reached or hangs, and computes the prompt itself otherwise, since the first may have used the ticket up. A P whose blocks nobody
+ * has fetched is told to free them. Owned by the event loop of the client's connection.
  */
 final class PullExchange extends PdExchange implements PrefillCaller {
     private static final Logger LOG = LoggerFactory.getLogger(PullExchange.class);
@@ -48,10 +48,11 @@ final class PullExchange extends PdExchange implements PrefillCaller {
     private void callPrefill(FleetNode node) {
         triedPrefill.add(node);
         long cost = RoutingPolicy.prefillCost(request.bytes());
-        prefillLoad = node.reserve(cost, cost);
+        LegReservation load = node.reserve(cost, cost);
+        prefillLoad = load;
         lender = node;
         PrefillLeg leg = new PrefillLeg(this, node, parts.settings().maxReplyBytes());
-        prefillCall = call(node, request.id(), LegRequests.prefillBody(request.json()), leg);
+        prefillCall = call(load, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 
     @Override
@@ -137,8 +138,8 @@ final class PullExchange extends PdExchange implements PrefillCaller {
     }
 
     @Override
-    Optional<Runnable> retry(boolean reached, String cause) {
-        if (ticket == null || !reached) {
+    Optional<Runnable> retry(Use use, FleetNode next, String cause) {
+        if (ticket == null || use == Use.NONE || (use == Use.UNKNOWN && isGoodFor(next))) {
             return Optional.of(this::callDecode);
         }
         if (!mayGoLocal()) {
@@ -147,6 +148,15 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         ticket = null;
         cancelHandoff();
         return Optional.of(() -> goLocal(LocalReason.DECODE_RETRIED, cause));
+    }
+
+    /**
+     * Whether a ticket that a hung D had is good for another. One that was used up is refused by a P of ours, and a D of ours then computes
+     * the prompt; foreign nodes might read blocks that are others' by now.
+     */
+    private boolean isGoodFor(FleetNode next) {
+        FleetNode from = lender;
+        return from != null && from.isHealthy() && from.isTandem() && next.isTandem();
     }
 
     @Override
@@ -172,12 +182,18 @@ final class PullExchange extends PdExchange implements PrefillCaller {
     private void cancelHandoff() {
         FleetNode node = lender;
         lender = null;
-        if (node != null) {
-            HandoffCancel.send(
-                    parts.http(),
-                    node,
-                    request.headers(request.id()),
-                    parts.meters().counters());
+        if (node == null) {
+            return;
+        }
+        Runnable cancel = () -> HandoffCancel.send(
+                parts.http(),
+                node,
+                request.headers(request.id()),
+                parts.meters().counters());
+        if (!node.isHung()) {
+            cancel.run();
+        } else if (!node.whenBack(() -> answer.soon(cancel))) {
+            parts.meters().counters().increment(GatewayCounter.HANDOFF_CANCELS_FAILED);
         }
     }
 }

@@ -124,10 +124,11 @@ final class PushAttempt implements PrefillCaller {
             return;
         }
         long cost = RoutingPolicy.prefillCost(exchange.request.bytes());
-        load = node.reserve(cost, cost);
+        LegReservation bearing = node.reserve(cost, cost);
+        load = bearing;
         byte[] body = LegRequests.prefillBody(exchange.request.json(), params);
         PrefillLeg leg = new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
-        call = exchange.call(node, hopId, body, leg);
+        call = exchange.call(bearing, hopId, body, leg);
     }
 
     @Override

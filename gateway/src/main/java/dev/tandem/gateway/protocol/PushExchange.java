@@ -74,7 +74,7 @@ final class PushExchange extends PdExchange {
     }
 
     @Override
-    Optional<Runnable> retry(boolean reached, String cause) {
+    Optional<Runnable> retry(Use use, FleetNode next, String cause) {
         closeAttempt(false);
         return Optional.of(isLocal() ? this::callDecode : this::start);
     }

@@ -13,6 +13,9 @@ public interface Answer {
     /** Sets a header of the answer; without effect once it has begun. */
     void header(String name, String value);
 
+    /** Sets a field behind the answer, for what is known only when a stream ends; without effect on an answer in one piece. */
+    void trailer(String name, String value);
+
     /** Answers in one piece. */
     void respond(int status, String contentType, byte[] body);
 

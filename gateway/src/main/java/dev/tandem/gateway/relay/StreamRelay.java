@@ -44,11 +44,6 @@ public final class StreamRelay {
         answer.events(events, upstream);
     }
 
-    /** Ends a complete stream. */
-    public void finish() {
-        answer.endEvents();
-    }
-
     /** Ends a stream that broke off with an error event: the client must not take it for complete. */
     public void breakOff(ApiError error) {
         answer.fail(error);

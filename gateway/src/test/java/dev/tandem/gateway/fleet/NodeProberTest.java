@@ -24,7 +24,7 @@ class NodeProberTest {
                 HandoffKind.PULL,
                 new NodeKey(Optional.empty(), Optional.empty(), true));
         var schedule = new ProbeSchedule(
-                Duration.ofMillis(1), Duration.ofMillis(1), Duration.ofMillis(1), BEYOND_ALL_CLOCKS, 0);
+                Duration.ofMillis(1), Duration.ofMillis(1), Duration.ofMillis(1), BEYOND_ALL_CLOCKS, BEYOND_ALL_CLOCKS);
         try (HttpClient http = HttpClient.start(HttpClientConfig.DEFAULT)) {
             fleet.startProbing(http, schedule, Duration.ofSeconds(50));
             FleetNode node = fleet.nodes(NodeRole.DECODE).getFirst();

@@ -34,6 +34,14 @@ class LegRequestsTest {
     }
 
     @Test
+    void shouldLeaveOutWhatCouldEndThePrefillOtherwiseThanByItsLength() {
+        String body = "{\"prompt\":\"a\",\"stop\":[\"\\n\"],\"stop_token_ids\":[1],\"top_p\":1}";
+        assertThat(text(LegRequests.prefillBody(spans(body)))).startsWith("{\"prompt\":\"a\",\"top_p\":1,\"stream\"");
+        assertThat(text(LegRequests.decodeBody(spans(body), "{}".getBytes(StandardCharsets.UTF_8))))
+                .contains("\"stop\":[\"\\n\"],\"stop_token_ids\":[1]");
+    }
+
+    @Test
     void shouldNotInventMaxCompletionTokens() {
         assertThat(text(LegRequests.prefillBody(spans("{\"prompt\":\"a\"}")))).doesNotContain("max_completion_tokens");
     }

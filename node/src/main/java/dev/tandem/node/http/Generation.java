@@ -31,6 +31,7 @@ import java.util.OptionalInt;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.regex.Pattern;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -38,6 +39,10 @@ import tools.jackson.databind.node.ObjectNode;
  * A client that goes away aborts all of them. Stateless; any thread.
  */
 final class Generation {
+    private static final String RECOMPUTED = "x-tandem-recomputed";
+    private static final Pattern NOT_PRINTABLE = Pattern.compile("[^ -~]");
+    private static final int MAX_REASON_LENGTH = 200;
+
     private final ReplicaSet replicas;
     private final ServedModel model;
     private final NodeMetrics metrics;
@@ -93,7 +98,9 @@ final class Generation {
             if (job.fields().output().stream().isPresent()) {
                 stream(exchange, job, builder, readers);
             } else {
-                exchange.respondJson(200, whole(job, builder, readers));
+                ObjectNode whole = whole(job, builder, readers);
+                recomputed(readers).ifPresent(reason -> exchange.responseHeader(RECOMPUTED, reason));
+                exchange.respondJson(200, whole);
             }
         } catch (EngineException e) {
             throw EngineErrors.toApi(e);
@@ -104,6 +111,9 @@ final class Generation {
 
     private List<ChoiceReader> submit(Job job) {
         var readers = new ArrayList<ChoiceReader>();
+        boolean isForPeer = job.handoff() instanceof HandoffRole.Lend || job.handoff() instanceof HandoffRole.Push;
+        // what ends the client's answer does not end the prefill of it: a ticket that goes out stays valid
+        GenerationFields fields = isForPeer ? job.fields().withoutStops() : job.fields();
         try {
             for (int prompt = 0; prompt < job.prompts().size(); prompt++) {
                 int[] ids = job.prompts().get(prompt);
@@ -111,12 +121,12 @@ final class Generation {
                     var request = new Request(
                             job.sequenceId(prompt, choice),
                             ids,
-                            SamplingPlan.of(model, job.fields(), ids.length, choice),
+                            SamplingPlan.of(model, fields, ids.length, choice),
                             job.handoff(),
                             requestTimeout);
                     int index = prompt * job.choices() + choice;
                     TokenStream stream = replicas.submit(request, job.pinnedRank());
-                    readers.add(new ChoiceReader(index, stream, model, job.fields(), metrics, requestTimeout));
+                    readers.add(new ChoiceReader(index, stream, model, fields, metrics, requestTimeout));
                 }
             }
             return readers;
@@ -194,7 +204,21 @@ final class Generation {
             writer.send(builder.usageChunk(usage(job, readers)));
         }
         events.send(SseWriter.done());
+        recomputed(readers).ifPresent(reason -> exchange.responseTrailer(RECOMPUTED, reason));
         events.close();
+    }
+
+    /** Why a prompt was computed here although its KV was to come from another node, fit for a header; a gateway reads it there. */
+    private static Optional<String> recomputed(List<ChoiceReader> readers) {
+        for (ChoiceReader reader : readers) {
+            Optional<String> reason =
+                    reader.finished().flatMap(end -> end.usage().handoff().recomputeReason());
+            if (reason.isPresent()) {
+                String plain = NOT_PRINTABLE.matcher(reason.get()).replaceAll("?");
+                return Optional.of(plain.substring(0, Math.min(plain.length(), MAX_REASON_LENGTH)));
+            }
+        }
+        return Optional.empty();
     }
 
     /** Each further choice has a virtual thread of its own: their tokens come interleaved. */

@@ -42,6 +42,11 @@ public final class NodeHttp implements AutoCloseable {
         return metricsAlone.map(server -> OptionalInt.of(server.port())).orElse(OptionalInt.empty());
     }
 
+    /** Refuses new requests and waits for those under way, no longer than that; it is still to be closed. */
+    public void drain(Duration patience) {
+        main.drain(patience);
+    }
+
     @Override
     public void close() {
         metricsAlone.ifPresent(HttpServer::close);

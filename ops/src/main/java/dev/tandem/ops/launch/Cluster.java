@@ -10,12 +10,15 @@ import java.util.Optional;
 
 /** The running processes of one launch plan. Used by one thread; {@link #close} may also come from a shutdown hook. */
 public final class Cluster implements AutoCloseable {
-    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(3);
+    /** What a process may take beyond the time for which a gateway drains; a node lets its requests go on for half of it. */
+    private static final Duration STOP_TIMEOUT = Duration.ofSeconds(10);
 
     private final List<Child> children;
+    private final Duration drainTimeout;
 
-    private Cluster(List<Child> children) {
+    private Cluster(List<Child> children, Duration drainTimeout) {
         this.children = List.copyOf(children);
+        this.drainTimeout = drainTimeout;
     }
 
     /**
@@ -31,10 +34,10 @@ public final class Cluster implements AutoCloseable {
                 children.add(Child.start(process, runtime, folder, variables));
             }
         } catch (IOException e) {
-            new Cluster(children).close();
+            new Cluster(children, Duration.ZERO).close();
             throw e;
         }
-        return new Cluster(children);
+        return new Cluster(children, plan.drainTimeout());
     }
 
     public List<Child> children() {
@@ -51,12 +54,23 @@ public final class Cluster implements AutoCloseable {
         return children.stream().filter(child -> !child.isAlive()).findFirst();
     }
 
-    /** Stops all processes within 5 seconds; those that do not end by themselves are killed. */
+    /**
+     * Stops the gateway, whose last answers need their nodes, then the nodes. Those that do not end by themselves in the time that they
+     * may take are killed.
+     */
     @Override
     public void close() {
-        children.forEach(Child::askToStop);
-        long deadlineNs = System.nanoTime() + STOP_TIMEOUT.toNanos();
-        for (Child child : children) {
+        stop(true, drainTimeout.plus(STOP_TIMEOUT));
+        stop(false, STOP_TIMEOUT);
+    }
+
+    private void stop(boolean isGateway, Duration limit) {
+        List<Child> some = children.stream()
+                .filter(child -> child.plan().isGateway() == isGateway)
+                .toList();
+        some.forEach(Child::askToStop);
+        long deadlineNs = System.nanoTime() + limit.toNanos();
+        for (Child child : some) {
             child.awaitStop(deadlineNs - System.nanoTime());
         }
     }

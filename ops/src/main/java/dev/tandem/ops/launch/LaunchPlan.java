@@ -10,6 +10,7 @@ import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.preflight.proxy.ProxyFlags;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,8 +22,9 @@ import java.util.Optional;
  *
  * @param processes gateway first
  * @param rankTable what must be there before they start; none where the connector needs no table
+ * @param drainTimeout how long the gateway lets requests end when it is told to end
  */
-public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> rankTable) {
+public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> rankTable, Duration drainTimeout) {
     public LaunchPlan {
         processes = List.copyOf(processes);
     }
@@ -50,13 +52,11 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
         addNodes(processes, topology, "prefill", common);
         addNodes(processes, topology, "decode", common);
         var problems = new ArrayList<String>();
-        processes.stream()
-                .filter(process -> !process.role().equals("gateway"))
-                .forEach(process -> check(process, problems));
+        processes.stream().filter(process -> !process.isGateway()).forEach(process -> check(process, problems));
         if (!problems.isEmpty()) {
             throw new FlagException(problems);
         }
-        return new LaunchPlan(processes, step);
+        return new LaunchPlan(processes, step, drainTimeout(processes.getFirst()));
     }
 
     /** Nodes are asked before any is started whether they understand their arguments. */
@@ -66,6 +66,14 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
         } catch (FlagException e) {
             e.problems().forEach(problem -> problems.add(process.name() + ": " + problem));
         }
+    }
+
+    private static Duration drainTimeout(ProcessPlan gateway) {
+        return ProxyFlags.parse(
+                        gateway.arguments().subList(1, gateway.arguments().size()), Map.of())
+                .config()
+                .limits()
+                .drainTimeout();
     }
 
     private static List<String> gateway(Topology topology) {

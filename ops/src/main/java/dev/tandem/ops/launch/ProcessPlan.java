@@ -22,6 +22,10 @@ public record ProcessPlan(
         variables = Collections.unmodifiableMap(new LinkedHashMap<>(variables));
     }
 
+    boolean isGateway() {
+        return role.equals("gateway");
+    }
+
     /** A process with its parent's environment. */
     public ProcessPlan(String name, String role, Endpoint http, List<String> arguments) {
         this(name, role, http, arguments, Map.of());

@@ -6,6 +6,7 @@ import dev.tandem.gateway.GatewayAccess;
 import dev.tandem.gateway.GatewayConfig;
 import dev.tandem.gateway.GatewayLimits;
 import dev.tandem.gateway.GatewayPolicies;
+import dev.tandem.gateway.LegTimeouts;
 import dev.tandem.gateway.NodeLists;
 import dev.tandem.gateway.PdShape;
 import dev.tandem.gateway.RetrySettings;
@@ -51,6 +52,7 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
               + max-concurrent-requests whole: requests in flight; one more gets 503 (default 4096)
               + event-loops whole: threads that relay (default 2)
               + workers whole: the same, by the example proxy's name
+              + drain-timeout number: seconds that running answers have when the gateway is told to end (default 25)
               . log-level text: the log is set in logback's configuration
 
             Nodes:
@@ -64,6 +66,9 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
               + node-ssl-keyfile text: its private key, PEM without a password (default: in --node-ssl-certfile)
               + node-api-key text: key that nodes are sent (default: VLLM_API_KEY; without one the client's, unless clients need keys here)
               + node-api-key-file text: file that holds that key; read again when it changes
+              + silence-timeout number: seconds without an answer to /health after which a node counts as hung and its calls are given up (default 10)
+              + first-byte-timeout number: seconds from a call to the first byte of its answer (default 1800)
+              + inter-token-timeout number: seconds between two tokens of a stream (default 300)
               + max-retries whole: prefill nodes that are asked for one request (default 3)
               + retry-delay number: seconds before the second attempt; doubles (default 0.001)
               + node-wait number: seconds to wait at start for a node of each role (default 1800)
@@ -178,7 +183,9 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
                 shape,
                 LocalPrefillPolicy.valueOf(localPrefill.toUpperCase(Locale.ROOT)),
                 line.isOn("allow-client-kv-transfer-params", false),
-                GatewayPolicies.DEFAULT.probes());
+                line.seconds("silence-timeout", MAX_SECONDS)
+                        .map(GatewayPolicies.DEFAULT.probes()::withSilence)
+                        .orElse(GatewayPolicies.DEFAULT.probes()));
     }
 
     private static GatewayLimits limits(FlagArguments line) {
@@ -188,7 +195,11 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
                 line.whole("event-loops", 1, Integer.MAX_VALUE, workers),
                 defaults.maxBodyBytes(),
                 line.whole("max-concurrent-requests", 1, Integer.MAX_VALUE, defaults.maxConcurrentRequests()),
-                defaults.silenceTimeout(),
-                defaults.closeTimeout());
+                new LegTimeouts(
+                        line.seconds("first-byte-timeout", MAX_SECONDS)
+                                .orElse(defaults.legs().firstByte()),
+                        line.seconds("inter-token-timeout", MAX_SECONDS)
+                                .orElse(defaults.legs().interToken())),
+                line.seconds("drain-timeout", MAX_SECONDS).orElse(defaults.drainTimeout()));
     }
 }

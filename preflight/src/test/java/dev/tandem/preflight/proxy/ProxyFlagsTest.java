@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.tandem.api.HttpAddress;
 import dev.tandem.gateway.GatewayAccess;
 import dev.tandem.gateway.GatewayConfig;
+import dev.tandem.gateway.LegTimeouts;
 import dev.tandem.gateway.PdShape;
 import dev.tandem.node.flags.FlagException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -169,6 +171,21 @@ class ProxyFlagsTest {
         assertThat(problems("--node-api-key=")).hasSize(1);
         assertThat(problems("--prefiller-hosts https://p:1 --prefiller-ports 1"))
                 .hasSize(1);
+    }
+
+    @Test
+    void shouldReadHowLongToWait() {
+        GatewayConfig config =
+                parse("--silence-timeout 3 --first-byte-timeout 60 --inter-token-timeout 7.5 --drain-timeout 0");
+        assertThat(config.policies().probes().silence()).isEqualTo(Duration.ofSeconds(3));
+        assertThat(config.limits().legs()).isEqualTo(new LegTimeouts(Duration.ofMinutes(1), Duration.ofMillis(7500)));
+        assertThat(config.limits().drainTimeout()).isZero();
+        assertThat(problems("--silence-timeout 0 --first-byte-timeout 0 --inter-token-timeout 0"))
+                .containsExactly(
+                        "--silence-timeout is not positive",
+                        "--first-byte-timeout is not positive",
+                        "--inter-token-timeout is not positive");
+        assertThat(problems("--drain-timeout -1")).hasSize(1);
     }
 
     @Test

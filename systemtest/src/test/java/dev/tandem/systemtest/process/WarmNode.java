@@ -69,6 +69,10 @@ public final class WarmNode implements Server, AutoCloseable {
         return http;
     }
 
+    public long pid() {
+        return host.process.pid();
+    }
+
     public boolean isAlive() {
         return host.process.isAlive();
     }

@@ -32,6 +32,8 @@ public enum FrameKind {
     FAILED(21),
     /** Node to head: state of one rank. */
     STATUS(22),
+    /** Node to head: it was told to end, and goes now; without a body. */
+    LEAVE(23),
 
     /** Rows for experts of the listening process. */
     EXPERT_CALL(32),
