@@ -103,17 +103,10 @@ public final class SideChannelClient {
         long earliest = NEVER;
         for (Line line : lines.values()) {
             if (line.asked != null) {
-                earliest = earlier(earliest, earlier(line.deadlineNs, line.reconnectNs));
+                earliest = ZmtpPoller.earlier(earliest, ZmtpPoller.earlier(line.deadlineNs, line.reconnectNs));
             }
         }
         return earliest;
-    }
-
-    private static long earlier(long oneNs, long otherNs) {
-        if (oneNs == NEVER) {
-            return otherNs;
-        }
-        return otherNs == NEVER || oneNs - otherNs < 0 ? oneNs : otherNs;
     }
 
     boolean isIdle() {

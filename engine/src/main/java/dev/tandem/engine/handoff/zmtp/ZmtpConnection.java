@@ -269,6 +269,8 @@ public final class ZmtpConnection {
             close(String.valueOf(e.getMessage()));
         } catch (ZmtpException e) {
             refuse(e);
+        } catch (RuntimeException | Error e) { // of whoever handles what had waited: not the affair of whoever writes
+            refuse(new ZmtpException(Kind.FAULT, "a fault of this side: " + e, e));
         }
     }
 

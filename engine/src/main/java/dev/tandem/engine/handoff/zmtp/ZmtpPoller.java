@@ -57,7 +57,7 @@ public final class ZmtpPoller implements AutoCloseable {
     }
 
     /** The earlier of two times, of which {@link Long#MAX_VALUE} is never. */
-    static long earlier(long oneNs, long otherNs) {
+    public static long earlier(long oneNs, long otherNs) {
         if (oneNs == NEVER) {
             return otherNs;
         }
