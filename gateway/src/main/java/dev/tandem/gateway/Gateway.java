@@ -6,6 +6,7 @@ import dev.tandem.api.ReservedPorts;
 import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.server.ConnectionLimits;
 import dev.tandem.api.server.HttpLimits;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
@@ -39,6 +40,7 @@ public final class Gateway implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
     private static final Duration FIRST_VERDICT = Duration.ofSeconds(3);
     private static final int METRICS_EXCHANGES = 16;
+    private static final int METRICS_CONNECTIONS = 16;
     private static final int MAX_REPLY_BYTES = 64 << 20;
 
     private final EventLoops loops;
@@ -153,8 +155,16 @@ public final class Gateway implements AutoCloseable {
         int port = config.access().metricsPort().getAsInt();
         return Optional.of(HttpServer.start(
                 loops,
-                new HttpServerConfig(config.listen().host(), port, 1, 1, METRICS_EXCHANGES),
+                new HttpServerConfig(
+                        config.listen().host(),
+                        port,
+                        1,
+                        1,
+                        METRICS_EXCHANGES,
+                        HttpLimits.DEFAULT,
+                        ConnectionLimits.of(METRICS_CONNECTIONS)),
                 config.access().clients().withoutKeys(),
+                metrics.http(),
                 List.of(StatusPages.metrics(metrics))));
     }
 
@@ -199,7 +209,7 @@ public final class Gateway implements AutoCloseable {
     private static HttpServer start(
             GatewayConfig config, EventLoops loops, List<Route> routes, GatewayMetrics metrics) {
         HttpServer server =
-                HttpServer.start(loops, serverConfig(config), config.access().clients(), routes);
+                HttpServer.start(loops, serverConfig(config), config.access().clients(), metrics.http(), routes);
         metrics.show(server.guard());
         return server;
     }
@@ -254,6 +264,7 @@ public final class Gateway implements AutoCloseable {
                 config.limits().eventLoops(),
                 config.limits().maxBodyBytes(),
                 config.limits().maxConcurrentRequests(),
-                limits);
+                limits,
+                config.limits().connections());
     }
 }

@@ -214,6 +214,7 @@ final class RequestIntake {
                     Thread.ofVirtual().name("exchange").start(answer);
                 } else if (!status.offer(answer)) {
                     active.decrementAndGet();
+                    exchange.releaseBody();
                     exchange.fail(ApiError.unavailable("too many requests for status wait", RETRY_AFTER_SECONDS));
                 }
             }

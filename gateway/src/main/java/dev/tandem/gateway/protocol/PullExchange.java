@@ -50,7 +50,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         long cost = RoutingPolicy.prefillCost(request.bytes());
         prefillLoad = node.reserve(cost, cost);
         lender = node;
-        PrefillLeg leg = new PrefillLeg(this, node, parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, answer, parts.settings().maxReplyBytes());
         prefillCall = call(node, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 

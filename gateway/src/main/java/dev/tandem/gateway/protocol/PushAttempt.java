@@ -126,7 +126,8 @@ final class PushAttempt implements PrefillCaller {
         long cost = RoutingPolicy.prefillCost(exchange.request.bytes());
         load = node.reserve(cost, cost);
         byte[] body = LegRequests.prefillBody(exchange.request.json(), params);
-        PrefillLeg leg = new PrefillLeg(this, node, exchange.parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(
+                this, node, exchange.answer, exchange.parts.settings().maxReplyBytes());
         call = exchange.call(node, hopId, body, leg);
     }
 
