@@ -1,5 +1,6 @@
 package dev.tandem.api;
 
+import io.netty.channel.Channel;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Vertx;
@@ -47,11 +48,15 @@ public final class EventLoops implements AutoCloseable {
     static EventLoops start(int count, LoopWatch.Schedule watching) {
         FileSystemOptions noFiles =
                 new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false);
-        Vertx vertx = Vertx.vertx(new VertxOptions()
+        VertxOptions options = new VertxOptions()
                 .setEventLoopPoolSize(count)
                 .setWorkerPoolSize(1)
                 .setInternalBlockingPoolSize(2)
-                .setFileSystemOptions(noFiles));
+                .setFileSystemOptions(noFiles);
+        Vertx vertx = Vertx.builder()
+                .with(options)
+                .withTransport(new GatedServerChannel.Gated())
+                .build();
         List<Context> contexts = new CopyOnWriteArrayList<>();
         List<Thread> threads = new CopyOnWriteArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -64,6 +69,13 @@ public final class EventLoops implements AutoCloseable {
         EventLoops loops = new EventLoops(vertx, contexts, threads, watching);
         loops.watch.start();
         return loops;
+    }
+
+    /** A server has taken on a connection that its socket had accepted: more may come. */
+    public static void arrived(Channel connection) {
+        if (connection.parent() instanceof GatedServerChannel listener) {
+            listener.arrived(connection);
+        }
     }
 
     public Vertx vertx() {

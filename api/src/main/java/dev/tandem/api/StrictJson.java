@@ -51,13 +51,11 @@ public final class StrictJson {
     }
 
     private static @Nullable JsonNode read(byte[] body) {
-        if (body.length == 0) {
-            throw ApiError.badRequest("the request body is empty; a JSON object is needed", null);
-        }
+        byte[] text = JsonText.of(body);
         try {
-            return MAPPER.readTree(body);
+            return MAPPER.readTree(text);
         } catch (JacksonException e) {
-            throw malformed(body, e);
+            throw malformed(text, e);
         }
     }
 

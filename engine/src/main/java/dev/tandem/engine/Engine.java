@@ -123,7 +123,7 @@ public final class Engine implements Replica, AutoCloseable {
             inbox.countRejection(); // its ticket may be the living request's: no decline
             throw EngineException.inUse(request.id(), "it is being served");
         }
-        var stream = new TokenQueue(RequestChecks.outputTokens(request), inbox::abort);
+        var stream = new TokenQueue(RequestChecks.outputTokens(request), inbox::abort, inbox::wake);
         var submission = new Submission(request, stream, System.nanoTime());
         if (!inbox.submit(submission)) {
             inbox.free(request.id());

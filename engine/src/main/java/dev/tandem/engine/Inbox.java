@@ -1,8 +1,10 @@
 package dev.tandem.engine;
 
+import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenQueue;
+import java.util.Map;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ArrayBlockingQueue;
@@ -28,8 +30,12 @@ final class Inbox {
 
     private static final int MAX_LEASE_CANCELS = 1024; // one more is dropped: the lease then ends by its deadline
 
+    private static final int OTHERS_SHARE =
+            8; // the last 1 of this of the queue is not for a client that has more than half of it
+
     private final int maxWaiting;
     private final AtomicInteger waiting = new AtomicInteger(); // submitted and not yet started: the bound of the queue
+    private final Map<ClientId, Integer> waitingOf = new ConcurrentHashMap<>(); // the same by client; none is 0
     private final AtomicLong rejected = new AtomicLong(); // counted by submitters, shown by the loop
     private final Set<String> liveIds = ConcurrentHashMap.newKeySet(); // submitters add, the loop removes
     private final Queue<Submission> submissions = new ConcurrentLinkedQueue<>(); // submitters to loop
@@ -67,10 +73,14 @@ final class Inbox {
         liveIds.remove(requestId);
     }
 
-    /** Queues a submission; false when as many wait as may. */
+    /** Queues a submission; false when as many wait as may, in all or for a client that has most of the queue. */
     boolean submit(Submission submission) {
-        if (waiting.incrementAndGet() > maxWaiting) {
-            waiting.decrementAndGet();
+        ClientId client = submission.request().client();
+        int all = waiting.incrementAndGet();
+        int ofClient = waitingOf.merge(client, 1, Integer::sum);
+        boolean hasMost = !client.equals(ClientId.NONE) && ofClient > maxWaiting / 2;
+        if (all > maxWaiting || (hasMost && all > maxWaiting - maxWaiting / OTHERS_SHARE)) {
+            leaveQueue(submission.request());
             return false;
         }
         submissions.add(submission);
@@ -84,8 +94,9 @@ final class Inbox {
     }
 
     /** A submission waits no more: it started or ended. */
-    void leaveQueue() {
+    void leaveQueue(Request request) {
         waiting.decrementAndGet();
+        waitingOf.computeIfPresent(request.client(), (client, count) -> count == 1 ? null : count - 1);
     }
 
     /** Asks for the end of the request behind a stream, whatever it still holds. */

@@ -106,7 +106,7 @@ final class SequenceTable {
     void begin(Batch batch, long nowNs) {
         counters.add(EngineCounter.PREEMPTIONS, batch.preemptions());
         for (Sequence sequence : batch.started()) {
-            inbox.leaveQueue();
+            inbox.leaveQueue(sequence.request());
             counters.add(EngineCounter.PROMPT_TOKENS, sequence.promptTokens());
             counters.add(EngineCounter.PREFIX_CACHE_QUERIES, sequence.promptTokens());
             counters.add(EngineCounter.PREFIX_CACHE_HITS, sequence.cachedTokens());
@@ -351,7 +351,7 @@ final class SequenceTable {
     private void release(Sequence sequence) {
         scheduler.finish(sequence);
         if (!sequence.hasStarted()) {
-            inbox.leaveQueue();
+            inbox.leaveQueue(sequence.request());
         }
         byId.remove(sequence.id());
         byStream.remove(sequence.stream());

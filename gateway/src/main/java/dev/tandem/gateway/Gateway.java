@@ -6,6 +6,7 @@ import dev.tandem.api.ReservedPorts;
 import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.api.server.ConnectionLimits;
 import dev.tandem.api.server.HttpLimits;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
@@ -41,6 +42,7 @@ public final class Gateway implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Gateway.class);
     private static final Duration FIRST_VERDICT = Duration.ofSeconds(3);
     private static final int METRICS_EXCHANGES = 16;
+    private static final int METRICS_CONNECTIONS = 16;
     private static final int MAX_REPLY_BYTES = 64 << 20;
     /** What closing waits for at each of its steps, once no answer is under way: pages, posts of nodes, cancels on their way. */
     private static final Duration CLOSE_STEP = Duration.ofSeconds(1);
@@ -175,8 +177,16 @@ public final class Gateway implements AutoCloseable {
         int port = config.access().metricsPort().getAsInt();
         return Optional.of(HttpServer.start(
                 loops,
-                new HttpServerConfig(config.listen().host(), port, 1, 1, METRICS_EXCHANGES),
+                new HttpServerConfig(
+                        config.listen().host(),
+                        port,
+                        1,
+                        1,
+                        METRICS_EXCHANGES,
+                        HttpLimits.DEFAULT,
+                        ConnectionLimits.of(METRICS_CONNECTIONS)),
                 config.access().clients().withoutKeys(),
+                metrics.http(),
                 List.of(StatusPages.metrics(metrics))));
     }
 
@@ -221,7 +231,7 @@ public final class Gateway implements AutoCloseable {
 
     private static HttpServer start(GatewayConfig config, Inside inside, List<Route> routes) {
         HttpServer server = HttpServer.start(
-                inside.loops(), serverConfig(config), config.access().clients(), routes);
+                inside.loops(), serverConfig(config), config.access().clients(), inside.metrics().http(), routes);
         inside.metrics().show(server.guard());
         return server;
     }
@@ -276,6 +286,7 @@ public final class Gateway implements AutoCloseable {
                 config.limits().eventLoops(),
                 config.limits().maxBodyBytes(),
                 config.limits().maxConcurrentRequests(),
-                limits);
+                limits,
+                config.limits().connections());
     }
 }

@@ -4,6 +4,7 @@ import dev.tandem.api.access.KeyGuard;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
+import dev.tandem.api.server.HttpCounter;
 import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.Fleet;
 import dev.tandem.gateway.fleet.FleetNode;
@@ -19,6 +20,7 @@ final class GatewayMetrics {
     private static final String PREFIX = "tandem_gateway_";
 
     private final MetricsPage page = new MetricsPage(Map.of());
+    private final Counters<HttpCounter> http = new Counters<>(HttpCounter.class);
     private final ExchangeMeters meters;
 
     GatewayMetrics(Fleet fleet) {
@@ -29,6 +31,7 @@ final class GatewayMetrics {
                 histogram("first_byte_seconds", "From the client's request to its first byte.", buckets()),
                 histogram("request_seconds", "From the client's request to the end.", VllmBuckets.requestLatency()));
         page.counters(PREFIX, Map.of(), meters.counters());
+        page.counters(PREFIX + "http_", Map.of(), http);
         for (LocalReason reason : LocalReason.values()) {
             MetricName name = new MetricName(
                     PREFIX + "not_disaggregated",
@@ -48,6 +51,11 @@ final class GatewayMetrics {
     /** Shows who calls, by key. */
     void show(KeyGuard guard) {
         guard.show(page, PREFIX);
+    }
+
+    /** What the gateway's server counts. */
+    Counters<HttpCounter> http() {
+        return http;
     }
 
     byte[] scrape() {

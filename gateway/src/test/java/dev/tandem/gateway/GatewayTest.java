@@ -8,8 +8,10 @@ import dev.tandem.api.client.HttpReply;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.Socket;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -254,6 +256,30 @@ class GatewayTest {
         }
         assertThat(prefill.waiting()).isZero();
         assertThat(gateway.isIdle()).isTrue();
+    }
+
+    @Test
+    void shouldRefuseABodyInAnotherEncodingAsNodesDo() {
+        gateway.withPrefill(prefill).withDecode(FakeNode.decode()).start();
+        for (Charset charset : List.of(StandardCharsets.UTF_16, StandardCharsets.UTF_16LE, StandardCharsets.UTF_16BE)) {
+            byte[] body = "{\"prompt\":\"é\"}".getBytes(charset);
+            HttpReply reply = gateway.http.send(
+                    HttpCall.postJson(gateway.address(), "/v1/completions", body), GatewayFixture.DEADLINE);
+            assertThat(reply.status()).isEqualTo(400);
+            assertThat(reply.text()).contains("invalid UTF-8", "\"type\":\"BadRequestError\"");
+        }
+    }
+
+    @Test
+    void shouldTellNodesWhomItAsksForAndBelieveNobodyElse() throws InterruptedException {
+        FakeNode decode = FakeNode.decode();
+        gateway.withPrefill(prefill).withDecode(decode).start();
+        HttpCall call = gateway.completion("{\"prompt\":\"a\"}")
+                .withHeader("X-Tandem-Client", "somebody")
+                .withHeader("X-Forwarded-For", "10.1.2.3");
+        gateway.http.send(call, GatewayFixture.DEADLINE);
+        assertThat(prefill.take().headers()).containsEntry("x-tandem-client", "127.0.0.1");
+        assertThat(decode.take().headers()).containsEntry("x-tandem-client", "127.0.0.1");
     }
 
     @Test

@@ -8,13 +8,18 @@ import java.util.concurrent.locks.ReentrantLock;
  * what the socket has taken.
  */
 public final class EventStream implements AutoCloseable {
+    private static final int UNCOUNTED_BYTES = 16 << 10;
+
     private final LoopExchange loop;
     private final HttpLimits limits;
-    /** Guards {@link #pendingBytes} and {@link #broken}, which the handler's thread and the event loop share. */
+    /** Guards {@link #pendingBytes}, {@link #countedBytes} and {@link #broken}, which the handler's thread and the event loop share. */
     private final ReentrantLock lock = new ReentrantLock();
 
     private final Condition changed = lock.newCondition();
     private int pendingBytes;
+    /** Of the pending bytes, those that the account has for this stream: beyond the first few of a client that reads as fast as is sent. */
+    private int countedBytes;
+
     private boolean broken;
     private boolean closed;
 
@@ -49,7 +54,7 @@ public final class EventStream implements AutoCloseable {
         long remainingNs = limits.slowClientTimeout().toNanos();
         lock.lock();
         try {
-            while (pendingBytes > 0 && pendingBytes + bytes > limits.pendingResponseBytes() && !isBroken()) {
+            while (!isBroken() && !mayQueue(bytes)) {
                 if (remainingNs <= 0) {
                     giveUp();
                 }
@@ -67,6 +72,19 @@ public final class EventStream implements AutoCloseable {
         }
     }
 
+    /** Whether so many bytes more may wait for the client; a single event may always. */
+    private boolean mayQueue(int bytes) {
+        int after = pendingBytes + bytes;
+        if (pendingBytes == 0 || after <= UNCOUNTED_BYTES) {
+            return true;
+        }
+        if (after > limits.pendingResponseBytes() || !loop.replyHold().take(bytes)) {
+            return false;
+        }
+        countedBytes += bytes;
+        return true;
+    }
+
     private boolean isBroken() {
         return broken || loop.isGone();
     }
@@ -80,6 +98,9 @@ public final class EventStream implements AutoCloseable {
         lock.lock();
         try {
             pendingBytes -= bytes;
+            int tooMuch = Math.max(0, countedBytes - pendingBytes);
+            countedBytes -= tooMuch;
+            loop.replyHold().giveBack(tooMuch);
             broken |= failed;
             changed.signal();
         } finally {

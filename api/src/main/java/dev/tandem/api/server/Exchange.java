@@ -1,5 +1,6 @@
 package dev.tandem.api.server;
 
+import dev.tandem.api.JsonText;
 import dev.tandem.api.StrictJson;
 import java.time.Duration;
 import java.util.Optional;
@@ -52,8 +53,14 @@ public final class Exchange {
         return loop.body();
     }
 
-    /** The body as a JSON object, read strictly; an {@link dev.tandem.api.openai.ApiError} with status 400 where it is not one. */
+    /**
+     * The body as a JSON object, read strictly; an {@link dev.tandem.api.openai.ApiError} with status 400 where it is not one, 503 where there
+     * is no memory for its tree.
+     */
     public ObjectNode json() {
+        if (!loop.hold(JsonText.treeBytes(loop.body()))) {
+            throw loop.memoryRefusal();
+        }
         return StrictJson.object(loop.body());
     }
 
@@ -122,6 +129,11 @@ public final class Exchange {
         } else if (!answered && !loop.isGone()) {
             handlerFailed(new IllegalStateException("no answer to " + method() + " " + path()));
         }
+    }
+
+    /** The handler has returned and needs the body no more. */
+    void releaseBody() {
+        loop.releaseBody();
     }
 
     /** Answers with what the handler threw. */

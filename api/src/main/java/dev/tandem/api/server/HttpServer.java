@@ -6,6 +6,8 @@ import dev.tandem.api.access.ApiKeyRules;
 import dev.tandem.api.access.KeyGuard;
 import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.counter.Counters;
+import io.netty.channel.Channel;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
@@ -26,23 +28,31 @@ import org.slf4j.LoggerFactory;
 
 /**
  * An HTTP/1.1 server on one address. Requests are read on event loops and handed to a virtual thread each, or for status to threads
- * that do no work ({@link BlockingRoute}), or are answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in OpenAI's error shape: 400 for what is not
- * HTTP, 404, 405, 408, 413, and 503 beyond the configured number of exchanges. A client that closes its connection is noticed at once
+ * that do no work ({@link BlockingRoute}), or are answered on the event loop itself ({@link LoopRoute}). What no handler sees is answered in
+ * OpenAI's error shape: 400 for what is not HTTP, 404, 405, 408, 413, 415, 417, 501, and 503 beyond the configured number of exchanges,
+ * connections and bytes. A client that closes its connection is noticed at once
  * while its request is being served; only a client that has already pipelined its next request is noticed when the answer is written.
  */
 public final class HttpServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HttpServer.class);
-    private static final int MAX_HEADER_BYTES = 32 << 10;
+    static final int MAX_HEADER_BYTES = 32 << 10;
+    /** Vert.x's names of what turns bytes into requests, and answers into bytes. */
+    private static final String DECODER = "httpDecoder";
+
+    static final String ENCODER = "httpEncoder";
     private static final int ACCEPT_BACKLOG = 1024;
     private static final Duration DRAIN_POLL = Duration.ofMillis(10);
+    private static final long SWEEP_MS = 500;
 
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpServerConfig config;
     private final RequestIntake intake;
+    private final Counters<HttpCounter> counters;
     private final List<io.vertx.core.http.HttpServer> listeners = new ArrayList<>();
     private final KeyGuard guard;
     private final ListenerTls tls;
+    private final List<Long> sweeps = new ArrayList<>();
     private int port;
 
     private HttpServer(
@@ -50,13 +60,15 @@ public final class HttpServer implements AutoCloseable {
             boolean ownsLoops,
             HttpServerConfig config,
             ServerAccess access,
+            Counters<HttpCounter> counters,
             List<? extends Route> routes) {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
+        this.counters = counters;
         this.tls = new ListenerTls(access.tls());
         this.guard = guard(access.keys(), tls);
-        this.intake = new RequestIntake(config, guard, routes);
+        this.intake = new RequestIntake(config, guard, counters, routes);
     }
 
     private static KeyGuard guard(ApiKeyRules rules, ListenerTls tls) {
@@ -73,20 +85,33 @@ public final class HttpServer implements AutoCloseable {
         return start(config, ServerAccess.OPEN, routes);
     }
 
+    /** Starts a server whose counters nobody sees. */
+    public static HttpServer start(HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
+        return start(config, access, new Counters<>(HttpCounter.class), routes);
+    }
+
     /**
      * Starts a server with event loops of its own.
      *
      * @throws ApiException naming host and port when it cannot listen, or the file of keys or certificates that cannot be used
      */
-    public static HttpServer start(HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
-        return startOwning(EventLoops.start(config.eventLoops()), config, access, routes);
+    public static HttpServer start(
+            HttpServerConfig config,
+            ServerAccess access,
+            Counters<HttpCounter> counters,
+            List<? extends Route> routes) {
+        return startOwning(EventLoops.start(config.eventLoops()), config, access, counters, routes);
     }
 
     /** Starts a server on event loops that were made for it and that it closes; also when it cannot start. */
     public static HttpServer startOwning(
-            EventLoops loops, HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
+            EventLoops loops,
+            HttpServerConfig config,
+            ServerAccess access,
+            Counters<HttpCounter> counters,
+            List<? extends Route> routes) {
         try {
-            HttpServer server = new HttpServer(loops, true, config, access, routes);
+            HttpServer server = new HttpServer(loops, true, config, access, counters, routes);
             server.listen();
             return server;
         } catch (RuntimeException e) {
@@ -97,8 +122,12 @@ public final class HttpServer implements AutoCloseable {
 
     /** The same on event loops that it shares and does not close. */
     public static HttpServer start(
-            EventLoops loops, HttpServerConfig config, ServerAccess access, List<? extends Route> routes) {
-        HttpServer server = new HttpServer(loops, false, config, access, routes);
+            EventLoops loops,
+            HttpServerConfig config,
+            ServerAccess access,
+            Counters<HttpCounter> counters,
+            List<? extends Route> routes) {
+        HttpServer server = new HttpServer(loops, false, config, access, counters, routes);
         server.listen();
         return server;
     }
@@ -131,12 +160,18 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
+    /** Bytes that are held for clients now. */
+    public long heldBytes() {
+        return intake.account().held();
+    }
+
     /** Stops listening, lets exchanges in flight end within the configured time, then closes all connections. */
     @Override
     public void close() {
         intake.stop();
         guard.close();
         tls.close();
+        sweeps.forEach(loops.vertx()::cancelTimer);
         long timeoutMs = config.limits().closeTimeout().toMillis();
         List<Future<Void>> closing = new ArrayList<>();
         for (io.vertx.core.http.HttpServer listener : listeners) {
@@ -185,14 +220,23 @@ public final class HttpServer implements AutoCloseable {
 
     private io.vertx.core.http.HttpServer listenOn(Context context, SocketAddress address) {
         Promise<io.vertx.core.http.HttpServer> listening = Promise.promise();
+        HttpServerOptions options = tls.secure(options());
+        var table = new ConnectionTable(
+                config.connections(),
+                config.limits().slowClientTimeout().toNanos(),
+                loops.contexts().size(),
+                counters);
         context.runOnContext(nothing -> loops.vertx()
-                .createHttpServer(tls.secure(options()))
+                .createHttpServer(options)
                 .requestHandler(request -> intake.accept(request, context))
-                .invalidRequestHandler(HttpServer::refuseGarbage)
-                .connectionHandler(HttpServer::watch)
+                .invalidRequestHandler(this::refuseGarbage)
+                .connectionHandler(connection -> watch(connection, table, options))
                 .exceptionHandler(cause -> LOG.debug("connection failed: {}", cause.toString()))
                 .listen(address)
                 .onComplete(listening));
+        Promise<Long> sweeping = Promise.promise();
+        context.runOnContext(nothing -> sweeping.complete(loops.vertx().setPeriodic(SWEEP_MS, id -> table.sweep())));
+        sweeps.add(EventLoops.await(sweeping.future()));
         try {
             return EventLoops.await(listening.future());
         } catch (Throwable e) {
@@ -200,8 +244,15 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
-    private static void watch(HttpConnection connection) {
+    private static void watch(HttpConnection connection, ConnectionTable table, HttpServerOptions options) {
         connection.exceptionHandler(cause -> LOG.debug("client's connection failed: {}", cause.toString()));
+        Channel channel = ClientConnection.channelOf(connection);
+        EventLoops.arrived(channel);
+        table.open(channel, connection.remoteAddress().hostAddress()).ifPresent(opened -> {
+            opened.attach();
+            channel.pipeline().replace(DECODER, DECODER, new StrictHttpDecoder(options, opened));
+            connection.closeHandler(nothing -> table.closed(opened));
+        });
     }
 
     private static HttpServerOptions options() {
@@ -216,7 +267,8 @@ public final class HttpServer implements AutoCloseable {
                 .setHandle100ContinueAutomatically(false);
     }
 
-    private static void refuseGarbage(HttpServerRequest request) {
+    private void refuseGarbage(HttpServerRequest request) {
+        counters.increment(HttpCounter.HEADS_REFUSED);
         Throwable cause = request.decoderResult().cause();
         ApiError error = ApiError.badRequest("the request is not valid HTTP: " + describe(cause), null);
         request.response()

@@ -12,9 +12,19 @@ import java.util.List;
  * @param maxBodyBytes largest request body; more is a 413
  * @param maxConcurrentExchanges requests in flight; more get a 503 with {@code Retry-After}; 64 more GETs are admitted, for status
  * @param limits bounds on single clients
+ * @param connections bounds on connections
  */
 public record HttpServerConfig(
-        String host, int port, int eventLoops, int maxBodyBytes, int maxConcurrentExchanges, HttpLimits limits) {
+        String host,
+        int port,
+        int eventLoops,
+        int maxBodyBytes,
+        int maxConcurrentExchanges,
+        HttpLimits limits,
+        ConnectionLimits connections) {
+    /** A connection of a client, and one that the process opens for it. */
+    private static final int DESCRIPTORS_PER_CONNECTION = 2;
+
     /** Checks the values; all problems are reported together. */
     public HttpServerConfig {
         List<String> problems = new ArrayList<>();
@@ -41,5 +51,18 @@ public record HttpServerConfig(
     /** With {@link HttpLimits#DEFAULT}. */
     public HttpServerConfig(String host, int port, int eventLoops, int maxBodyBytes, int maxConcurrentExchanges) {
         this(host, port, eventLoops, maxBodyBytes, maxConcurrentExchanges, HttpLimits.DEFAULT);
+    }
+
+    /** With as many connections as the process has room for. */
+    public HttpServerConfig(
+            String host, int port, int eventLoops, int maxBodyBytes, int maxConcurrentExchanges, HttpLimits limits) {
+        this(
+                host,
+                port,
+                eventLoops,
+                maxBodyBytes,
+                maxConcurrentExchanges,
+                limits,
+                ConnectionLimits.ofProcess(DESCRIPTORS_PER_CONNECTION));
     }
 }

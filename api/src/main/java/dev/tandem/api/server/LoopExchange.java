@@ -23,6 +23,8 @@ import org.slf4j.LoggerFactory;
 public final class LoopExchange {
     private static final Logger LOG = LoggerFactory.getLogger(LoopExchange.class);
     private static final String EVENT_STREAM = "text/event-stream";
+    /** A reply up to this size is not counted, so that there is always room for a refusal. */
+    private static final int UNCOUNTED_BYTES = 4 << 10;
 
     private final HttpServerRequest request;
     private final HttpServerResponse response;
@@ -30,23 +32,43 @@ public final class LoopExchange {
     private final String client;
     private final byte[] body;
     private final String peerAddress;
+    private final ClientConnection connection;
+    private final ByteAccount.Hold hold;
+    private final ByteAccount.Hold replyHold;
     private final Runnable whenOver;
     private @Nullable Runnable disconnectHandler;
     private boolean started;
     private boolean over;
+    /** The answer has been written, or never will be. */
+    private boolean ended;
     /** Written by the event loop only; read by the virtual thread of the exchange, so that it stops writing. */
     private volatile boolean gone;
 
-    LoopExchange(HttpServerRequest request, Context context, String client, byte[] body, Runnable whenOver) {
+    /**
+     * @param client who calls
+     * @param hold what the account has for this request
+     * @param whenOver run once when the answer has been written or has lost its reader
+     */
+    LoopExchange(
+            HttpServerRequest request,
+            Context context,
+            String client,
+            byte[] body,
+            ByteAccount.Hold hold,
+            Runnable whenOver) {
         this.request = request;
         this.response = request.response();
         this.context = context;
         this.client = client;
         this.body = body;
         this.peerAddress = request.remoteAddress().hostAddress();
+        this.connection = ClientConnection.of(request.connection());
+        this.hold = hold;
+        this.replyHold = hold.account().open();
         this.whenOver = whenOver;
         response.closeHandler(nothing -> clientGone());
         response.exceptionHandler(cause -> clientGone());
+        connection.add(this);
     }
 
     /** The request's method, in capitals. */
@@ -118,12 +140,44 @@ public final class LoopExchange {
             return;
         }
         requireNotStarted();
+        if (bytes.length > UNCOUNTED_BYTES && !replyHold.take(bytes.length)) {
+            fail(memoryRefusal());
+            return;
+        }
         started = true;
         response.setStatusCode(status);
         if (!contentType.isEmpty()) {
             response.putHeader(HttpHeaders.CONTENT_TYPE, contentType);
         }
         finish(response.end(Buffer.buffer(bytes)));
+    }
+
+    /**
+     * Counts bytes that are kept in memory for this exchange beside its body, until {@link #letGo} or its end; false when too many are held
+     * for all clients together: {@link #memoryRefusal} says so. Any thread.
+     */
+    public boolean hold(long bytes) {
+        return hold.take(bytes);
+    }
+
+    /** Counts a refusal for want of memory; the error is to be the answer. */
+    public ApiError memoryRefusal() {
+        return hold.account().refusal();
+    }
+
+    /** These bytes are not kept any more. */
+    public void letGo(long bytes) {
+        hold.giveBack(bytes);
+    }
+
+    /** The body, and what was made of it, is not needed any more; any thread. */
+    void releaseBody() {
+        hold.close();
+    }
+
+    /** What the account has for the reply, until it is written. */
+    ByteAccount.Hold replyHold() {
+        return replyHold;
     }
 
     /** Starts an answer of unknown length and sends its head. */
@@ -179,7 +233,10 @@ public final class LoopExchange {
     /** Breaks the connection off, for an answer that began and cannot be completed truthfully. */
     public void abort() {
         if (!over) {
-            finish(request.connection().close());
+            over = true;
+            disconnectHandler = null;
+            connection.cut(); // without what was queued: its client may never read it
+            ended();
         }
     }
 
@@ -247,7 +304,22 @@ public final class LoopExchange {
     private void finish(Future<Void> written) {
         over = true;
         disconnectHandler = null;
-        written.onComplete(done -> whenOver.run());
+        written.onComplete(done -> ended());
+    }
+
+    private void ended() {
+        if (!ended) {
+            ended = true;
+            replyHold.close();
+            whenOver.run();
+            connection.exchangeEnds(this);
+        }
+    }
+
+    /** The connection is gone: whatever waited to be written on it is not any more, also where nobody says so. */
+    void connectionClosed() {
+        clientGone();
+        ended();
     }
 
     private void clientGone() {
@@ -256,7 +328,7 @@ public final class LoopExchange {
         }
         over = true;
         gone = true;
-        whenOver.run();
+        ended();
         Runnable action = disconnectHandler;
         disconnectHandler = null;
         if (action != null) {

@@ -142,7 +142,13 @@ final class BalancedStream implements TokenStream {
         Entry dead = current().entry();
         uncount();
         try {
-            run(new Request(request.id(), request.promptTokenIds(), request.sampling(), request.handoff(), left));
+            run(new Request(
+                    request.id(),
+                    request.promptTokenIds(),
+                    request.sampling(),
+                    request.handoff(),
+                    left,
+                    request.client()));
             LOG.warn(
                     "request={} runs on {}, {} did not answer: {}",
                     request.id(),

@@ -264,7 +264,8 @@ public final class ReplicaSet implements Replica {
                     request.promptTokenIds(),
                     request.sampling().withSeed(PositionRandom.seed(baseSeed, order)),
                     request.handoff(),
-                    request.deadline());
+                    request.deadline(),
+                    request.client());
         } finally {
             lock.unlock();
         }

@@ -3,6 +3,7 @@ package dev.tandem.engine.cluster;
 import dev.tandem.engine.cluster.channel.BodyReader;
 import dev.tandem.engine.cluster.channel.BodyWriter;
 import dev.tandem.engine.cluster.channel.FrameException;
+import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
@@ -27,6 +28,7 @@ final class RequestCodec {
 
     private static final int MAX_ID_BYTES = 4096;
     private static final int MAX_TICKET_TEXT_BYTES = 4096;
+    private static final int MAX_CLIENT_BYTES = 4 * ClientId.MAX_LENGTH;
     private static final int NONE = 0;
     private static final int LEND = 1;
     private static final int FETCH = 2;
@@ -54,7 +56,9 @@ final class RequestCodec {
                 writer.text(receive.metaserver());
             }
         }
-        writer.integer(nanos(request.deadline()));
+        writer.integer(nanos(request.deadline()))
+                .text(request.client().address())
+                .text(request.client().name());
     }
 
     static Request read(BodyReader reader) throws FrameException {
@@ -63,7 +67,9 @@ final class RequestCodec {
                 reader.integers("prompt token ids", MAX_TOKENS),
                 readSampling(reader),
                 readRole(reader),
-                Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)));
+                Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)),
+                new ClientId(
+                        reader.text("client address", MAX_CLIENT_BYTES), reader.text("client name", MAX_CLIENT_BYTES)));
     }
 
     /** A duration beyond 292 years counts as 292 years. */

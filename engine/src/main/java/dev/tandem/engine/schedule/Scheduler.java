@@ -8,12 +8,15 @@ import dev.tandem.engine.request.StateCounts;
 import dev.tandem.engine.schedule.Batch.ScheduledChunk;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Continuous batching with chunked prefill. Every step: one row for each decoding sequence; then chunks of the prompts that have begun;
- * then new sequences, first come, first served, as far as rows, sequences and blocks go. When a decoding sequence needs a block and
- * none is free, the youngest running sequence gives up its blocks and is computed again later; the oldest never loses its own, so
- * somebody always gets on. Pure bookkeeping; owned by the engine loop.
+ * then new sequences, as far as rows, sequences and blocks go: clients in turn, those of one client first come, first served ({@link
+ * ClientShares}). When a decoding sequence needs a block and none is free, the youngest running sequence of the client that has most gives up
+ * its blocks and is computed again later; so it does when a client that has less finds no place. The oldest of all never loses its own, so
+ * somebody always gets on. A sequence whose reader is behind waits without blocks until it has read. Pure bookkeeping; owned by the engine
+ * loop.
  */
 public final class Scheduler {
     private final BatchLimits limits;
@@ -23,7 +26,9 @@ public final class Scheduler {
     private final List<Sequence> waiting = new ArrayList<>(); // by order of arrival
     private final List<Sequence> running = new ArrayList<>(); // by order of arrival; PREFILLING, DECODING, AWAITING_KV
     private final List<Sequence> held = new ArrayList<>(); // LENT, PUSHING: they hold blocks and run no more
+    private final ClientShares shares = new ClientShares();
     private int heldBlocks;
+    private long step;
 
     /**
      * @param fetchTimeoutNs how long a sequence may await KV that it reads; one that is written to waits for a prefill node's computing, so
@@ -45,26 +50,95 @@ public final class Scheduler {
             throw new IllegalStateException("sequence " + sequence.id() + " needs " + needed + " blocks of "
                     + blocks.blockCount() + "; admission should have refused it");
         }
+        shares.enter(sequence);
         insert(waiting, sequence);
     }
 
     /** Plans the next step: blocks are taken, states changed; an empty batch means that nothing can run now. */
     public Batch schedule(long nowNs) {
         var plan = new Plan(limits.batchedTokens(), nowNs);
+        step++;
+        park(plan);
+        makeRoom(plan);
         for (Sequence sequence : List.copyOf(running)) {
             if (sequence.state() == SequenceState.DECODING && hasRoom(sequence, plan)) {
                 plan.addChunk(sequence, true);
             }
         }
-        for (Sequence sequence : running) {
-            if (sequence.state() == SequenceState.PREFILLING) {
-                plan.addChunk(sequence, limits.isPrefillChunked());
+        continuePrompts(plan);
+        while (plan.preemptions == 0 && !plan.isFull && startNext(plan).isPresent()) {
+            continue; // as long as somebody fits
+        }
+        return new Batch(plan.chunks, plan.fetches, plan.declines, plan.started, plan.preemptions + plan.yields);
+    }
+
+    /** Nothing is computed for a reader that does not read, and it keeps nobody from blocks or from a place. */
+    private void park(Plan plan) {
+        for (int i = running.size() - 1; i >= 0; i--) {
+            Sequence sequence = running.get(i);
+            if (sequence.state() == SequenceState.DECODING && sequence.stream().isBehind()) {
+                preempt(sequence);
+                plan.yields++;
             }
         }
-        while (plan.preemptions == 0 && !plan.isFull && !waiting.isEmpty() && start(waiting.getFirst(), plan)) {
-            insert(running, waiting.removeFirst());
+    }
+
+    /** Who has much gives way to who has little and could not start. */
+    private void makeRoom(Plan plan) {
+        Optional<Sequence> next = shares.next(waiting);
+        if (next.isEmpty()) {
+            return;
         }
-        return new Batch(plan.chunks, plan.fetches, plan.declines, plan.started, plan.preemptions);
+        Optional<Sequence> victim = shares.inFavourOf(next.get(), running);
+        while (victim.isPresent() && !hasPlace(next.get())) {
+            preempt(victim.get());
+            plan.yields++;
+            victim = shares.inFavourOf(next.get(), running);
+        }
+    }
+
+    private boolean hasPlace(Sequence sequence) {
+        return running.size() < limits.sequences() && fitsMemory(sequence, cachedBlocks(sequence));
+    }
+
+    /** Prompts under way, those of the client first that has waited longest for rows, be it with a new one. */
+    private void continuePrompts(Plan plan) {
+        Optional<Sequence> turn = shares.promptTurn(running);
+        if (turn.isEmpty()) {
+            return;
+        }
+        Optional<Sequence> next = shares.next(waiting);
+        Optional<Sequence> begun = Optional.empty();
+        if (plan.preemptions == 0 && next.isPresent() && shares.hasWaitedLonger(next.get(), turn.get())) {
+            begun = startNext(plan);
+        }
+        for (boolean isOfTurn : new boolean[] {true, false}) {
+            for (Sequence sequence : running) {
+                boolean isPrompt = sequence.state() == SequenceState.PREFILLING
+                        && (begun.isEmpty() || sequence != begun.get()); // it has its rows
+                if (isPrompt && shares.isSameClient(sequence, turn.get()) == isOfTurn) {
+                    addPrompt(sequence, plan);
+                }
+            }
+        }
+    }
+
+    private void addPrompt(Sequence sequence, Plan plan) {
+        if (plan.addChunk(sequence, limits.isPrefillChunked())) {
+            shares.promptServed(sequence, step);
+        }
+    }
+
+    /** Starts whose turn it is; nobody when none waits or it does not fit. */
+    private Optional<Sequence> startNext(Plan plan) {
+        Optional<Sequence> next = shares.next(waiting);
+        if (next.isEmpty() || !start(next.get(), plan)) {
+            return Optional.empty();
+        }
+        remove(waiting, next.get());
+        insert(running, next.get());
+        shares.begin(next.get());
+        return next;
     }
 
     /** Makes full blocks findable after a sequence has advanced. */
@@ -74,16 +148,21 @@ public final class Scheduler {
 
     /** PREFILLING to LENT: it runs no more, but holds its blocks. */
     public void lend(Sequence sequence, int tokenId, long nowNs, long leaseDeadlineNs) {
-        remove(running, sequence);
+        stopRunning(sequence);
         sequence.lend(tokenId, nowNs, leaseDeadlineNs);
         hold(sequence);
     }
 
     /** PREFILLING to PUSHING: all is computed, not all is written. */
     public void awaitPush(Sequence sequence, int tokenId, long nowNs, long pushDeadlineNs) {
-        remove(running, sequence);
+        stopRunning(sequence);
         sequence.awaitPush(tokenId, nowNs, pushDeadlineNs);
         hold(sequence);
+    }
+
+    private void stopRunning(Sequence sequence) {
+        remove(running, sequence);
+        shares.end(sequence);
     }
 
     private void hold(Sequence sequence) {
@@ -94,7 +173,7 @@ public final class Scheduler {
     /** Nobody waits for the sequence any more, but a transfer touches its blocks: it runs no more and keeps them. */
     public void abandon(Sequence sequence) {
         if (sequence.state() == SequenceState.PREFILLING) {
-            remove(running, sequence);
+            stopRunning(sequence);
             hold(sequence);
         }
         sequence.abandon();
@@ -104,7 +183,7 @@ public final class Scheduler {
     public void finish(Sequence sequence) {
         switch (sequence.state()) {
             case WAITING -> remove(waiting, sequence);
-            case PREFILLING, DECODING, AWAITING_KV -> remove(running, sequence);
+            case PREFILLING, DECODING, AWAITING_KV -> stopRunning(sequence);
             case LENT, PUSHING -> {
                 remove(held, sequence);
                 heldBlocks -= sequence.blocks().size();
@@ -112,6 +191,7 @@ public final class Scheduler {
             case FINISHED -> throw new IllegalStateException("sequence " + sequence.id() + " has finished already");
         }
         blocks.release(sequence.blocks());
+        shares.leave(sequence);
         sequence.finish();
     }
 
@@ -139,7 +219,7 @@ public final class Scheduler {
         int tokens = sequence.tokenCount();
         int found = blocks.countCached(sequence.blocks(), sequence.tokens(), tokens);
         boolean isFetched = sequence.mayFetch() && found * blocks.blockSize() < tokens - 1;
-        int cachedBlocks = Math.min(found, (tokens - 1) / blocks.blockSize()); // one token at least is always computed
+        int cachedBlocks = usable(found, tokens);
         int cachedTokens = cachedBlocks * blocks.blockSize();
         boolean fitsStep = isFetched || plan.fits(tokens - cachedTokens, limits.isPrefillChunked());
         if (!fitsStep || !fitsMemory(sequence, cachedBlocks)) {
@@ -160,8 +240,18 @@ public final class Scheduler {
             plan.declines.add(sequence);
         }
         sequence.startPrefill(cachedTokens, plan.nowNs);
-        plan.addChunk(sequence, limits.isPrefillChunked());
+        addPrompt(sequence, plan);
         return true;
+    }
+
+    private int cachedBlocks(Sequence sequence) {
+        int tokens = sequence.tokenCount();
+        return usable(blocks.countCached(sequence.blocks(), sequence.tokens(), tokens), tokens);
+    }
+
+    /** One token at least is always computed. */
+    private int usable(int foundBlocks, int tokens) {
+        return Math.min(foundBlocks, (tokens - 1) / blocks.blockSize());
     }
 
     /** Whether the blocks are there, and one more for each sequence that may soon ask for its next. */
@@ -178,7 +268,8 @@ public final class Scheduler {
             return true;
         }
         while (blocks.freeBlocks() == 0) {
-            Sequence victim = youngestPreemptible();
+            Sequence victim = shares.youngestOfLargest(running)
+                    .orElseThrow(() -> new IllegalStateException("no sequence is running"));
             if (victim == sequence && countPreemptible() == 1) {
                 if (held.isEmpty() && running.size() == 1) {
                     throw new IllegalStateException("sequence " + sequence.id() + " alone holds "
@@ -196,17 +287,8 @@ public final class Scheduler {
         return true;
     }
 
-    private Sequence youngestPreemptible() {
-        for (int i = running.size() - 1; i >= 0; i--) {
-            if (!running.get(i).isPinned()) {
-                return running.get(i);
-            }
-        }
-        throw new IllegalStateException("no sequence is running");
-    }
-
     private void preempt(Sequence victim) {
-        remove(running, victim);
+        stopRunning(victim);
         blocks.release(victim.blocks());
         victim.preempt();
         insert(waiting, victim);
@@ -243,7 +325,8 @@ public final class Scheduler {
         private final List<Sequence> declines = new ArrayList<>();
         private final List<Sequence> started = new ArrayList<>();
         private int rowsLeft;
-        private int preemptions;
+        private int preemptions; // for want of blocks: then nobody starts
+        private int yields; // for fairness, or because nobody reads
         private boolean isFull; // somebody did not fit, and nobody behind it may overtake it
 
         Plan(int rows, long nowNs) {
@@ -251,15 +334,20 @@ public final class Scheduler {
             this.nowNs = nowNs;
         }
 
-        /** @param isDivisible fewer rows than are pending are welcome too */
-        void addChunk(Sequence sequence, boolean isDivisible) {
+        /**
+         * Gives a sequence rows; false when there are none for it.
+         *
+         * @param isDivisible fewer rows than are pending are welcome too
+         */
+        boolean addChunk(Sequence sequence, boolean isDivisible) {
             if (!fits(sequence.pendingTokens(), isDivisible)) {
                 isFull = true;
-                return;
+                return false;
             }
             int rows = Math.min(sequence.pendingTokens(), rowsLeft);
             rowsLeft -= rows;
             chunks.add(new ScheduledChunk(sequence, rows));
+            return true;
         }
 
         boolean fits(int pendingTokens, boolean isDivisible) {

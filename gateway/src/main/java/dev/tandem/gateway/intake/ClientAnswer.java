@@ -9,7 +9,10 @@ import dev.tandem.gateway.relay.Answer;
 import java.io.ByteArrayOutputStream;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -22,6 +25,9 @@ import org.slf4j.LoggerFactory;
 final class ClientAnswer implements Answer {
     private static final Logger LOG = LoggerFactory.getLogger(ClientAnswer.class);
 
+    /** What waits for a client that does not keep up: in its socket's queue, and on the way from the node. */
+    private static final int STALLED_BYTES = 128 << 10;
+
     private final LoopExchange client;
     private final String requestId;
     private final ExchangeMeters meters;
@@ -31,6 +37,8 @@ final class ClientAnswer implements Answer {
     private final ByteArrayOutputStream ready = new ByteArrayOutputStream(512);
     /** Who has sent what is ready. */
     private final List<Upstream> senders = new ArrayList<>(1);
+    /** Who waits until the client has read. */
+    private final Set<Upstream> heldBack = new HashSet<>(0);
 
     private @Nullable Runnable goneAction;
     private boolean begun;
@@ -71,6 +79,11 @@ final class ClientAnswer implements Answer {
         this.whenOver = whenOver;
         client.responseHeader("X-Request-Id", requestId);
         client.onDisconnect(this::gone);
+    }
+
+    @Override
+    public Optional<ApiError> hold(long bytes) {
+        return client.hold(bytes) ? Optional.empty() : Optional.of(client.memoryRefusal());
     }
 
     @Override
@@ -150,11 +163,29 @@ final class ClientAnswer implements Answer {
         }
         client.send(takeReady());
         if (!client.isWritable()) {
-            List<Upstream> held = List.copyOf(senders);
-            held.forEach(Upstream::pause);
-            client.onWritable(() -> held.forEach(Upstream::resume));
+            holdBack();
         }
         senders.clear();
+    }
+
+    /** The client is slow: nodes wait until it has caught up, and what waits for it meanwhile is counted. */
+    private void holdBack() {
+        if (heldBack.isEmpty() && hold(STALLED_BYTES).isPresent()) {
+            LOG.warn("slow client given up, too many bytes wait for others: request={}", requestId);
+            client.abort();
+            gone();
+            return;
+        }
+        senders.forEach(Upstream::pause);
+        heldBack.addAll(senders);
+        client.onWritable(this::goOn);
+    }
+
+    private void goOn() {
+        client.letGo(STALLED_BYTES);
+        List<Upstream> waiting = List.copyOf(heldBack);
+        heldBack.clear();
+        waiting.forEach(Upstream::resume);
     }
 
     private byte[] takeReady() {

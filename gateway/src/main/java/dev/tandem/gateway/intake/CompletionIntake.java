@@ -62,8 +62,12 @@ public final class CompletionIntake {
         meters.counters().increment(GatewayCounter.REQUESTS);
         String id = ids.take(client.header("X-Request-Id"));
         ClientRequest request = new ClientRequest(client.path(), id, json, forwarded(client));
-        Optional<SequencePlan> plan =
-                clientParamsAllowed && json.has("kv_transfer_params") ? Optional.empty() : SequencePlan.of(json);
+        boolean isWhole = clientParamsAllowed && json.has("kv_transfer_params");
+        if (!isWhole && !client.hold(SequencePlan.bytes(json))) {
+            ids.release(id);
+            throw client.memoryRefusal();
+        }
+        Optional<SequencePlan> plan = isWhole ? Optional.empty() : SequencePlan.of(json);
         if (plan.isEmpty()) {
             ClientAnswer answer = new ClientAnswer(client, id, meters, running, () -> ids.release(id));
             if (mayBegin(answer)) {
@@ -102,6 +106,7 @@ public final class CompletionIntake {
         for (String name : FORWARDED) {
             client.header(name).ifPresent(value -> headers.put(name, value));
         }
+        headers.put("X-Tandem-Client", client.client()); // nodes see the gateway's address only
         return headers;
     }
 }

@@ -1,5 +1,6 @@
 package dev.tandem.gateway.intake;
 
+import dev.tandem.api.JsonText;
 import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.sse.SseWriter;
@@ -7,6 +8,7 @@ import dev.tandem.gateway.protocol.ClientRequest;
 import dev.tandem.gateway.protocol.PdProtocol;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -72,6 +74,11 @@ final class MergedAnswer {
             return;
         }
         try {
+            Optional<ApiError> refusal = client.hold(JsonText.treeBytes(body));
+            if (refusal.isPresent()) {
+                failed(refusal.get());
+                return;
+            }
             merge.add(part.sequence(), body);
         } catch (ApiError e) {
             failed(ApiError.badGateway("a decode node's reply is not a JSON object"));

@@ -8,6 +8,7 @@ import dev.tandem.gateway.relay.Answer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** The answer for one sequence of several. Owned by the event loop of the client's connection. */
@@ -28,6 +29,11 @@ final class PartAnswer implements Answer {
 
     int sequence() {
         return sequence;
+    }
+
+    @Override
+    public Optional<ApiError> hold(long bytes) {
+        return whole.client().hold(bytes);
     }
 
     @Override

@@ -12,7 +12,7 @@ final class DecodeLeg extends Leg {
     private final StreamRelay relay;
 
     DecodeLeg(PdExchange exchange, Answer answer, FleetNode node, int maxReplyBytes) {
-        super(node, maxReplyBytes);
+        super(node, answer, maxReplyBytes);
         this.exchange = exchange;
         this.relay = new StreamRelay(answer);
     }
@@ -51,6 +51,11 @@ final class DecodeLeg extends Leg {
         } else {
             exchange.decodeFailed(node, failure);
         }
+    }
+
+    @Override
+    void refused(ApiError refusal) {
+        exchange.fail(refusal);
     }
 
     private void streamed() {

@@ -1,5 +1,6 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.api.JsonText;
 import dev.tandem.api.StrictJson;
 import dev.tandem.api.openai.ApiError;
 import java.util.ArrayList;
@@ -57,10 +58,8 @@ public final class JsonSpans {
     }
 
     /** Finds the fields; an {@link ApiError} with status 400 says why the bytes are not a JSON object, or which field comes twice. */
-    public static JsonSpans of(byte[] json) {
-        if (json.length == 0) {
-            throw ApiError.badRequest("the request body is empty; a JSON object is needed", null);
-        }
+    public static JsonSpans of(byte[] sent) {
+        byte[] json = JsonText.of(sent);
         try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), json)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
                 throw ApiError.badRequest("the request body must be a JSON object", null);

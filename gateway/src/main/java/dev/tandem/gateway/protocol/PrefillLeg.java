@@ -1,17 +1,19 @@
 package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
+import dev.tandem.api.openai.ApiError;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.protocol.PrefillCaller.Failure;
 import dev.tandem.gateway.protocol.PrefillCaller.Failure.Kind;
+import dev.tandem.gateway.relay.Answer;
 
 /** The call of a prefill node. Owned by the event loop of the request. */
 final class PrefillLeg extends Leg {
     private final PrefillCaller caller;
     private final long startNs = System.nanoTime();
 
-    PrefillLeg(PrefillCaller caller, FleetNode node, int maxReplyBytes) {
-        super(node, maxReplyBytes);
+    PrefillLeg(PrefillCaller caller, FleetNode node, Answer answer, int maxReplyBytes) {
+        super(node, answer, maxReplyBytes);
         this.caller = caller;
     }
 
@@ -32,6 +34,11 @@ final class PrefillLeg extends Leg {
         } else {
             caller.answered(node, collector.bytes(), (System.nanoTime() - startNs) / 1e9);
         }
+    }
+
+    @Override
+    void refused(ApiError refusal) {
+        caller.failed(node, new Failure(refusal.message(), Kind.BROKEN));
     }
 
     @Override

@@ -51,7 +51,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         LegReservation load = node.reserve(cost, cost);
         prefillLoad = load;
         lender = node;
-        PrefillLeg leg = new PrefillLeg(this, node, parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, answer, parts.settings().maxReplyBytes());
         prefillCall = call(load, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 

@@ -23,16 +23,12 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
 
     /** The plan; none for a request that is for one sequence, or that cannot be cut. */
     public static Optional<SequencePlan> of(JsonSpans request) {
-        if (LegRequests.isUndivided(request)) {
+        int choices = choices(request);
+        if (sequences(request) == 0) {
             return Optional.empty();
         }
-        int choices = choices(request);
         boolean isList = LegRequests.isPromptList(request);
         List<byte[]> prompts = isList ? request.elements("prompt") : List.of();
-        long sequences = (long) choices * Math.max(1, prompts.size());
-        if (choices < 1 || (isList && prompts.isEmpty()) || sequences < 2 || sequences > MAX_SEQUENCES) {
-            return Optional.empty();
-        }
         List<byte[]> bodies = new ArrayList<>();
         long bytes = 0;
         for (int prompt = 0; prompt < Math.max(1, prompts.size()); prompt++) {
@@ -46,6 +42,32 @@ public record SequencePlan(int choices, List<byte[]> bodies) {
             }
         }
         return Optional.of(new SequencePlan(choices, bodies));
+    }
+
+    /** The bytes of all requests that {@link #of} would make, or a little more: each prompt goes into every choice. */
+    public static long bytes(JsonSpans request) {
+        long sequences = sequences(request);
+        if (sequences == 0) {
+            return 0;
+        }
+        long prompt = LegRequests.isPromptList(request)
+                ? request.field("prompt")
+                        .map(field -> field.end() - field.start())
+                        .orElse(0)
+                : 0;
+        return sequences * (request.bytes().length - prompt) + choices(request) * prompt;
+    }
+
+    /** How many sequences a request is cut into; 0 where it is not. */
+    private static long sequences(JsonSpans request) {
+        if (LegRequests.isUndivided(request)) {
+            return 0;
+        }
+        int prompts = LegRequests.isPromptList(request)
+                ? request.field("prompt").map(JsonSpans.Field::elements).orElse(0)
+                : 1;
+        long sequences = (long) choices(request) * prompts;
+        return sequences < 2 || sequences > MAX_SEQUENCES ? 0 : sequences;
     }
 
     private static byte[] body(JsonSpans request, byte @Nullable [] prompt, int choice) {

@@ -3,6 +3,7 @@ package dev.tandem.gateway.relay;
 import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Where the answer of one exchange goes: to the client as it is, or into an answer that is put together from several exchanges. Owned by
@@ -10,6 +11,13 @@ import java.time.Duration;
  * {@link #endEvents} and {@link #fail} ends it; what comes later has no effect.
  */
 public interface Answer {
+    /**
+     * Counts bytes that are kept in memory for this answer, until its end.
+     *
+     * @return the refusal that is to be the answer, when too many are held for all clients together
+     */
+    Optional<ApiError> hold(long bytes);
+
     /** Sets a header of the answer; without effect once it has begun. */
     void header(String name, String value);
 

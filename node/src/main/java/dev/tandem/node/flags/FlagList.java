@@ -11,6 +11,7 @@ final class FlagList {
             Options:
               + headless #4 switch: no HTTP: join the head of the deployment and run ranks
               + api-server-count (asc) #3 whole: HTTP event loops that share the port (default 1); 0 means --headless
+              + max-connections whole: HTTP connections; idle ones make room for new ones (default: by descriptors and memory)
               + config text: YAML or JSON file with flags, by name without hyphens in front; flags win over it
               + ready-file text: file that is written in one go when the node is ready, with what it says of itself
               + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone (default off)

@@ -37,6 +37,7 @@ public record ServeFlags(
     private static final List<String> DTYPES = List.of("auto", "float32", "float", "bfloat16", "float16", "half");
     private static final List<String> KERNELS = List.of("auto", "scalar", "vector-128", "vector-256", "vector-512");
     private static final int MAX_SEQUENCES = 65_536;
+    private static final int MAX_CONNECTIONS = 1_000_000;
     private static final int MAX_BATCHED_TOKENS = 1 << 24;
     private static final int DEFAULT_BATCHED_TOKENS = 512;
 
@@ -92,6 +93,7 @@ public record ServeFlags(
      * @param access keys and certificates
      * @param outgoing what this process shows to metaservers that speak TLS, and whom of them it trusts
      * @param requestTimeoutSeconds for a whole request
+     * @param maxConnections HTTP connections; without it as many as descriptors and memory allow
      */
     public record Server(
             String host,
@@ -100,7 +102,8 @@ public record ServeFlags(
             int apiServers,
             ServerAccess access,
             TlsFiles outgoing,
-            int requestTimeoutSeconds) {}
+            int requestTimeoutSeconds,
+            OptionalInt maxConnections) {}
 
     /**
      * KV memory.
@@ -260,7 +263,10 @@ public record ServeFlags(
                 parallel.isHeadless() ? 0 : line.whole("api-server-count", 1, 1024, 1),
                 AccessFlags.read(line),
                 AccessFlags.files(line, "ssl"),
-                line.whole("request-timeout", 1, 86_400, 600));
+                line.whole("request-timeout", 1, 86_400, 600),
+                line.whole("max-connections", 1, MAX_CONNECTIONS)
+                        .map(most -> OptionalInt.of(most.intValue()))
+                        .orElse(OptionalInt.empty()));
     }
 
     private static Cache cache(FlagArguments line) {

@@ -13,6 +13,7 @@ import dev.tandem.api.server.EventStream;
 import dev.tandem.api.server.Exchange;
 import dev.tandem.api.sse.SseWriter;
 import dev.tandem.engine.cluster.ReplicaSet;
+import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -65,6 +66,7 @@ final class Generation {
      * @param fields of the request
      * @param handoff this node's part in an exchange
      * @param pinnedRank the data-parallel rank that the client asks for
+     * @param client who asks
      */
     record Job(
             Kind kind,
@@ -73,7 +75,8 @@ final class Generation {
             long tokenizeNanos,
             GenerationFields fields,
             HandoffRole handoff,
-            OptionalInt pinnedRank) {
+            OptionalInt pinnedRank,
+            ClientId client) {
         int choices() {
             return fields.output().choices();
         }
@@ -123,7 +126,8 @@ final class Generation {
                             ids,
                             SamplingPlan.of(model, fields, ids.length, choice),
                             job.handoff(),
-                            requestTimeout);
+                            requestTimeout,
+                            job.client());
                     int index = prompt * job.choices() + choice;
                     TokenStream stream = replicas.submit(request, job.pinnedRank());
                     readers.add(new ChoiceReader(index, stream, model, fields, metrics, requestTimeout));

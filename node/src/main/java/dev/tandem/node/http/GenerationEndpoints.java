@@ -7,6 +7,7 @@ import dev.tandem.api.openai.GenerationFields;
 import dev.tandem.api.openai.ReplyBuilder.Kind;
 import dev.tandem.api.openai.RequestId;
 import dev.tandem.api.server.Exchange;
+import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.HandoffRole;
 import java.util.List;
 import java.util.Optional;
@@ -83,7 +84,15 @@ final class GenerationEndpoints {
         try {
             generation.run(
                     exchange,
-                    new Generation.Job(kind, requestId, prompts, tokenizeNanos, fields, handoff, pinnedRank(exchange)));
+                    new Generation.Job(
+                            kind,
+                            requestId,
+                            prompts,
+                            tokenizeNanos,
+                            fields,
+                            handoff,
+                            pinnedRank(exchange),
+                            client(exchange)));
         } finally {
             served.decrementAndGet();
         }
@@ -108,6 +117,12 @@ final class GenerationEndpoints {
         return exchange.header("x-request-id")
                 .filter(RequestId::isSafe)
                 .orElseGet(() -> UUID.randomUUID().toString().replace("-", ""));
+    }
+
+    /** A gateway says whom it asks for; anybody may say so, and shares what its address has by the names that it gives. */
+    private static ClientId client(Exchange exchange) {
+        return new ClientId(
+                exchange.peerAddress(), exchange.header("x-tandem-client").orElse(exchange.client()));
     }
 
     /** As vLLM: {@code X-data-parallel-rank} pins a request to a rank. */

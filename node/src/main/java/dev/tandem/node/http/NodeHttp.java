@@ -4,6 +4,9 @@ import dev.tandem.api.EventLoops;
 import dev.tandem.api.ThreadDeaths;
 import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.server.BlockingRoute;
+import dev.tandem.api.server.ConnectionLimits;
+import dev.tandem.api.server.HttpCounter;
+import dev.tandem.api.server.HttpLimits;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.counter.Counters;
@@ -23,6 +26,10 @@ import java.util.function.Supplier;
 public final class NodeHttp implements AutoCloseable {
     private static final int MAX_BODY_BYTES = 32 << 20;
     private static final int METRICS_EXCHANGES = 16;
+
+    private static final int METRICS_CONNECTIONS = 16;
+    /** As many are left for connections to other nodes. */
+    private static final int DESCRIPTORS_PER_CONNECTION = 2;
 
     private final HttpServer main;
     private final Optional<HttpServer> metricsAlone;
@@ -73,7 +80,8 @@ public final class NodeHttp implements AutoCloseable {
             Counters<ClusterCounter> counters,
             Optional<HandoffRuntime> handoff) {
         ServeFlags.Server server = flags.server();
-        var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, served, handoff);
+        var http = new Counters<>(HttpCounter.class);
+        var metrics = new NodeMetrics(flags.parallel().data(), replicas, counters, http, served, handoff);
         var generation = new Generation(replicas, served, metrics, Duration.ofSeconds(server.requestTimeoutSeconds()));
         var texts = new RequestTexts(served, new TextWork(Runtime.getRuntime().availableProcessors()));
         var endpoints = new GenerationEndpoints(
@@ -101,28 +109,47 @@ public final class NodeHttp implements AutoCloseable {
                 BlockingRoute.status("GET", "/metrics", state::metrics));
         int exchanges = flags.limits().waiting()
                 + 4 * flags.limits().sequences() * flags.parallel().data().size();
-        HttpServer started = HttpServer.startOwning(
-                loops,
-                new HttpServerConfig(server.host(), server.port(), server.apiServers(), MAX_BODY_BYTES, exchanges),
-                access,
-                routes);
+        var config = new HttpServerConfig(
+                server.host(),
+                server.port(),
+                server.apiServers(),
+                MAX_BODY_BYTES,
+                exchanges,
+                HttpLimits.DEFAULT,
+                connections(server));
+        HttpServer started = HttpServer.startOwning(loops, config, access, http, routes);
         metrics.show(started.guard());
         try {
-            return new NodeHttp(started, metricsAlone(server, access, state));
+            return new NodeHttp(started, metricsAlone(server, access, http, state));
         } catch (RuntimeException e) {
             started.close();
             throw e;
         }
     }
 
+    private static ConnectionLimits connections(ServeFlags.Server server) {
+        return server.maxConnections().isPresent()
+                ? ConnectionLimits.of(server.maxConnections().getAsInt())
+                : ConnectionLimits.ofProcess(DESCRIPTORS_PER_CONNECTION);
+    }
+
     private static Optional<HttpServer> metricsAlone(
-            ServeFlags.Server server, ServerAccess access, StateEndpoints state) {
+            ServeFlags.Server server, ServerAccess access, Counters<HttpCounter> http, StateEndpoints state) {
         if (server.metricsPort().isEmpty()) {
             return Optional.empty();
         }
+        var config = new HttpServerConfig(
+                server.host(),
+                server.metricsPort().getAsInt(),
+                1,
+                1,
+                METRICS_EXCHANGES,
+                HttpLimits.DEFAULT,
+                ConnectionLimits.of(METRICS_CONNECTIONS));
         return Optional.of(HttpServer.start(
-                new HttpServerConfig(server.host(), server.metricsPort().getAsInt(), 1, 1, METRICS_EXCHANGES),
+                config,
                 access.withoutKeys(),
+                http,
                 List.of(BlockingRoute.status("GET", "/metrics", state::metrics))));
     }
 

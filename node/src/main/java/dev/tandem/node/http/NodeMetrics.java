@@ -5,6 +5,7 @@ import dev.tandem.api.metrics.Histogram;
 import dev.tandem.api.metrics.MetricName;
 import dev.tandem.api.metrics.MetricsPage;
 import dev.tandem.api.metrics.VllmBuckets;
+import dev.tandem.api.server.HttpCounter;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
@@ -80,12 +81,14 @@ final class NodeMetrics {
      * @param data ranks whose state is shown under the label {@code engine}: all that this process gives requests to
      * @param replicas where they are
      * @param counters of the deployment
+     * @param http counters of the node's server
      * @param handoff what this process exchanges KV with, where it does
      */
     NodeMetrics(
             Parallel.Data data,
             ReplicaSet replicas,
             Counters<ClusterCounter> counters,
+            Counters<HttpCounter> http,
             ServedModel model,
             Optional<HandoffRuntime> handoff) {
         this.page = new MetricsPage(Map.of("model_name", model.name()));
@@ -102,6 +105,7 @@ final class NodeMetrics {
                 new MetricName("tandem:data_parallel_ranks", "Data-parallel ranks that are there."),
                 () -> replicas.statuses().size());
         page.counters("tandem:cluster_", Map.of(), counters);
+        page.counters("tandem:http_", Map.of(), http);
         handoff.ifPresent(runtime -> {
             page.counters("tandem:handoff_", Map.of(), runtime.counters());
             page.counters("tandem:transfer_", Map.of(), runtime.transfers().counters());

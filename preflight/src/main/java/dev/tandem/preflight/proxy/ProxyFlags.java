@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * The command line of {@code tandem proxy}: the flags of both example proxies, and our own.
@@ -50,6 +51,7 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
               + ssl-ca-certs text: CA certificates of clients, PEM; read again when it changes
               + ssl-cert-reqs whole: certificates of clients: 0 not asked for, 1 checked where shown, 2 needed (default 0)
               + max-concurrent-requests whole: requests in flight; one more gets 503 (default 4096)
+              + max-connections whole: connections of clients; idle ones make room for new ones (default: by descriptors and memory)
               + event-loops whole: threads that relay (default 2)
               + workers whole: the same, by the example proxy's name
               + drain-timeout number: seconds that running answers have when the gateway is told to end (default 25)
@@ -83,6 +85,7 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
     private static final String KEY_VARIABLE = "VLLM_API_KEY";
     private static final int MAX_SECONDS = 1_000_000;
     private static final int MAX_PORT = 65_535;
+    private static final int MAX_CONNECTIONS = 1_000_000;
     private static final Duration DEFAULT_NODE_WAIT = Duration.ofMinutes(30);
 
     /** The flags of {@code proxy}. */
@@ -200,6 +203,9 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
                                 .orElse(defaults.legs().firstByte()),
                         line.seconds("inter-token-timeout", MAX_SECONDS)
                                 .orElse(defaults.legs().interToken())),
-                line.seconds("drain-timeout", MAX_SECONDS).orElse(defaults.drainTimeout()));
+                line.seconds("drain-timeout", MAX_SECONDS).orElse(defaults.drainTimeout()),
+                line.whole("max-connections", 1, MAX_CONNECTIONS)
+                        .map(most -> OptionalInt.of(most.intValue()))
+                        .orElse(OptionalInt.empty()));
     }
 }
