@@ -12,6 +12,8 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.transfer.TransferConfig;
+import dev.tandem.trust.PeerTrust;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -25,14 +27,14 @@ final class LocalEngines implements AutoCloseable {
 
     private final Optional<MetaserverCalls> metaserver;
 
-    private LocalEngines(NodeConfig config) {
+    private LocalEngines(NodeConfig config, PeerTrust trust) {
         Optional<KvTransferConfig> kvTransfer = config.flags()
                 .kvTransfer()
                 .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
         this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
                 .map(transfer -> metaserverCalls(config));
-        this.runtime = kvTransfer.map(transfer -> runtime(config));
+        this.runtime = kvTransfer.map(transfer -> runtime(config, trust, transfer.ports()));
         Duration budget = config.environment().warmUp();
         this.warmUp = kvTransfer
                 .filter(transfer -> budget.isPositive())
@@ -47,22 +49,28 @@ final class LocalEngines implements AutoCloseable {
         return new MetaserverCalls(sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing());
     }
 
-    private HandoffRuntime runtime(NodeConfig config) {
+    private HandoffRuntime runtime(NodeConfig config, PeerTrust trust, TransferConfig.Ports ports) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffRuntime.start(config.announcedHost(), config.sideChannelHost(), messenger, pace);
+        TransferConfig transfer = TransferConfig.of(config.announcedHost())
+                .withPace(pace)
+                .with(ports)
+                .with(trust);
+        return HandoffRuntime.start(transfer, config.sideChannelHost(), messenger);
     }
 
     /**
      * Starts one engine after the other; when one does not start, those before it are closed.
      *
      * @param devices of this node in the rank table, where its connector needs one
+     * @param trust whom it exchanges KV with
      */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices) {
-        var started = new LocalEngines(config);
+    static LocalEngines start(
+            NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices, PeerTrust trust) {
+        var started = new LocalEngines(config, trust);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.runtime.map(parts::with).orElse(parts);

@@ -10,6 +10,7 @@ import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.node.http.NodeHttp;
 import dev.tandem.node.http.ServedModel;
+import dev.tandem.trust.PeerTrust;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,11 +46,13 @@ public final class Node implements AutoCloseable {
     public static Node start(NodeConfig config) {
         ThreadDeaths.listen();
         config.notes().forEach(note -> LOG.info("{}", note));
+        PeerTrust trust = config.trust().open();
+        OpenPorts.warning(config, trust).ifPresent(LOG::warn);
         Optional<LocalDevices> devices = LocalDevices.of(config);
         ReservedPorts named = NamedPorts.reserve(config); // held until whatever listens on them does
         var resources = new Resources();
         try {
-            Node node = start(config, resources, devices);
+            Node node = start(config, resources, devices, trust);
             LOG.info("ready {}", node.report.toMap());
             return node;
         } catch (EngineException e) {
@@ -67,7 +70,7 @@ public final class Node implements AutoCloseable {
         }
     }
 
-    private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices)
+    private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices, PeerTrust trust)
             throws InterruptedException {
         ServeFlags flags = config.flags();
         config.access().requireUsableFiles();
@@ -76,12 +79,12 @@ public final class Node implements AutoCloseable {
         resources.add(loaded::close);
         var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
-        Optional<LocalExperts> experts = experts(config, loaded, plan, counters);
+        Optional<LocalExperts> experts = experts(config, loaded, plan, trust, counters);
         experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         resources.add(ranks::close);
         LOG.info("stage=\"warming up kernels\"");
-        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
+        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices, trust);
         resources.add(engines::close);
         ClusterMembership cluster = ClusterMembership.start(
                 config,
@@ -90,6 +93,7 @@ public final class Node implements AutoCloseable {
                         loaded.checkpoint(),
                         plan,
                         experts.map(LocalExperts::port).orElse(0)),
+                trust.secret(),
                 engines.byDpRank(),
                 members -> experts.ifPresent(it -> it.update(members)),
                 counters);
@@ -115,7 +119,7 @@ public final class Node implements AutoCloseable {
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<LocalExperts> experts(
-            NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
+            NodeConfig config, LoadedModel loaded, RankPlan plan, PeerTrust trust, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
@@ -125,7 +129,7 @@ public final class Node implements AutoCloseable {
             return Optional.empty();
         }
         JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
-        return Optional.of(LocalExperts.start(config, loaded, terms, counters));
+        return Optional.of(LocalExperts.start(config, loaded, terms, trust.secret(), counters));
     }
 
     private static NodeReport report(

@@ -2,6 +2,8 @@ package dev.tandem.transfer;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.RefusalLog;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayList;
@@ -18,13 +20,17 @@ final class DataServer {
     private final Poller poller;
     private final RegionTable regions;
     private final Counters<TransferCounter> counters;
+    private final PeerTrust trust;
     private final long progressNs;
+    private final RefusalLog refusals = new RefusalLog(LOG);
     private final Set<ServerSession> sessions = new LinkedHashSet<>(); // oldest first
 
-    DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, long progressNs) {
+    DataServer(
+            Poller poller, RegionTable regions, Counters<TransferCounter> counters, PeerTrust trust, long progressNs) {
         this.poller = poller;
         this.regions = regions;
         this.counters = counters;
+        this.trust = trust;
         this.progressNs = progressNs;
     }
 
@@ -81,6 +87,16 @@ final class DataServer {
 
     Counters<TransferCounter> counters() {
         return counters;
+    }
+
+    PeerTrust trust() {
+        return trust;
+    }
+
+    /** A peer at our port is not let in. */
+    void refuse(String why) {
+        counters.increment(TransferCounter.SESSIONS_REFUSED);
+        refusals.refused(why);
     }
 
     long progressNs() {

@@ -44,19 +44,26 @@ public final class TransferEngine implements AutoCloseable {
 
     private TransferEngine(TransferConfig config) throws IOException {
         this.config = config;
-        this.handshakes = new Handshakes(this::descriptor, config.timeouts().connect(), counters);
+        this.handshakes = new Handshakes(this::descriptor, config.timeouts().connect(), counters, config.trust());
         InetAddress address = InetAddress.getByName(config.host());
         if (address.isAnyLocalAddress()) {
             throw new IllegalArgumentException("host " + config.host() + " is a wildcard; name one address");
         }
         this.handshakeServer = HandshakeServer.bind(
-                new InetSocketAddress(address, config.rpcPort()), HandshakeServer.Limits.DEFAULT, handshakes::answer);
+                new InetSocketAddress(address, config.ports().handshake()),
+                HandshakeServer.Limits.DEFAULT,
+                handshakes::begin);
         try {
-            this.dataListener = DataListener.bind(new InetSocketAddress(address, 0), this::accept);
+            this.dataListener = DataListener.bind(
+                    new InetSocketAddress(address, config.ports().data()), this::accept);
             this.poller = new Poller(
                     "transfer-" + handshakeServer.port(), new Pace(config.flow().bytesPerSecond(), System.nanoTime()));
             this.server = new DataServer(
-                    poller, regions, counters, config.timeouts().progress().toNanos());
+                    poller,
+                    regions,
+                    counters,
+                    config.trust(),
+                    config.timeouts().progress().toNanos());
             this.peers = new PeerTable(config, poller, counters, handshakes);
         } catch (IOException e) {
             handshakeServer.close();
@@ -88,6 +95,11 @@ public final class TransferEngine implements AutoCloseable {
     /** The handshake port: {@code te_rpc_port} of the side channel. */
     public int rpcPort() {
         return handshakeServer.port();
+    }
+
+    /** The data port: {@code tcp_data_port} of the descriptor. */
+    public int dataPort() {
+        return dataListener.port();
     }
 
     /**

@@ -55,6 +55,11 @@ public final class MutualProof {
         return nonce.clone();
     }
 
+    /** Whether this side knows a secret. */
+    public boolean canProve() {
+        return !keys.isEmpty();
+    }
+
     /** What shows that this side knows the secret; empty when there is none. */
     public byte[] proof(byte[] theirNonce) {
         return keys.isEmpty() ? new byte[0] : mac(keys.get(spoken), own, theirNonce);

@@ -22,6 +22,8 @@ public enum Wire {
     /** Barriers of {@code tandem check} and {@code tandem ranktable}. */
     MEETING("meeting", 1, 2);
 
+    private static final int PROVING = 2; // the first version with a proof
+
     private final String label;
     private final int oldest;
     private final int newest;
@@ -55,12 +57,19 @@ public enum Wire {
      * @return what is wrong, naming both versions; empty when it does
      */
     public Optional<String> objection(int theirs, boolean mustProve) {
-        int least = mustProve ? Math.max(2, oldest) : oldest;
-        if (theirs >= least) {
+        if (theirs >= least(mustProve)) {
             return Optional.empty();
         }
-        String own = least == newest ? "" + newest : least + " to " + newest;
-        return Optional.of(
-                "the peer speaks " + theirs + ", this side " + own + (mustProve ? " with a cluster secret" : ""));
+        return Optional.of("the peer speaks " + theirs + ", this side " + versions(mustProve));
+    }
+
+    /** What this side speaks, for messages: {@code 1 to 2}. */
+    public String versions(boolean mustProve) {
+        int least = least(mustProve);
+        return (least == newest ? "" + newest : least + " to " + newest) + (mustProve ? " with a cluster secret" : "");
+    }
+
+    private int least(boolean mustProve) {
+        return mustProve ? Math.max(PROVING, oldest) : oldest;
     }
 }

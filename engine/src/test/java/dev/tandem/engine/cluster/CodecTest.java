@@ -152,7 +152,7 @@ class CodecTest {
     @Test
     void shouldCarryTermsRefusalsAndMembers() throws Exception {
         JoinTerms terms = ClusterFixture.terms(1, 4);
-        var hello = new Hello(new byte[] {1, 2}, new byte[] {3}, terms);
+        var hello = new Hello(2, new byte[] {1, 2}, new byte[] {3}, terms);
         Hello read = Hello.decode(ByteBuffer.wrap(hello.encode()));
         assertThat(read.terms()).isEqualTo(terms);
         assertThat(read.nonce()).isEqualTo(hello.nonce());

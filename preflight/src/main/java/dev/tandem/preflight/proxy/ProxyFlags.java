@@ -73,6 +73,8 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
             Process:
               + ready-file text: file that is written in one go when nodes of both roles serve
               + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone
+              + cluster-token-file text: file with the cluster's secret, or two on lines of their own; read again when it changes (default: TANDEM_CLUSTER_TOKEN_FILE)
+              + foreign-peers text: addresses and blocks, such as 10.2.0.0/16, of engines that are not Tandem's and need no secret (default: TANDEM_FOREIGN_PEERS)
             """);
 
     private static final String KEY_VARIABLE = "VLLM_API_KEY";

@@ -65,18 +65,18 @@ public final class HandoffRuntime implements AutoCloseable {
     /**
      * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each connector.
      *
-     * @param host announced address; the transfer engine binds exactly it
+     * @param transfer its host is the address that peers are told, its trust counts for the side channel too
      * @param sideChannelHost what the side channel binds, exactly
      * @param messenger carries invitations of layerwise pushes; not closed
-     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
     public static HandoffRuntime start(
-            String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+            TransferConfig transfer, String sideChannelHost, Invitation.Messenger messenger) {
+        String host = transfer.host();
         HandoffLimits limits = HandoffLimits.standard();
         TransferEngine transfers;
         try {
-            transfers = TransferEngine.start(TransferConfig.of(host).withPace(bytesPerSecond));
+            transfers = TransferEngine.start(transfer);
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -90,6 +90,17 @@ public final class HandoffRuntime implements AutoCloseable {
             throw e;
         }
         return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel);
+    }
+
+    /**
+     * A runtime without a secret and on any free ports.
+     *
+     * @param host announced address; the transfer engine binds exactly it
+     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
+     */
+    public static HandoffRuntime start(
+            String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
+        return start(TransferConfig.of(host).withPace(bytesPerSecond), sideChannelHost, messenger);
     }
 
     /** A runtime of a process whose engines only pull: nobody is invited, and everything is bound to one address. */
