@@ -8,6 +8,7 @@ import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.fleet.ProbeSchedule;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -32,6 +33,7 @@ final class GatewayFixture implements AutoCloseable {
     private final List<Integer> decodePorts = new ArrayList<>();
     private LocalPrefillPolicy localPrefill = LocalPrefillPolicy.ALLOW;
     private PdShape shape = new PdShape.PrefillFirst();
+    private PeerTrust trust = PeerTrust.everybody();
     private boolean clientKvParamsAllowed;
     private GatewayLimits limits = new GatewayLimits(1, 1 << 20, 100, Duration.ofSeconds(20), Duration.ofSeconds(1));
     private Gateway gateway;
@@ -85,6 +87,11 @@ final class GatewayFixture implements AutoCloseable {
         return this;
     }
 
+    GatewayFixture trusting(PeerTrust peers) {
+        trust = peers;
+        return this;
+    }
+
     GatewayFixture allowingClientKvParams() {
         clientKvParamsAllowed = true;
         return this;
@@ -103,7 +110,7 @@ final class GatewayFixture implements AutoCloseable {
                 new HttpAddress("127.0.0.1", 0),
                 lists,
                 RetrySettings.DEFAULT,
-                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes),
+                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes, trust),
                 limits));
         try {
             await(() -> get("/healthcheck").text().contains(everybody()));

@@ -33,7 +33,7 @@ final class LocalEngines implements AutoCloseable {
                 .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
         this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
-                .map(transfer -> metaserverCalls(config));
+                .map(transfer -> metaserverCalls(config, trust));
         this.runtime = kvTransfer.map(transfer -> runtime(config, trust, transfer.ports()));
         Duration budget = config.environment().warmUp();
         this.warmUp = kvTransfer
@@ -42,11 +42,12 @@ final class LocalEngines implements AutoCloseable {
     }
 
     /** One call for each request that may run here: a request awaits its KV once. */
-    private static MetaserverCalls metaserverCalls(NodeConfig config) {
+    private static MetaserverCalls metaserverCalls(NodeConfig config, PeerTrust trust) {
         ServeFlags flags = config.flags();
         int sequences = flags.limits().sequences() * flags.parallel().data().size();
         ServeFlags.Server server = flags.server();
-        return new MetaserverCalls(sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing());
+        return new MetaserverCalls(
+                sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing(), trust);
     }
 
     private HandoffRuntime runtime(NodeConfig config, PeerTrust trust, TransferConfig.Ports ports) {

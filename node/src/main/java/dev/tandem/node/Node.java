@@ -8,10 +8,13 @@ import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.node.http.HandoffPeers;
 import dev.tandem.node.http.NodeHttp;
 import dev.tandem.node.http.ServedModel;
 import dev.tandem.trust.PeerTrust;
+import java.util.HashSet;
 import java.util.Optional;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -105,7 +108,7 @@ public final class Node implements AutoCloseable {
             NodeHttp server = NodeHttp.start(
                     flags,
                     config.access(),
-                    config.environment().handoff().metaservers(),
+                    peers(config, trust),
                     served,
                     cluster.replicas(),
                     cluster::others,
@@ -130,6 +133,17 @@ public final class Node implements AutoCloseable {
         }
         JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
         return Optional.of(LocalExperts.start(config, loaded, terms, trust.secret(), counters));
+    }
+
+    private static HandoffPeers peers(NodeConfig config, PeerTrust trust) {
+        var ports = new HashSet<>(config.transferPorts().values());
+        ports.add(config.flags().server().port());
+        ClusterMembership.joinAddress(config).ifPresent(address -> ports.add(address.getPort()));
+        return new HandoffPeers(
+                config.environment().handoff().metaservers(),
+                trust,
+                Set.of(config.announcedHost(), config.flags().server().host()),
+                ports);
     }
 
     private static NodeReport report(

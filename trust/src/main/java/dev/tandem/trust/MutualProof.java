@@ -39,15 +39,21 @@ public final class MutualProof {
     private final List<SecretKeySpec> keys; // as they are when the connection begins
     private final Wire wire;
     private final Side own;
-    private final byte[] nonce = new byte[NONCE_BYTES];
+    private final byte[] nonce;
     private int spoken; // which key the other side has shown to know, else the first
 
     /** @param secret that both sides must know; may be none, then no proof can be given and none is accepted */
     public MutualProof(ClusterSecret secret, Wire wire, Side own) {
+        this(secret, wire, own, new byte[NONCE_BYTES]);
+        RANDOM.nextBytes(nonce);
+    }
+
+    /** @param nonce that the other side knows already, and that is fresh */
+    MutualProof(ClusterSecret secret, Wire wire, Side own, byte[] nonce) {
         this.keys = secret.current();
         this.wire = wire;
         this.own = own;
-        RANDOM.nextBytes(nonce);
+        this.nonce = nonce;
     }
 
     /** What the other side must work into its proof. */

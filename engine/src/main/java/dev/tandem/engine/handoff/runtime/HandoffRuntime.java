@@ -8,8 +8,10 @@ import dev.tandem.engine.handoff.lease.LeasedRegion;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
+import dev.tandem.trust.PeerTrust;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
@@ -35,6 +37,7 @@ public final class HandoffRuntime implements AutoCloseable {
     private final String sideChannelHost;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
+    private final PeerTrust trust;
     private final Counters<HandoffCounter> counters;
     private final TransferEngine transfers;
     private final SideChannel channel;
@@ -46,13 +49,15 @@ public final class HandoffRuntime implements AutoCloseable {
             String host,
             String sideChannelHost,
             Invitation.Messenger messenger,
+            PeerTrust trust,
             HandoffLimits limits,
             Counters<HandoffCounter> counters,
             TransferEngine transfers,
             SideChannel channel) {
         this.host = host;
         this.sideChannelHost = sideChannelHost;
-        this.messenger = messenger;
+        this.messenger = (invitation, answered) -> messenger.send(invitation.sealedBy(trust.secret()), answered);
+        this.trust = trust;
         this.limits = limits;
         this.counters = counters;
         this.transfers = transfers;
@@ -89,7 +94,8 @@ public final class HandoffRuntime implements AutoCloseable {
             transfers.close();
             throw e;
         }
-        return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel);
+        return new HandoffRuntime(
+                host, sideChannelHost, messenger, transfer.trust(), limits, counters, transfers, channel);
     }
 
     /**
@@ -135,6 +141,11 @@ public final class HandoffRuntime implements AutoCloseable {
     /** Counters of the handoffs of this process. */
     public Counters<HandoffCounter> counters() {
         return counters;
+    }
+
+    /** A ticket as others may be given it. */
+    public HandoffTicket seal(HandoffTicket ticket) {
+        return ticket.sealedBy(trust.secret());
     }
 
     public Invitation.Messenger messenger() {
