@@ -71,9 +71,10 @@ final class HandshakeConversation implements Function<HandshakeFrame, Answer> {
     }
 
     private HandshakeFrame described(HandshakeFrame request) {
-        byte[] asked = Introduction.parse(request.json()).nonce();
-        theirNonce = asked;
-        boolean isAsked = asked.length == MutualProof.NONCE_BYTES && proof.canProve();
+        if (proof.canProve()) {
+            theirNonce = Introduction.parse(request.json()).nonce();
+        }
+        boolean isAsked = theirNonce.length == MutualProof.NONCE_BYTES;
         return request.answer(owner.ownJson(isAsked ? proven() : Introduction.of(Wire.HANDSHAKE.version())));
     }
 

@@ -45,7 +45,9 @@ public final class MutualProof {
     /** @param secret that both sides must know; may be none, then no proof can be given and none is accepted */
     public MutualProof(ClusterSecret secret, Wire wire, Side own) {
         this(secret, wire, own, new byte[NONCE_BYTES]);
-        RANDOM.nextBytes(nonce);
+        if (canProve()) {
+            RANDOM.nextBytes(nonce);
+        }
     }
 
     /** @param nonce that the other side knows already, and that is fresh */
