@@ -13,6 +13,7 @@ import dev.tandem.node.http.NodeHttp;
 import dev.tandem.node.http.ServedModel;
 import dev.tandem.trust.PeerTrust;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.slf4j.Logger;
@@ -142,7 +143,8 @@ public final class Node implements AutoCloseable {
         return new HandoffPeers(
                 config.environment().handoff().metaservers(),
                 trust,
-                Set.of(config.announcedHost(), config.flags().server().host()),
+                Set.copyOf(
+                        List.of(config.announcedHost(), config.flags().server().host())),
                 ports);
     }
 
