@@ -18,7 +18,7 @@ final class ConnectionProof {
     private final String peer;
     private final ByteBuffer answer = ByteBuffer.allocate(ProofFrames.ANSWER_BYTES);
     private ByteBuffer outgoing;
-    private boolean isAnswered;
+    private byte[] theirNonce = {};
 
     ConnectionProof(ClusterSecret secret, String peer) {
         this.proof = new MutualProof(secret, Wire.DATA, Side.CONNECTING);
@@ -34,32 +34,38 @@ final class ConnectionProof {
     /**
      * Goes on as far as the socket lets it.
      *
-     * @return whether all is said
+     * @return whether both sides have proved themselves
      * @throws IOException naming what the peer did not show
      */
     boolean advance(ByteChannel channel) throws IOException {
-        channel.write(outgoing);
-        if (outgoing.hasRemaining() || isAnswered) {
-            return isAnswered && !outgoing.hasRemaining();
+        while (true) {
+            channel.write(outgoing);
+            if (outgoing.hasRemaining() || !isAnswered(channel)) {
+                return false;
+            }
+            byte[] body = ProofFrames.answerBody(answer);
+            if (theirNonce.length > 0) {
+                if (!proof.accepts(theirNonce, body)) {
+                    throw new IOException(PeerTrust.wrongProof(Wire.DATA, peer));
+                }
+                return true;
+            }
+            theirNonce = body;
+            outgoing = ProofFrames.prove(proof.proof(theirNonce));
+            answer.clear();
         }
-        if (channel.read(answer) < 0) {
-            throw new EOFException(
-                    answer.position() == 0 ? "closed by the peer" : PeerTrust.noProof(Wire.DATA, "at " + peer));
-        }
-        boolean isRefused = answer.position() >= StatusFrame.BYTES && StatusFrame.code(answer, 0) != StatusFrame.OK;
-        if (isRefused) {
+    }
+
+    /** Whether an answer has come whole. */
+    private boolean isAnswered(ByteChannel channel) throws IOException {
+        boolean isEnd = channel.read(answer) < 0;
+        boolean hasStatus = answer.position() >= StatusFrame.BYTES;
+        if (hasStatus && (!StatusFrame.isFrame(answer, 0) || StatusFrame.code(answer, 0) != StatusFrame.OK)) {
             throw new IOException("the peer believes no proof of the cluster secret from here");
         }
-        if (answer.hasRemaining()) {
-            return false;
+        if (isEnd) {
+            throw new EOFException("closed by the peer");
         }
-        byte[] theirs = ProofFrames.answerNonce(answer);
-        if (!StatusFrame.isFrame(answer, 0) || !proof.accepts(theirs, ProofFrames.answerProof(answer))) {
-            throw new IOException(PeerTrust.wrongProof(Wire.DATA, peer));
-        }
-        isAnswered = true;
-        outgoing = ProofFrames.prove(proof.proof(theirs));
-        channel.write(outgoing);
-        return !outgoing.hasRemaining();
+        return !answer.hasRemaining();
     }
 }

@@ -16,12 +16,12 @@ import java.util.function.Function;
  *
  * <pre>
  *   peer    METADATA  its descriptor, tandem: version, nonce
- *   this    METADATA  tandem: version, nonce, proof                    or: version, refused; then it closes
+ *   this    METADATA  tandem: version, nonce                           or: version, refused; then it closes
  *   peer    METADATA  its descriptor, tandem: version, proof
- *   this    METADATA  our descriptor, tandem: version                  or: version, refused
+ *   this    METADATA  our descriptor, tandem: version, proof           or: version, refused
  * </pre>
  *
- * <p>One that need not gets our descriptor at once, as Mooncake's peers do, and our proof with it when it asks for one. Owned by the
+ * <p>Whoever connects shows its proof first, so that no stranger is given one to guess the secret by. One that need not gets our descriptor at once, as Mooncake's peers do, and our proof with it when it asks for one. Owned by the
  * connection's thread.
  */
 final class HandshakeConversation implements Function<HandshakeFrame, Answer> {
@@ -55,7 +55,7 @@ final class HandshakeConversation implements Function<HandshakeFrame, Answer> {
         if (!proof.accepts(theirNonce, told.proof())) {
             return refused(request, PeerTrust.wrongProof(Wire.HANDSHAKE, peer.toString()));
         }
-        return Answer.last(request.answer(owner.ownJson(Introduction.of(Wire.HANDSHAKE.version()))));
+        return Answer.last(request.answer(owner.ownJson(own().withProof(proof.proof(theirNonce)))));
     }
 
     private Answer challenge(HandshakeFrame request, Introduction told) {
@@ -67,7 +67,7 @@ final class HandshakeConversation implements Function<HandshakeFrame, Answer> {
             return refused(request, noProof());
         }
         theirNonce = told.nonce();
-        return Answer.more(request.answer(proven().toJson()));
+        return Answer.more(request.answer(own().withNonce(proof.nonce()).toJson()));
     }
 
     private HandshakeFrame described(HandshakeFrame request) {
@@ -75,13 +75,12 @@ final class HandshakeConversation implements Function<HandshakeFrame, Answer> {
             theirNonce = Introduction.parse(request.json()).nonce();
         }
         boolean isAsked = theirNonce.length == MutualProof.NONCE_BYTES;
-        return request.answer(owner.ownJson(isAsked ? proven() : Introduction.of(Wire.HANDSHAKE.version())));
+        return request.answer(
+                owner.ownJson(isAsked ? own().withNonce(proof.nonce()).withProof(proof.proof(theirNonce)) : own()));
     }
 
-    private Introduction proven() {
-        return Introduction.of(Wire.HANDSHAKE.version())
-                .withNonce(proof.nonce())
-                .withProof(proof.proof(theirNonce));
+    private static Introduction own() {
+        return Introduction.of(Wire.HANDSHAKE.version());
     }
 
     private Answer refused(HandshakeFrame request, String why) {

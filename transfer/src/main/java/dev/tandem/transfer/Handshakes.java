@@ -105,11 +105,16 @@ final class Handshakes {
         Introduction asking = Introduction.of(Wire.HANDSHAKE.version());
         String reply = ask(client, proof.canProve() ? asking.withNonce(proof.nonce()) : asking);
         Introduction told = Introduction.parse(reply);
-        require(peer, client, proof, told);
-        boolean wantsProof = SegmentDescriptor.isMissing(reply) && told.nonce().length > 0;
+        requireWelcome(peer, told);
+        byte[] nonce = told.nonce();
+        boolean wantsProof = SegmentDescriptor.isMissing(reply) && nonce.length > 0;
         if (wantsProof) {
-            reply = ask(client, asking.withProof(proof.proof(told.nonce())));
-            requireWelcome(peer, Introduction.parse(reply));
+            reply = ask(client, asking.withProof(proof.proof(nonce)));
+            told = Introduction.parse(reply);
+            requireWelcome(peer, told);
+        }
+        if (trust.mustProve(client.address())) {
+            requireProof(peer, proof, nonce, told);
         }
         SegmentDescriptor descriptor = SegmentDescriptor.parse(reply);
         if (!descriptor.protocols().contains(SegmentDescriptor.TCP)
@@ -131,19 +136,15 @@ final class Handshakes {
         return client.ask(request).json();
     }
 
-    /** A peer that must prove itself has done so. */
-    private void require(String peer, HandshakeClient client, MutualProof proof, Introduction told) {
-        requireWelcome(peer, told);
-        if (!trust.mustProve(client.address())) {
-            return;
-        }
+    /** The peer has proved itself, too. */
+    private void requireProof(String peer, MutualProof proof, byte[] nonce, Introduction told) {
         Optional<String> objection = Wire.HANDSHAKE.objection(told.version(), true);
-        if (!told.isTandem() || objection.isPresent() || told.proof().length == 0) {
+        if (objection.isPresent() || told.proof().length == 0) {
             String versions =
                     told.isTandem() ? objection.map(each -> "; " + each).orElse("") : "";
             throw refusal(PeerTrust.noProof(Wire.HANDSHAKE, peer) + versions);
         }
-        if (!proof.accepts(told.nonce(), told.proof())) {
+        if (!proof.accepts(nonce, told.proof())) {
             throw refusal(PeerTrust.wrongProof(Wire.HANDSHAKE, peer));
         }
     }

@@ -247,7 +247,10 @@ final class ServerSession implements Poller.ReadinessHandler {
     private void prove(SessionProof.Outcome outcome) {
         switch (outcome) {
             case SessionProof.Outcome.Answer answer -> outbox.add(answer.frame());
-            case SessionProof.Outcome.Proven proven -> proof = null;
+            case SessionProof.Outcome.Proven proven -> {
+                proof = null;
+                outbox.add(proven.frame());
+            }
             case SessionProof.Outcome.Refused refused -> {
                 owner.refuse(refused.why());
                 outbox.add(frame(StatusFrame.REJECTED));

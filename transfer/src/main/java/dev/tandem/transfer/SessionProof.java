@@ -18,8 +18,8 @@ final class SessionProof {
         /** Goes to the client. */
         record Answer(ByteBuffer frame) implements Outcome {}
 
-        /** It is believed from here on. */
-        record Proven() implements Outcome {}
+        /** It is believed from here on; goes to the client. */
+        record Proven(ByteBuffer frame) implements Outcome {}
 
         /** It is not. */
         record Refused(String why) implements Outcome {}
@@ -42,8 +42,9 @@ final class SessionProof {
         }
         byte[] body = ProofFrames.body(input, offset);
         if (!isHello) {
-            return proof.accepts(theirNonce.orElseThrow(), body)
-                    ? new Outcome.Proven()
+            byte[] nonce = theirNonce.orElseThrow();
+            return proof.accepts(nonce, body)
+                    ? new Outcome.Proven(ProofFrames.answer(proof.proof(nonce)))
                     : new Outcome.Refused(PeerTrust.wrongProof(Wire.DATA, peer));
         }
         int version = Math.clamp(RequestHeader.address(input, offset), 0, Integer.MAX_VALUE);
@@ -52,6 +53,6 @@ final class SessionProof {
             return new Outcome.Refused(PeerTrust.noProof(Wire.DATA, peer) + "; " + objection.get());
         }
         theirNonce = Optional.of(body);
-        return new Outcome.Answer(ProofFrames.answer(proof.nonce(), proof.proof(body)));
+        return new Outcome.Answer(ProofFrames.answer(proof.nonce()));
     }
 }

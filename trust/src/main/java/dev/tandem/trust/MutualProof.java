@@ -14,7 +14,8 @@ import javax.crypto.spec.SecretKeySpec;
  *   proof = HMAC-SHA256(secret, "tandem proof" 0 wire 0 side 0 listening nonce (32 bytes) connecting nonce (32 bytes))
  * </pre>
  *
- * <p>Owned by whoever owns the connection. It authenticates the ends of a connection when it begins; what follows is neither encrypted nor
+ * <p>Whoever connects proves first, so that no stranger who connects is given a proof to guess the secret by, and the listening side answers
+ * with the secret that the other has shown to know. Owned by whoever owns the connection. It authenticates the ends of a connection when it begins; what follows is neither encrypted nor
  * signed.
  */
 public final class MutualProof {

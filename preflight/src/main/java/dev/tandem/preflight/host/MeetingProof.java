@@ -18,8 +18,9 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <pre>
  *   node i -> first: {"version": 2, "nonce": hex, "subject": ..., "index": i}
- *   first -> node i: {"version": 2, "nonce": hex, "proof": hex}                   with a secret, else the welcome at once
- *   node i -> first: {"proof": hex}                                               then the welcome
+ *   first -> node i: {"version": 2, "nonce": hex}                                 with a secret, else the welcome at once
+ *   node i -> first: {"proof": hex}
+ *   first -> node i: {"version": 2, "proof": hex}                                 then the welcome
  * </pre>
  */
 final class MeetingProof {
@@ -41,12 +42,13 @@ final class MeetingProof {
         if (nonce.isEmpty()) {
             return Optional.of(PeerTrust.noProof(Wire.MEETING, node.peer()));
         }
-        node.write(frame().put("nonce", HexFormat.of().formatHex(proof.nonce()))
-                .put("proof", HexFormat.of().formatHex(proof.proof(nonce.get()))));
+        node.write(frame().put("nonce", HexFormat.of().formatHex(proof.nonce())));
         Optional<byte[]> shown = bytes(node.read(), "proof");
-        return shown.isPresent() && proof.accepts(nonce.get(), shown.get())
-                ? Optional.empty()
-                : Optional.of(PeerTrust.wrongProof(Wire.MEETING, node.peer()));
+        if (shown.isEmpty() || !proof.accepts(nonce.get(), shown.get())) {
+            return Optional.of(PeerTrust.wrongProof(Wire.MEETING, node.peer()));
+        }
+        node.write(frame().put("proof", HexFormat.of().formatHex(proof.proof(nonce.get()))));
+        return Optional.empty();
     }
 
     /**
@@ -68,20 +70,24 @@ final class MeetingProof {
             return answer;
         }
         Optional<byte[]> nonce = bytes(answer, "nonce");
-        Optional<byte[]> shown = bytes(answer, "proof");
-        if (nonce.isEmpty() || shown.isEmpty()) {
+        if (nonce.isEmpty()) {
             String versions = Wire.MEETING
                     .objection(version(answer), true)
                     .map(why -> "; " + why)
                     .orElse("");
             throw refused(PeerTrust.noProof(Wire.MEETING, first.peer()) + versions);
         }
-        if (!proof.accepts(nonce.get(), shown.get())) {
-            throw refused(PeerTrust.wrongProof(Wire.MEETING, first.peer()));
-        }
         first.write(JsonMapper.shared()
                 .createObjectNode()
                 .put("proof", HexFormat.of().formatHex(proof.proof(nonce.get()))));
+        ObjectNode shown = first.read();
+        if (shown.path("refused").isString()) {
+            return shown;
+        }
+        Optional<byte[]> theirs = bytes(shown, "proof");
+        if (theirs.isEmpty() || !proof.accepts(nonce.get(), theirs.get())) {
+            throw refused(PeerTrust.wrongProof(Wire.MEETING, first.peer()));
+        }
         return first.read();
     }
 

@@ -7,13 +7,12 @@ import dev.tandem.trust.PeerTrust;
 import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.Socket;
-import java.util.Arrays;
 
 /**
  * How a connection to a check's clock begins where there is a secret; its version is that of the meeting, which comes first.
  *
  * <pre>
- *   caller: | nonce, 32 bytes |     server: | nonce, 32 bytes | proof, 32 bytes |     caller: | proof, 32 bytes |
+ *   caller: | nonce, 32 bytes |   server: | nonce, 32 bytes |   caller: | proof, 32 bytes |   server: | proof, 32 bytes |
  * </pre>
  */
 final class ClockProof {
@@ -28,9 +27,10 @@ final class ClockProof {
         }
         var proof = new MutualProof(secret, Wire.MEETING, Side.LISTENING);
         byte[] theirs = caller.getInputStream().readNBytes(NONCE);
-        caller.getOutputStream().write(joined(proof.nonce(), proof.proof(theirs)));
+        caller.getOutputStream().write(proof.nonce());
         byte[] shown = caller.getInputStream().readNBytes(MutualProof.PROOF_BYTES);
         require(proof.accepts(theirs, shown), caller);
+        caller.getOutputStream().write(proof.proof(theirs));
     }
 
     /** @throws IOException when the server does not know the secret */
@@ -40,21 +40,15 @@ final class ClockProof {
         }
         var proof = new MutualProof(secret, Wire.MEETING, Side.CONNECTING);
         server.getOutputStream().write(proof.nonce());
-        byte[] answer = server.getInputStream().readNBytes(NONCE + MutualProof.PROOF_BYTES);
-        byte[] theirs = Arrays.copyOf(answer, Math.min(NONCE, answer.length));
-        require(proof.accepts(theirs, Arrays.copyOfRange(answer, theirs.length, answer.length)), server);
+        byte[] theirs = server.getInputStream().readNBytes(NONCE);
         server.getOutputStream().write(proof.proof(theirs));
+        byte[] shown = server.getInputStream().readNBytes(MutualProof.PROOF_BYTES);
+        require(proof.accepts(theirs, shown), server);
     }
 
     private static void require(boolean isAccepted, Socket peer) throws IOException {
         if (!isAccepted) {
             throw new IOException(PeerTrust.wrongProof(Wire.MEETING, "" + peer.getRemoteSocketAddress()));
         }
-    }
-
-    private static byte[] joined(byte[] first, byte[] second) {
-        byte[] both = Arrays.copyOf(first, first.length + second.length);
-        System.arraycopy(second, 0, both, first.length, second.length);
-        return both;
     }
 }

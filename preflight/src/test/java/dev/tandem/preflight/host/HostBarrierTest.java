@@ -164,14 +164,16 @@ class HostBarrierTest {
     }
 
     private CompletableFuture<List<JsonNode>> knowing(int index, Duration limit, ClusterSecret secret) {
-        return CompletableFuture.supplyAsync(() -> {
-            var participants = new Participants(three.subList(0, 2), index, PORT, secret);
-            try (HostBarrier barrier = HostBarrier.open(participants, subject(8), limit, unused -> {})) {
-                return exchange(barrier, "one", index);
-            } catch (InterruptedException e) {
-                throw new IllegalStateException(e);
-            }
-        });
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    var participants = new Participants(three.subList(0, 2), index, PORT, secret);
+                    try (HostBarrier barrier = HostBarrier.open(participants, subject(8), limit, unused -> {})) {
+                        return exchange(barrier, "one", index);
+                    } catch (InterruptedException e) {
+                        throw new IllegalStateException(e);
+                    }
+                },
+                command -> Thread.ofVirtual().start(command)); // they wait for each other
     }
 
     @Test

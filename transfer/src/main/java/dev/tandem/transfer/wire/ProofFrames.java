@@ -5,20 +5,21 @@ import java.nio.ByteBuffer;
 
 /**
  * How a data connection begins where the server wants a proof of the cluster's secret: the frames of {@link MutualProof} in the form of
- * requests. The client may send requests right behind PROVE; a server that does not believe it answers with a refusal and closes.
+ * requests. Requests follow when the server's proof has come. A server that does not believe the client answers with a refusal and closes.
  *
  * <pre>
  *   client   HELLO   header: size 32, addr version, op 0xA0 | nonce (32 bytes)
- *   server           status frame OK | nonce (32 bytes) | proof (32 bytes)                or a status frame REJECTED
+ *   server           status frame OK                        | nonce (32 bytes)            or a status frame REJECTED
  *   client   PROVE   header: size 32, addr 0, op 0xA1       | proof (32 bytes)
+ *   server           status frame OK                        | proof (32 bytes)            or a status frame REJECTED
  * </pre>
  */
 public final class ProofFrames {
     /** Bytes of HELLO and of PROVE. */
     public static final int REQUEST_BYTES = RequestHeader.BYTES + MutualProof.NONCE_BYTES;
 
-    /** Bytes of the server's answer to HELLO. */
-    public static final int ANSWER_BYTES = StatusFrame.BYTES + MutualProof.NONCE_BYTES + MutualProof.PROOF_BYTES;
+    /** Bytes of the server's answers. */
+    public static final int ANSWER_BYTES = StatusFrame.BYTES + MutualProof.NONCE_BYTES;
 
     private ProofFrames() {}
 
@@ -30,10 +31,11 @@ public final class ProofFrames {
         return request(Opcode.PROVE, 0, proof);
     }
 
-    public static ByteBuffer answer(byte[] nonce, byte[] proof) {
+    /** @param body nonce or proof */
+    public static ByteBuffer answer(byte[] body) {
         ByteBuffer frame = ByteBuffer.allocate(ANSWER_BYTES);
         StatusFrame.encode(frame, 0, StatusFrame.OK);
-        frame.position(StatusFrame.BYTES).put(nonce).put(proof);
+        frame.position(StatusFrame.BYTES).put(body);
         return frame.flip();
     }
 
@@ -48,14 +50,9 @@ public final class ProofFrames {
         return bytes(buffer, offset + RequestHeader.BYTES, MutualProof.NONCE_BYTES);
     }
 
-    /** The nonce in an answer that fills a buffer. */
-    public static byte[] answerNonce(ByteBuffer answer) {
+    /** Nonce or proof in an answer that fills a buffer. */
+    public static byte[] answerBody(ByteBuffer answer) {
         return bytes(answer, StatusFrame.BYTES, MutualProof.NONCE_BYTES);
-    }
-
-    /** The proof in an answer that fills a buffer. */
-    public static byte[] answerProof(ByteBuffer answer) {
-        return bytes(answer, StatusFrame.BYTES + MutualProof.NONCE_BYTES, MutualProof.PROOF_BYTES);
     }
 
     private static byte[] bytes(ByteBuffer buffer, int offset, int count) {
