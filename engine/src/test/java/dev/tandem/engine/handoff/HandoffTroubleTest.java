@@ -58,8 +58,9 @@ class HandoffTroubleTest {
 
     private static void assertUnavailable(Runnable lending) {
         assertThatThrownBy(lending::run)
-                .isInstanceOfSatisfying(EngineException.class, refused -> assertThat(refused.kind())
-                        .isEqualTo(EngineException.Kind.UNAVAILABLE))
+                .isInstanceOfSatisfying(
+                        EngineException.class,
+                        refused -> assertThat(refused.kind()).isEqualTo(EngineException.Kind.UNAVAILABLE))
                 .hasMessageContaining("no KV is lent: the side channel does not answer");
     }
 }

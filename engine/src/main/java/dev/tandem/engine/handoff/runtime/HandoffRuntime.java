@@ -89,7 +89,7 @@ public final class HandoffRuntime implements AutoCloseable {
         var counters = new Counters<>(HandoffCounter.class);
         SideChannel channel;
         try {
-            channel = SideChannel.start(limits, counters);
+            channel = SideChannel.start(limits, transfer.trust(), counters);
         } catch (RuntimeException e) {
             transfers.close();
             throw e;
