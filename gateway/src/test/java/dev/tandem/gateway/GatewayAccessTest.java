@@ -38,7 +38,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Keys of clients and of nodes, and TLS on both sides of the gateway. */
 @Timeout(120)
 class GatewayAccessTest {
-    private static final Pattern ROUTE = Pattern.compile("(?:Blocking|Loop)Route(?:\\.status)?\\(\\s*\"([A-Z]+)\",\\s*\"([^\"]+)\"");
+    private static final Pattern ROUTE =
+            Pattern.compile("(?:Blocking|Loop)Route(?:\\.status)?\\(\\s*\"([A-Z]+)\",\\s*\"([^\"]+)\"");
 
     @TempDir
     private Path folder;

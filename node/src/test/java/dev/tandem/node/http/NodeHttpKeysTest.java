@@ -37,7 +37,8 @@ class NodeHttpKeysTest {
     private static final Path ROOT = Path.of(System.getProperty("tandem.root"));
     private static final Path MODEL = ROOT.resolve("models/tandem-fable");
     private static final Set<String> OPEN = Set.of("/health", "/ping");
-    private static final Pattern ROUTE = Pattern.compile("BlockingRoute(?:\\.status)?\\(\\s*\"([A-Z]+)\",\\s*\"([^\"]+)\"");
+    private static final Pattern ROUTE =
+            Pattern.compile("BlockingRoute(?:\\.status)?\\(\\s*\"([A-Z]+)\",\\s*\"([^\"]+)\"");
 
     private final Checkpoint checkpoint = Checkpoint.open(MODEL);
     private final Tokenizer tokenizer = Tokenizer.openFolder(MODEL);

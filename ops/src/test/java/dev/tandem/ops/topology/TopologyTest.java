@@ -73,8 +73,8 @@ class TopologyTest {
 
     @Test
     void shouldRefuseATransferPortThatAnotherHas() {
-        assertThatThrownBy(() -> read(CLUSTER.replace("seed: 7", "seed: 7, transfer-port: 8080")))
-                .hasMessageContaining("the transfer-port of a node and the gateway both want 127.0.0.1:8080");
+        assertThatThrownBy(() -> read(CLUSTER.replace("seed: 7", "seed: 7, handshake-port: 9000, transfer-port: 9000")))
+                .hasMessageContaining("the transfer-port of a node and the handshake-port of a node both want ");
     }
 
     @Test

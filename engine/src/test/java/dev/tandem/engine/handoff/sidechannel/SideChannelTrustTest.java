@@ -138,7 +138,7 @@ class SideChannelTrustTest {
         try (var hasty = new Dealer(port)) {
             hasty.send(hasty.ready(new byte[MutualProof.NONCE_BYTES]));
             hasty.send(HexFormat.of().parseHex("0100000101"));
-            assertThat(hasty.rest()).contains("gives no proof").doesNotContain("\u0002");
+            assertThat(hasty.rest()).contains("gives no proof").endsWith("TANDEM_FOREIGN_PEERS here");
         }
     }
 
