@@ -16,7 +16,6 @@ import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
 import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.engine.request.EngineException.Kind;
@@ -38,6 +37,7 @@ import dev.tandem.model.StepLimits;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import dev.tandem.parallel.TensorGroup;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -59,7 +59,7 @@ class DeploymentTest {
     private static final Duration PATIENCE = Duration.ofMinutes(2);
     private static final Path GOLDEN = GoldenFile.FOLDER.resolve("qwen3-moe");
     private static final ChannelLimits LIMITS = new ChannelLimits(Duration.ofSeconds(10), 1 << 22, 4096, 1 << 24);
-    private static final SharedToken TOKEN = SharedToken.of("between us");
+    private static final ClusterSecret TOKEN = ClusterSecret.of("a secret between us");
 
     /** What one process runs, without its part of the join. */
     private static final class Process implements AutoCloseable {

@@ -13,7 +13,6 @@ import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
 import dev.tandem.engine.cluster.ParallelLayout;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.expert.ExpertRuntime;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
@@ -39,6 +38,7 @@ import dev.tandem.model.StepLimits;
 import dev.tandem.parallel.Rank;
 import dev.tandem.parallel.Shard;
 import dev.tandem.parallel.TensorGroup;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -65,7 +65,7 @@ class LatentDeploymentTest {
     private static final int TOKENS = 6;
     private static final int BEST = 10;
     private static final Duration PATIENCE = Duration.ofMinutes(2);
-    private static final SharedToken TOKEN = SharedToken.of("between us");
+    private static final ClusterSecret TOKEN = ClusterSecret.of("a secret between us");
 
     /** What a step chose, with the best logprobs as they are, to the last bit. */
     private record Step(int tokenId, List<Logprob> best) {}

@@ -24,6 +24,7 @@ import dev.tandem.gateway.protocol.ExchangeSettings;
 import dev.tandem.gateway.protocol.PdProtocol;
 import dev.tandem.gateway.protocol.PrefillThenDecode;
 import dev.tandem.gateway.protocol.RequestIds;
+import dev.tandem.trust.PeerTrust;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -214,12 +215,14 @@ public final class Gateway implements AutoCloseable {
                 yield start(config, inside, routes);
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
-                DecodeThenPrefill protocol = new DecodeThenPrefill(parts);
+                DecodeThenPrefill protocol =
+                        new DecodeThenPrefill(parts, config.policies().trust());
                 List<Route> routes = new ArrayList<>(pages.routes());
                 routes.addAll(relayed(intake(config, protocol, inside)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
                 String host = advertisedHost.orElse(config.listen().host());
                 warnOfLoopback(config, host);
+                warnOfStrangers(config);
                 protocol.announce(
                         metaserver(config, host, config.listen().port())); // before the first request can come
                 HttpServer server = start(config, inside, routes);
@@ -251,6 +254,19 @@ public final class Gateway implements AutoCloseable {
                     "decode nodes are told to post to {}; {} can do that only on this machine: see --advertised-host",
                     advertised,
                     elsewhere);
+        }
+    }
+
+    /** The metaserver believes whoever knows an id; with a secret, only who proves that it knows that. */
+    private static void warnOfStrangers(GatewayConfig config) {
+        if (!config.policies().trust().secret().isSet()
+                && !isLoopback(config.listen().host())) {
+            LOG.warn(
+                    "no cluster secret: whoever reaches {} and learns the id of a request can have its prompt's KV written"
+                            + " elsewhere; set {} or {}, see docs/security.md",
+                    config.listen(),
+                    PeerTrust.TOKEN,
+                    PeerTrust.TOKEN_FILE);
         }
     }
 

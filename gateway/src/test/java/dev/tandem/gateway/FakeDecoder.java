@@ -9,8 +9,10 @@ import dev.tandem.gateway.FakeNode.Peer;
 import dev.tandem.gateway.FakeNode.Request;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.Function;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -38,6 +40,9 @@ final class FakeDecoder implements FakeNode.Script {
     final Queue<String> posts = new ConcurrentLinkedQueue<>();
 
     final Queue<HttpReply> replies = new ConcurrentLinkedQueue<>();
+
+    /** Headers of its posts; set before the first. */
+    volatile Function<byte[], Map<String, String>> headers = body -> Map.of();
 
     FakeDecoder(HttpClient http, Version version, Afterwards afterwards) {
         this.http = http;
@@ -73,7 +78,12 @@ final class FakeDecoder implements FakeNode.Script {
         URI metaserver = URI.create(
                 request.json().get("kv_transfer_params").get("metaserver").stringValue());
         HttpAddress address = new HttpAddress(metaserver.getHost(), metaserver.getPort());
-        return http.start(HttpCall.postJson(address, metaserver.getPath(), body.getBytes(StandardCharsets.UTF_8)));
+        byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+        HttpCall call = HttpCall.postJson(address, metaserver.getPath(), bytes);
+        for (var header : headers.apply(bytes).entrySet()) {
+            call = call.withHeader(header.getKey(), header.getValue());
+        }
+        return http.start(call);
     }
 
     String body(Request request, int firstBlock) {

@@ -8,6 +8,7 @@ import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.fleet.ProbeSchedule;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -33,6 +34,7 @@ final class GatewayFixture implements AutoCloseable {
     private final List<Integer> decodePorts = new ArrayList<>();
     private LocalPrefillPolicy localPrefill = LocalPrefillPolicy.ALLOW;
     private PdShape shape = new PdShape.PrefillFirst();
+    private PeerTrust trust = PeerTrust.everybody();
     private boolean clientKvParamsAllowed;
     private Duration silence = Duration.ofSeconds(15);
     private GatewayLimits limits = new GatewayLimits(1, 1 << 20, 100, LEGS, Duration.ofSeconds(1));
@@ -87,6 +89,11 @@ final class GatewayFixture implements AutoCloseable {
         return this;
     }
 
+    GatewayFixture trusting(PeerTrust peers) {
+        trust = peers;
+        return this;
+    }
+
     GatewayFixture allowingClientKvParams() {
         clientKvParamsAllowed = true;
         return this;
@@ -121,7 +128,7 @@ final class GatewayFixture implements AutoCloseable {
                 new HttpAddress("127.0.0.1", 0),
                 lists,
                 RetrySettings.DEFAULT,
-                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes),
+                new GatewayPolicies(shape, localPrefill, clientKvParamsAllowed, probes, trust),
                 limits));
     }
 

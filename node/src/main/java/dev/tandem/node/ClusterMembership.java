@@ -17,12 +17,12 @@ import dev.tandem.engine.cluster.ModelFingerprint;
 import dev.tandem.engine.cluster.ModelTerms;
 import dev.tandem.engine.cluster.ParallelLayout;
 import dev.tandem.engine.cluster.ReplicaSet;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.Parallel.Balancing;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -62,15 +62,6 @@ final class ClusterMembership implements AutoCloseable {
         return new ChannelLimits(SILENCE, MAX_FRAME_BYTES, MAX_QUEUED_FRAMES, MAX_QUEUED_BYTES);
     }
 
-    /** What processes must know to join. */
-    static SharedToken token(NodeConfig config) {
-        return config.environment()
-                .network()
-                .clusterToken()
-                .map(SharedToken::of)
-                .orElseGet(SharedToken::none);
-    }
-
     /** Where others join this process; empty unless it is the head of several. */
     static Optional<InetSocketAddress> joinAddress(NodeConfig config) {
         Parallel parallel = config.flags().parallel();
@@ -90,6 +81,7 @@ final class ClusterMembership implements AutoCloseable {
      * Returns when all ranks are there, or when this node has joined.
      *
      * @param terms what this process says of itself
+     * @param secret that the others must know
      * @param local its engines by data-parallel rank
      * @param onMembers hears who is there, at every change
      * @throws EngineException INVALID when the head refuses this process, UNAVAILABLE when somebody is missing after the deadline
@@ -97,6 +89,7 @@ final class ClusterMembership implements AutoCloseable {
     static ClusterMembership start(
             NodeConfig config,
             JoinTerms terms,
+            ClusterSecret secret,
             SortedMap<Integer, Replica> local,
             Consumer<Members> onMembers,
             Counters<ClusterCounter> counters)
@@ -111,14 +104,14 @@ final class ClusterMembership implements AutoCloseable {
         InetSocketAddress address = headAddress(parallel);
         Duration deadline = Duration.ofSeconds(parallel.head().joinTimeoutSeconds());
         if (parallel.isMeetingPoint()) {
-            var setup = new ClusterHead.HeadSetup(address, terms, token(config), channelLimits());
+            var setup = new ClusterHead.HeadSetup(address, terms, secret, channelLimits());
             ClusterHead head = startHead(setup, replicas, counters, onMembers);
             await(head::close, () -> head.awaitAll(deadline, ClusterMembership::report));
             return new ClusterMembership(replicas, Optional.of(head), Optional.empty());
         }
         ClusterMember member = ClusterMember.start(
                 new ClusterMember.MemberSetup(
-                        address, terms, token(config), channelLimits(), ClusterMember.Patience.of(deadline)),
+                        address, terms, secret, channelLimits(), ClusterMember.Patience.of(deadline)),
                 new ClusterMember.Service(local, counters, onMembers, ClusterMembership::report));
         await(member::close, member::awaitJoined);
         return new ClusterMembership(replicas, Optional.empty(), Optional.of(member));

@@ -27,8 +27,10 @@ final class EnvironmentList {
             + VLLM_ASCEND_LLMDD_RPC_IP: address that its side channel binds (default: the one that peers are told)
             + VLLM_ASCEND_LLMDD_RPC_PORT: first port of its side channel on this node (default 5557)
             + ASCEND_RT_VISIBLE_DEVICES: its devices, of those that the rank table has for this node (default: all)
-            + TANDEM_CLUSTER_TOKEN: secret that headless nodes and their head must share (default: none)
-            + TANDEM_METASERVERS: hosts, beside the one that a request comes from, whose metaserver a decode node calls (default: none)
+            + TANDEM_CLUSTER_TOKEN: secret that all processes of a cluster share, at least 16 characters (default: none)
+            + TANDEM_CLUSTER_TOKEN_FILE: file with that secret, or two on lines of their own; read again when it changes (default: none)
+            + TANDEM_FOREIGN_PEERS: addresses and blocks of engines that are not Tandem's and need no secret (default: none)
+            + TANDEM_METASERVERS: HOST or HOST:PORT of metaservers that a decode node calls, beside its own gateway's (default: none)
             + TANDEM_WARM_UP: milliseconds that a node runs its kernels before it is ready, so that the JIT compiler has seen them (default 2000, 0: none)
             + TANDEM_TRANSFER_PACE: most bytes of KV a second that this node sends, to measure with a slower link (default: no bound)
             . VLLM_USE_V1: there is one engine only

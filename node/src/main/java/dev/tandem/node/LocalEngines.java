@@ -13,6 +13,8 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.startup.HandoffWarmUp;
 import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.transfer.TransferConfig;
+import dev.tandem.trust.PeerTrust;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -26,14 +28,14 @@ final class LocalEngines implements AutoCloseable {
 
     private final Optional<MetaserverCalls> metaserver;
 
-    private LocalEngines(NodeConfig config, LocalRanks ranks) {
+    private LocalEngines(NodeConfig config, LocalRanks ranks, PeerTrust trust) {
         Optional<KvTransferConfig> kvTransfer = config.flags()
                 .kvTransfer()
                 .filter(transfer -> config.flags().parallel().localRanks() > 0); // a head without ranks moves no KV
         this.metaserver = kvTransfer
                 .filter(transfer -> transfer.connector() == Connector.LAYERWISE)
-                .map(transfer -> metaserverCalls(config));
-        this.runtime = kvTransfer.map(transfer -> runtime(config, ranks));
+                .map(transfer -> metaserverCalls(config, trust));
+        this.runtime = kvTransfer.map(transfer -> runtime(config, ranks, trust, transfer.ports()));
         Duration budget = config.environment().warmUp();
         this.warmUp = kvTransfer
                 .filter(transfer -> budget.isPositive())
@@ -41,30 +43,37 @@ final class LocalEngines implements AutoCloseable {
     }
 
     /** One call for each request that may run here: a request awaits its KV once. */
-    private static MetaserverCalls metaserverCalls(NodeConfig config) {
+    private static MetaserverCalls metaserverCalls(NodeConfig config, PeerTrust trust) {
         ServeFlags flags = config.flags();
         int sequences = flags.limits().sequences() * flags.parallel().data().size();
         ServeFlags.Server server = flags.server();
-        return new MetaserverCalls(sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing());
+        return new MetaserverCalls(
+                sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing(), trust);
     }
 
-    private HandoffRuntime runtime(NodeConfig config, LocalRanks ranks) {
+    private HandoffRuntime runtime(
+            NodeConfig config, LocalRanks ranks, PeerTrust trust, TransferConfig.Ports ports) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->
                         answered.accept(Optional.of("this node runs no layerwise connector")));
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
-        return HandoffRuntime.start(
-                config.announcedHost(), config.sideChannelHost(), messenger, pace, AddressSpace.of(ranks.pools()));
+        TransferConfig transfer = TransferConfig.of(config.announcedHost())
+                .withPace(pace)
+                .with(ports)
+                .with(trust);
+        return HandoffRuntime.start(transfer, config.sideChannelHost(), messenger, AddressSpace.of(ranks.pools()));
     }
 
     /**
      * Starts one engine after the other; when one does not start, those before it are closed.
      *
      * @param devices of this node in the rank table, where its connector needs one
+     * @param trust whom it exchanges KV with
      */
-    static LocalEngines start(NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices) {
-        var started = new LocalEngines(config, ranks);
+    static LocalEngines start(
+            NodeConfig config, RankPlan plan, LocalRanks ranks, Optional<LocalDevices> devices, PeerTrust trust) {
+        var started = new LocalEngines(config, ranks, trust);
         try {
             for (EngineParts parts : ranks.replicas()) {
                 EngineParts connected = started.runtime.map(parts::with).orElse(parts);

@@ -14,6 +14,7 @@ import dev.tandem.layer.RankContext;
 import dev.tandem.model.ModelLoader;
 import dev.tandem.model.StepLimits;
 import dev.tandem.parallel.ExpertExchange;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -40,10 +41,15 @@ final class LocalExperts implements AutoCloseable {
      * Listens on the announced address and starts as many threads as cores, but no more than ranks.
      *
      * @param terms of this process; the port for expert rows in its placement does not count
+     * @param secret that others must know
      * @throws NodeException when the address cannot be bound
      */
     static LocalExperts start(
-            NodeConfig config, LoadedModel loaded, JoinTerms terms, Counters<ClusterCounter> counters) {
+            NodeConfig config,
+            LoadedModel loaded,
+            JoinTerms terms,
+            ClusterSecret secret,
+            Counters<ClusterCounter> counters) {
         KernelSelection kernels = loaded.kernels();
         Checkpoint checkpoint = loaded.checkpoint();
         var threads = new ArrayList<KernelThreads>();
@@ -59,7 +65,7 @@ final class LocalExperts implements AutoCloseable {
         var setup = new ExpertRuntime.Setup(
                 new InetSocketAddress(config.announcedHost(), 0),
                 terms,
-                ClusterMembership.token(config),
+                secret,
                 ExpertRuntime.limits(SILENCE),
                 ExpertRuntime.Patience.USUAL,
                 MAX_FOREIGN_CALLS);

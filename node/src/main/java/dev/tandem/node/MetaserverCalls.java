@@ -10,7 +10,11 @@ import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.client.HttpReply;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.PostProof;
+import java.net.InetAddress;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
@@ -31,13 +35,16 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
 
     private final HttpClient client;
     private final Semaphore places;
+    private final PeerTrust trust;
 
     /**
      * @param mostCalls invitations that may be under way; one more is refused
      * @param timeout longest silence of a metaserver
      * @param tls what is shown to metaservers that speak TLS, and whom of them is trusted
+     * @param trust whose answers are believed
      */
-    MetaserverCalls(int mostCalls, Duration timeout, TlsFiles tls) {
+    MetaserverCalls(int mostCalls, Duration timeout, TlsFiles tls, PeerTrust trust) {
+        this.trust = trust;
         this.places = new Semaphore(mostCalls);
         var settings = new HttpClientConfig(
                 HttpClientConfig.DEFAULT.connectTimeout(),
@@ -80,7 +87,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         for (int attempt = 1; ; attempt++) {
             Duration left = Duration.ofNanos(Math.max(1, endNs - System.nanoTime()));
             try {
-                return refusal(client.send(call, left));
+                return refusal(send(call, left));
             } catch (ApiException e) {
                 boolean mayHaveArrived = e.kind() != ApiException.Kind.CONNECT;
                 if (mayHaveArrived || attempt == TRIES) {
@@ -95,6 +102,30 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         boolean isSecure = "https".equalsIgnoreCase(url.getScheme());
         int usualPort = isSecure ? 443 : 80;
         return new HttpAddress(url.getHost(), url.getPort() < 0 ? usualPort : url.getPort(), isSecure);
+    }
+
+    /** One try: each has a proof of its own. */
+    private HttpReply send(HttpCall call, Duration left) {
+        var proof = new PostProof(trust.secret(), call.body());
+        HttpCall proved = call;
+        for (var header : proof.headers().entrySet()) {
+            proved = proved.withHeader(header.getKey(), header.getValue());
+        }
+        HttpReply reply = client.send(proved, left);
+        if (mustProve(call.address().host())) {
+            proof.objection(reply::header, "" + call.address()).ifPresent(why -> {
+                throw new ApiException(ApiException.Kind.PROTOCOL, reply.status() + ": " + why);
+            });
+        }
+        return reply;
+    }
+
+    private boolean mustProve(String host) {
+        try {
+            return trust.mustProve(InetAddress.getByName(host));
+        } catch (UnknownHostException e) {
+            return trust.secret().isSet(); // it was known when it was called
+        }
     }
 
     private static Optional<String> refusal(HttpReply reply) {

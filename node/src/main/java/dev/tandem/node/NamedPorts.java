@@ -12,7 +12,8 @@ import java.net.ServerSocket;
 import java.util.OptionalInt;
 
 /**
- * The ports that a node's configuration names: those of the side channel, of HTTP, and for joins. All are reserved before the node loads
+ * The ports that a node's configuration names: those of the side channel, of the transfer engine,
+ * of HTTP, and for joins. All are reserved before the node loads
  * anything, so that none is given to what asks for any free port (the transfer engine, expert rows, outgoing connections), and a clash with
  * another process is told at once. For a side-channel port the message names the rank and a setting that is free.
  */
@@ -30,6 +31,7 @@ final class NamedPorts {
         var reserved = new ReservedPorts();
         try {
             config.ports().ifPresent(ports -> reserveSideChannels(reserved, ports, config.sideChannelHost()));
+            config.transferPorts().forEach((flag, port) -> reserveTransfer(reserved, config, flag, port));
             ServeFlags.Server server = config.flags().server();
             if (!config.flags().parallel().isHeadless()) {
                 reserved.add(server.host(), server.port());
@@ -40,6 +42,14 @@ final class NamedPorts {
         } catch (RuntimeException e) {
             reserved.close();
             throw e;
+        }
+    }
+
+    private static void reserveTransfer(ReservedPorts reserved, NodeConfig config, String flag, int port) {
+        try {
+            reserved.add(config.announcedHost(), port);
+        } catch (ApiException e) {
+            throw new FlagException(flag + ": " + e.getMessage());
         }
     }
 

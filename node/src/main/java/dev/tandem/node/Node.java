@@ -8,10 +8,15 @@ import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.node.http.HandoffPeers;
 import dev.tandem.node.http.NodeHttp;
 import dev.tandem.node.http.ServedModel;
+import dev.tandem.trust.PeerTrust;
 import java.time.Duration;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -50,11 +55,13 @@ public final class Node implements AutoCloseable {
     public static Node start(NodeConfig config) {
         ThreadDeaths.listen();
         config.notes().forEach(note -> LOG.info("{}", note));
+        PeerTrust trust = config.trust().open();
+        OpenPorts.warning(config, trust).ifPresent(LOG::warn);
         Optional<LocalDevices> devices = LocalDevices.of(config);
         ReservedPorts named = NamedPorts.reserve(config); // held until whatever listens on them does
         var resources = new Resources();
         try {
-            Node node = start(config, resources, devices);
+            Node node = start(config, resources, devices, trust);
             LOG.info("ready {}", node.report.toMap());
             return node;
         } catch (EngineException e) {
@@ -72,7 +79,7 @@ public final class Node implements AutoCloseable {
         }
     }
 
-    private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices)
+    private static Node start(NodeConfig config, Resources resources, Optional<LocalDevices> devices, PeerTrust trust)
             throws InterruptedException {
         ServeFlags flags = config.flags();
         config.access().requireUsableFiles();
@@ -81,14 +88,14 @@ public final class Node implements AutoCloseable {
         resources.add(loaded::close);
         var counters = new Counters<>(ClusterCounter.class);
         RankPlan plan = RankPlan.of(config, loaded.checkpoint().config());
-        Optional<LocalExperts> experts = experts(config, loaded, plan, counters);
+        Optional<LocalExperts> experts = experts(config, loaded, plan, trust, counters);
         experts.ifPresent(it -> resources.add(it::close));
         LocalRanks ranks = LocalRanks.load(config, loaded, plan, experts);
         resources.add(ranks::close);
         var behindRequests = new Resources(); // what carries the last words of requests
         resources.add(behindRequests::close);
         LOG.info("stage=\"warming up kernels\"");
-        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices);
+        LocalEngines engines = LocalEngines.start(config, plan, ranks, devices, trust);
         resources.add(engines::close);
         ClusterMembership cluster = ClusterMembership.start(
                 config,
@@ -97,6 +104,7 @@ public final class Node implements AutoCloseable {
                         loaded.checkpoint(),
                         plan,
                         experts.map(LocalExperts::port).orElse(0)),
+                trust.secret(),
                 engines.byDpRank(),
                 members -> experts.ifPresent(it -> it.update(members)),
                 counters);
@@ -108,7 +116,7 @@ public final class Node implements AutoCloseable {
             NodeHttp server = NodeHttp.start(
                     flags,
                     config.access(),
-                    config.environment().handoff().metaservers(),
+                    peers(config, trust),
                     served,
                     cluster.replicas(),
                     cluster::others,
@@ -123,7 +131,7 @@ public final class Node implements AutoCloseable {
 
     /** Experts spread over ranks, where the flags ask for it and the model has any. */
     private static Optional<LocalExperts> experts(
-            NodeConfig config, LoadedModel loaded, RankPlan plan, Counters<ClusterCounter> counters) {
+            NodeConfig config, LoadedModel loaded, RankPlan plan, PeerTrust trust, Counters<ClusterCounter> counters) {
         Parallel parallel = config.flags().parallel();
         if (!parallel.hasExpertParallel() || parallel.worldRanks() == 1 || parallel.localRanks() == 0) {
             return Optional.empty();
@@ -133,7 +141,19 @@ public final class Node implements AutoCloseable {
             return Optional.empty();
         }
         JoinTerms terms = ClusterMembership.terms(config, loaded.checkpoint(), plan, 0);
-        return Optional.of(LocalExperts.start(config, loaded, terms, counters));
+        return Optional.of(LocalExperts.start(config, loaded, terms, trust.secret(), counters));
+    }
+
+    private static HandoffPeers peers(NodeConfig config, PeerTrust trust) {
+        var ports = new HashSet<>(config.transferPorts().values());
+        ports.add(config.flags().server().port());
+        ClusterMembership.joinAddress(config).ifPresent(address -> ports.add(address.getPort()));
+        return new HandoffPeers(
+                config.environment().handoff().metaservers(),
+                trust,
+                Set.copyOf(
+                        List.of(config.announcedHost(), config.flags().server().host())),
+                ports);
     }
 
     private static NodeReport report(

@@ -6,10 +6,13 @@ import dev.tandem.node.flags.KvTransferConfig;
 import dev.tandem.node.flags.Parallel;
 import dev.tandem.node.flags.PortPlan;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.node.flags.TrustSettings;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SequencedMap;
 import java.util.function.Supplier;
 
 /**
@@ -33,6 +36,9 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
                     .ifPresent(ports -> addPortsTwice(problems, flags, ports, announced));
         } catch (FlagException e) {
             problems.addAll(e.problems());
+        }
+        if (problems.isEmpty()) {
+            addTransferPortsTwice(problems, flags, environment, announced);
         }
         if (usesRankTable(flags) && environment.network().rankTable().isEmpty()) {
             problems.add("kv_connector LLMDataDistCMgrConnector needs " + RANK_TABLE
@@ -91,6 +97,49 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
                 && ports.contains(head.rpcPort())) {
             problems.add(taken(ports, "--data-parallel-rpc-port", head.rpcPort()));
         }
+    }
+
+    /** A port of the transfer engine must be no other port of the same address. */
+    private static void addTransferPortsTwice(
+            List<String> problems, ServeFlags flags, NodeEnvironment environment, String announced) {
+        var named = new LinkedHashMap<String, Integer>();
+        if (!flags.parallel().isHeadless()
+                && (isWildcard(flags.server().host()) || flags.server().host().equals(announced))) {
+            named.put("--port", flags.server().port());
+        }
+        Parallel.Head head = flags.parallel().head();
+        if (flags.parallel().isMeetingPoint()
+                && flags.parallel().hasRemoteRanks()
+                && head.address().equals(announced)) {
+            named.put("--data-parallel-rpc-port", head.rpcPort());
+        }
+        transferPorts(flags).forEach((flag, port) -> {
+            named.forEach((other, taken) -> {
+                if (taken.equals(port)) {
+                    problems.add(flag + " " + port + " is " + other + " too");
+                }
+            });
+            flags.ports(environment.network().dataDist().port())
+                    .filter(ports -> ports.contains(port))
+                    .ifPresent(ports -> problems.add(
+                            flag + " " + port + " is the side-channel port of " + ports.owner(port) + " too"));
+            named.put(flag, port);
+        });
+    }
+
+    private static SequencedMap<String, Integer> transferPorts(ServeFlags flags) {
+        var ports = new LinkedHashMap<String, Integer>();
+        flags.kvTransfer().ifPresent(transfer -> {
+            ports.put("--handshake-port", transfer.ports().handshake());
+            ports.put("--transfer-port", transfer.ports().data());
+        });
+        ports.values().removeIf(port -> port == 0); // any free one
+        return ports;
+    }
+
+    /** The ports of the transfer engine that are fixed, by their flags. */
+    public SequencedMap<String, Integer> transferPorts() {
+        return transferPorts(flags);
     }
 
     private static String taken(PortPlan ports, String flag, int port) {
@@ -166,6 +215,11 @@ public record NodeConfig(ServeFlags flags, NodeEnvironment environment, int core
         if (dataDist.port() != PortPlan.DATA_DIST_PORT) {
             notes.add(PortPlan.DATA_DIST_SETTING + "=" + dataDist.port() + reason);
         }
+    }
+
+    /** Whom this node lets in: flags first, then variables. */
+    public TrustSettings trust() {
+        return flags.process().trust().orElse(environment.network().trust());
     }
 
     /** Side-channel ports of this node's ranks. */

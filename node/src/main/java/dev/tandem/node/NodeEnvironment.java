@@ -5,6 +5,7 @@ import dev.tandem.engine.Engine;
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.Nearest;
 import dev.tandem.node.flags.PortPlan;
+import dev.tandem.node.flags.TrustSettings;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -45,11 +46,11 @@ public record NodeEnvironment(
      *
      * @param announcedHost {@code HCCL_IF_IP}, else {@code VLLM_HOST_IP}: the address that peers are told
      * @param apiKey {@code VLLM_API_KEY}
-     * @param clusterToken {@code TANDEM_CLUSTER_TOKEN}: what nodes of one deployment must share to join
+     * @param trust whom this node lets in, as variables say
      * @param dataDist what only LLMDataDistCMgrConnector uses
      */
     public record Network(
-            Optional<String> announcedHost, Optional<String> apiKey, Optional<String> clusterToken, DataDist dataDist) {
+            Optional<String> announcedHost, Optional<String> apiKey, TrustSettings trust, DataDist dataDist) {
         /** {@code DISAGGREGATED_PREFILL_RANK_TABLE_PATH}. */
         public Optional<String> rankTable() {
             return dataDist.rankTable;
@@ -83,7 +84,7 @@ public record NodeEnvironment(
      *     a prefill node keeps lent blocks, and a decode node waits for a push in which nothing moves
      * @param fetch {@code ASCEND_TRANSFER_TIMEOUT}, milliseconds, default 33,000: how long a read may take, and what is left of a push when
      *     the prompt is computed
-     * @param metaservers {@code TANDEM_METASERVERS}: hosts beside the gateway's own whose metaserver a decode node calls
+     * @param metaservers {@code TANDEM_METASERVERS}: {@code HOST} or {@code HOST:PORT} of metaservers that a decode node calls, beside its gateway's
      * @param paceBytesPerSecond {@code TANDEM_TRANSFER_PACE}: most KV that this node sends to peers; to measure with a slower link
      */
     public record Handoff(Duration lease, Duration fetch, List<String> metaservers, Optional<Long> paceBytesPerSecond) {
@@ -167,7 +168,7 @@ public record NodeEnvironment(
                 new Network(
                         ownAddress(variables, machine, problems),
                         text(variables, "VLLM_API_KEY"),
-                        text(variables, "TANDEM_CLUSTER_TOKEN"),
+                        TrustSettings.of(variables, problems),
                         dataDist(variables, machine, problems)),
                 new Handoff(
                         lease.map(Duration::ofSeconds).orElse(DEFAULT_LEASE),

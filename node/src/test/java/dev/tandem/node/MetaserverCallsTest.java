@@ -12,6 +12,9 @@ import dev.tandem.api.server.BlockingRoute;
 import dev.tandem.api.server.HttpServer;
 import dev.tandem.api.server.HttpServerConfig;
 import dev.tandem.engine.handoff.Invitation;
+import dev.tandem.trust.AddressList;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -53,7 +56,11 @@ class MetaserverCallsTest {
                             exchange.respondEmpty(200);
                         }
                     })));
-    private final MetaserverCalls calls = new MetaserverCalls(1, Duration.ofSeconds(20), TlsFiles.NONE);
+    private final MetaserverCalls calls = calls(TlsFiles.NONE);
+
+    private static MetaserverCalls calls(TlsFiles tls) {
+        return new MetaserverCalls(1, Duration.ofSeconds(20), tls, PeerTrust.everybody());
+    }
 
     @AfterEach
     void close() {
@@ -116,12 +123,9 @@ class MetaserverCallsTest {
                         new HttpServerConfig("127.0.0.1", 0, 1, 1 << 20, 16),
                         access,
                         List.of(new BlockingRoute("POST", "/v1/metaserver", exchange -> exchange.respondEmpty(200))));
-                var known = new MetaserverCalls(1, Duration.ofSeconds(20), own);
-                var unknown = new MetaserverCalls(
-                        1,
-                        Duration.ofSeconds(20),
-                        new TlsFiles(Optional.empty(), Optional.empty(), own.authorities()));
-                var distrusting = new MetaserverCalls(1, Duration.ofSeconds(20), foreign)) {
+                var known = calls(own);
+                var unknown = calls(new TlsFiles(Optional.empty(), Optional.empty(), own.authorities()));
+                var distrusting = calls(foreign)) {
             String url = "https://127.0.0.1:" + secure.port() + "/v1/metaserver";
             assertThat(sendTo(known, url).get()).isEmpty();
             assertThat(sendTo(unknown, url).get()).isPresent();
@@ -138,6 +142,21 @@ class MetaserverCallsTest {
         var answer = new CompletableFuture<Optional<String>>();
         calls.send(new Invitation(url, Map.of("request_id", "x"), Duration.ofSeconds(20)), answer::complete);
         return answer;
+    }
+
+    @Test
+    void shouldNotBelieveAMetaserverThatDoesNotKnowTheSecret() throws Exception {
+        var secret = new PeerTrust(ClusterSecret.of("the cluster's secret"), AddressList.empty());
+        try (var strict = new MetaserverCalls(1, Duration.ofSeconds(20), TlsFiles.NONE, secret)) {
+            var answer = new CompletableFuture<Optional<String>>();
+            strict.send(
+                    new Invitation(
+                            "http://127.0.0.1:" + server.port() + "/v1/metaserver",
+                            Map.of("request_id", "cmpl-7-0"),
+                            Duration.ofSeconds(20)),
+                    answer::complete);
+            assertThat(answer.get().orElseThrow()).contains("gives no proof of the cluster secret on the metaserver");
+        }
     }
 
     private CompletableFuture<Optional<String>> send(String path, Duration timeout) {

@@ -5,12 +5,19 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.trust.AddressList;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.PeerTrust;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class NodeConfigTest {
     private static final Machine MACHINE = new Machine(Set.of("lo"), Set.of("127.0.0.1"));
@@ -128,5 +135,77 @@ class NodeConfigTest {
                                 + " LLMDataDistCMgrConnector",
                         "VLLM_ASCEND_LLMDD_RPC_PORT=6000: known, no effect, because it belongs to"
                                 + " LLMDataDistCMgrConnector");
+    }
+
+    @Test
+    void shouldRefuseATransferPortThatIsAnotherOne() {
+        String[] handoff = {
+            "--kv-transfer-config",
+            "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"30000\"}"
+        };
+        assertThatThrownBy(() -> transfer(handoff, "--port", "8100", "--handshake-port", "8100"))
+                .hasMessageContaining("--handshake-port 8100 is --port too");
+        assertThatThrownBy(() -> transfer(handoff, "--transfer-port", "30000"))
+                .hasMessageContaining("--transfer-port 30000 is the side-channel port of dp rank 0, tp rank 0 too");
+        assertThatThrownBy(() -> transfer(handoff, "--transfer-port", "16000", "--handshake-port", "16000"))
+                .hasMessageContaining("--transfer-port 16000 is --handshake-port too");
+        assertThat(transfer(handoff, "--transfer-port", "16000", "--handshake-port", "16001")
+                        .transferPorts())
+                .containsEntry("--handshake-port", 16001)
+                .containsEntry("--transfer-port", 16000);
+    }
+
+    private static NodeConfig transfer(String[] handoff, String... more) {
+        var all = new ArrayList<>(List.of("model"));
+        all.addAll(List.of(handoff));
+        all.addAll(List.of(more));
+        return new NodeConfig(ServeFlags.parse(all), NodeEnvironment.read(Map.of(), MACHINE), 8);
+    }
+
+    @Test
+    void shouldTakeTheFlagBeforeTheVariables(@TempDir Path folder) throws IOException {
+        Path file = folder.resolve("token");
+        Files.writeString(file, "the secret of this year");
+        var arguments = List.of("model", "--cluster-token-file", file.toString(), "--foreign-peers", "10.0.0.0/8");
+        Map<String, String> variables = Map.of("TANDEM_CLUSTER_TOKEN", "the secret of last year");
+        var config = new NodeConfig(ServeFlags.parse(arguments), NodeEnvironment.read(variables, MACHINE), 8);
+        PeerTrust trust = config.trust().open();
+        byte[] content = {1};
+        assertThat(ClusterSecret.of("the secret of this year")
+                        .isSealed("test", content, trust.secret().seal("test", content)))
+                .isTrue();
+        assertThat(trust.foreign()).hasToString("10.0.0.0/8");
+    }
+
+    @Test
+    void shouldRefuseASecretThatIsTooShortAndTwoSources() {
+        assertThatThrownBy(() -> NodeEnvironment.read(
+                        Map.of("TANDEM_CLUSTER_TOKEN", "short", "TANDEM_CLUSTER_TOKEN_FILE", "/f"), MACHINE))
+                .hasMessageContaining("TANDEM_CLUSTER_TOKEN and TANDEM_CLUSTER_TOKEN_FILE are both set")
+                .hasMessageContaining("the cluster token has 5 characters, at least 16 are needed");
+        assertThatThrownBy(() -> NodeEnvironment.read(Map.of("TANDEM_FOREIGN_PEERS", "example.org"), MACHINE))
+                .hasMessageContaining("TANDEM_FOREIGN_PEERS: example.org is not an address");
+    }
+
+    @Test
+    void shouldSayInOneLineWhatIsOpenToWhomWithoutASecret() {
+        var open = List.of(
+                "model",
+                "--kv-transfer-config",
+                "{\"kv_connector\":\"MooncakeConnectorV1\",\"kv_role\":\"kv_producer\",\"kv_port\":\"30000\","
+                        + "\"kv_ip\":\"192.0.2.7\"}");
+        var config = new NodeConfig(ServeFlags.parse(open), NodeEnvironment.read(Map.of(), MACHINE), 8);
+        assertThat(OpenPorts.warning(config, PeerTrust.everybody()).orElseThrow())
+                .contains("no cluster secret", "read and write leased KV at 192.0.2.7", "TANDEM_CLUSTER_TOKEN")
+                .doesNotContain("\n");
+        var known = new PeerTrust(ClusterSecret.of("the secret of this year"), AddressList.empty());
+        assertThat(OpenPorts.warning(config, known)).isEmpty();
+        var local = new NodeConfig(
+                ServeFlags.parse(open.stream()
+                        .map(word -> word.replace("192.0.2.7", "127.0.0.1"))
+                        .toList()),
+                NodeEnvironment.read(Map.of(), MACHINE),
+                8);
+        assertThat(OpenPorts.warning(local, PeerTrust.everybody())).isEmpty();
     }
 }

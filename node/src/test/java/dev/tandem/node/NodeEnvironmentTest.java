@@ -116,7 +116,7 @@ class NodeEnvironmentTest {
 
     @Test
     void shouldKeepSecretsOutOfItsText() {
-        assertThat(read(Map.of("VLLM_API_KEY", "s3cret", "TANDEM_CLUSTER_TOKEN", "t0ken"))
+        assertThat(read(Map.of("VLLM_API_KEY", "s3cret", "TANDEM_CLUSTER_TOKEN", "t0ken of this cluster"))
                         .toString())
                 .doesNotContain("s3cret")
                 .doesNotContain("t0ken");

@@ -1,6 +1,7 @@
 package dev.tandem.cli;
 
 import dev.tandem.node.flags.ProcessFlags;
+import dev.tandem.node.flags.TrustSettings;
 import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine;
@@ -185,6 +186,7 @@ final class Grammar {
 
     /** What was said of {@link #process}. */
     static ProcessFlags process(VerbArguments arguments) {
-        return new ProcessFlags(arguments.value(READY_FILE, Path.class), arguments.has(EXIT_ON_STDIN_CLOSE));
+        return new ProcessFlags(
+                arguments.value(READY_FILE, Path.class), arguments.has(EXIT_ON_STDIN_CLOSE), TrustSettings.NONE);
     }
 }

@@ -4,6 +4,7 @@ import dev.tandem.engine.handoff.ranktable.RankTable;
 import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.TrustSettings;
 import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.host.RemoteRun;
 import dev.tandem.preflight.host.RemoteRun.NodeCommand;
@@ -67,7 +68,11 @@ final class RankTableCommand implements Verb {
                 flags.here().kind(),
                 flags.here().deviceIds(),
                 hccnTool.map(tool -> new AscendTools(tool, NPU_SMI, QUERY_LIMIT)));
-        var run = new RankTableRun(flags.plan(), source, flags.file(), flags.rendezvous());
+        var run = new RankTableRun(
+                flags.plan(),
+                source,
+                flags.file(),
+                flags.rendezvous().with(TrustSettings.open(environment).secret()));
         try {
             return flags.remote().user().isPresent()
                     ? fromHere(flags, run, environment)

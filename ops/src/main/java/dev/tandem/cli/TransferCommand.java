@@ -140,7 +140,7 @@ final class TransferCommand implements Verb {
                 TransferConfig.of(arguments.value(HOST, String.class).orElse("127.0.0.1"));
         return new TransferConfig(
                         config.host(),
-                        config.rpcPort(),
+                        config.ports().handshake(),
                         config.flow(),
                         !arguments.has("--no-checksum"),
                         config.timeouts())

@@ -42,6 +42,7 @@ class ArchitectureTest {
     void shouldSeeTheClassesOfEveryModule() {
         for (String name : List.of(
                 "dev.tandem.counter.Counters",
+                "dev.tandem.trust.PeerTrust",
                 "dev.tandem.model.Model",
                 "dev.tandem.transfer.TransferEngine",
                 "dev.tandem.api.server.HttpServer",
@@ -60,6 +61,8 @@ class ArchitectureTest {
                 .consideringOnlyDependenciesInLayers()
                 .layer("counter")
                 .definedBy("dev.tandem.counter..")
+                .layer("trust")
+                .definedBy("dev.tandem.trust..")
                 .layer("model")
                 .definedBy(MODEL)
                 .layer("transfer")
@@ -79,6 +82,8 @@ class ArchitectureTest {
                 .whereLayer("model")
                 .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")
                 .whereLayer("counter")
+                .mayNotAccessAnyLayer()
+                .whereLayer("trust")
                 .mayNotAccessAnyLayer()
                 .whereLayer("transfer")
                 .mayOnlyBeAccessedByLayers("engine", "node", "preflight", "ops")

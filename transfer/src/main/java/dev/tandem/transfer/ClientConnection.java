@@ -18,6 +18,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Objects;
 import java.util.zip.CRC32C;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -38,6 +39,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
 
     private enum State {
         CONNECTING,
+        PROVING, // each side shows the other that it knows the cluster's secret
         OPEN,
         RETIRING, // half-closed inside a body that was given up; answers to earlier requests still come
         CLOSED
@@ -52,12 +54,15 @@ final class ClientConnection implements Poller.ReadinessHandler {
     private final Outbox outbox = new Outbox();
     private final ArrayDeque<InFlightRequest> inFlight = new ArrayDeque<>(); // in the order of their answers
     private final ByteBuffer[] scatter = new ByteBuffer[MAX_SCATTERED + 4];
+    private final @Nullable ConnectionProof proof; // where the peer wants one
     private State state = State.CONNECTING;
     private long inFlightBytes;
     private long finishedExchanges;
     private long lastProgressNs = System.nanoTime();
 
-    private ClientConnection(Peer peer, PeerDialect dialect, SocketChannel channel) throws IOException {
+    private ClientConnection(Peer peer, PeerDialect dialect, SocketChannel channel, @Nullable ConnectionProof proof)
+            throws IOException {
+        this.proof = proof;
         this.peer = peer;
         this.dialect = dialect;
         this.channel = channel;
@@ -65,11 +70,16 @@ final class ClientConnection implements Poller.ReadinessHandler {
     }
 
     /** Begins to connect; {@link Peer#connected} or {@link Peer#connectFailed} follows, never from inside this call. */
-    static ClientConnection open(Peer peer, PeerDialect dialect, InetSocketAddress address) throws IOException {
+    static ClientConnection open(Peer peer, PeerDialect dialect, Handshakes.Described described) throws IOException {
+        InetSocketAddress address = described.dataAddress();
         SocketChannel channel = SocketChannel.open();
         try {
             DataSocket.prepare(channel);
-            ClientConnection connection = new ClientConnection(peer, dialect, channel);
+            ClientConnection connection = new ClientConnection(
+                    peer,
+                    dialect,
+                    channel,
+                    described.wantsProof() ? new ConnectionProof(peer.trust().secret(), peer.name()) : null);
             if (channel.connect(address)) {
                 connection.key.interestOps(SelectionKey.OP_READ);
                 peer.poller().execute(connection::finishConnect);
@@ -90,6 +100,10 @@ final class ClientConnection implements Poller.ReadinessHandler {
             }
             return;
         }
+        if (state == State.PROVING) {
+            prove();
+            return;
+        }
         if (readyKey.isReadable()) {
             receive();
         }
@@ -101,7 +115,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
 
     @Override
     public void failed(Exception cause) {
-        if (state == State.CONNECTING) {
+        if (isConnecting()) {
             close();
             peer.connectFailed(cause);
         } else if (state != State.CLOSED) {
@@ -118,7 +132,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
     }
 
     boolean isConnecting() {
-        return state == State.CONNECTING;
+        return state == State.CONNECTING || state == State.PROVING;
     }
 
     boolean isIdle() {
@@ -202,7 +216,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
         if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
             return deadlineNs;
         }
-        if (state == State.CONNECTING) {
+        if (isConnecting()) {
             close();
             peer.connectFailed(new SocketTimeoutException("connect timed out"));
         } else if (inFlight.isEmpty()) {
@@ -243,6 +257,30 @@ final class ClientConnection implements Poller.ReadinessHandler {
         if (state != State.CONNECTING) {
             return;
         }
+        lastProgressNs = System.nanoTime();
+        if (proof != null) {
+            state = State.PROVING;
+            prove();
+        } else {
+            opened();
+        }
+    }
+
+    /** A few bytes in each direction: what the socket does not take or have at once comes with its next readiness. */
+    private void prove() {
+        ConnectionProof owed = Objects.requireNonNull(proof);
+        try {
+            if (owed.advance(channel)) {
+                opened();
+            } else {
+                key.interestOps(owed.isWriting() ? SelectionKey.OP_WRITE : SelectionKey.OP_READ);
+            }
+        } catch (IOException e) {
+            failed(e);
+        }
+    }
+
+    private void opened() {
         state = State.OPEN;
         key.interestOps(SelectionKey.OP_READ);
         lastProgressNs = System.nanoTime();
@@ -513,7 +551,7 @@ final class ClientConnection implements Poller.ReadinessHandler {
 
     private long deadlineNs() {
         return switch (state) {
-            case CONNECTING -> lastProgressNs + peer.connectNs();
+            case CONNECTING, PROVING -> lastProgressNs + peer.connectNs();
             case OPEN, RETIRING -> inFlight.isEmpty() ? lastProgressNs + IDLE_NS : deadlineAfterProgress();
             case CLOSED -> Long.MAX_VALUE;
         };

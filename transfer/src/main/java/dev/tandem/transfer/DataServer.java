@@ -2,6 +2,8 @@ package dev.tandem.transfer;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.RefusalLog;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.channels.SocketChannel;
@@ -27,9 +29,11 @@ final class DataServer {
     private final Poller poller;
     private final RegionTable regions;
     private final Counters<TransferCounter> counters;
+    private final PeerTrust trust;
     private final TransferConfig.Bounds bounds;
     private final long progressNs;
     private final GuessLimit guesses;
+    private final RefusalLog refusals = new RefusalLog(LOG);
     private final Set<ServerSession> sessions = new HashSet<>();
     private final Map<String, Integer> byHost = new HashMap<>(); // how many sessions; only hosts that have one
 
@@ -37,6 +41,7 @@ final class DataServer {
         this.poller = poller;
         this.regions = regions;
         this.counters = counters;
+        this.trust = config.trust();
         this.bounds = config.bounds();
         this.progressNs = config.timeouts().progress().toNanos();
         this.guesses = new GuessLimit(bounds.guesses(), bounds.guessInterval().toNanos());
@@ -146,6 +151,16 @@ final class DataServer {
 
     Counters<TransferCounter> counters() {
         return counters;
+    }
+
+    PeerTrust trust() {
+        return trust;
+    }
+
+    /** A peer at our port is not let in. */
+    void refuse(String why) {
+        counters.increment(TransferCounter.SESSIONS_REFUSED);
+        refusals.refused(why);
     }
 
     long progressNs() {

@@ -4,10 +4,16 @@ import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.HandshakeClient;
 import dev.tandem.transfer.wire.HandshakeFrame;
+import dev.tandem.transfer.wire.Introduction;
 import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
 import dev.tandem.transfer.wire.SegmentName;
 import dev.tandem.transfer.wire.WireException;
+import dev.tandem.trust.MutualProof;
+import dev.tandem.trust.MutualProof.Side;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.RefusalLog;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -33,23 +39,33 @@ final class Handshakes {
     private final Supplier<SegmentDescriptor> own;
     private final Duration deadline;
     private final Counters<TransferCounter> counters;
+    private final PeerTrust trust;
+    private final RefusalLog refusals = new RefusalLog(LOG);
 
     /**
      * @param own our descriptor as it is now
      * @param deadline to connect, and again for an answer
+     * @param trust who is described anything, and who is believed
      */
-    Handshakes(Supplier<SegmentDescriptor> own, Duration deadline, Counters<TransferCounter> counters) {
+    Handshakes(
+            Supplier<SegmentDescriptor> own, Duration deadline, Counters<TransferCounter> counters, PeerTrust trust) {
         this.own = own;
         this.deadline = deadline;
         this.counters = counters;
+        this.trust = trust;
     }
 
-    /** The answer to a peer; empty closes the connection without one. */
+    /** A peer has connected. */
+    HandshakeConversation begin(InetSocketAddress peer) {
+        return new HandshakeConversation(this, trust, peer);
+    }
+
+    /** The answer to a peer that need not prove anything; empty closes the connection without one. */
     Optional<HandshakeFrame> answer(HandshakeFrame request) {
         try {
             String reply = switch (request.type()) {
                 case CONNECTION -> NO_CONNECTION;
-                case METADATA -> ownJson();
+                case METADATA -> ownJson(Introduction.of(Wire.HANDSHAKE.version()));
                 case NOTIFY -> take(Notification.parse(request.json())).toJson();
                 case PROBE -> PROBE_SUCCESS;
             };
@@ -66,26 +82,15 @@ final class Handshakes {
      *
      * @param descriptor what it offers
      * @param dataAddress where its data port is, resolved
+     * @param wantsProof whether data connections begin with a proof of the cluster's secret
      */
-    record Described(SegmentDescriptor descriptor, InetSocketAddress dataAddress) {}
+    record Described(SegmentDescriptor descriptor, InetSocketAddress dataAddress, boolean wantsProof) {}
 
     /** A peer's descriptor, fresh. */
     Described fetch(String peer) {
         counters.increment(TransferCounter.HANDSHAKES);
-        try {
-            HandshakeFrame request = HandshakeFrame.of(HandshakeFrame.Type.METADATA, ownJson());
-            HandshakeFrame reply = HandshakeClient.exchange(SegmentName.parse(peer), request, deadline);
-            SegmentDescriptor descriptor = SegmentDescriptor.parse(reply.json());
-            if (!descriptor.protocols().contains(SegmentDescriptor.TCP)
-                    || descriptor.tcp().dataPort() == 0) {
-                throw new TransferException(
-                        Kind.REJECTED, peer + " offers " + descriptor.protocols() + " and no tcp data port");
-            }
-            String told = descriptor.tcp().dataHost();
-            String host = told.isEmpty() ? SegmentName.parse(descriptor.name()).host() : told;
-            InetAddress address = InetAddress.getByName(host);
-            return new Described(
-                    descriptor, new InetSocketAddress(address, descriptor.tcp().dataPort()));
+        try (HandshakeClient client = HandshakeClient.connect(SegmentName.parse(peer), deadline)) {
+            return described(peer, client);
         } catch (SocketTimeoutException e) {
             throw failed(Kind.TIMED_OUT, peer, e);
         } catch (IOException e) {
@@ -95,8 +100,75 @@ final class Handshakes {
         }
     }
 
-    private String ownJson() {
-        return own.get().toJson(TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault())));
+    private Described described(String peer, HandshakeClient client) throws IOException, WireException {
+        var proof = new MutualProof(trust.secret(), Wire.HANDSHAKE, Side.CONNECTING);
+        Introduction asking = Introduction.of(Wire.HANDSHAKE.version());
+        String reply = ask(client, proof.canProve() ? asking.withNonce(proof.nonce()) : asking);
+        Introduction told = Introduction.parse(reply);
+        requireWelcome(peer, told);
+        byte[] nonce = told.nonce();
+        boolean wantsProof = SegmentDescriptor.isMissing(reply) && nonce.length > 0;
+        if (wantsProof) {
+            reply = ask(client, asking.withProof(proof.proof(nonce)));
+            told = Introduction.parse(reply);
+            requireWelcome(peer, told);
+        }
+        if (trust.mustProve(client.address())) {
+            requireProof(peer, proof, nonce, told);
+        }
+        SegmentDescriptor descriptor = SegmentDescriptor.parse(reply);
+        if (!descriptor.protocols().contains(SegmentDescriptor.TCP)
+                || descriptor.tcp().dataPort() == 0) {
+            throw new TransferException(
+                    Kind.REJECTED, peer + " offers " + descriptor.protocols() + " and no tcp data port");
+        }
+        String host = descriptor.tcp().dataHost();
+        if (host.isEmpty()) {
+            host = SegmentName.parse(descriptor.name()).host();
+        }
+        var dataAddress = new InetSocketAddress(
+                InetAddress.getByName(host), descriptor.tcp().dataPort());
+        return new Described(descriptor, dataAddress, wantsProof);
+    }
+
+    private String ask(HandshakeClient client, Introduction introduction) throws IOException, WireException {
+        HandshakeFrame request = HandshakeFrame.of(HandshakeFrame.Type.METADATA, ownJson(introduction));
+        return client.ask(request).json();
+    }
+
+    /** The peer has proved itself, too. */
+    private void requireProof(String peer, MutualProof proof, byte[] nonce, Introduction told) {
+        Optional<String> objection = Wire.HANDSHAKE.objection(told.version(), true);
+        if (objection.isPresent() || told.proof().length == 0) {
+            String versions =
+                    told.isTandem() ? objection.map(each -> "; " + each).orElse("") : "";
+            throw refusal(PeerTrust.noProof(Wire.HANDSHAKE, peer) + versions);
+        }
+        if (!proof.accepts(nonce, told.proof())) {
+            throw refusal(PeerTrust.wrongProof(Wire.HANDSHAKE, peer));
+        }
+    }
+
+    private void requireWelcome(String peer, Introduction told) {
+        if (!told.refusal().isEmpty()) {
+            throw refusal(peer + " refuses this node: " + told.refusal());
+        }
+    }
+
+    private TransferException refusal(String why) {
+        counters.increment(TransferCounter.HANDSHAKES_FAILED);
+        return new TransferException(Kind.REJECTED, why);
+    }
+
+    /** A peer at our port is not let in. */
+    void refuse(String why) {
+        counters.increment(TransferCounter.HANDSHAKES_REFUSED);
+        refusals.refused(why);
+    }
+
+    /** Our descriptor, with what a Tandem peer is told beside it. */
+    String ownJson(Introduction introduction) {
+        return own.get().toJson(TIMESTAMP.format(LocalDateTime.now(ZoneId.systemDefault())), introduction);
     }
 
     /** The peer gets Mooncake's answer, although nothing here waits for what it tells. */

@@ -3,6 +3,7 @@ package dev.tandem.transfer;
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.tcp.Poller;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.net.SocketTimeoutException;
 import java.nio.ByteBuffer;
@@ -170,7 +171,7 @@ final class Peer {
         }
         PeerDialect dialect = PeerDialect.of(known.descriptor(), owner.config().checksums());
         try {
-            connections.add(ClientConnection.open(this, dialect, known.dataAddress()));
+            connections.add(ClientConnection.open(this, dialect, known));
         } catch (IOException e) {
             connectFailed(e);
         }
@@ -365,6 +366,10 @@ final class Peer {
 
     ByteBuffer scratch() {
         return owner.scratch();
+    }
+
+    PeerTrust trust() {
+        return owner.config().trust();
     }
 
     long connectNs() {

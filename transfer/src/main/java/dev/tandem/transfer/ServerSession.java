@@ -3,10 +3,14 @@ package dev.tandem.transfer;
 import dev.tandem.transfer.tcp.Outbox;
 import dev.tandem.transfer.tcp.Poller;
 import dev.tandem.transfer.wire.Opcode;
+import dev.tandem.transfer.wire.ProofFrames;
 import dev.tandem.transfer.wire.RequestHeader;
 import dev.tandem.transfer.wire.StatusFrame;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.SelectionKey;
@@ -21,6 +25,8 @@ import org.slf4j.LoggerFactory;
 /**
  * Serves one data connection of a peer: requests one behind the other, answered in order, v1 and v2 as each header says. Payload goes
  * between the socket and the regions without a copy, except for what arrives in the same read as a header. Owned by the poller.
+ *
+ * <p>Where the peer must prove that it knows the cluster's secret, {@link SessionProof} comes first.
  *
  * <p>A request for addresses that may not be touched is answered with the refusal (v2) or nothing (v1), and then the connection is closed;
  * its body is not read. The close waits {@link #LINGER_NS}, because closing a socket that holds unread bytes resets the connection, and a
@@ -37,6 +43,7 @@ final class ServerSession implements Poller.ReadinessHandler {
     private static final int TRAILERS = 1024;
     private static final long READ_BYTES_PER_TURN = 8 << 20;
     private static final long LINGER_NS = 100_000_000;
+    private static final long PROOF_NS = 5_000_000_000L; // until a peer has proved itself
     // Behind a body this long the next read takes no more than the next header, so that the next body is not copied.
     private static final int LARGE_BODY_BYTES = 16 << 10;
     private static final int NEXT_HEADER_BYTES = RequestHeader.BYTES;
@@ -71,8 +78,10 @@ final class ServerSession implements Poller.ReadinessHandler {
     private int nextTrailer;
     private boolean isBodyLarge;
     private @Nullable IncomingWrite incoming;
+    private @Nullable SessionProof proof; // until it is given
     private State state = State.SERVING;
-    private long lastProgressNs = System.nanoTime();
+    private final long beganNs = System.nanoTime();
+    private long lastProgressNs = beganNs;
     private long movedBytes; // since lastProgressNs
     private long headSinceNs = NO_HEAD; // when the first byte of a header came whose end has not
 
@@ -88,7 +97,14 @@ final class ServerSession implements Poller.ReadinessHandler {
         for (int code = 0; code <= StatusFrame.CHECKSUM_MISMATCH; code++) {
             StatusFrame.encode(frames, code * StatusFrame.BYTES, code);
         }
+        InetSocketAddress peer = (InetSocketAddress) channel.getRemoteAddress();
+        if (owner.trust().mustProve(peer.getAddress())) {
+            proof = new SessionProof(owner.trust().secret(), peer.toString());
+        }
         this.key = owner.poller().watch(channel, SelectionKey.OP_READ, this);
+        if (proof != null) {
+            owner.poller().sweepBy(deadlineNs());
+        }
     }
 
     @Override
@@ -148,7 +164,9 @@ final class ServerSession implements Poller.ReadinessHandler {
         if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
             return deadlineNs;
         }
-        if (state == State.SERVING || state == State.REFUSED) {
+        if (proof != null) {
+            owner.refuse(PeerTrust.noProof(Wire.DATA, "" + channel.socket().getRemoteSocketAddress()));
+        } else if (state == State.SERVING || state == State.REFUSED) {
             if (isMoving()) {
                 LOG.warn(
                         "data session peer={} stalled, closed", channel.socket().getRemoteSocketAddress());
@@ -193,7 +211,7 @@ final class ServerSession implements Poller.ReadinessHandler {
             if (state != State.SERVING || isFull()) {
                 return;
             }
-            if (incoming == null && inputEnd - inputStart >= RequestHeader.BYTES) {
+            if (incoming == null && inputEnd - inputStart >= requestBytes()) {
                 continue; // the flush has made room for requests that are here already
             }
             if (isDrained || budget <= 0) {
@@ -235,16 +253,44 @@ final class ServerSession implements Poller.ReadinessHandler {
                     return;
                 }
                 finishWrite(incoming);
-            } else if (inputEnd - inputStart >= RequestHeader.BYTES) {
-                int at = inputStart;
-                inputStart += RequestHeader.BYTES;
-                headSinceNs = NO_HEAD;
-                begin(RequestHeader.opcode(input, at), RequestHeader.address(input, at), RequestHeader.size(input, at));
-            } else {
+            } else if (inputEnd - inputStart < requestBytes()) {
                 if (inputEnd > inputStart && headSinceNs == NO_HEAD) {
                     headSinceNs = System.nanoTime();
                 }
                 return;
+            } else if (proof != null) {
+                int at = inputStart;
+                inputStart += requestBytes();
+                headSinceNs = NO_HEAD;
+                prove(proof.take(input, at));
+            } else {
+                int at = inputStart;
+                inputStart += RequestHeader.BYTES;
+                headSinceNs = NO_HEAD;
+                begin(RequestHeader.opcode(input, at), RequestHeader.address(input, at), RequestHeader.size(input, at));
+            }
+        }
+    }
+
+    /** Bytes of the next request that must be here before it is looked at. */
+    private int requestBytes() {
+        boolean isToProve = proof != null
+                && inputEnd - inputStart >= RequestHeader.BYTES
+                && RequestHeader.opcode(input, inputStart).isOfProof();
+        return isToProve ? ProofFrames.REQUEST_BYTES : RequestHeader.BYTES;
+    }
+
+    private void prove(SessionProof.Outcome outcome) {
+        switch (outcome) {
+            case SessionProof.Outcome.Answer answer -> outbox.add(answer.frame());
+            case SessionProof.Outcome.Proven proven -> {
+                proof = null;
+                outbox.add(proven.frame());
+            }
+            case SessionProof.Outcome.Refused refused -> {
+                owner.refuse(refused.why());
+                outbox.add(frame(StatusFrame.REJECTED));
+                state = State.REFUSED;
             }
         }
     }
@@ -388,7 +434,7 @@ final class ServerSession implements Poller.ReadinessHandler {
 
     private long deadlineNs() {
         return switch (state) {
-            case SERVING, REFUSED -> owedByNs();
+            case SERVING, REFUSED -> proof != null ? beganNs + PROOF_NS : owedByNs();
             case LINGERING -> lastProgressNs + LINGER_NS;
             case CLOSED -> Long.MAX_VALUE;
         };

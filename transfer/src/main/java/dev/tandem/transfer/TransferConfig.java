@@ -1,6 +1,7 @@
 package dev.tandem.transfer;
 
 import com.sun.management.UnixOperatingSystemMXBean;
+import dev.tandem.trust.PeerTrust;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -10,13 +11,15 @@ import java.util.List;
  * Settings of one transfer engine.
  *
  * @param host address that both listeners bind and that peers are told; never a wildcard
- * @param rpcPort handshake port, 0 for any free one
+ * @param ports that both listeners bind
  * @param flow how much moves at once
  * @param checksums offer CRC32C to peers that understand it
  * @param timeouts deadlines
  * @param bounds what peers may take
+ * @param trust who may ask and move
  */
-public record TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts, Bounds bounds) {
+public record TransferConfig(
+        String host, Ports ports, Flow flow, boolean checksums, Timeouts timeouts, Bounds bounds, PeerTrust trust) {
     private static final int MAX_PORT = 65_535;
     private static final int MAX_CONNECTIONS = 64;
     private static final long MIN_IN_FLIGHT_BYTES = 1 << 20;
@@ -26,8 +29,11 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
         if (host.isBlank()) {
             problems.add("host is empty");
         }
-        if (rpcPort < 0 || rpcPort > MAX_PORT) {
-            problems.add("rpcPort " + rpcPort + " is not 0 to " + MAX_PORT);
+        if (ports.handshake() < 0 || ports.handshake() > MAX_PORT) {
+            problems.add("rpcPort " + ports.handshake() + " is not 0 to " + MAX_PORT);
+        }
+        if (ports.data() < 0 || ports.data() > MAX_PORT) {
+            problems.add("dataPort " + ports.data() + " is not 0 to " + MAX_PORT);
         }
         if (flow.connectionsPerPeer() < 1 || flow.connectionsPerPeer() > MAX_CONNECTIONS) {
             problems.add("connectionsPerPeer " + flow.connectionsPerPeer() + " is not 1 to " + MAX_CONNECTIONS);
@@ -52,6 +58,24 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
             throw new IllegalArgumentException("transfer: " + String.join("; ", problems));
         }
     }
+
+    /** Any free port for data, the usual bounds, no secret. */
+    public TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
+        this(
+                host,
+                new Ports(rpcPort, 0),
+                flow,
+                checksums,
+                timeouts,
+                Bounds.of(Bounds.GUESS_INTERVAL),
+                PeerTrust.everybody());
+    }
+
+    /**
+     * @param handshake 0 for any free one
+     * @param data the same
+     */
+    public record Ports(int handshake, int data) {}
 
     /**
      * @param connectionsPerPeer persistent data connections to one peer
@@ -100,11 +124,6 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
         }
     }
 
-    /** Settings with the usual bounds. */
-    public TransferConfig(String host, int rpcPort, Flow flow, boolean checksums, Timeouts timeouts) {
-        this(host, rpcPort, flow, checksums, timeouts, Bounds.of(Bounds.GUESS_INTERVAL));
-    }
-
     /** Defaults for a host: a peer that hangs, or was cut off, costs ten seconds. */
     public static TransferConfig of(String host) {
         return new TransferConfig(
@@ -114,11 +133,21 @@ public record TransferConfig(String host, int rpcPort, Flow flow, boolean checks
     /** The same with another bound on the rate. */
     public TransferConfig withPace(long bytesPerSecond) {
         var paced = new Flow(flow.connectionsPerPeer(), flow.inFlightBytesPerPeer(), bytesPerSecond);
-        return new TransferConfig(host, rpcPort, paced, checksums, timeouts, bounds);
+        return new TransferConfig(host, ports, paced, checksums, timeouts, bounds, trust);
     }
 
     /** The same with other bounds. */
-    public TransferConfig with(Bounds otherBounds) {
-        return new TransferConfig(host, rpcPort, flow, checksums, timeouts, otherBounds);
+    public TransferConfig with(Bounds other) {
+        return new TransferConfig(host, ports, flow, checksums, timeouts, other, trust);
+    }
+
+    /** The same with other ports. */
+    public TransferConfig with(Ports other) {
+        return new TransferConfig(host, other, flow, checksums, timeouts, bounds, trust);
+    }
+
+    /** The same for other peers. */
+    public TransferConfig with(PeerTrust other) {
+        return new TransferConfig(host, ports, flow, checksums, timeouts, bounds, other);
     }
 }

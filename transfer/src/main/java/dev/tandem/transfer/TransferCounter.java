@@ -37,6 +37,10 @@ public enum TransferCounter implements Counter {
     HANDSHAKES("Descriptors fetched from peers; many means restarting or unreachable ones."),
     HANDSHAKES_FAILED("Handshakes with peers that failed."),
     SERVED_HANDSHAKES("Handshake messages of peers that were answered."),
+    HANDSHAKES_REFUSED(
+            "Peers at the handshake port that gave no proof of the cluster's secret: a stranger, or a node without it."),
+    SESSIONS_REFUSED(
+            "Data connections of peers that gave no proof of the cluster's secret: a stranger, or a node without it."),
     NOTIFICATIONS_DROPPED(
             "Notifications of peers that were answered and dropped, because nothing here waits for them.");
 

@@ -44,17 +44,18 @@ public final class TransferEngine implements AutoCloseable {
 
     private TransferEngine(TransferConfig config) throws IOException {
         this.config = config;
-        this.handshakes = new Handshakes(this::descriptor, config.timeouts().connect(), counters);
+        this.handshakes = new Handshakes(this::descriptor, config.timeouts().connect(), counters, config.trust());
         InetAddress address = InetAddress.getByName(config.host());
         if (address.isAnyLocalAddress()) {
             throw new IllegalArgumentException("host " + config.host() + " is a wildcard; name one address");
         }
         this.handshakeServer = HandshakeServer.bind(
-                new InetSocketAddress(address, config.rpcPort()),
+                new InetSocketAddress(address, config.ports().handshake()),
                 HandshakeServer.Limits.beside(config.bounds().connections()),
-                handshakes::answer);
+                handshakes::begin);
         try {
-            this.dataListener = DataListener.bind(new InetSocketAddress(address, 0), this::accept);
+            this.dataListener = DataListener.bind(
+                    new InetSocketAddress(address, config.ports().data()), this::accept);
             this.poller = new Poller(
                     "transfer-" + handshakeServer.port(), new Pace(config.flow().bytesPerSecond(), System.nanoTime()));
             this.server = new DataServer(poller, regions, counters, config);
@@ -89,6 +90,11 @@ public final class TransferEngine implements AutoCloseable {
     /** The handshake port: {@code te_rpc_port} of the side channel. */
     public int rpcPort() {
         return handshakeServer.port();
+    }
+
+    /** The data port: {@code tcp_data_port} of the descriptor. */
+    public int dataPort() {
+        return dataListener.port();
     }
 
     /**

@@ -9,6 +9,8 @@ import dev.tandem.engine.cluster.channel.FrameListener;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -37,10 +39,10 @@ public final class ClusterHead implements AutoCloseable {
     /**
      * @param address where nodes join; bound as it is
      * @param terms of this process
-     * @param token that nodes must know
+     * @param secret that nodes must know
      * @param limits of each connection
      */
-    public record HeadSetup(InetSocketAddress address, JoinTerms terms, SharedToken token, ChannelLimits limits) {}
+    public record HeadSetup(InetSocketAddress address, JoinTerms terms, ClusterSecret secret, ChannelLimits limits) {}
 
     private final HeadSetup setup;
     private final ReplicaSet replicas;
@@ -216,7 +218,7 @@ public final class ClusterHead implements AutoCloseable {
 
         Session(FrameChannel channel) {
             this.channel = channel;
-            this.greeting = new ListeningGreeting(channel, setup.terms(), setup.token());
+            this.greeting = new ListeningGreeting(channel, setup.terms(), setup.secret(), Wire.CLUSTER);
         }
 
         @Override
@@ -238,7 +240,7 @@ public final class ClusterHead implements AutoCloseable {
                     return;
                 }
                 var joining = new ReplicaLink(
-                        channel, terms.get().placement(), setup.limits().maxFrameBytes());
+                        channel, terms.get().placement(), setup.limits().maxFrameBytes(), greeting.version());
                 link = joining;
                 join(this, terms.get(), joining);
             } finally {
@@ -265,6 +267,12 @@ public final class ClusterHead implements AutoCloseable {
                         channel.peer(),
                         terms.tandemVersion(),
                         joins);
+                if (!setup.secret().isSet()) {
+                    LOG.warn(
+                            "{} from {} joined unauthenticated: without a cluster secret any process of the right shapes may",
+                            terms.placement(),
+                            channel.peer());
+                }
             }
             return objection;
         }

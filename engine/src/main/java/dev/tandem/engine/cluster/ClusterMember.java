@@ -6,6 +6,7 @@ import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -34,12 +35,12 @@ public final class ClusterMember implements AutoCloseable {
     /**
      * @param head {@code --data-parallel-address} and {@code --data-parallel-rpc-port}; resolved anew for every try
      * @param terms of this process
-     * @param token that the head must know
+     * @param secret that the head must know
      * @param limits of the connection
      * @param patience how this node waits
      */
     public record MemberSetup(
-            InetSocketAddress head, JoinTerms terms, SharedToken token, ChannelLimits limits, Patience patience) {}
+            InetSocketAddress head, JoinTerms terms, ClusterSecret secret, ChannelLimits limits, Patience patience) {}
 
     /**
      * @param deadline longest time without a head: at first, and after its end

@@ -1,10 +1,13 @@
 package dev.tandem.engine.cluster;
 
-import dev.tandem.engine.cluster.SharedToken.Side;
 import dev.tandem.engine.cluster.channel.BodyReader;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.MutualProof;
+import dev.tandem.trust.MutualProof.Side;
+import dev.tandem.trust.Wire;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 
@@ -24,14 +27,17 @@ public final class ConnectingGreeting {
 
     private final FrameChannel channel;
     private final JoinTerms own;
-    private final SharedToken token;
-    private final byte[] nonce = SharedToken.freshNonce();
+    private final Wire wire;
+    private final boolean mustProve;
+    private final MutualProof proof;
     private Optional<byte[]> challenge = Optional.empty();
 
-    public ConnectingGreeting(FrameChannel channel, JoinTerms own, SharedToken token) {
+    public ConnectingGreeting(FrameChannel channel, JoinTerms own, ClusterSecret secret, Wire wire) {
         this.channel = channel;
         this.own = own;
-        this.token = token;
+        this.wire = wire;
+        this.mustProve = secret.isSet();
+        this.proof = new MutualProof(secret, wire, Side.CONNECTING);
     }
 
     /** Takes a frame. */
@@ -72,19 +78,24 @@ public final class ConnectingGreeting {
         if (challenge.isPresent()) {
             throw new FrameException("frame", "WELCOME or REFUSED", FrameKind.CHALLENGE);
         }
+        int theirVersion =
+                BodyReader.readBeginning(body.slice(), reader -> reader.integer("version", 0, Integer.MAX_VALUE));
+        if (wire.objection(theirVersion, mustProve).isPresent()) {
+            throw new FrameException("protocol version", wire.versions(mustProve), theirVersion);
+        }
         byte[] theirs = BodyReader.readBeginning(body, reader -> {
-            reader.integer("protocol version", 0, Integer.MAX_VALUE); // the listening side compares
-            return reader.bytes("nonce", SharedToken.NONCE_BYTES);
+            reader.integer("protocol version", 0, Integer.MAX_VALUE);
+            return reader.bytes("nonce", MutualProof.NONCE_BYTES);
         });
         challenge = Optional.of(theirs);
-        var hello = new Hello(nonce, token.proof(Side.CONNECTING, theirs, nonce), own);
+        var hello = new Hello(wire.common(theirVersion), proof.nonce(), proof.proof(theirs), own);
         channel.offer(FrameKind.HELLO, hello.encode());
     }
 
     private void requireProof(ByteBuffer body) throws FrameException {
         byte[] theirs = challenge.orElseThrow(() -> new FrameException("first frame", "CHALLENGE", "WELCOME"));
-        byte[] proof = BodyReader.read(body, reader -> reader.bytes("proof", SharedToken.MAX_PROOF_BYTES));
-        if (!token.accepts(proof, Side.LISTENING, theirs, nonce)) {
+        byte[] shown = BodyReader.read(body, reader -> reader.bytes("proof", MutualProof.PROOF_BYTES));
+        if (mustProve && !proof.accepts(theirs, shown)) {
             throw new FrameException("proof of the listening side", "one that knows the cluster token", "another");
         }
     }

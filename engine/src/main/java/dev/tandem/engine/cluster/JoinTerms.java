@@ -22,9 +22,6 @@ import java.util.SequencedMap;
  */
 public record JoinTerms(
         String tandemVersion, ModelTerms model, ParallelLayout layout, KvTerms kv, MemberPlacement placement) {
-    /** Of everything behind the frames; compared before anything else. */
-    public static final int PROTOCOL_VERSION = 2;
-
     private static final int MAX_TEXT_BYTES = 512;
 
     /** A field that must be the same and is not. */

@@ -6,6 +6,7 @@ import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -42,7 +43,7 @@ final class NodeSession implements FrameChannel.FrameHandler {
         this.setup = setup;
         this.service = service;
         this.channel = channel;
-        this.greeting = new ConnectingGreeting(channel, setup.terms(), setup.token());
+        this.greeting = new ConnectingGreeting(channel, setup.terms(), setup.secret(), Wire.CLUSTER);
         this.server = new ReplicaServer(channel, service.replicas(), service.counters());
     }
 

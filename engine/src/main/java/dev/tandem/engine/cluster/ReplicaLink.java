@@ -58,16 +58,21 @@ final class ReplicaLink {
     private final FrameChannel channel;
     private final MemberPlacement placement;
     private final int maxFrameBytes;
+    private final int version;
     private final AtomicLong nextStream = new AtomicLong();
     private final Map<Long, OpenStream> streams =
             new ConcurrentHashMap<>(); // submitters add; whoever ends one removes it
     private final Map<Integer, EngineStatus> states = new ConcurrentHashMap<>(); // the reader writes, anybody reads
 
-    /** @param maxFrameBytes longest body that may be sent */
-    ReplicaLink(FrameChannel channel, MemberPlacement placement, int maxFrameBytes) {
+    /**
+     * @param maxFrameBytes longest body that may be sent
+     * @param version that both sides speak
+     */
+    ReplicaLink(FrameChannel channel, MemberPlacement placement, int maxFrameBytes, int version) {
         this.channel = channel;
         this.placement = placement;
         this.maxFrameBytes = maxFrameBytes;
+        this.version = version;
         for (int rank = placement.ranks().from(); rank < placement.ranks().to(); rank++) {
             states.put(rank, idle());
         }
@@ -152,7 +157,7 @@ final class ReplicaLink {
             body = new BodyWriter()
                     .integer(id)
                     .integer(dpRank)
-                    .with(writer -> RequestCodec.write(writer, request))
+                    .with(writer -> RequestCodec.write(writer, request, version))
                     .toBytes();
         } catch (IllegalArgumentException notSendable) {
             throw new EngineException(Kind.INVALID, "the request cannot be sent to " + placement, notSendable);

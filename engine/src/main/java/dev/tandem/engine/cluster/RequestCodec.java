@@ -29,6 +29,7 @@ final class RequestCodec {
     private static final int MAX_ID_BYTES = 4096;
     private static final int MAX_TICKET_TEXT_BYTES = 4096;
     private static final int MAX_CLIENT_BYTES = 4 * ClientId.MAX_LENGTH;
+    private static final int WITH_CLIENT = 2; // the first version that says whose a request is
     private static final int NONE = 0;
     private static final int LEND = 1;
     private static final int FETCH = 2;
@@ -37,7 +38,8 @@ final class RequestCodec {
 
     private RequestCodec() {}
 
-    static void write(BodyWriter writer, Request request) {
+    /** @param version of the connection: a peer of the first one knows no clients */
+    static void write(BodyWriter writer, Request request, int version) {
         writer.text(request.id()).integers(request.promptTokenIds());
         writeSampling(writer, request.sampling());
         switch (request.handoff()) {
@@ -56,9 +58,10 @@ final class RequestCodec {
                 writer.text(receive.metaserver());
             }
         }
-        writer.integer(nanos(request.deadline()))
-                .text(request.client().address())
-                .text(request.client().name());
+        writer.integer(nanos(request.deadline()));
+        if (version >= WITH_CLIENT) {
+            writer.text(request.client().address()).text(request.client().name());
+        }
     }
 
     static Request read(BodyReader reader) throws FrameException {
@@ -68,8 +71,12 @@ final class RequestCodec {
                 readSampling(reader),
                 readRole(reader),
                 Duration.ofNanos(reader.longInteger("deadline", 0, Long.MAX_VALUE)),
-                new ClientId(
-                        reader.text("client address", MAX_CLIENT_BYTES), reader.text("client name", MAX_CLIENT_BYTES)));
+                reader.hasMore() ? readClient(reader) : ClientId.NONE);
+    }
+
+    private static ClientId readClient(BodyReader reader) throws FrameException {
+        return new ClientId(
+                reader.text("client address", MAX_CLIENT_BYTES), reader.text("client name", MAX_CLIENT_BYTES));
     }
 
     /** A duration beyond 292 years counts as 292 years. */

@@ -18,6 +18,8 @@ public enum HandoffCounter implements Counter {
     PEERS_STALLED("Connections that ended because a peer did not end what it had begun, or did not read its answers."),
     PEERS_CROWDED_OUT(
             "Connections that ended because peers had too many, or too many bytes of them waited; hints at an attack."),
+    PEERS_UNPROVEN(
+            "Peers at the side channel that gave no proof of the cluster's secret: a stranger, or a node without it."),
     PEERS_FAILED("Connections of the side channel that ended by a fault of this node."),
     ACCEPTS_PAUSED("Times that a side channel took no connection for a while; hints at descriptors that have run out."),
     SIDE_CHANNEL_SILENT("Questions of this node to its own side channel that were not answered in time."),

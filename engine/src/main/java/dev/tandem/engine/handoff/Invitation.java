@@ -1,5 +1,7 @@
 package dev.tandem.engine.handoff;
 
+import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.trust.ClusterSecret;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -18,6 +20,17 @@ import java.util.function.Consumer;
 public record Invitation(String metaserver, Map<String, Object> params, Duration timeout) {
     public Invitation {
         params = Collections.unmodifiableMap(new LinkedHashMap<>(params));
+    }
+
+    /** With a seal of this secret, where there is one, so that the prefill node can tell it from what a client makes up. */
+    public Invitation sealedBy(ClusterSecret secret) {
+        if (!secret.isSet()) {
+            return this;
+        }
+        var sealed = new LinkedHashMap<String, Object>(params);
+        HandoffTicket ticket = HandoffTicket.fromParams(params).sealedBy(secret);
+        sealed.put(HandoffTicket.SEAL, String.valueOf(ticket.further().get(HandoffTicket.SEAL)));
+        return new Invitation(metaserver, sealed, timeout);
     }
 
     /** Carries invitations to metaservers; the engine knows no HTTP. */

@@ -31,7 +31,8 @@ public final class HandoffParams {
             return new HandoffRole.None();
         }
         if (params.get("metaserver") != null && !hasBlocks) {
-            return new HandoffRole.Receive(metaserver(params.get("metaserver")));
+            Object seal = params.get(HandoffTicket.SEAL);
+            return new HandoffRole.Receive(metaserver(params.get("metaserver")), seal instanceof String hex ? hex : "");
         }
         return new HandoffRole.Fetch(HandoffTicket.fromParams(params));
     }

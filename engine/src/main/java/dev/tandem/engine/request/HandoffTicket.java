@@ -1,15 +1,19 @@
 package dev.tandem.engine.request;
 
+import dev.tandem.trust.ClusterSecret;
 import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,6 +59,11 @@ public record HandoffTicket(
 
     /** Drawn by P at its start: its metadata says the same, or the ticket is of an earlier life. */
     public static final String INCARNATION = "tandem_incarnation";
+
+    /** Of a process that knows the cluster's secret, over everything else that a ticket says: hexadecimal. */
+    public static final String SEAL = "tandem_seal";
+
+    private static final String SEALED_AS = "handoff ticket";
 
     public HandoffTicket {
         blockIds = blockIds.clone();
@@ -156,6 +165,36 @@ public record HandoffTicket(
         var more = new LinkedHashMap<>(further);
         more.put(key, value);
         return new HandoffTicket(engineId, host, port, blockIds, lastTokenId, more);
+    }
+
+    /** The ticket with a seal of this secret, where there is one: it can be told from what a client makes up. */
+    public HandoffTicket sealedBy(ClusterSecret secret) {
+        return secret.isSet() ? with(SEAL, HexFormat.of().formatHex(secret.seal(SEALED_AS, content()))) : this;
+    }
+
+    /** Whether whoever knows this secret has written the ticket as it is. */
+    public boolean isSealedBy(ClusterSecret secret) {
+        return further.get(SEAL) instanceof String hex
+                && hex.matches("[0-9a-f]{" + 2 * ClusterSecret.MAC_BYTES + "}")
+                && secret.isSealed(SEALED_AS, content(), HexFormat.of().parseHex(hex));
+    }
+
+    /** What a seal covers: all that decides where bytes are read or written. */
+    private byte[] content() {
+        var text = new StringJoiner("\n");
+        for (Object part : List.of(
+                engineId,
+                host,
+                port,
+                transferId().orElse(""),
+                incarnation().orElse(""),
+                prompt().orElse(""),
+                tpSize().orElse(-1),
+                lastTokenId)) {
+            String shown = part.toString();
+            text.add(shown.length() + ":" + shown);
+        }
+        return text.add(Arrays.toString(blockIds)).toString().getBytes(StandardCharsets.UTF_8);
     }
 
     /** Which life of the prefill node wrote the ticket, if it says so. */

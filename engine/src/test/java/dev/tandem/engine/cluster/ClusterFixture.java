@@ -11,6 +11,7 @@ import dev.tandem.engine.request.SamplingOptions;
 import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -90,10 +91,10 @@ final class ClusterFixture implements AutoCloseable {
     }
 
     Head head(int port) throws IOException {
-        return head(port, terms(0, 1), SharedToken.none());
+        return head(port, terms(0, 1), ClusterSecret.none());
     }
 
-    Head head(int port, JoinTerms terms, SharedToken token) throws IOException {
+    Head head(int port, JoinTerms terms, ClusterSecret secret) throws IOException {
         var counters = new Counters<>(ClusterCounter.class);
         var replicas = new ReplicaSet(DP_SIZE, 1, counters);
         var own = new FakeReplica();
@@ -103,7 +104,7 @@ final class ClusterFixture implements AutoCloseable {
         var members = new LinkedBlockingQueue<Members>();
         var head = new Head(
                 ClusterHead.start(
-                        new ClusterHead.HeadSetup(loopback(port), terms, token, LIMITS),
+                        new ClusterHead.HeadSetup(loopback(port), terms, secret, LIMITS),
                         replicas,
                         counters,
                         members::add),
@@ -116,14 +117,14 @@ final class ClusterFixture implements AutoCloseable {
     }
 
     Node node(int port, int from, int to) {
-        return node(port, terms(from, to), SharedToken.none());
+        return node(port, terms(from, to), ClusterSecret.none());
     }
 
-    Node node(int port, JoinTerms terms, SharedToken token) {
-        return node(port, terms, token, PATIENCE);
+    Node node(int port, JoinTerms terms, ClusterSecret secret) {
+        return node(port, terms, secret, PATIENCE);
     }
 
-    Node node(int port, JoinTerms terms, SharedToken token, Duration deadline) {
+    Node node(int port, JoinTerms terms, ClusterSecret secret, Duration deadline) {
         var replicas = new ArrayList<FakeReplica>();
         var byRank = new TreeMap<Integer, Replica>();
         for (int rank = terms.placement().ranks().from();
@@ -138,7 +139,7 @@ final class ClusterFixture implements AutoCloseable {
                 new ClusterMember.Patience(deadline, Duration.ofMillis(5), Duration.ofMillis(20), Duration.ofMillis(5));
         var node = new Node(
                 ClusterMember.start(
-                        new ClusterMember.MemberSetup(loopback(port), terms, token, LIMITS, patience),
+                        new ClusterMember.MemberSetup(loopback(port), terms, secret, LIMITS, patience),
                         new ClusterMember.Service(
                                 byRank, new Counters<>(ClusterCounter.class), members::add, reports::add)),
                 replicas,

@@ -7,6 +7,7 @@ import dev.tandem.engine.cluster.channel.BodyWriter;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenEvent;
+import dev.tandem.trust.Wire;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
@@ -37,7 +38,7 @@ class ClusterFramesFuzzTest {
             case 0 -> {
                 Request request = BodyReader.read(body, RequestCodec::read);
                 yield new BodyWriter()
-                        .with(to -> RequestCodec.write(to, request))
+                        .with(to -> RequestCodec.write(to, request, Wire.CLUSTER.version()))
                         .toBytes();
             }
             case 1 -> event(body, EventCodec::readToken);

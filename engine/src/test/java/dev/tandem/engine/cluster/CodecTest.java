@@ -28,6 +28,7 @@ import dev.tandem.engine.request.TokenEvent.Times;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenEvent.Usage;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.Wire;
 import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.time.Duration;
@@ -60,7 +61,7 @@ class CodecTest {
         for (int seed = 0; seed < ROUNDS; seed++) {
             Request request = request(new SplittableRandom(seed));
             byte[] body = new BodyWriter()
-                    .with(writer -> RequestCodec.write(writer, request))
+                    .with(writer -> RequestCodec.write(writer, request, Wire.CLUSTER.version()))
                     .toBytes();
             Request read = BodyReader.read(ByteBuffer.wrap(body), RequestCodec::read);
             assertThat(read.id()).isEqualTo(request.id());
@@ -80,7 +81,7 @@ class CodecTest {
                 new HandoffRole.None(),
                 Duration.ofSeconds(Long.MAX_VALUE));
         byte[] body = new BodyWriter()
-                .with(writer -> RequestCodec.write(writer, request))
+                .with(writer -> RequestCodec.write(writer, request, Wire.CLUSTER.version()))
                 .toBytes();
         assertThat(BodyReader.read(ByteBuffer.wrap(body), RequestCodec::read).deadline())
                 .isEqualTo(Duration.ofNanos(Long.MAX_VALUE));
@@ -158,7 +159,7 @@ class CodecTest {
     @Test
     void shouldCarryTermsRefusalsAndMembers() throws Exception {
         JoinTerms terms = ClusterFixture.terms(1, 4);
-        var hello = new Hello(new byte[] {1, 2}, new byte[] {3}, terms);
+        var hello = new Hello(2, new byte[] {1, 2}, new byte[] {3}, terms);
         Hello read = Hello.decode(ByteBuffer.wrap(hello.encode()));
         assertThat(read.terms()).isEqualTo(terms);
         assertThat(read.nonce()).isEqualTo(hello.nonce());
@@ -189,7 +190,7 @@ class CodecTest {
     void shouldRefuseDamagedBodiesWithoutAnyOtherFailure() {
         var random = new SplittableRandom(1);
         byte[] good = new BodyWriter()
-                .with(writer -> RequestCodec.write(writer, request(new SplittableRandom(3))))
+                .with(writer -> RequestCodec.write(writer, request(new SplittableRandom(3)), Wire.CLUSTER.version()))
                 .toBytes();
         int refused = 0;
         for (int round = 0; round < 5000; round++) {

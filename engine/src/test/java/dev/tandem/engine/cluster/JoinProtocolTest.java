@@ -6,6 +6,7 @@ import static dev.tandem.engine.cluster.ClusterFixture.terms;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.cluster.ClusterFixture.Head;
+import dev.tandem.engine.cluster.channel.BodyReader;
 import dev.tandem.engine.cluster.channel.BodyWriter;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
@@ -14,6 +15,9 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenEvent.Failed;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.MutualProof;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -28,6 +32,8 @@ import org.junit.jupiter.api.Test;
 
 /** A head among nodes that do not keep to the protocol. */
 class JoinProtocolTest {
+    private static final ClusterSecret SECRET = ClusterSecret.of("the cluster's secret");
+
     private final ClusterFixture cluster = new ClusterFixture();
     private Head head;
 
@@ -44,6 +50,7 @@ class JoinProtocolTest {
     /** A connection in the test's hands. */
     private final class Node implements FrameChannel.FrameHandler, AutoCloseable {
         final BlockingQueue<FrameKind> kinds = new LinkedBlockingQueue<>();
+        final BlockingQueue<byte[]> challenges = new LinkedBlockingQueue<>();
         final BlockingQueue<Refusal> refusals = new LinkedBlockingQueue<>();
         final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
         final FrameChannel channel;
@@ -55,13 +62,19 @@ class JoinProtocolTest {
             this.isPolite = isPolite;
             this.channel = FrameChannel.connect(
                     ClusterFixture.loopback(head.head().port()), PATIENCE, ClusterFixture.LIMITS, opened -> {
-                        greeting = new ConnectingGreeting(opened, terms(1, 4), SharedToken.none());
+                        greeting = new ConnectingGreeting(opened, terms(1, 4), ClusterSecret.none(), Wire.CLUSTER);
                         return this;
                     });
         }
 
         @Override
         public void received(FrameKind kind, ByteBuffer body) throws FrameException {
+            if (kind == FrameKind.CHALLENGE) {
+                challenges.add(BodyReader.read(body.slice(), reader -> {
+                    reader.integer("version", 2, 2);
+                    return reader.bytes("nonce", MutualProof.NONCE_BYTES);
+                }));
+            }
             if (kind == FrameKind.REFUSED) {
                 refusals.add(Refusal.decode(body));
             } else if (isPolite && kind != FrameKind.MEMBERS && kind != FrameKind.SUBMIT) {
@@ -93,7 +106,11 @@ class JoinProtocolTest {
     }
 
     private static byte[] hello() {
-        return new Hello(new byte[SharedToken.NONCE_BYTES], new byte[0], terms(1, 4)).encode();
+        return hello(2);
+    }
+
+    private static byte[] hello(int version) {
+        return new Hello(version, new byte[MutualProof.NONCE_BYTES], new byte[0], terms(1, 4)).encode();
     }
 
     @Test
@@ -103,11 +120,51 @@ class JoinProtocolTest {
             node.channel.send(
                     FrameKind.HELLO,
                     new BodyWriter()
-                            .integer(2)
+                            .integer(3)
                             .text("whatever that version says")
                             .toBytes());
-            assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1", "2", true));
+            assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1 to 2", "3", true));
             assertThat(taken(node.ends)).isEqualTo("the peer closed it");
+        }
+    }
+
+    @Test
+    void shouldLetANodeOfVersionOneInWithoutASecret() throws Exception {
+        try (var node = new Node(false)) {
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(FrameKind.HELLO, hello(1));
+            node.awaitFrame(FrameKind.WELCOME);
+        }
+    }
+
+    @Test
+    void shouldNameBothVersionsToANodeOfVersionOneThatCannotProveItself() throws Exception {
+        head = cluster.head(0, terms(0, 1), SECRET);
+        try (var node = new Node(false)) {
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(FrameKind.HELLO, hello(1));
+            assertThat(taken(node.refusals))
+                    .isEqualTo(new Refusal("protocol version", "2 with a cluster secret", "1", true));
+        }
+    }
+
+    @Test
+    void shouldRefuseAHelloThatWasRecordedOnAnotherConnection() throws Exception {
+        head = cluster.head(0, terms(0, 1), SECRET);
+        byte[] recorded;
+        try (var node = new Node(false)) {
+            byte[] challenge = taken(node.challenges);
+            var proof = new MutualProof(SECRET, Wire.CLUSTER, MutualProof.Side.CONNECTING);
+            recorded = new Hello(2, proof.nonce(), proof.proof(challenge), terms(1, 4)).encode();
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(FrameKind.HELLO, recorded);
+            node.awaitFrame(FrameKind.WELCOME);
+        }
+        ClusterFixture.await(() -> head.head().members().placements().size() == 1);
+        try (var node = new Node(false)) {
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(FrameKind.HELLO, recorded);
+            assertThat(taken(node.refusals)).isEqualTo(new Refusal("cluster token", "one", "another one", true));
         }
     }
 

@@ -11,6 +11,7 @@ import dev.tandem.engine.cluster.ClusterFixture.Node;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.ClusterSecret;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -113,7 +114,7 @@ class JoinTest {
         addOtherModels(good, bad);
         addOtherCachesAndSeats(good, bad);
         for (var each : bad.entrySet()) {
-            Node node = cluster.node(head.head().port(), each.getValue(), SharedToken.none());
+            Node node = cluster.node(head.head().port(), each.getValue(), ClusterSecret.none());
             assertThatThrownBy(() -> node.node().awaitJoined())
                     .isInstanceOfSatisfying(
                             EngineException.class, e -> assertThat(e.kind()).isEqualTo(Kind.INVALID))
@@ -204,20 +205,31 @@ class JoinTest {
         Head head = cluster.head(0);
         JoinTerms good = terms(1, 4);
         var newer = new JoinTerms("0.2.0", good.model(), good.layout(), good.kv(), good.placement());
-        cluster.node(head.head().port(), newer, SharedToken.none()).node().awaitJoined();
+        cluster.node(head.head().port(), newer, ClusterSecret.none()).node().awaitJoined();
     }
 
     @Test
     void shouldLetNobodyInWithoutTheToken() throws Exception {
-        Head head = cluster.head(0, terms(0, 1), SharedToken.of("secret"));
-        var cases = new LinkedHashMap<SharedToken, String>();
-        cases.put(SharedToken.none(), "cluster token: the head has one, this node has none");
-        cases.put(SharedToken.of("guess"), "cluster token: the head has one, this node has another one");
+        Head head = cluster.head(0, terms(0, 1), ClusterSecret.of("the cluster's secret"));
+        var cases = new LinkedHashMap<ClusterSecret, String>();
+        cases.put(ClusterSecret.none(), "cluster token: the head has one, this node has none");
+        cases.put(ClusterSecret.of("a stranger's guess"), "cluster token: the head has one, this node has another one");
         for (var each : cases.entrySet()) {
             Node node = cluster.node(head.head().port(), terms(1, 4), each.getKey());
             assertThatThrownBy(() -> node.node().awaitJoined()).hasMessageEndingWith(each.getValue());
         }
-        cluster.node(head.head().port(), terms(1, 4), SharedToken.of("secret"))
+        cluster.node(head.head().port(), terms(1, 4), ClusterSecret.of("the cluster's secret"))
+                .node()
+                .awaitJoined();
+    }
+
+    @Test
+    void shouldLetBothSecretsInWhileOneIsReplaced() throws Exception {
+        Head head = cluster.head(0, terms(0, 1), ClusterSecret.of("the secret of this year\nthe secret of last year"));
+        cluster.node(head.head().port(), terms(1, 2), ClusterSecret.of("the secret of last year"))
+                .node()
+                .awaitJoined();
+        cluster.node(head.head().port(), terms(2, 4), ClusterSecret.of("the secret of this year"))
                 .node()
                 .awaitJoined();
     }
@@ -225,7 +237,7 @@ class JoinTest {
     @Test
     void shouldNotJoinAHeadThatDoesNotKnowTheToken() throws Exception {
         Head head = cluster.head(0);
-        Node node = cluster.node(head.head().port(), terms(1, 4), SharedToken.of("secret"));
+        Node node = cluster.node(head.head().port(), terms(1, 4), ClusterSecret.of("the cluster's secret"));
         assertThatThrownBy(() -> node.node().awaitJoined())
                 .hasMessageEndingWith("cluster token: the head has none, this node has one");
     }
@@ -246,7 +258,7 @@ class JoinTest {
 
     @Test
     void shouldEndWhenNoHeadComesInTime() throws Exception {
-        Node node = cluster.node(headPort(), terms(1, 4), SharedToken.none(), SHORT);
+        Node node = cluster.node(headPort(), terms(1, 4), ClusterSecret.none(), SHORT);
         EngineException reason = node.node().ended().join();
         assertThat(reason.kind()).isEqualTo(Kind.UNAVAILABLE);
         assertThat(reason).hasMessageStartingWith("no head at 127.0.0.1:");

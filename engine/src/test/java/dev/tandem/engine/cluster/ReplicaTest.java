@@ -21,6 +21,7 @@ import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenEvent.Finished;
 import dev.tandem.engine.request.TokenEvent.Token;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.trust.ClusterSecret;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -228,7 +229,7 @@ class ReplicaTest {
 
     @Test
     void shouldFailARequestWhoseRankDiesTwice() throws Exception {
-        Head head = cluster.head(0, ClusterFixture.terms(0, 0), SharedToken.none());
+        Head head = cluster.head(0, ClusterFixture.terms(0, 0), ClusterSecret.none());
         Node first = cluster.node(head.head().port(), 0, 1);
         Node second = cluster.node(head.head().port(), 1, 2);
         first.node().awaitJoined();
@@ -252,7 +253,7 @@ class ReplicaTest {
 
     @Test
     void shouldRefuseWhenNoRankIsThere() throws Exception {
-        Head head = cluster.head(0, ClusterFixture.terms(0, 0), SharedToken.none());
+        Head head = cluster.head(0, ClusterFixture.terms(0, 0), ClusterSecret.none());
         assertThatThrownBy(() -> head.replicas().submit(request("r", 4)))
                 .isInstanceOfSatisfying(
                         EngineException.class, e -> assertThat(e.kind()).isEqualTo(Kind.UNAVAILABLE))

@@ -2,6 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.server.LoopExchange;
 import dev.tandem.gateway.relay.Answer;
+import dev.tandem.trust.PeerTrust;
 
 /**
  * D gets the request and posts the addresses of its blocks to the gateway's metaserver; the gateway then calls P, which writes each layer
@@ -9,13 +10,18 @@ import dev.tandem.gateway.relay.Answer;
  */
 public final class DecodeThenPrefill implements PdProtocol {
     private final ExchangeParts parts;
-    private final PendingPushes pushes = new PendingPushes();
+    private final PendingPushes pushes;
     private final Metaserver metaserver;
 
-    /** Exchanges with the nodes of these parts. */
-    public DecodeThenPrefill(ExchangeParts parts) {
+    /**
+     * Exchanges with the nodes of these parts.
+     *
+     * @param trust which decode nodes may post
+     */
+    public DecodeThenPrefill(ExchangeParts parts, PeerTrust trust) {
         this.parts = parts;
-        this.metaserver = new Metaserver(pushes, parts.meters().counters());
+        this.pushes = new PendingPushes(trust.secret());
+        this.metaserver = new Metaserver(pushes, parts.meters().counters(), trust);
     }
 
     /** Tells where decode nodes reach {@link #metaserver}: a URL. To be called before the first request can be served. */

@@ -83,12 +83,18 @@ final class LegRequests {
         return request.edit().set(PARAMS, ticket).bytes();
     }
 
-    /** The request for a D that is to ask for its prompt: the client's, with the address to post to. */
-    static byte[] askingBody(JsonSpans request, String metaserver) {
+    /**
+     * The request for a D that is to ask for its prompt: the client's, with the address to post to.
+     *
+     * @param seal on that address; empty for none
+     */
+    static byte[] askingBody(JsonSpans request, String metaserver, String seal) {
+        String sealed = seal.isEmpty() ? "" : "\",\"tandem_seal\":\"" + seal;
         return request.edit()
                 .set(
                         PARAMS,
-                        "{\"do_remote_decode\":false,\"do_remote_prefill\":true,\"metaserver\":\"" + metaserver + "\"}")
+                        "{\"do_remote_decode\":false,\"do_remote_prefill\":true,\"metaserver\":\"" + metaserver + sealed
+                                + "\"}")
                 .bytes();
     }
 

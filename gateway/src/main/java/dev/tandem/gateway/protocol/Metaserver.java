@@ -3,6 +3,10 @@ package dev.tandem.gateway.protocol;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.server.LoopExchange;
 import dev.tandem.counter.Counters;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.PostProof;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
@@ -27,11 +31,13 @@ final class Metaserver {
 
     private final PendingPushes pushes;
     private final Counters<GatewayCounter> counters;
+    private final PeerTrust trust;
 
     /** When a refusal was last logged; set by whichever event loop does. */
     private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
 
-    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters) {
+    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters, PeerTrust trust) {
+        this.trust = trust;
         this.pushes = pushes;
         this.counters = counters;
     }
@@ -40,12 +46,16 @@ final class Metaserver {
         try {
             byte[] params = node.body();
             String id = sequenceId(params);
+            String nonce = requireProof(node, params);
             Optional<PushAttempt> attempt = pushes.find(id);
             if (attempt.isEmpty()) {
                 throw ApiError.notFound(
                         "no request in flight is known as " + shortened(id)
                                 + "; it has ended, or another gateway has it",
                         "request_id");
+            }
+            if (!nonce.isEmpty() && !attempt.get().isFirstUse(nonce)) {
+                throw unproven("the proof was used before");
             }
             counters.increment(GatewayCounter.PUSHES_ASKED);
             attempt.get().post(new MetaserverCall(node, params));
@@ -54,6 +64,31 @@ final class Metaserver {
             logRefusal(e);
             node.fail(e);
         }
+    }
+
+    /** The nonce of a node that has proved itself, and had our proof; empty for one that need not. */
+    private String requireProof(LoopExchange node, byte[] params) {
+        if (!mustProve(node.peerAddress())) {
+            return "";
+        }
+        PostProof.Verdict verdict = PostProof.verdict(trust.secret(), params, node::header, node.peerAddress());
+        verdict.headers().forEach(node::responseHeader);
+        verdict.objection().ifPresent(why -> {
+            throw unproven(why);
+        });
+        return verdict.nonce();
+    }
+
+    private boolean mustProve(String peer) {
+        try {
+            return trust.mustProve(InetAddress.getByName(peer)); // an address: nothing is looked up
+        } catch (UnknownHostException e) {
+            return trust.secret().isSet();
+        }
+    }
+
+    private static ApiError unproven(String why) {
+        return new ApiError(401, "AuthenticationError", why, null, -1);
     }
 
     /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */

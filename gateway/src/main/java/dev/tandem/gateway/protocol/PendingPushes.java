@@ -1,5 +1,7 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.trust.ClusterSecret;
+import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Map;
@@ -18,10 +20,18 @@ final class PendingPushes {
     /** What vLLM from 0.14 on puts behind an id inside its engine: a node that posts it has forgotten to take it off. */
     private static final Pattern ENGINE_SUFFIX = Pattern.compile("-[0-9a-f]{8}$");
 
+    private static final String SEALED_AS = "metaserver";
+
+    private final ClusterSecret secret;
     private final SecureRandom random = new SecureRandom();
     private final Map<String, PushAttempt> expected = new ConcurrentHashMap<>();
     /** Written by the thread that starts the server, read by event loops. */
     private volatile @Nullable String url;
+
+    /** @param secret that decode nodes know */
+    PendingPushes(ClusterSecret secret) {
+        this.secret = secret;
+    }
 
     void announce(String metaserverUrl) {
         url = metaserverUrl;
@@ -34,6 +44,13 @@ final class PendingPushes {
             throw new IllegalStateException("a request before the gateway knows its own address");
         }
         return known;
+    }
+
+    /** What shows decode nodes that the URL is ours, hexadecimal; empty without a secret. */
+    String seal() {
+        return secret.isSet()
+                ? HexFormat.of().formatHex(secret.seal(SEALED_AS, url().getBytes(StandardCharsets.UTF_8)))
+                : "";
     }
 
     /** An {@code X-Request-Id} for one attempt: the client's id, so that logs can be read, and what nobody can guess. */

@@ -10,6 +10,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -37,11 +39,15 @@ final class PushAttempt implements PrefillCaller {
     private static final Logger LOG = LoggerFactory.getLogger(PushAttempt.class);
     private static final int MAX_WAITING_POSTS = 4;
     private static final int MAX_ROUNDS = 3;
+    private static final int MAX_PROOFS = 64;
 
     private final PushExchange exchange;
     private final PendingPushes pushes;
     private final String hopId;
     private final List<MetaserverCall> waiting = new ArrayList<>(1);
+    /** Proofs that were given for it; added by event loops of decode nodes' connections, at most {@link #MAX_PROOFS}. */
+    private final Set<String> proofs = ConcurrentHashMap.newKeySet();
+
     private State state = State.EXPECTED;
     private byte[] params = {};
     private int rounds;
@@ -67,6 +73,11 @@ final class PushAttempt implements PrefillCaller {
 
     State state() {
         return state;
+    }
+
+    /** Whether a proof is not a repeated one. Any thread. */
+    boolean isFirstUse(String nonce) {
+        return proofs.size() < MAX_PROOFS && proofs.add(nonce);
     }
 
     /** A decode node has posted. Any thread. */

@@ -42,7 +42,7 @@ final class PushExchange extends PdExchange {
 
     @Override
     byte[] handoffBody() {
-        return LegRequests.askingBody(request.json(), pushes.url());
+        return LegRequests.askingBody(request.json(), pushes.url(), pushes.seal());
     }
 
     @Override

@@ -15,6 +15,8 @@ final class FlagList {
               + config text: YAML or JSON file with flags, by name without hyphens in front; flags win over it
               + ready-file text: file that is written in one go when the node is ready, with what it says of itself
               + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone (default off)
+              + cluster-token-file text: file with the cluster's secret, or two on lines of their own; read again when it changes (default: TANDEM_CLUSTER_TOKEN_FILE)
+              + foreign-peers text: addresses and blocks, such as 10.2.0.0/16, of engines that are not Tandem's and need no secret (default: TANDEM_FOREIGN_PEERS)
               . disable-log-stats switch: counters are kept for /metrics and cost nothing
               . aggregate-engine-logging switch: /metrics has all ranks of a node
               . enable-log-requests switch: requests are counted; their text is never logged
@@ -234,6 +236,8 @@ final class FlagList {
 
             VllmConfig:
               + kv-transfer-config json: this node's part in prefill/decode disaggregation, as JSON or as --kv-transfer-config.KEY VALUE
+              + handshake-port whole: port of the transfer engine's handshake (default: any free one)
+              + transfer-port whole: port of the transfer engine's data (default: any free one)
               - speculative-config json: no tokens are drafted
               - kv-events-config json: KV events are not published
               . compilation-config (O) #23 json: nothing is compiled for a device

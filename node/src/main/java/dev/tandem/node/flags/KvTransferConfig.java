@@ -3,6 +3,7 @@ package dev.tandem.node.flags;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
+import dev.tandem.transfer.TransferConfig;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -14,9 +15,15 @@ import java.util.Optional;
  * @param side who this side is to its peers
  * @param expected sizes of both sides, as the extra config says
  * @param failurePolicy {@code kv_load_failure_policy}
+ * @param ports {@code --handshake-port} and {@code --transfer-port} of the transfer engine, 0 for any free ones
  */
 public record KvTransferConfig(
-        KvConnectorName name, Role role, Side side, Expected expected, FailurePolicy failurePolicy) {
+        KvConnectorName name,
+        Role role,
+        Side side,
+        Expected expected,
+        FailurePolicy failurePolicy,
+        TransferConfig.Ports ports) {
 
     /**
      * Who this side is to its peers.

@@ -5,6 +5,7 @@ import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.node.flags.KvTransferConfig.Expected;
 import dev.tandem.node.flags.KvTransferConfig.Side;
 import dev.tandem.node.flags.KvTransferConfig.Sizes;
+import dev.tandem.transfer.TransferConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -64,12 +65,14 @@ final class KvTransferReader {
             Set.of("dp_size", "tp_size", "pp_size", "pp_layer_partition", "pcp_size", "dcp_size");
 
     private final ObjectNode json;
+    private final TransferConfig.Ports ports;
     private final Parallel parallel;
     private final List<String> notes;
     private final List<String> problems = new ArrayList<>();
 
-    private KvTransferReader(ObjectNode json, Parallel parallel, List<String> notes) {
+    private KvTransferReader(ObjectNode json, TransferConfig.Ports ports, Parallel parallel, List<String> notes) {
         this.json = json;
+        this.ports = ports;
         this.parallel = parallel;
         this.notes = notes;
     }
@@ -77,12 +80,13 @@ final class KvTransferReader {
     /**
      * Reads the JSON object of the flag.
      *
+     * @param ports of the transfer engine
      * @param parallel sizes of this side, which the extra config must not contradict
      * @param notes takes the keys that were accepted and have no effect, each with the reason
      * @throws FlagException with all problems
      */
-    static KvTransferConfig read(ObjectNode json, Parallel parallel, List<String> notes) {
-        var reader = new KvTransferReader(json, parallel, notes);
+    static KvTransferConfig read(ObjectNode json, TransferConfig.Ports ports, Parallel parallel, List<String> notes) {
+        var reader = new KvTransferReader(json, ports, parallel, notes);
         KvTransferConfig config = reader.config();
         if (!reader.problems.isEmpty()) {
             throw new FlagException(reader.problems);
@@ -114,7 +118,8 @@ final class KvTransferReader {
         } else {
             notePorts(side.kvPort());
         }
-        return new KvTransferConfig(connector.orElse(KvConnectorName.MOONCAKE), role, side, expected, failurePolicy());
+        return new KvTransferConfig(
+                connector.orElse(KvConnectorName.MOONCAKE), role, side, expected, failurePolicy(), ports);
     }
 
     private Optional<KvConnectorName> connector() {

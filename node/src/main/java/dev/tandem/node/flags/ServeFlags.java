@@ -7,6 +7,7 @@ import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.node.flags.Flag.Effect;
 import dev.tandem.node.flags.FlagTable.Habit;
+import dev.tandem.transfer.TransferConfig;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -299,7 +300,9 @@ public record ServeFlags(
 
     private static Optional<KvTransferConfig> kvTransfer(FlagArguments line, Parallel parallel, List<String> notes) {
         try {
-            return line.object("kv-transfer-config").map(json -> KvTransferReader.read(json, parallel, notes));
+            var ports = new TransferConfig.Ports(
+                    line.whole("handshake-port", 0, 65_535, 0), line.whole("transfer-port", 0, 65_535, 0));
+            return line.object("kv-transfer-config").map(json -> KvTransferReader.read(json, ports, parallel, notes));
         } catch (FlagException e) {
             e.problems().forEach(line::problem);
             return Optional.empty();

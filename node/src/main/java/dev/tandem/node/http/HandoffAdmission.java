@@ -16,8 +16,13 @@ import java.util.Optional;
  *
  * @param config {@code --kv-transfer-config}; empty on a node that takes part in none
  * @param metaservers whom a decode node may be told to call
+ * @param peers whom tickets may name
  */
-record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList metaservers) {
+record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList metaservers, HandoffPeers peers) {
+    HandoffAdmission(Optional<KvTransferConfig> config, HandoffPeers peers) {
+        this(config, new MetaserverAllowList(peers), peers);
+    }
+
     /**
      * The part that a request asks for.
      *
@@ -38,9 +43,19 @@ record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList m
         requireRole(asked);
         requireForm(asked, fields, prompts);
         requireSizes(asked);
-        return asked instanceof HandoffRole.Receive receive // the URL is a client's input: only some are called
-                ? new HandoffRole.Receive(metaservers.require(receive.metaserver(), peerAddress))
-                : asked;
+        return switch (asked) { // hosts and URLs are a client's input: only some are called
+            case HandoffRole.Receive receive -> new HandoffRole.Receive(metaservers.require(receive, peerAddress));
+            case HandoffRole.Fetch fetch -> {
+                peers.require(fetch.ticket());
+                yield fetch;
+            }
+            case HandoffRole.Push push -> {
+                peers.require(push.target());
+                yield push;
+            }
+            case HandoffRole.None none -> none;
+            case HandoffRole.Lend lend -> lend;
+        };
     }
 
     private void requireRole(HandoffRole asked) {

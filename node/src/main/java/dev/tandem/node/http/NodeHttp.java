@@ -64,7 +64,7 @@ public final class NodeHttp implements AutoCloseable {
      * Listens; returns when it does.
      *
      * @param access who may call
-     * @param metaservers hosts beside the gateway's own whose metaserver a decode node calls
+     * @param peers whom requests may make this node turn to
      * @param replicas all ranks that this process gives requests to
      * @param others the other processes of the deployment, as a head knows them
      * @param handoff what this process exchanges KV with, where it does
@@ -73,7 +73,7 @@ public final class NodeHttp implements AutoCloseable {
     public static NodeHttp start(
             ServeFlags flags,
             ServerAccess access,
-            List<String> metaservers,
+            HandoffPeers peers,
             ServedModel served,
             ReplicaSet replicas,
             Supplier<List<MemberStatus>> others,
@@ -88,7 +88,7 @@ public final class NodeHttp implements AutoCloseable {
                 served,
                 texts,
                 generation,
-                new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(metaservers)),
+                new HandoffAdmission(flags.kvTransfer(), peers),
                 flags.limits().waiting());
         var text = new TextEndpoints(served, texts);
         EventLoops loops = EventLoops.start(server.apiServers());

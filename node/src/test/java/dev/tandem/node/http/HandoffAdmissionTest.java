@@ -8,8 +8,10 @@ import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.CompletionRequest;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.node.flags.ServeFlags;
+import dev.tandem.trust.PeerTrust;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class HandoffAdmissionTest {
@@ -55,7 +57,8 @@ class HandoffAdmissionTest {
                         + "{\"prefill\":{\"dp_size\":1,\"tp_size\":8},\"decode\":{\"dp_size\":1,\"tp_size\":1}}}"));
         String body = "{\"model\":\"m\",\"prompt\":\"p\",\"kv_transfer_params\":{" + params + "}}";
         CompletionRequest request = CompletionRequest.read(StrictJson.object(body.getBytes(StandardCharsets.UTF_8)));
-        return new HandoffAdmission(flags.kvTransfer(), new MetaserverAllowList(List.of()))
+        return new HandoffAdmission(
+                        flags.kvTransfer(), new HandoffPeers(List.of(), PeerTrust.everybody(), Set.of(), Set.of()))
                 .of(request.generation(), 1, "127.0.0.1");
     }
 }

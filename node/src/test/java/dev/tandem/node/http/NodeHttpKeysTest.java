@@ -15,6 +15,7 @@ import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -57,8 +58,9 @@ class NodeHttpKeysTest {
         var counters = new Counters<>(ClusterCounter.class);
         var access = new ServerAccess(
                 new ApiKeyRules(List.of("k"), Optional.empty(), ApiKeyRules.USUALLY_OPEN), Optional.empty());
+        var peers = new HandoffPeers(List.of(), PeerTrust.everybody(), Set.of(), Set.of());
         server = NodeHttp.start(
-                flags, access, List.of(), model, new ReplicaSet(1, 0, counters), List::of, counters, Optional.empty());
+                flags, access, peers, model, new ReplicaSet(1, 0, counters), List::of, counters, Optional.empty());
     }
 
     @AfterEach

@@ -21,6 +21,7 @@ import dev.tandem.engine.request.TokenEvent;
 import dev.tandem.engine.request.TokenStream;
 import dev.tandem.node.flags.ServeFlags;
 import dev.tandem.text.Tokenizer;
+import dev.tandem.trust.PeerTrust;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -30,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -72,8 +74,8 @@ class NodeHttpTest {
         var counters = new Counters<>(ClusterCounter.class);
         var replicas = new ReplicaSet(1, 0, counters);
         replicas.add(0, replica, "here");
-        server = NodeHttp.start(
-                flags, ServerAccess.OPEN, List.of(), model, replicas, List::of, counters, Optional.empty());
+        var peers = new HandoffPeers(List.of(), PeerTrust.everybody(), Set.of(), Set.of());
+        server = NodeHttp.start(flags, ServerAccess.OPEN, peers, model, replicas, List::of, counters, Optional.empty());
     }
 
     @AfterEach

@@ -5,6 +5,7 @@ import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.engine.handoff.ranktable.Side;
 import dev.tandem.node.Machine;
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.node.flags.TrustSettings;
 import dev.tandem.ops.check.CheckRequest.Peers;
 import dev.tandem.ops.check.CheckRequest.Remote;
 import dev.tandem.ops.launch.LaunchPlan;
@@ -217,9 +218,13 @@ public final class CheckRun {
         return hosts.indexOf(own.getFirst());
     }
 
-    private static SurveyPlan.Peers met(Peers peers, List<String> hosts, int index) {
+    private SurveyPlan.Peers met(Peers peers, List<String> hosts, int index) {
         return new SurveyPlan.Peers(
-                new Participants(hosts, index, peers.meetPort()),
+                new Participants(
+                        hosts,
+                        index,
+                        peers.meetPort(),
+                        TrustSettings.open(variables).secret()),
                 peers.limit(),
                 peers.rankTable().map(CheckRun::deviceAddresses).orElse(Map.of()));
     }

@@ -9,6 +9,7 @@ import dev.tandem.ops.topology.Topology;
 import dev.tandem.ops.topology.Topology.Endpoint;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.preflight.proxy.ProxyFlags;
+import dev.tandem.trust.PeerTrust;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -48,7 +49,8 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
         var common = new LinkedHashMap<String, String>();
         step.ifPresent(needed -> common.put(RankTableStep.VARIABLE, rankTable.toString()));
         var processes = new ArrayList<ProcessPlan>();
-        processes.add(new ProcessPlan("gateway", "gateway", topology.gateway(), gateway(topology)));
+        processes.add(
+                new ProcessPlan("gateway", "gateway", topology.gateway(), gateway(topology), trustVariables(topology)));
         addNodes(processes, topology, "prefill", common);
         addNodes(processes, topology, "decode", common);
         var problems = new ArrayList<String>();
@@ -118,6 +120,18 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
         } else if (value.equals("true")) {
             arguments.add("--" + name);
         }
+    }
+
+    /** The gateway lets in whom the nodes let in. */
+    private static Map<String, String> trustVariables(Topology topology) {
+        var variables = new LinkedHashMap<String, String>();
+        for (String name : List.of(PeerTrust.TOKEN, PeerTrust.TOKEN_FILE, PeerTrust.FOREIGN_PEERS)) {
+            String value = topology.decode().getFirst().settings().environment().get(name);
+            if (value != null) {
+                variables.put(name, value);
+            }
+        }
+        return variables;
     }
 
     private static void addList(List<String> arguments, String side, List<NodeSpec> nodes) {

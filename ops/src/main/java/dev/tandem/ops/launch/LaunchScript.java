@@ -91,6 +91,12 @@ public final class LaunchScript {
                 .forEach(node -> text.append("# ")
                         .append(node.http().host())
                         .append(" is headless: nobody listens there, so it is in no list\n"));
+        gateway.variables()
+                .forEach((name, value) -> text.append("export ")
+                        .append(name)
+                        .append('=')
+                        .append(RemoteRun.quoted(value))
+                        .append('\n'));
         command(text, gateway.arguments(), "    ");
         text.append('\n');
     }

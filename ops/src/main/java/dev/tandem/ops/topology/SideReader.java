@@ -8,6 +8,7 @@ import dev.tandem.ops.topology.Topology.Join;
 import dev.tandem.ops.topology.Topology.NodeSpec;
 import dev.tandem.ops.topology.Topology.Ranks;
 import dev.tandem.ops.topology.Topology.Settings;
+import dev.tandem.trust.PeerTrust;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -172,6 +173,10 @@ final class SideReader {
 
     private Map<String, String> environment(Map<String, YamlNode> entries) {
         var variables = new LinkedHashMap<String, String>();
+        YamlNode token = entries.get("cluster-token-file");
+        if (token != null) {
+            variables.put(PeerTrust.TOKEN_FILE, reader.text(token, "cluster-token-file"));
+        }
         YamlNode node = entries.get("environment");
         if (node != null) {
             node.entries()

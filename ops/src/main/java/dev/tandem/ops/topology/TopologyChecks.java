@@ -105,6 +105,9 @@ final class TopologyChecks {
             }
         }
         for (NodeSpec node : topology.nodes()) {
+            takeTransferPorts(owners, node, refusal);
+        }
+        for (NodeSpec node : topology.nodes()) {
             owners.forEach((endpoint, owner) -> {
                 PortPlan ports = ports(topology.connector(), node);
                 if (endpoint.host().equals(node.http().host()) && ports.contains(endpoint.port())) {
@@ -112,6 +115,20 @@ final class TopologyChecks {
                             + ", " + ports.range());
                 }
             });
+        }
+    }
+
+    private static void takeTransferPorts(
+            Map<Endpoint, String> owners, NodeSpec node, Function<String, TopologyException> refusal) {
+        for (String flag : List.of("handshake-port", "transfer-port")) {
+            String given = node.settings().flags().getOrDefault(flag, "0");
+            if (given.matches("[0-9]{1,5}")) { // what else it may be is refused with the node's other flags
+                take(
+                        owners,
+                        new Endpoint(node.http().host(), Integer.parseInt(given)),
+                        "the " + flag + " of a node",
+                        refusal);
+            }
         }
     }
 

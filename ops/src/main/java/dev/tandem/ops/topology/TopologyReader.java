@@ -17,8 +17,16 @@ import java.util.Set;
 
 /** Reads a topology document; every error names file, line and key, and an unknown key its nearest known name. */
 final class TopologyReader {
-    private static final Set<String> KEYS =
-            Set.of("model", "served-model-name", "connector", "gateway", "environment", "flags", "prefill", "decode");
+    private static final Set<String> KEYS = Set.of(
+            "model",
+            "served-model-name",
+            "connector",
+            "gateway",
+            "cluster-token-file",
+            "environment",
+            "flags",
+            "prefill",
+            "decode");
     private static final Set<String> GATEWAY_KEYS = Set.of("host", "port", "flags");
     private static final Set<String> SIDE_KEYS = Set.of("parallel", "environment", "flags", "nodes");
 

@@ -67,6 +67,20 @@ class TopologyTest {
     }
 
     @Test
+    void shouldGiveEveryProcessTheClustersSecret() {
+        String more = GOOD.replace("model: m\n", "model: m\ncluster-token-file: /run/secrets/tandem\n");
+        assertThat(LaunchPlan.of(read(more)).processes())
+                .allSatisfy(process -> assertThat(process.variables())
+                        .containsEntry("TANDEM_CLUSTER_TOKEN_FILE", "/run/secrets/tandem"));
+    }
+
+    @Test
+    void shouldRefuseATransferPortThatAnotherHas() {
+        assertThatThrownBy(() -> read(CLUSTER.replace("seed: 7", "seed: 7, handshake-port: 9000, transfer-port: 9000")))
+                .hasMessageContaining("the transfer-port of a node and the handshake-port of a node both want ");
+    }
+
+    @Test
     void shouldNameLineAndNearestKey() {
         assertThatThrownBy(() -> read(GOOD.replace("kv-port: 30100", "kvport: 30100")))
                 .hasMessageContaining("t.yaml line 8")

@@ -47,7 +47,8 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
         return config.announcedHost();
     }
 
-    /** Every port that the node will listen on and that is known before it starts; data and expert ports are any free ones. */
+    /** Every port that the node will listen on and that is known before it starts; expert ports are any free ones,
+     * and so are the transfer engine's where no flag fixes them. */
     public List<PlannedPort> ports() {
         var ports = new ArrayList<PlannedPort>();
         ServeFlags.Server server = config.flags().server();
@@ -67,6 +68,7 @@ public record PlannedNode(String name, boolean isHere, NodeConfig config) {
                 .ifPresent(plan -> plan.sideChannels()
                         .forEach(port -> ports.add(
                                 new PlannedPort(sideChannels, port, name + " side channel of " + plan.owner(port)))));
+        config.transferPorts().forEach((flag, port) -> ports.add(new PlannedPort(host(), port, name + " " + flag)));
         return ports;
     }
 }

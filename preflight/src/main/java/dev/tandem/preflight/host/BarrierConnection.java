@@ -30,6 +30,11 @@ final class BarrierConnection implements Closeable {
         this.out = new DataOutputStream(socket.getOutputStream());
     }
 
+    /** Address and port of the other side, for messages. */
+    String peer() {
+        return String.valueOf(socket.getRemoteSocketAddress());
+    }
+
     /** Longest wait of the next reads; 0 for none: the barrier's watch closes the connection then. */
     void limitReads(int milliseconds) throws IOException {
         socket.setSoTimeout(milliseconds);

@@ -1,6 +1,7 @@
 package dev.tandem.preflight.host;
 
 import dev.tandem.preflight.host.HostBarrierException.Kind;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -26,11 +27,12 @@ import tools.jackson.databind.node.ObjectNode;
  * given; in each round every node gives a value and receives those of all, in the list's order. No node leaves a round before all have come.
  *
  * <pre>
- *   node i -> first: {"subject": {...}, "index": i}                 first -> node i: {"welcome": true} or {"refused": "..."}
+ *   node i -> first: {"subject": {...}, "index": i}                 {@link MeetingProof}, then
+ *   first -> node i: {"welcome": true} or {"refused": "..."}
  *   node i -> first: {"round": "facts", "value": ...}               first -> node i: {"round": "facts", "values": [...]}
  * </pre>
  *
- * Nothing secret is sent and nothing is run: whoever can connect can at most keep the barrier from opening. Used by one thread. Every wait
+ * Nothing secret is sent and nothing is run: whoever can connect, where there is no secret, can at most keep the barrier from opening. Used by one thread. Every wait
  * has a limit: a watch closes the connections when it is reached.
  */
 public final class HostBarrier implements AutoCloseable {
@@ -55,14 +57,20 @@ public final class HostBarrier implements AutoCloseable {
      * @param addresses of all nodes, in the order that all of them were given; the first is where they meet
      * @param index of this node
      * @param port of the first address
+     * @param secret that all must know
      */
-    public record Participants(List<String> addresses, int index, int port) {
+    public record Participants(List<String> addresses, int index, int port, ClusterSecret secret) {
         public Participants {
             addresses = List.copyOf(addresses);
             if (addresses.size() > MAX_NODES || index < 0 || index >= addresses.size()) {
                 throw new IllegalArgumentException(
                         "index " + index + " of " + addresses.size() + " addresses; at most " + MAX_NODES + " meet");
             }
+        }
+
+        /** Without a secret. */
+        public Participants(List<String> addresses, int index, int port) {
+            this(addresses, index, port, ClusterSecret.none());
         }
 
         boolean isFirst() {
@@ -237,9 +245,8 @@ public final class HostBarrier implements AutoCloseable {
             throws IOException {
         ObjectNode hello = JsonMapper.shared().createObjectNode().put("index", participants.index());
         hello.set("subject", subject);
-        first.write(hello);
         first.limitReads(limitMs(deadlineNs, Duration.ofNanos(Long.MAX_VALUE)));
-        ObjectNode answer = first.read();
+        ObjectNode answer = MeetingProof.greet(first, hello, participants.secret());
         first.limitReads(0);
         if (answer.path("refused").isString()) {
             first.close();
@@ -333,15 +340,16 @@ public final class HostBarrier implements AutoCloseable {
                 var connection = new BarrierConnection(socket);
                 connection.limitReads((int) HELLO_LIMIT.toMillis());
                 ObjectNode hello = connection.read();
+                String refusal = MeetingProof.admit(connection, hello, participants.secret())
+                        .orElseGet(() -> refusal(hello));
                 connection.limitReads(0);
-                String refusal = refusal(hello);
                 int index = hello.path("index").asInt(-1);
                 if (refusal.isEmpty() && arrived.putIfAbsent(index, connection) != null) {
                     refusal = "two nodes say that they are "
                             + participants.addresses().get(index);
                 }
                 if (refusal.isEmpty()) {
-                    connection.write(JsonMapper.shared().createObjectNode().put("welcome", true));
+                    connection.write(MeetingProof.frame().put("welcome", true));
                 } else {
                     refuse(connection, refusal);
                 }
@@ -357,7 +365,7 @@ public final class HostBarrier implements AutoCloseable {
             if (refusals.size() < MAX_STRANGERS) {
                 refusals.add(refusal);
             }
-            tell(connection, JsonMapper.shared().createObjectNode().put("refused", refusal));
+            tell(connection, MeetingProof.frame().put("refused", refusal));
             connection.close();
         }
 

@@ -1,5 +1,6 @@
 package dev.tandem.preflight.network;
 
+import dev.tandem.trust.ClusterSecret;
 import java.io.Closeable;
 import java.io.DataOutputStream;
 import java.io.IOException;
@@ -16,6 +17,8 @@ import java.util.concurrent.Semaphore;
 /**
  * Answers each byte with this machine's clock. A thread accepts, a virtual thread serves each of at most {@value #MAX_CALLERS} callers.
  *
+ * {@link ClockProof} comes first where there is a secret.
+ *
  * <pre>
  *   caller: | any byte |     server: | microseconds since 1970, 8 bytes |     again, at most 1000 times
  * </pre>
@@ -27,16 +30,18 @@ final class ClockServer implements Closeable {
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(5);
 
     private final ServerSocket server;
+    private final ClusterSecret secret;
     private final Semaphore callers = new Semaphore(MAX_CALLERS);
     private final Thread accepting =
             Thread.ofPlatform().daemon().name("check-clock").unstarted(this::accept);
 
-    private ClockServer(ServerSocket server) {
+    private ClockServer(ServerSocket server, ClusterSecret secret) {
         this.server = server;
+        this.secret = secret;
     }
 
-    static ClockServer open(InetAddress address) throws IOException {
-        var clock = new ClockServer(new ServerSocket(0, MAX_CALLERS, address));
+    static ClockServer open(InetAddress address, ClusterSecret secret) throws IOException {
+        var clock = new ClockServer(new ServerSocket(0, MAX_CALLERS, address), secret);
         clock.accepting.start();
         return clock;
     }
@@ -68,13 +73,14 @@ final class ClockServer implements Closeable {
         try (caller) {
             caller.setSoTimeout(SILENCE_MS);
             caller.setTcpNoDelay(true);
+            ClockProof.serve(caller, secret);
             InputStream in = caller.getInputStream();
             var out = new DataOutputStream(caller.getOutputStream());
             for (int i = 0; i < MAX_QUESTIONS && in.read() >= 0; i++) {
                 out.writeLong(nowMicros());
             }
         } catch (IOException e) {
-            return; // the caller has gone or been silent for too long
+            return; // the caller has gone, been silent for too long, or does not know the secret
         } finally {
             callers.release();
         }

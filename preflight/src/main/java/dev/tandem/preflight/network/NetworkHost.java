@@ -3,6 +3,9 @@ package dev.tandem.preflight.network;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.tool.TransferTarget;
+import dev.tandem.trust.AddressList;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
@@ -17,9 +20,12 @@ public final class NetworkHost implements AutoCloseable {
     private final PortListeners ports;
     private final ClockServer clock;
     private final TransferTarget target;
+    private final ClusterSecret secret;
     private final Offer offer;
 
-    private NetworkHost(PortListeners ports, ClockServer clock, TransferTarget target, Offer offer) {
+    private NetworkHost(
+            PortListeners ports, ClockServer clock, TransferTarget target, ClusterSecret secret, Offer offer) {
+        this.secret = secret;
         this.ports = ports;
         this.clock = clock;
         this.target = target;
@@ -41,19 +47,24 @@ public final class NetworkHost implements AutoCloseable {
         }
     }
 
-    /** @throws UncheckedIOException when the address is not this machine's */
-    public static NetworkHost open(String host, List<Integer> ports) {
+    /**
+     * @param secret that peers must know to be answered
+     * @throws UncheckedIOException when the address is not this machine's
+     */
+    public static NetworkHost open(String host, List<Integer> ports, ClusterSecret secret) {
         long token = new SecureRandom().nextLong();
         try {
             InetAddress address = InetAddress.getByName(host);
             PortListeners listeners =
                     PortListeners.open(address, ports, token); // named ports before those that may be any
-            ClockServer clock = ClockServer.open(address);
-            TransferTarget target = TransferTarget.open(TransferConfig.of(host), TARGET_BYTES);
+            ClockServer clock = ClockServer.open(address, secret);
+            TransferTarget target = TransferTarget.open(
+                    TransferConfig.of(host).with(new PeerTrust(secret, AddressList.empty())), TARGET_BYTES);
             return new NetworkHost(
                     listeners,
                     clock,
                     target,
+                    secret,
                     new Offer(
                             host,
                             listeners.open(),
@@ -71,6 +82,10 @@ public final class NetworkHost implements AutoCloseable {
 
     public PortListeners ports() {
         return ports;
+    }
+
+    ClusterSecret secret() {
+        return secret;
     }
 
     /** The engine that also reads from peers. */

@@ -11,6 +11,7 @@ import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.wire.SegmentDescriptor.Buffer;
+import dev.tandem.trust.ClusterSecret;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -41,11 +42,13 @@ public final class NetworkProbe {
 
     private final InetAddress own;
     private final TransferEngine engine;
+    private final ClusterSecret secret;
 
     /** @param host this node's, whose address and engine are used */
     public NetworkProbe(NetworkHost host) throws IOException {
         this.own = InetAddress.getByName(host.offer().host());
         this.engine = host.engine();
+        this.secret = host.secret();
     }
 
     /** Whether the peer's ports answer, and with the peer's token. */
@@ -108,6 +111,7 @@ public final class NetworkProbe {
         long shortestNs = Long.MAX_VALUE;
         double skewMs = 0;
         try (Socket socket = open(peer.host(), peer.clockPort())) {
+            ClockProof.call(socket, secret);
             var in = new DataInputStream(socket.getInputStream());
             for (int i = 0; i < ROUND_TRIPS; i++) {
                 long wall = ClockServer.nowMicros();

@@ -17,8 +17,11 @@ import dev.tandem.node.flags.FlagException;
 import dev.tandem.node.flags.FlagTable;
 import dev.tandem.node.flags.FlagTable.Habit;
 import dev.tandem.node.flags.ProcessFlags;
+import dev.tandem.node.flags.TrustSettings;
+import dev.tandem.trust.PeerTrust;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -80,6 +83,8 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
             Process:
               + ready-file text: file that is written in one go when nodes of both roles serve
               + exit-on-stdin-close switch: end when standard input does, as when the parent process has gone
+              + cluster-token-file text: file with the cluster's secret, or two on lines of their own; read again when it changes (default: TANDEM_CLUSTER_TOKEN_FILE)
+              + foreign-peers text: addresses and blocks, such as 10.2.0.0/16, of engines that are not Tandem's and need no secret (default: TANDEM_FOREIGN_PEERS)
             """);
 
     private static final String KEY_VARIABLE = "VLLM_API_KEY";
@@ -98,18 +103,22 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
         return "usage: tandem proxy [flags]\n" + TABLE.help();
     }
 
-    /** Reads the arguments behind {@code tandem proxy}, of a process without environment variables. */
+    /** Reads the arguments behind {@code tandem proxy}, of a process without environment variables on another machine: no secret is read. */
     public static ProxyFlags parse(List<String> arguments) {
-        return parse(arguments, Map.of());
+        return parse(arguments, Map.of(), false);
     }
 
     /**
      * Reads the arguments behind {@code tandem proxy}.
      *
-     * @param variables of the environment; {@code VLLM_API_KEY} alone counts
+     * @param variables of the environment; {@code VLLM_API_KEY} and those of the cluster's secret count
      * @throws FlagException with all problems
      */
     public static ProxyFlags parse(List<String> arguments, Map<String, String> variables) {
+        return parse(arguments, variables, true);
+    }
+
+    private static ProxyFlags parse(List<String> arguments, Map<String, String> variables, boolean readsSecret) {
         FlagArguments line = FlagArguments.read(TABLE, arguments);
         List<String> notes = line.notes();
         notes.addAll(AccessFlags.notes(line));
@@ -119,7 +128,8 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
         var retry = new RetrySettings(
                 line.whole("max-retries", 1, Integer.MAX_VALUE, RetrySettings.DEFAULT.maxRetries()),
                 line.seconds("retry-delay", MAX_SECONDS).orElse(RetrySettings.DEFAULT.retryDelay()));
-        GatewayPolicies policies = policies(line);
+        PeerTrust trust = readsSecret ? trust(line, variables) : PeerTrust.everybody();
+        GatewayPolicies policies = policies(line, trust);
         GatewayLimits limits = limits(line);
         Duration nodeWait = line.seconds("node-wait", MAX_SECONDS).orElse(DEFAULT_NODE_WAIT);
         Optional<GatewayConfig> config = Optional.empty();
@@ -174,7 +184,7 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
         return line.has(name) ? line.wholes(name, 0, Integer.MAX_VALUE, absent.getFirst()) : absent;
     }
 
-    private static GatewayPolicies policies(FlagArguments line) {
+    private static GatewayPolicies policies(FlagArguments line, PeerTrust trust) {
         PdShape shape = new PdShape.PrefillFirst();
         if (line.isOn("layerwise", false)) {
             shape = new PdShape.DecodeFirst(line.text("advertised-host"));
@@ -188,7 +198,20 @@ public record ProxyFlags(ProcessFlags process, GatewayConfig config, Duration no
                 line.isOn("allow-client-kv-transfer-params", false),
                 line.seconds("silence-timeout", MAX_SECONDS)
                         .map(GatewayPolicies.DEFAULT.probes()::withSilence)
-                        .orElse(GatewayPolicies.DEFAULT.probes()));
+                        .orElse(GatewayPolicies.DEFAULT.probes()),
+                trust);
+    }
+
+    private static PeerTrust trust(FlagArguments line, Map<String, String> variables) {
+        var problems = new ArrayList<String>();
+        TrustSettings settings = ProcessFlags.of(line).trust().orElse(TrustSettings.of(variables, problems));
+        problems.forEach(line::problem);
+        try {
+            return settings.open();
+        } catch (FlagException e) {
+            e.problems().forEach(line::problem);
+            return PeerTrust.everybody();
+        }
     }
 
     private static GatewayLimits limits(FlagArguments line) {

@@ -5,6 +5,7 @@ import dev.tandem.engine.handoff.ranktable.RankTableException;
 import dev.tandem.preflight.host.HostBarrier;
 import dev.tandem.preflight.host.HostBarrierException;
 import dev.tandem.preflight.ranktable.RankTableFile.Prepared;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -30,13 +31,24 @@ public final class RankTableRun {
      *
      * @param port on the first node
      * @param limit from the beginning to the end of the run
+     * @param secret that all nodes must know
      */
-    public record Rendezvous(int port, Duration limit) {
+    public record Rendezvous(int port, Duration limit, ClusterSecret secret) {
         /** The port that gen_ranktable.sh gives torchrun. */
         public static final int DEFAULT_PORT = 6657;
 
         /** Long enough to start the command on all nodes by hand. */
         public static final Duration DEFAULT_LIMIT = Duration.ofMinutes(2);
+
+        /** Without a secret. */
+        public Rendezvous(int port, Duration limit) {
+            this(port, limit, ClusterSecret.none());
+        }
+
+        /** Of nodes that know a secret. */
+        public Rendezvous with(ClusterSecret other) {
+            return new Rendezvous(port, limit, other);
+        }
     }
 
     /**
@@ -72,7 +84,7 @@ public final class RankTableRun {
         }
         int index = local.getFirst();
         JsonNode own = own(plan.nodes().get(index));
-        var participants = new HostBarrier.Participants(plan.nodes(), index, rendezvous.port());
+        var participants = new HostBarrier.Participants(plan.nodes(), index, rendezvous.port(), rendezvous.secret());
         try (HostBarrier barrier = HostBarrier.open(participants, plan.subject(), left(deadlineNs), progress)) {
             progress.accept(
                     index == 0

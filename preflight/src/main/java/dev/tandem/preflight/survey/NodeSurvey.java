@@ -122,7 +122,8 @@ public final class NodeSurvey {
     private void meet(Peers peers, DeploymentCheck check, Optional<NpuReport> devices) throws InterruptedException {
         List<Integer> ports = PlannedPort.numbers(plan.deployment().ports(), peers.own());
         ReservedPorts meetPort = meetPort(peers.participants());
-        try (NetworkHost host = NetworkHost.open(peers.own(), ports)) {
+        try (NetworkHost host =
+                NetworkHost.open(peers.own(), ports, peers.participants().secret())) {
             sections.add(new Section("deployment", deployment(check, Optional.of(host))));
             var network = new ArrayList<Finding>();
             try (HostBarrier barrier =

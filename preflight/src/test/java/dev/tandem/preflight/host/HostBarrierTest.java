@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.api.Loopback;
 import dev.tandem.preflight.host.HostBarrier.Participants;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -160,5 +161,49 @@ class HostBarrierTest {
         assertThatThrownBy(third::join).cause().isInstanceOf(HostBarrierException.class);
         gate.complete(null);
         assertThat(idle.join()).isEmpty();
+    }
+
+    private CompletableFuture<List<JsonNode>> knowing(int index, Duration limit, ClusterSecret secret) {
+        return CompletableFuture.supplyAsync(
+                () -> {
+                    var participants = new Participants(three.subList(0, 2), index, PORT, secret);
+                    try (HostBarrier barrier = HostBarrier.open(participants, subject(8), limit, unused -> {})) {
+                        return exchange(barrier, "one", index);
+                    } catch (InterruptedException e) {
+                        throw new IllegalStateException(e);
+                    }
+                },
+                command -> Thread.ofVirtual().start(command)); // they wait for each other
+    }
+
+    @Test
+    void shouldLetNodesMeetThatKnowTheSecret() {
+        ClusterSecret both = ClusterSecret.of("the secret of this year\nthe secret of last year");
+        CompletableFuture<List<JsonNode>> first = knowing(0, LONG, both);
+        assertThat(knowing(1, LONG, ClusterSecret.of("the secret of last year")).join())
+                .hasSize(2);
+        assertThat(first.join()).hasSize(2);
+    }
+
+    @Test
+    void shouldRefuseANodeWithoutTheSecretByName() {
+        ClusterSecret secret = ClusterSecret.of("the cluster's secret");
+        CompletableFuture<List<JsonNode>> first = knowing(0, Duration.ofSeconds(3), secret);
+        assertThatThrownBy(knowing(1, LONG, ClusterSecret.none())::join)
+                .cause()
+                .hasMessageContaining("gives no proof of the cluster secret on the meeting");
+        assertThatThrownBy(knowing(1, LONG, ClusterSecret.of("a stranger's guess"))::join)
+                .cause()
+                .hasMessageContaining("knows another cluster secret on the meeting");
+        assertThatThrownBy(first::join).cause().hasMessageContaining("gives no proof");
+    }
+
+    @Test
+    void shouldNotMeetAFirstNodeThatDoesNotKnowTheSecret() {
+        CompletableFuture<List<JsonNode>> first = knowing(0, Duration.ofSeconds(3), ClusterSecret.none());
+        assertThatThrownBy(knowing(1, LONG, ClusterSecret.of("the cluster's secret"))::join)
+                .cause()
+                .hasMessageContaining("gives no proof of the cluster secret on the meeting");
+        assertThatThrownBy(first::join).cause().isInstanceOf(HostBarrierException.class);
     }
 }

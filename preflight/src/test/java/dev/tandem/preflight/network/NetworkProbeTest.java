@@ -7,6 +7,7 @@ import dev.tandem.api.Loopback;
 import dev.tandem.preflight.Finding;
 import dev.tandem.preflight.Finding.Severity;
 import dev.tandem.preflight.network.NetworkHost.Offer;
+import dev.tandem.trust.ClusterSecret;
 import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
@@ -21,8 +22,8 @@ class NetworkProbeTest {
 
     @Test
     void shouldMeasureTheWayToAPeer() throws Exception {
-        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_801, 23_802));
-                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_801, 23_802), ClusterSecret.none());
+                NetworkHost own = NetworkHost.open(FIRST, List.of(), ClusterSecret.none())) {
             var probe = new NetworkProbe(own);
             assertThat(probe.ports(peer.offer()))
                     .containsExactly(Finding.of(Severity.WELL, "ports of " + SECOND, "all 2 answer: 23801-23802"));
@@ -36,8 +37,8 @@ class NetworkProbeTest {
 
     @Test
     void shouldNameThePortsThatDoNotAnswer() throws Exception {
-        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_803));
-                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_803), ClusterSecret.none());
+                NetworkHost own = NetworkHost.open(FIRST, List.of(), ClusterSecret.none())) {
             Offer told = peer.offer();
             var more =
                     new Offer(SECOND, List.of(23_803, 23_804, 23_805), told.token(), told.clockPort(), told.segment());
@@ -51,8 +52,8 @@ class NetworkProbeTest {
 
     @Test
     void shouldNotTakeSomebodyElseForThePeer() throws Exception {
-        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_806));
-                NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(23_806), ClusterSecret.none());
+                NetworkHost own = NetworkHost.open(FIRST, List.of(), ClusterSecret.none())) {
             Offer told = peer.offer();
             var other = new Offer(SECOND, told.ports(), told.token() + 1, told.clockPort(), told.segment());
             assertThat(new NetworkProbe(own).ports(other).getFirst().found()).contains("something else than the peer");
@@ -62,10 +63,10 @@ class NetworkProbeTest {
     @Test
     void shouldSayThatAPeerHasGone() throws Exception {
         Offer gone;
-        try (NetworkHost peer = NetworkHost.open(SECOND, List.of())) {
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(), ClusterSecret.none())) {
             gone = peer.offer();
         }
-        try (NetworkHost own = NetworkHost.open(FIRST, List.of())) {
+        try (NetworkHost own = NetworkHost.open(FIRST, List.of(), ClusterSecret.none())) {
             var probe = new NetworkProbe(own);
             assertThat(probe.clock(gone))
                     .singleElement()
@@ -79,7 +80,7 @@ class NetworkProbeTest {
     void shouldAnswerNobodyOnceTheClockIsClosed() throws Exception {
         InetAddress address = InetAddress.getByName(SECOND);
         for (int round = 0; round < 200; round++) {
-            ClockServer clock = ClockServer.open(address);
+            ClockServer clock = ClockServer.open(address, ClusterSecret.none());
             clock.close();
             assertThatThrownBy(() -> new Socket(address, clock.port()).close()).isInstanceOf(ConnectException.class);
         }
@@ -97,7 +98,7 @@ class NetworkProbeTest {
 
     @Test
     void shouldRefuseAnAddressThatIsNotThisMachines() {
-        assertThatThrownBy(() -> NetworkHost.open("192.0.2.200", List.of()))
+        assertThatThrownBy(() -> NetworkHost.open("192.0.2.200", List.of(), ClusterSecret.none()))
                 .isInstanceOf(UncheckedIOException.class)
                 .hasMessageContaining("192.0.2.200");
     }
@@ -108,6 +109,21 @@ class NetworkProbeTest {
         assertThat(PortRanges.text(List.of(30002, 8004, 30000, 30001))).isEqualTo("8004, 30000-30002");
         for (String bad : List.of("", "0", "70000", "5-4", "1-65535", "a", "1,,2")) {
             assertThatThrownBy(() -> PortRanges.parse(bad)).isInstanceOf(IllegalArgumentException.class);
+        }
+    }
+
+    @Test
+    void shouldAnswerOnlyWhoKnowsTheSecret() throws Exception {
+        ClusterSecret secret = ClusterSecret.of("the cluster's secret");
+        try (NetworkHost peer = NetworkHost.open(SECOND, List.of(), secret);
+                NetworkHost own = NetworkHost.open(FIRST, List.of(), secret);
+                NetworkHost stranger = NetworkHost.open(FIRST, List.of(), ClusterSecret.none())) {
+            var known = new NetworkProbe(own);
+            assertThat(known.clock(peer.offer())).allMatch(finding -> finding.severity() != Severity.ERROR);
+            assertThat(known.bandwidth(peer.offer()).severity()).isNotEqualTo(Severity.ERROR);
+            var unknown = new NetworkProbe(stranger);
+            assertThat(unknown.clock(peer.offer()).getFirst().severity()).isEqualTo(Severity.ERROR);
+            assertThat(unknown.bandwidth(peer.offer()).found()).contains("gives no proof of the cluster secret");
         }
     }
 }

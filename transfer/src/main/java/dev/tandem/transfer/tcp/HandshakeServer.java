@@ -37,8 +37,33 @@ public final class HandshakeServer implements AutoCloseable {
         }
     }
 
-    /** Gives the answer to a request; empty closes the connection without one. Any thread, several at a time. */
-    public interface Responder extends Function<HandshakeFrame, Optional<HandshakeFrame>> {}
+    /** Begins a conversation with a peer: what gives the answers to its requests. Any thread, several at a time. */
+    public interface Responder extends Function<InetSocketAddress, Function<HandshakeFrame, Answer>> {}
+
+    /**
+     * What a request is answered with.
+     *
+     * @param frame empty closes the connection without one
+     * @param isLast whether another request may follow
+     */
+    public record Answer(Optional<HandshakeFrame> frame, boolean isLast) {
+        /** Closes the connection. */
+        public static final Answer NONE = new Answer(Optional.empty(), true);
+
+        public static Answer last(HandshakeFrame frame) {
+            return new Answer(Optional.of(frame), true);
+        }
+
+        public static Answer last(Optional<HandshakeFrame> frame) {
+            return new Answer(frame, true);
+        }
+
+        public static Answer more(HandshakeFrame frame) {
+            return new Answer(Optional.of(frame), false);
+        }
+    }
+
+    private static final int MAX_REQUESTS = 2; // of one connection
 
     private final ServerSocket listening;
     private final Limits limits;
@@ -135,11 +160,18 @@ public final class HandshakeServer implements AutoCloseable {
     private void serve(Socket socket) {
         try (socket) {
             socket.setTcpNoDelay(true);
-            HandshakeFrame request = FrameSocket.read(socket, limits.readDeadline(), limits.maxFrameBytes());
-            Optional<HandshakeFrame> reply = responder.apply(request);
-            if (reply.isPresent()) {
-                FrameSocket.write(socket, reply.get());
-                FrameSocket.awaitClose(socket, limits.readDeadline());
+            var conversation = responder.apply((InetSocketAddress) socket.getRemoteSocketAddress());
+            for (int i = 0; i < MAX_REQUESTS; i++) {
+                HandshakeFrame request = FrameSocket.read(socket, limits.readDeadline(), limits.maxFrameBytes());
+                Answer answer = conversation.apply(request);
+                if (answer.frame().isEmpty()) {
+                    return;
+                }
+                FrameSocket.write(socket, answer.frame().get());
+                if (answer.isLast()) {
+                    FrameSocket.awaitClose(socket, limits.readDeadline());
+                    return;
+                }
             }
         } catch (WireException e) {
             LOG.info("handshake refused peer={}: {}", socket.getRemoteSocketAddress(), e.getMessage());

@@ -3,6 +3,7 @@ package dev.tandem.transfer.wire;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -14,11 +15,11 @@ import tools.jackson.databind.node.ObjectNode;
  *
  * <pre>
  *   {"buffers":[{"addr":140000000000000,"length":65536,"name":"127.0.0.2:15001"}],
- *    "name":"127.0.0.2:15001","protocol":"tcp","tandem":{"crc32c":true},
+ *    "name":"127.0.0.2:15001","protocol":"tcp","tandem":{"crc32c":true,"version":2},
  *    "tcp_data_port":15002,"tcp_proto_version":2,"timestamp":"2026-11-22 12:00:00.000000"}
  * </pre>
  *
- * {@code tandem} is ours; Mooncake ignores keys that it does not know, and so do we. Addresses are unsigned 64-bit and never pass through a
+ * {@code tandem} is ours, with what {@link Introduction} holds; Mooncake ignores keys that it does not know, and so do we. Addresses are unsigned 64-bit and never pass through a
  * double.
  *
  * @param name segment name, {@code host:rpcPort}; data connections go to its host
@@ -57,6 +58,15 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
 
     /** Compact JSON with sorted keys, as Mooncake writes it. */
     public String toJson(String timestamp) {
+        return toJson(timestamp, Optional.empty());
+    }
+
+    /** The same, with what else Tandem peers are told. */
+    public String toJson(String timestamp, Introduction introduction) {
+        return toJson(timestamp, Optional.of(introduction));
+    }
+
+    private String toJson(String timestamp, Optional<Introduction> introduction) {
         ObjectNode root = JSON.createObjectNode();
         ArrayNode list = root.putArray("buffers");
         for (Buffer buffer : buffers) {
@@ -72,8 +82,12 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
             ArrayNode names = root.putArray("protocol");
             protocols.forEach(names::add);
         }
-        if (tcp.offersCrc32c()) {
-            root.putObject("tandem").put("crc32c", true);
+        if (tcp.offersCrc32c() || introduction.isPresent()) {
+            ObjectNode own = root.putObject("tandem");
+            if (tcp.offersCrc32c()) {
+                own.put("crc32c", true);
+            }
+            introduction.ifPresent(told -> told.addTo(own));
         }
         if (!tcp.dataHost().isEmpty()) {
             root.put("tcp_data_host", tcp.dataHost());
@@ -82,6 +96,15 @@ public record SegmentDescriptor(String name, List<String> protocols, Tcp tcp, Li
         root.put("tcp_proto_version", tcp.version());
         root.put("timestamp", timestamp);
         return JSON.writeValueAsString(root) + "\n";
+    }
+
+    /** Whether a Metadata message has no descriptor: a peer that wants a proof first. */
+    public static boolean isMissing(String json) {
+        try {
+            return JSON.readTree(json).path("name").isMissingNode();
+        } catch (JacksonException e) {
+            return false; // parsing says what is wrong
+        }
     }
 
     /** @throws WireException not JSON, or a key has a wrong type or an impossible value; the message names it */

@@ -45,8 +45,7 @@ public final class BodyReader {
     public static <T> T read(ByteBuffer body, Part<T> part) throws FrameException {
         var reader = new BodyReader(body);
         T value = part.from(reader);
-        boolean isMore = reader.unpack("end", MessageUnpacker::hasNext);
-        if (isMore) {
+        if (reader.hasMore()) {
             throw new FrameException("end", "behind the last field", "before further bytes");
         }
         return value;
@@ -55,6 +54,11 @@ public final class BodyReader {
     /** Reads the beginning of a body and leaves the rest. */
     public static <T> T readBeginning(ByteBuffer body, Part<T> part) throws FrameException {
         return part.from(new BodyReader(body));
+    }
+
+    /** Whether another field follows: fields that a later version adds stand at the end. */
+    public boolean hasMore() throws FrameException {
+        return unpack("next field", MessageUnpacker::hasNext);
     }
 
     public int integer(String field, int least, int most) throws FrameException {

@@ -6,6 +6,7 @@ import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -139,7 +140,7 @@ final class ExpertPeer {
 
         Connection(FrameChannel channel) {
             this.channel = channel;
-            this.greeting = new ConnectingGreeting(channel, setup.terms(), setup.token());
+            this.greeting = new ConnectingGreeting(channel, setup.terms(), setup.secret(), Wire.EXPERTS);
         }
 
         boolean call(ExpertCall call) {

@@ -5,11 +5,11 @@ import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameListener;
 import dev.tandem.layer.ExpertBank;
 import dev.tandem.parallel.ExpertRows;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -37,7 +37,7 @@ public final class ExpertRuntime implements AutoCloseable {
     /**
      * @param address where rows of other processes come in; bound as it is
      * @param terms of this process; its placement names the port only after {@link ExpertRuntime#port}
-     * @param token that other processes must know
+     * @param secret that other processes must know
      * @param limits of each connection
      * @param patience how callers wait
      * @param maxForeignCalls that may be under way over one connection
@@ -45,7 +45,7 @@ public final class ExpertRuntime implements AutoCloseable {
     public record Setup(
             InetSocketAddress address,
             JoinTerms terms,
-            SharedToken token,
+            ClusterSecret secret,
             ChannelLimits limits,
             Patience patience,
             int maxForeignCalls) {}

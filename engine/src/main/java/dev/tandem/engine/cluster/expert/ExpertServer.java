@@ -7,6 +7,7 @@ import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.cluster.expert.ExpertFrames.CallHeader;
 import dev.tandem.parallel.ExpertRows;
+import dev.tandem.trust.Wire;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
@@ -37,7 +38,7 @@ final class ExpertServer implements FrameChannel.FrameHandler {
         this.channel = channel;
         this.runtime = runtime;
         this.greeting = new ListeningGreeting(
-                channel, runtime.setup().terms(), runtime.setup().token());
+                channel, runtime.setup().terms(), runtime.setup().secret(), Wire.EXPERTS);
     }
 
     @Override

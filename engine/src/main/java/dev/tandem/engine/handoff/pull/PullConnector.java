@@ -144,7 +144,7 @@ public final class PullConnector implements KvConnector {
         prompt.requireIn(pools.getFirst());
         runtime.requireAnswering();
         BlockLease lease = leases.lend(prompt.requestId(), prompt.blockIds(), nowNs);
-        return Optional.of(ticket(prompt, lease, lastTokenId));
+        return Optional.of(runtime.seal(ticket(prompt, lease, lastTokenId)));
     }
 
     /** LLMDataDistCMgrConnector writes the number of ranks as a string, and does not tell the token. */

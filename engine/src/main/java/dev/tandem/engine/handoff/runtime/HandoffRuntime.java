@@ -8,9 +8,11 @@ import dev.tandem.engine.handoff.lease.AddressSpace;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
+import dev.tandem.trust.PeerTrust;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
 import java.util.HexFormat;
@@ -27,6 +29,7 @@ public final class HandoffRuntime implements AutoCloseable {
     private final String sideChannelHost;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
+    private final PeerTrust trust;
     private final Counters<HandoffCounter> counters;
     private final TransferEngine transfers;
     private final SideChannel channel;
@@ -38,6 +41,7 @@ public final class HandoffRuntime implements AutoCloseable {
             String host,
             String sideChannelHost,
             Invitation.Messenger messenger,
+            PeerTrust trust,
             HandoffLimits limits,
             Counters<HandoffCounter> counters,
             TransferEngine transfers,
@@ -45,7 +49,8 @@ public final class HandoffRuntime implements AutoCloseable {
             AddressSpace addressSpace) {
         this.host = host;
         this.sideChannelHost = sideChannelHost;
-        this.messenger = messenger;
+        this.messenger = (invitation, answered) -> messenger.send(invitation.sealedBy(trust.secret()), answered);
+        this.trust = trust;
         this.limits = limits;
         this.counters = counters;
         this.transfers = transfers;
@@ -58,25 +63,20 @@ public final class HandoffRuntime implements AutoCloseable {
     /**
      * Binds the transfer engine and starts the side-channel poller; ports of the side channel are bound by each connector.
      *
-     * @param host announced address; the transfer engine binds exactly it
+     * @param transfer its host is the address that peers are told, its trust counts for the side channel too
      * @param sideChannelHost what the side channel binds, exactly
      * @param messenger carries invitations of layerwise pushes; not closed
-     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
      * @param addressSpace what the pools that will be registered leave
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
     public static HandoffRuntime start(
-            String host,
-            String sideChannelHost,
-            Invitation.Messenger messenger,
-            long bytesPerSecond,
-            AddressSpace addressSpace) {
+            TransferConfig transfer, String sideChannelHost, Invitation.Messenger messenger, AddressSpace addressSpace) {
+        String host = transfer.host();
         HandoffLimits limits = HandoffLimits.standard();
         TransferEngine transfers;
         try {
-            transfers = TransferEngine.start(TransferConfig.of(host)
-                    .withPace(bytesPerSecond)
-                    .with(TransferConfig.Bounds.of(addressSpace.guessInterval())));
+            transfers = TransferEngine.start(
+                    transfer.with(TransferConfig.Bounds.of(addressSpace.guessInterval())));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -84,18 +84,25 @@ public final class HandoffRuntime implements AutoCloseable {
         var counters = new Counters<>(HandoffCounter.class);
         SideChannel channel;
         try {
-            channel = SideChannel.start(limits, counters);
+            channel = SideChannel.start(limits, transfer.trust(), counters);
         } catch (RuntimeException e) {
             transfers.close();
             throw e;
         }
-        return new HandoffRuntime(host, sideChannelHost, messenger, limits, counters, transfers, channel, addressSpace);
+        return new HandoffRuntime(
+                host, sideChannelHost, messenger, transfer.trust(), limits, counters, transfers, channel, addressSpace);
     }
 
-    /** A runtime of a process with few small pools. */
+    /**
+     * A runtime of a process with few small pools, without a secret and on any free ports.
+     *
+     * @param host announced address; the transfer engine binds exactly it
+     * @param bytesPerSecond most KV that leaves for all peers together, to measure with a slower link; 0 for no bound
+     */
     public static HandoffRuntime start(
             String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
-        return start(host, sideChannelHost, messenger, bytesPerSecond, AddressSpace.SMALL);
+        return start(
+                TransferConfig.of(host).withPace(bytesPerSecond), sideChannelHost, messenger, AddressSpace.SMALL);
     }
 
     /** The same where engines only pull: nobody is invited, and everything is bound to one address. */
@@ -130,6 +137,11 @@ public final class HandoffRuntime implements AutoCloseable {
     /** Counters of the handoffs of this process. */
     public Counters<HandoffCounter> counters() {
         return counters;
+    }
+
+    /** A ticket as others may be given it. */
+    public HandoffTicket seal(HandoffTicket ticket) {
+        return ticket.sealedBy(trust.secret());
     }
 
     public Invitation.Messenger messenger() {

@@ -9,6 +9,7 @@ import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
 import dev.tandem.engine.handoff.zmtp.ZmtpListener;
 import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.BindException;
@@ -86,6 +87,7 @@ public final class SideChannel implements AutoCloseable {
             HandoffLimits limits,
             ZmtpLimits sockets,
             SideChannelWatch.Schedule watching,
+            PeerTrust trust,
             Counters<HandoffCounter> counters,
             ZmtpPoller poller) {
         this.limits = limits;
@@ -93,25 +95,44 @@ public final class SideChannel implements AutoCloseable {
         this.poller = poller;
         var lookups = new HostLookups(this::execute, sockets.crowd().lookups());
         this.client = new SideChannelClient(poller, lookups, limits);
-        this.watch = new SideChannelWatch(watching, sockets.sizes(), this::execute, counters);
+        this.watch = new SideChannelWatch(watching, sockets.sizes(), trust, this::execute, counters);
         this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
     }
 
     /** Starts the poller thread and its watch. */
     public static SideChannel start(HandoffLimits limits, Counters<HandoffCounter> counters) {
-        ZmtpLimits sockets =
-                ZmtpLimits.ofThisProcess(SideChannelCodec.MAX_REQUEST_BYTES, SideChannelCodec.MAX_METADATA_BYTES);
-        return start(limits, sockets, SideChannelWatch.Schedule.STANDARD, counters);
+        return start(limits, PeerTrust.everybody(), counters);
     }
 
-    /** As above, with bounds of the caller's own. */
+    /**
+     * Starts the poller thread and its watch.
+     *
+     * @param trust which peers are answered and asked
+     */
+    public static SideChannel start(HandoffLimits limits, PeerTrust trust, Counters<HandoffCounter> counters) {
+        ZmtpLimits sockets =
+                ZmtpLimits.ofThisProcess(SideChannelCodec.MAX_REQUEST_BYTES, SideChannelCodec.MAX_METADATA_BYTES);
+        return start(limits, sockets, SideChannelWatch.Schedule.STANDARD, trust, counters);
+    }
+
+    /** As above, with bounds of the caller's own and without a secret. */
     static SideChannel start(
             HandoffLimits limits,
             ZmtpLimits sockets,
             SideChannelWatch.Schedule watching,
             Counters<HandoffCounter> counters) {
+        return start(limits, sockets, watching, PeerTrust.everybody(), counters);
+    }
+
+    private static SideChannel start(
+            HandoffLimits limits,
+            ZmtpLimits sockets,
+            SideChannelWatch.Schedule watching,
+            PeerTrust trust,
+            Counters<HandoffCounter> counters) {
         try {
-            var channel = new SideChannel(limits, sockets, watching, counters, ZmtpPoller.open(sockets, counters));
+            var channel = new SideChannel(
+                    limits, sockets, watching, trust, counters, ZmtpPoller.open(sockets, trust, counters));
             channel.thread.start();
             channel.watch.start();
             return channel;

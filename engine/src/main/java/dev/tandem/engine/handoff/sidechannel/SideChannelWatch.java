@@ -5,9 +5,12 @@ import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.zmtp.ZmtpException;
 import dev.tandem.engine.handoff.zmtp.ZmtpFrames;
 import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
+import dev.tandem.engine.handoff.zmtp.ZmtpProof;
 import dev.tandem.engine.handoff.zmtp.ZmtpReader;
 import dev.tandem.engine.handoff.zmtp.ZmtpReader.Event;
 import dev.tandem.engine.handoff.zmtp.ZmtpSocketType;
+import dev.tandem.trust.MutualProof.Side;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
@@ -50,6 +53,7 @@ final class SideChannelWatch implements AutoCloseable {
 
     private final Schedule schedule;
     private final ZmtpLimits.Sizes sizes;
+    private final PeerTrust trust;
     private final Executor poller;
     private final Counters<HandoffCounter> counters;
     private final List<InetSocketAddress> ports =
@@ -60,9 +64,18 @@ final class SideChannelWatch implements AutoCloseable {
             CompletableFuture.completedFuture(true); // the thread's: what the poller was given last
     private volatile Optional<String> verdict = Optional.empty(); // by the thread for everybody
 
-    /** @param poller runs what it is given on the poller thread */
-    SideChannelWatch(Schedule schedule, ZmtpLimits.Sizes sizes, Executor poller, Counters<HandoffCounter> counters) {
+    /**
+     * @param trust of this process
+     * @param poller runs what it is given on the poller thread
+     */
+    SideChannelWatch(
+            Schedule schedule,
+            ZmtpLimits.Sizes sizes,
+            PeerTrust trust,
+            Executor poller,
+            Counters<HandoffCounter> counters) {
         this.schedule = schedule;
+        this.trust = trust;
         this.sizes = sizes;
         this.poller = poller;
         this.counters = counters;
@@ -150,7 +163,8 @@ final class SideChannelWatch implements AutoCloseable {
             byte[] context = Long.toHexString(endNs).getBytes(StandardCharsets.US_ASCII);
             OutputStream out = socket.getOutputStream();
             out.write(ZmtpFrames.greeting());
-            out.write(ZmtpFrames.ready(ZmtpSocketType.REQ)); // the other side is known to take it at once
+            // The other side is known to take it at once, and answers PING before the proof that its READY asks for.
+            out.write(new ZmtpProof(trust, port, Side.CONNECTING).ready(ZmtpSocketType.REQ));
             out.write(ZmtpFrames.ping(context));
             awaitPong(socket, context, endNs);
             return Optional.empty();

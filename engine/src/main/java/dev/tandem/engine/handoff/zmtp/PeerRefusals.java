@@ -36,6 +36,7 @@ final class PeerRefusals {
             case TOO_LARGE -> HandoffCounter.PEERS_TOO_LARGE;
             case STALLED -> HandoffCounter.PEERS_STALLED;
             case CROWDED -> HandoffCounter.PEERS_CROWDED_OUT;
+            case UNPROVEN -> HandoffCounter.PEERS_UNPROVEN;
             case FAULT -> HandoffCounter.PEERS_FAILED;
         };
         if (isToBeLogged(counter, nowNs)) {

@@ -2,6 +2,9 @@ package dev.tandem.engine.handoff.zmtp;
 
 import dev.tandem.engine.handoff.zmtp.ZmtpException.Kind;
 import dev.tandem.engine.handoff.zmtp.ZmtpReader.Event;
+import dev.tandem.trust.MutualProof.Side;
+import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
@@ -20,7 +23,7 @@ import org.slf4j.LoggerFactory;
  * One connection, of either side, from the TCP connection on:
  *
  * <pre>
- *   both: greeting    both, behind the peer's greeting: READY    then messages either way; PING is answered here
+ *   both: greeting    both, behind the peer's greeting: READY    {@link ZmtpProof}    then messages either way; PING is answered here
  * </pre>
  *
  * <p>A peer that does not read is not read from either, once {@link ZmtpLimits.Memory#queuedBytes} wait for it. Whatever ends a connection ends
@@ -37,6 +40,7 @@ public final class ZmtpConnection {
     private final Optional<ZmtpListener> listener; // empty when this side has dialled
     private final ZmtpSocketType type;
     private final ZmtpReader reader;
+    private final ZmtpProof proof;
     private final ZmtpHandler handler;
     private final ArrayDeque<ByteBuffer> queue = new ArrayDeque<>(); // what waits to be written
     private int queuedBytes;
@@ -63,6 +67,7 @@ public final class ZmtpConnection {
         this.type = listener.isPresent() ? ZmtpSocketType.ROUTER : ZmtpSocketType.REQ;
         ZmtpLimits.Sizes sizes = poller.limits().sizes();
         int messageBytes = listener.isPresent() ? sizes.requestBytes() : sizes.answerBytes();
+        this.proof = new ZmtpProof(poller.trust(), remote, listener.isPresent() ? Side.LISTENING : Side.CONNECTING);
         this.reader = new ZmtpReader(type, messageBytes, sizes);
         channel.configureBlocking(false);
         channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
@@ -123,6 +128,9 @@ public final class ZmtpConnection {
     void refuse(ZmtpException cause) {
         if (!isClosed) {
             poller.refusals().ended(this, cause, System.nanoTime());
+            if (cause.kind() == Kind.UNPROVEN) {
+                write(ZmtpFrames.error(String.valueOf(cause.getMessage())));
+            }
             close(String.valueOf(cause.getMessage()));
         }
     }
@@ -158,7 +166,7 @@ public final class ZmtpConnection {
         if (deadlineNs == writtenByNs) {
             late = queuedBytes + " bytes wait that it does not read";
         } else {
-            late = isReady ? "the rest of a message does not come" : "greeting and READY do not come";
+            late = isReady ? "the rest of a message does not come" : "greeting, READY and proof do not come";
         }
         refuse(new ZmtpException(Kind.STALLED, late));
         return NEVER;
@@ -238,17 +246,33 @@ public final class ZmtpConnection {
         }
     }
 
-    private void handle(Event event) {
+    private void handle(Event event) throws ZmtpException {
         switch (event) {
-            case Event.Greeted greeted -> write(ZmtpFrames.ready(type));
+            case Event.Greeted greeted -> write(proof.ready(type));
             case Event.Readied readied -> {
-                isReady = true;
-                comingByNs = NEVER;
-                handler.opened();
+                proof.readied(readied.properties()).ifPresent(this::write);
+                openWhenProven();
             }
-            case Event.Message message -> handler.received(message.parts());
+            case Event.Proved shown -> {
+                proof.proved(shown.proof()).ifPresent(this::write);
+                openWhenProven();
+            }
+            case Event.Message message -> {
+                if (!isReady) {
+                    throw new ZmtpException(Kind.UNPROVEN, PeerTrust.noProof(Wire.SIDE_CHANNEL, toString()));
+                }
+                handler.received(message.parts());
+            }
             case Event.Pinged ping -> write(ZmtpFrames.pong(ping.context()));
             case Event.Ponged pong -> LOG.trace("side channel peer={} lives", this);
+        }
+    }
+
+    private void openWhenProven() {
+        if (!isReady && !isClosed && proof.isOpen()) {
+            isReady = true;
+            comingByNs = NEVER;
+            handler.opened();
         }
     }
 

@@ -14,6 +14,8 @@ public final class ZmtpException extends Exception {
         STALLED,
         /** Others need the room: too many connections, or too many bytes of all peers together. */
         CROWDED,
+        /** The peer does not show that it knows the cluster's secret, and must. */
+        UNPROVEN,
         /** A fault of this side. */
         FAULT
     }

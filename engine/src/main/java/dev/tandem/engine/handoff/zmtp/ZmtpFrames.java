@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff.zmtp;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Writes what {@link ZmtpReader} reads; RFC 23 (ZMTP 3.0) and RFC 37 (3.1). Numbers are big-endian. Pure.
@@ -13,7 +14,7 @@ import java.util.List;
  *   command   a frame whose body is: length of name, 1 byte | name | data
  *   READY     properties: length of name, 1 byte | name | length of value, 4 bytes | value
  *   PING      time to live, 2 bytes | context, up to 16 bytes          PONG   context
- *   ERROR     length of reason, 1 byte | reason
+ *   ERROR     length of reason, 1 byte | reason                        TANDEM-PROOF   32 bytes, only between Tandem peers
  * </pre>
  */
 public final class ZmtpFrames {
@@ -33,6 +34,7 @@ public final class ZmtpFrames {
     static final String ERROR = "ERROR";
     static final String PING = "PING";
     static final String PONG = "PONG";
+    static final String PROOF = "TANDEM-PROOF"; // our own
     static final String SOCKET_TYPE = "Socket-Type";
     private static final int MINOR = 1;
     private static final int MAX_SHORT = 255;
@@ -53,13 +55,44 @@ public final class ZmtpFrames {
 
     /** What this side's socket is. */
     public static byte[] ready(ZmtpSocketType type) {
+        return ready(type, Map.of());
+    }
+
+    /** The same with further properties. */
+    static byte[] ready(ZmtpSocketType type, Map<String, byte[]> further) {
         byte[] name = ascii(SOCKET_TYPE);
         byte[] value = ascii(type.name());
         byte[] identity = ascii("Identity"); // empty; libzmq names it too
-        var properties = ByteBuffer.allocate(2 + name.length + identity.length + 2 * Integer.BYTES + value.length);
+        int furtherBytes = 0;
+        for (var property : further.entrySet()) {
+            furtherBytes += 1 + property.getKey().length() + Integer.BYTES + property.getValue().length;
+        }
+        var properties = ByteBuffer.allocate(
+                2 + name.length + identity.length + 2 * Integer.BYTES + value.length + furtherBytes);
         properties.put((byte) name.length).put(name).putInt(value.length).put(value);
         properties.put((byte) identity.length).put(identity).putInt(0);
+        for (var property : further.entrySet()) {
+            byte[] key = ascii(property.getKey());
+            properties.put((byte) key.length).put(key);
+            properties.putInt(property.getValue().length).put(property.getValue());
+        }
         return command(READY, properties.array());
+    }
+
+    /** Shows that this side knows the cluster's secret; see {@link ZmtpProof}. */
+    static byte[] proof(byte[] proof) {
+        return command(PROOF, proof);
+    }
+
+    /** Why this side refuses the peer, shortened. */
+    static byte[] error(String reason) {
+        byte[] text = ascii(reason.substring(0, Math.min(reason.length(), MAX_SHORT)));
+        return command(
+                ERROR,
+                ByteBuffer.allocate(1 + text.length)
+                        .put((byte) text.length)
+                        .put(text)
+                        .array());
     }
 
     /** Asks for a sign of life; the peer gives the context back. */

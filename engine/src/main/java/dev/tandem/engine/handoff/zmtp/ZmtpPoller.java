@@ -3,6 +3,7 @@ package dev.tandem.engine.handoff.zmtp;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.zmtp.ZmtpException.Kind;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
@@ -35,6 +36,7 @@ public final class ZmtpPoller implements AutoCloseable {
 
     private final Selector selector;
     private final ZmtpLimits limits;
+    private final PeerTrust trust;
     private final PeerRefusals refusals;
     private final ByteBuffer readBuffer = ByteBuffer.allocateDirect(READ_BYTES);
     private final Set<ZmtpListener> listeners = new HashSet<>();
@@ -45,15 +47,20 @@ public final class ZmtpPoller implements AutoCloseable {
     private long lastSweepNs = System.nanoTime();
     private long nextSweepNs = NEVER;
 
-    private ZmtpPoller(Selector selector, ZmtpLimits limits, Counters<HandoffCounter> counters) {
+    private ZmtpPoller(Selector selector, ZmtpLimits limits, PeerTrust trust, Counters<HandoffCounter> counters) {
         this.selector = selector;
+        this.trust = trust;
         this.limits = limits;
         this.refusals = new PeerRefusals(counters, limits.times().logInterval().toNanos());
     }
 
-    /** @throws IOException when this process has no descriptor for it */
-    public static ZmtpPoller open(ZmtpLimits limits, Counters<HandoffCounter> counters) throws IOException {
-        return new ZmtpPoller(Selector.open(), limits, counters);
+    /**
+     * @param trust whom messages are exchanged with
+     * @throws IOException when this process has no descriptor for it
+     */
+    public static ZmtpPoller open(ZmtpLimits limits, PeerTrust trust, Counters<HandoffCounter> counters)
+            throws IOException {
+        return new ZmtpPoller(Selector.open(), limits, trust, counters);
     }
 
     /** The earlier of two times, of which {@link Long#MAX_VALUE} is never. */
@@ -153,6 +160,10 @@ public final class ZmtpPoller implements AutoCloseable {
 
     ZmtpLimits limits() {
         return limits;
+    }
+
+    PeerTrust trust() {
+        return trust;
     }
 
     PeerRefusals refusals() {

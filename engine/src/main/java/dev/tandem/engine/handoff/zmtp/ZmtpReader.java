@@ -1,6 +1,7 @@
 package dev.tandem.engine.handoff.zmtp;
 
 import dev.tandem.engine.handoff.zmtp.ZmtpException.Kind;
+import dev.tandem.trust.MutualProof;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -19,7 +20,7 @@ public final class ZmtpReader {
     /** First space for a frame that has not come whole. */
     private static final int FIRST_BYTES = 4 << 10;
 
-    private static final int MAX_SHOWN = 64; // chars of a peer's text in a message
+    private static final int MAX_SHOWN = 255; // chars of a peer's text in a message
     private static final int FLAGS = ZmtpFrames.MORE | ZmtpFrames.LONG | ZmtpFrames.COMMAND;
 
     /** What a peer said. */
@@ -40,6 +41,10 @@ public final class ZmtpReader {
         /** Wants to be answered with PONG. */
         @SuppressWarnings("ArrayRecordComponent") // given back as it is, never compared
         record Pinged(byte[] context) implements Event {}
+
+        /** The peer shows that it knows the cluster's secret. */
+        @SuppressWarnings("ArrayRecordComponent") // a proof, compared by whoever asked for it
+        record Proved(byte[] proof) implements Event {}
 
         /** The answer to a PING. */
         @SuppressWarnings("ArrayRecordComponent") // compared by whoever has asked
@@ -225,6 +230,7 @@ public final class ZmtpReader {
                 take(command, ZmtpFrames.PING_TTL_BYTES, name);
                 yield new Event.Pinged(context(command, name));
             }
+            case ZmtpFrames.PROOF -> new Event.Proved(take(command, MutualProof.PROOF_BYTES, name));
             case ZmtpFrames.PONG -> new Event.Ponged(context(command, name));
             default -> null;
         };

@@ -10,7 +10,6 @@ import dev.tandem.engine.cluster.MemberPlacement;
 import dev.tandem.engine.cluster.Members;
 import dev.tandem.engine.cluster.ModelTerms;
 import dev.tandem.engine.cluster.ParallelLayout;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
 import dev.tandem.kernel.DType;
@@ -23,6 +22,7 @@ import dev.tandem.layer.RankContext;
 import dev.tandem.layer.SwiGluWeights;
 import dev.tandem.parallel.ExpertRows;
 import dev.tandem.parallel.Shard;
+import dev.tandem.trust.ClusterSecret;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -96,7 +96,7 @@ final class ExpertFixture implements AutoCloseable {
         return new ExpertRuntime.Setup(
                 new InetSocketAddress("127.0.0.1", port),
                 terms(placement(from, to, port)),
-                SharedToken.of("secret"),
+                ClusterSecret.of("the cluster's secret"),
                 limits,
                 patience,
                 maxForeignCalls);

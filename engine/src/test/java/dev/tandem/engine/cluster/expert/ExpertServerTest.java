@@ -7,13 +7,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.cluster.ClusterCounter;
 import dev.tandem.engine.cluster.ConnectingGreeting;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.cluster.expert.ExpertFixture.Process;
 import dev.tandem.kernel.Matrix;
 import dev.tandem.parallel.ExpertRows;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -61,7 +62,10 @@ class ExpertServerTest {
                     ExpertFixture.LIMITS,
                     opened -> {
                         greeting = new ConnectingGreeting(
-                                opened, fixture.terms(ExpertFixture.placement(0, 1, 0)), SharedToken.of(token));
+                                opened,
+                                fixture.terms(ExpertFixture.placement(0, 1, 0)),
+                                ClusterSecret.of(token),
+                                Wire.EXPERTS);
                         return this;
                     });
         }
@@ -126,7 +130,7 @@ class ExpertServerTest {
 
     @Test
     void shouldAnswerSeveralCallsOverOneConnection() throws Exception {
-        try (Caller caller = new Caller("secret").greeted()) {
+        try (Caller caller = new Caller("the cluster's secret").greeted()) {
             for (int seed = 0; seed < 20; seed++) {
                 caller.call(call(rows(seed)));
             }
@@ -156,7 +160,7 @@ class ExpertServerTest {
         bad.put("expert of pair 1 is 0, but must be", with(good, 28, 0));
         bad.put("rows of expert", with(good, 24, 0));
         bad.put("rows of all experts is", with(good, 24, 1));
-        try (Caller caller = new Caller("secret").greeted()) {
+        try (Caller caller = new Caller("the cluster's secret").greeted()) {
             for (var each : bad.entrySet()) {
                 caller.call(each.getValue());
                 assertThat(caller.error()).startsWith(each.getKey());
@@ -169,7 +173,7 @@ class ExpertServerTest {
 
     @Test
     void shouldEndTheConnectionOfWhoeverDoesNotGreetFirst() throws Exception {
-        try (var stranger = new Caller("guess")) {
+        try (var stranger = new Caller("a stranger's guess")) {
             assertThat(stranger.welcome.get(30, TimeUnit.SECONDS)).isFalse();
             assertThat(stranger.end.get(30, TimeUnit.SECONDS)).contains("cluster token");
         }
@@ -200,7 +204,7 @@ class ExpertServerTest {
     @Test
     void shouldSurviveDamagedCalls() throws Exception {
         byte[] good = call(rows(1));
-        Caller caller = new Caller("secret").greeted();
+        Caller caller = new Caller("the cluster's secret").greeted();
         for (int seed = 0; seed < 300; seed++) {
             var random = new SplittableRandom(seed);
             byte[] bad = random.nextInt(4) == 0 ? Arrays.copyOf(good, random.nextInt(good.length)) : good.clone();
@@ -209,11 +213,11 @@ class ExpertServerTest {
             }
             if (!caller.channel.send(FrameKind.EXPERT_CALL, bad)) {
                 caller.close();
-                caller = new Caller("secret").greeted();
+                caller = new Caller("the cluster's secret").greeted();
             }
         }
         caller.close();
-        try (Caller after = new Caller("secret").greeted()) {
+        try (Caller after = new Caller("the cluster's secret").greeted()) {
             after.call(good);
             assertThat(after.results.poll(30, TimeUnit.SECONDS)).isEqualTo(ExpertFixture.expected(rows(1)));
         }

@@ -4,11 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.engine.cluster.JoinTerms;
 import dev.tandem.engine.cluster.ListeningGreeting;
-import dev.tandem.engine.cluster.SharedToken;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.cluster.channel.FrameListener;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
@@ -47,7 +48,8 @@ final class SilentOwner implements AutoCloseable {
         private boolean isGreeted;
 
         Session(FrameChannel channel, JoinTerms terms) {
-            this.greeting = new ListeningGreeting(channel, terms, SharedToken.of("secret"));
+            this.greeting =
+                    new ListeningGreeting(channel, terms, ClusterSecret.of("the cluster's secret"), Wire.EXPERTS);
         }
 
         @Override

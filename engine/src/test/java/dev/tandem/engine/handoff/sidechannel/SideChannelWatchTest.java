@@ -6,6 +6,7 @@ import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
 import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -80,7 +81,8 @@ class SideChannelWatchTest {
     void shouldStayWithThePortThatDoesNotAnswer() throws IOException {
         try (var silent = new ServerSocket(0, 50, InetAddress.getByName(HOST));
                 SideChannel channel = start();
-                var watch = new SideChannelWatch(OFTEN, SOCKETS.sizes(), Runnable::run, counters)) {
+                var watch =
+                        new SideChannelWatch(OFTEN, SOCKETS.sizes(), PeerTrust.everybody(), Runnable::run, counters)) {
             watch.add(new InetSocketAddress(HOST, listen(channel)));
             watch.add(new InetSocketAddress(HOST, silent.getLocalPort()));
             watch.start();

@@ -20,7 +20,8 @@ record Listener(Purpose what, Optional<String> machine, String bound, Range port
         HTTP("HTTP"),
         JOINS("joins of its deployment"),
         SIDE_CHANNEL("the side channel"),
-        GATEWAY("the gateway");
+        GATEWAY("the gateway"),
+        TRANSFER("the transfer engine");
 
         private final String text;
 

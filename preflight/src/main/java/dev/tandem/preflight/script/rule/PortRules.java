@@ -67,6 +67,7 @@ final class PortRules {
                         : "give it another --port";
             case JOINS -> "give one of the two another --data-parallel-rpc-port";
             case GATEWAY -> "give the gateway another --port";
+            case TRANSFER -> "give one of the two another --handshake-port or --transfer-port";
         };
     }
 
@@ -95,6 +96,14 @@ final class PortRules {
                 .ports()
                 .filter(plan -> plan.localDpRanks() > 0)
                 .ifPresent(plan -> listeners.add(sideChannel(node, plan)));
+        node.config()
+                .transferPorts()
+                .forEach((flag, port) -> listeners.add(new Listener(
+                        Purpose.TRANSFER,
+                        machine,
+                        node.config().announcedHost(),
+                        new Range(port, port),
+                        node.call().at(flag.substring(2)))));
         return listeners;
     }
 

@@ -1,0 +1,69 @@
+package dev.tandem.node.http;
+
+import dev.tandem.api.openai.ApiError;
+import dev.tandem.engine.request.HandoffTicket;
+import dev.tandem.trust.PeerTrust;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * Whom a request's {@code kv_transfer_params} may name: they pass through hands that a node does not know. With a cluster secret that is
+ * whoever has sealed them with it, and foreign peers of the list; without one any address that a peer could have.
+ *
+ * @param metaservers {@code TANDEM_METASERVERS}: {@code HOST} or {@code HOST:PORT} of metaservers beside the gateway's
+ * @param trust the secret and the list
+ * @param ownHosts addresses that this node listens at
+ * @param ownPorts ports there that serve no peer's side channel
+ */
+public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String> ownHosts, Set<Integer> ownPorts) {
+    private static final String FIELD = "kv_transfer_params";
+
+    public HandoffPeers {
+        metaservers = List.copyOf(metaservers);
+        ownHosts = Set.copyOf(ownHosts);
+        ownPorts = Set.copyOf(ownPorts);
+    }
+
+    /** @throws ApiError 400 naming the field, when this node must not turn to where the ticket says */
+    void require(HandoffTicket ticket) {
+        if (trust.secret().isSet() && ticket.isSealedBy(trust.secret())) {
+            return;
+        }
+        InetAddress address = address(ticket.host());
+        if (trust.secret().isSet() && !trust.foreign().contains(address)) {
+            throw refused(
+                    ticket,
+                    "the ticket has no seal of the cluster secret, and the host is not in " + PeerTrust.FOREIGN_PEERS);
+        }
+        if (!isUnicast(address)) {
+            throw refused(ticket, "no peer can have this address");
+        }
+        if (isOwnService(address, ticket.port())) {
+            throw refused(ticket, "port " + ticket.port() + " there is this node's own and no side channel");
+        }
+    }
+
+    /** Whether it is a service of this node that nobody may make it call. */
+    boolean isOwnService(InetAddress address, int port) {
+        boolean isOwn = address.isLoopbackAddress() || ownHosts.contains(address.getHostAddress());
+        return isOwn && ownPorts.contains(port);
+    }
+
+    private static boolean isUnicast(InetAddress address) {
+        return !address.isAnyLocalAddress() && !address.isLinkLocalAddress() && !address.isMulticastAddress();
+    }
+
+    private static InetAddress address(String host) {
+        try {
+            return InetAddress.getByName(host);
+        } catch (UnknownHostException e) {
+            throw ApiError.badRequest(FIELD + ".remote_host " + host + " is refused: no such host", FIELD);
+        }
+    }
+
+    private static ApiError refused(HandoffTicket ticket, String why) {
+        return ApiError.badRequest(FIELD + ".remote_host " + ticket.host() + " is refused: " + why, FIELD);
+    }
+}

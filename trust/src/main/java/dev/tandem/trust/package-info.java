@@ -1,0 +1,8 @@
+/**
+ * Who is let in: the cluster's secret, the proof that two processes give each other that they know it, and the list of foreign addresses
+ * that need none. Entry: {@link dev.tandem.trust.PeerTrust}. Bytes in, bytes out: whoever owns a connection carries them. Any thread.
+ */
+@NullMarked
+package dev.tandem.trust;
+
+import org.jspecify.annotations.NullMarked;
