@@ -150,8 +150,7 @@ class DataPortBoundsTest {
                 0,
                 config.flow(),
                 true,
-                new TransferConfig.Timeouts(config.timeouts().connect(), silence),
-                bounds));
+                new TransferConfig.Timeouts(config.timeouts().connect(), silence)).with(bounds));
         opened.push(engine);
         engine.register(memory);
         return engine;

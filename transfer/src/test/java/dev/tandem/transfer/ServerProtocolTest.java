@@ -362,8 +362,8 @@ class ServerProtocolTest {
                 0,
                 TransferConfig.Flow.DEFAULT,
                 true,
-                new TransferConfig.Timeouts(Duration.ofSeconds(5), silence),
-                new TransferConfig.Bounds(1024, 1024, 1000, Duration.ofDays(1)))); // one host makes many mistakes here
+                new TransferConfig.Timeouts(Duration.ofSeconds(5), silence))
+                .with(new TransferConfig.Bounds(1024, 1024, 1000, Duration.ofDays(1)))); // one host makes many mistakes here
     }
 
     private Wire dial() throws IOException {
