@@ -57,6 +57,19 @@ class SideChannelCodecTest {
     }
 
     @Test
+    void shouldNameTheLeaseToNodesOfOurOwn() {
+        long lease = (1L << 52) + 7;
+        var sends = new TreeMap<>(Map.of(30_000, 1));
+        byte[] received = SideChannelCodec.encodeDoneReceiving("r", "h", sends, OptionalLong.of(lease));
+        assertThat(SideChannelCodec.decodeRequest(received))
+                .isEqualTo(new DoneReceiving("r", sends, OptionalLong.of(lease)));
+        byte[] sent = SideChannelCodec.encodeDoneSending("r", lease, List.of(-1, 0, Integer.MIN_VALUE));
+        assertThat(SideChannelCodec.decodeRequest(sent))
+                .isEqualTo(new SideChannelMessage.DoneSending(
+                        "r", OptionalLong.of(lease), List.of(-1, 0, Integer.MIN_VALUE)));
+    }
+
+    @Test
     void shouldReadVerbsThatAreStrings() {
         assertThat(request("92" + "ac6765745f6d6574615f6d7367" + "a0")).isEqualTo(new GetMetadata());
         assertThat(request("92" + "b0646f6e655f72656376696e675f6d7367" + "a172"))
