@@ -1,6 +1,7 @@
 package dev.tandem.text;
 
 import dev.tandem.text.PatternNode.Branch;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -30,7 +31,7 @@ final class Backtracking {
 
         /** [power of the text's length] */
         private final double[] tries;
-        /** Power of the text's length. */
+        /** Power of the text's length that each try reads without a choice. */
         private final int reads;
 
         private Cost(double[] tries, int reads) {
@@ -82,15 +83,19 @@ final class Backtracking {
         Backtracking judge = new Backtracking(pattern);
         boolean[] isKnown = KnownParts.find(pattern.branches());
         Cost attempt = Cost.NOTHING;
+        List<Cost> searches = new ArrayList<>();
         for (int i = 0; i < isKnown.length; i++) {
             Cost branch = judge.ofNodes(pattern.branches().get(i).nodes(), false);
-            attempt = attempt.plus(isKnown[i] ? new Cost(branch.tries, 0) : branch);
+            attempt = attempt.plus(branch);
+            if (!isKnown[i]) {
+                searches.add(branch);
+            }
         }
         int low = 0;
         int high = most;
         while (low < high) {
             int middle = low + (high - low + 1) / 2;
-            if (fits(attempt, middle)) {
+            if (attempt.triesAt(middle) <= MAX_TRIES && readAt(middle, searches) <= MAX_READ) {
                 low = middle;
             } else {
                 high = middle - 1;
@@ -99,10 +104,13 @@ final class Backtracking {
         return low;
     }
 
-    private static boolean fits(Cost attempt, int characters) {
-        boolean readsOnce = attempt.reads == 0;
-        return attempt.triesAt(characters) <= MAX_TRIES
-                && (readsOnce || Math.pow(characters, attempt.reads + 1) <= MAX_READ);
+    /** Characters that a search reads in vain: each place may be the start of an attempt. */
+    private static double readAt(double characters, List<Cost> branches) {
+        double sum = 0;
+        for (Cost branch : branches) {
+            sum += characters * branch.triesAt(characters) * Math.pow(characters, branch.reads);
+        }
+        return sum;
     }
 
     private Cost ofBranches(List<Branch> branches, boolean canFailLater) {
@@ -139,13 +147,12 @@ final class Backtracking {
         };
     }
 
-    /** Looking around is over at the first branch that fits, and reads what the match may not take. */
+    /** Looking around reads what the match may not take, so that the next attempt reads it again. */
     private Cost ofLook(PatternNode.Look look) {
-        int unbounded = PatternNode.unboundedRepeats(look.branches());
-        if (look.isBehind() && unbounded > 0) {
+        if (look.isBehind() && PatternNode.unboundedRepeats(look.branches()) > 0) {
             throw pattern.refused("a repetition without limit in what it looks back at", look.at());
         }
-        return new Cost(ofBranches(look.branches(), false).tries, unbounded);
+        return ofBranches(look.branches(), true);
     }
 
     private Cost ofRepeat(PatternNode.Repeat repeat, boolean canFailLater) {
@@ -164,7 +171,7 @@ final class Backtracking {
             return Cost.of(Math.pow(ways, repeat.isUnbounded() ? 1 : repeat.max()), 0, 0);
         }
         if (repeat.isUnbounded()) {
-            return repeat.isPossessive() ? Cost.of(1, 0, 1) : Cost.of(1, 1, 1);
+            return repeat.isPossessive() ? Cost.of(1, 0, 1) : Cost.of(1, 1, 0);
         }
         double lengths = repeat.isPossessive() ? 1 : repeat.max() - repeat.min() + 1.0;
         return Cost.of(lengths * Math.pow(ways, repeat.max()), 0, 0);
