@@ -234,7 +234,11 @@ public final class Gateway implements AutoCloseable {
 
     private static HttpServer start(GatewayConfig config, Inside inside, List<Route> routes) {
         HttpServer server = HttpServer.start(
-                inside.loops(), serverConfig(config), config.access().clients(), inside.metrics().http(), routes);
+                inside.loops(),
+                serverConfig(config),
+                config.access().clients(),
+                inside.metrics().http(),
+                routes);
         inside.metrics().show(server.guard());
         return server;
     }

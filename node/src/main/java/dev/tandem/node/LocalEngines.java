@@ -51,8 +51,7 @@ final class LocalEngines implements AutoCloseable {
                 sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing(), trust);
     }
 
-    private HandoffRuntime runtime(
-            NodeConfig config, LocalRanks ranks, PeerTrust trust, TransferConfig.Ports ports) {
+    private HandoffRuntime runtime(NodeConfig config, LocalRanks ranks, PeerTrust trust, TransferConfig.Ports ports) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
                 .orElse((invitation, answered) ->

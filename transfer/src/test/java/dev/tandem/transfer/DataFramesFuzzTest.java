@@ -73,8 +73,8 @@ class DataFramesFuzzTest {
         Opcode opcode = RequestHeader.opcode(stream, at);
         long offset = address - MEMORY.address();
         boolean isInside = offset >= 0 && offset < REGION_BYTES && size > 0 && size <= REGION_BYTES - offset;
-        try (Region.Access access =
-                REGIONS.open(address, size, opcode.isWrite() ? Region.Operation.WRITE : Region.Operation.READ, "peer")) {
+        try (Region.Access access = REGIONS.open(
+                address, size, opcode.isWrite() ? Region.Operation.WRITE : Region.Operation.READ, "peer")) {
             Corpus.require(isInside, "a range outside was opened");
             return !opcode.isWrite() || write(stream, piece, expected, IncomingWrite.of(opcode, access, size), offset);
         } catch (TransferException refusal) {

@@ -146,11 +146,12 @@ class DataPortBoundsTest {
     private TransferEngine engine(Bounds bounds, Duration silence) {
         TransferConfig config = TransferConfig.of(HOST);
         TransferEngine engine = TransferEngine.start(new TransferConfig(
-                HOST,
-                0,
-                config.flow(),
-                true,
-                new TransferConfig.Timeouts(config.timeouts().connect(), silence)).with(bounds));
+                        HOST,
+                        0,
+                        config.flow(),
+                        true,
+                        new TransferConfig.Timeouts(config.timeouts().connect(), silence))
+                .with(bounds));
         opened.push(engine);
         engine.register(memory);
         return engine;

@@ -358,12 +358,13 @@ class ServerProtocolTest {
     /** An engine that bears so long a silence while bytes are owed. */
     private static TransferEngine tolerating(Duration silence) {
         return TransferEngine.start(new TransferConfig(
-                "127.0.0.1",
-                0,
-                TransferConfig.Flow.DEFAULT,
-                true,
-                new TransferConfig.Timeouts(Duration.ofSeconds(5), silence))
-                .with(new TransferConfig.Bounds(1024, 1024, 1000, Duration.ofDays(1)))); // one host makes many mistakes here
+                        "127.0.0.1",
+                        0,
+                        TransferConfig.Flow.DEFAULT,
+                        true,
+                        new TransferConfig.Timeouts(Duration.ofSeconds(5), silence))
+                .with(new TransferConfig.Bounds(
+                        1024, 1024, 1000, Duration.ofDays(1)))); // one host makes many mistakes here
     }
 
     private Wire dial() throws IOException {

@@ -147,10 +147,7 @@ public final class NodeHttp implements AutoCloseable {
                 HttpLimits.DEFAULT,
                 ConnectionLimits.of(METRICS_CONNECTIONS));
         return Optional.of(HttpServer.start(
-                config,
-                access.withoutKeys(),
-                http,
-                List.of(BlockingRoute.status("GET", "/metrics", state::metrics))));
+                config, access.withoutKeys(), http, List.of(BlockingRoute.status("GET", "/metrics", state::metrics))));
     }
 
     /** Why the process is not well, whatever its ranks say: a dead or hanging thread, as last seen. */

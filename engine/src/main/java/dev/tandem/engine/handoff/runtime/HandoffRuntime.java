@@ -70,13 +70,15 @@ public final class HandoffRuntime implements AutoCloseable {
      * @throws EngineException UNAVAILABLE naming the host when it cannot
      */
     public static HandoffRuntime start(
-            TransferConfig transfer, String sideChannelHost, Invitation.Messenger messenger, AddressSpace addressSpace) {
+            TransferConfig transfer,
+            String sideChannelHost,
+            Invitation.Messenger messenger,
+            AddressSpace addressSpace) {
         String host = transfer.host();
         HandoffLimits limits = HandoffLimits.standard();
         TransferEngine transfers;
         try {
-            transfers = TransferEngine.start(
-                    transfer.with(TransferConfig.Bounds.of(addressSpace.guessInterval())));
+            transfers = TransferEngine.start(transfer.with(TransferConfig.Bounds.of(addressSpace.guessInterval())));
         } catch (UncheckedIOException | IllegalArgumentException e) {
             throw new EngineException(
                     EngineException.Kind.UNAVAILABLE, "no transfer engine on " + host + ": " + e.getMessage(), e);
@@ -101,8 +103,7 @@ public final class HandoffRuntime implements AutoCloseable {
      */
     public static HandoffRuntime start(
             String host, String sideChannelHost, Invitation.Messenger messenger, long bytesPerSecond) {
-        return start(
-                TransferConfig.of(host).withPace(bytesPerSecond), sideChannelHost, messenger, AddressSpace.SMALL);
+        return start(TransferConfig.of(host).withPace(bytesPerSecond), sideChannelHost, messenger, AddressSpace.SMALL);
     }
 
     /** The same where engines only pull: nobody is invited, and everything is bound to one address. */

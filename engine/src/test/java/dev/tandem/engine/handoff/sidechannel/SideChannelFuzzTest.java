@@ -51,7 +51,7 @@ class SideChannelFuzzTest {
                 requireSame(
                         done,
                         SideChannelCodec.encodeDoneSending(
-                                done.requestId(), done.lease().getAsLong()));
+                                done.requestId(), done.lease().getAsLong(), done.sums()));
             case SideChannelMessage.FailedSending failed
             when failed.lease().isPresent() && failed.reason().length() <= 1024 ->
                 requireSame(

@@ -65,6 +65,7 @@ class ZmtpReaderFuzzTest {
                         + message.parts().stream().map(Arrays::toString).toList();
             }
             case Event.Pinged ping -> "ping " + Arrays.toString(ping.context());
+            case Event.Proved proved -> "proof " + Arrays.toString(proved.proof());
             case Event.Ponged pong -> "pong " + Arrays.toString(pong.context());
         };
     }
