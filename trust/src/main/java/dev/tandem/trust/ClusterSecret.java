@@ -34,6 +34,8 @@ public final class ClusterSecret {
     private static final int MAX_SECRETS = 2;
     private static final int MAX_FILE_BYTES = 4096;
     private static final String ALGORITHM = "HmacSHA256";
+    private static final ClusterSecret NONE =
+            new ClusterSecret(Optional.empty(), new Loaded(Optional.empty(), List.of()));
 
     /** What tells one content of the file from another. */
     private record Stamp(@Nullable Object file, long modifiedNs, long bytes) {
@@ -59,7 +61,7 @@ public final class ClusterSecret {
 
     /** Processes find each other by address alone. */
     public static ClusterSecret none() {
-        return new ClusterSecret(Optional.empty(), new Loaded(Optional.empty(), List.of()));
+        return NONE;
     }
 
     /**
