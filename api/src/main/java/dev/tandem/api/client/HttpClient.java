@@ -8,9 +8,9 @@ import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.access.TlsMaterial;
 import io.netty.channel.ConnectTimeoutException;
 import io.vertx.core.Context;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NoRouteToHostException;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Map;
@@ -105,11 +105,12 @@ public final class HttpClient implements AutoCloseable {
         return client().start(call, known == null ? resolve(call.address()) : known, listener);
     }
 
-    /** Whether a failure says that the server's machine has refused the connection, and not that nothing was heard of it. */
-    public static boolean isRefused(ApiException failure) {
-        return failure.kind() == ApiException.Kind.CONNECT
-                && failure.getCause() instanceof ConnectException
-                && !(failure.getCause() instanceof ConnectTimeoutException);
+    /** Whether a failure says that nothing was heard of the server's machine, and not that it refused, or spoke otherwise than it should. */
+    public static boolean isSilence(ApiException failure) {
+        return failure.kind() == ApiException.Kind.TIMEOUT
+                || (failure.kind() == ApiException.Kind.CONNECT
+                        && (failure.getCause() instanceof ConnectTimeoutException
+                                || failure.getCause() instanceof NoRouteToHostException));
     }
 
     /** Resolves a name anew; throws {@link ApiException} of the kind CONNECT where it is unknown. */

@@ -119,7 +119,7 @@ final class NodeProber {
             return;
         }
         String cause = String.valueOf(e.getMessage());
-        if (!isSilence(e)) {
+        if (!HttpClient.isSilence(e)) {
             heard();
             down(cause);
             return;
@@ -133,12 +133,6 @@ final class NodeProber {
             isIdentified = false;
             node.markHung("no answer for " + schedule.silence().toMillis() + " ms: " + cause);
         }
-    }
-
-    /** No connection is silence, too, unless the node's machine has refused it. */
-    private static boolean isSilence(ApiException e) {
-        return e.kind() == ApiException.Kind.TIMEOUT
-                || (e.kind() == ApiException.Kind.CONNECT && !HttpClient.isRefused(e));
     }
 
     private void heard() {
