@@ -201,7 +201,7 @@ class HostBarrierTest {
     @Test
     void shouldNotMeetAFirstNodeThatDoesNotKnowTheSecret() {
         CompletableFuture<List<JsonNode>> first = knowing(0, Duration.ofSeconds(3), ClusterSecret.none());
-        assertThatThrownBy(knowing(1, LONG, ClusterSecret.of("the cluster's secret"))::join)
+        assertThatThrownBy(knowing(1, Duration.ofSeconds(2), ClusterSecret.of("the cluster's secret"))::join)
                 .cause()
                 .hasMessageContaining("gives no proof of the cluster secret on the meeting");
         assertThatThrownBy(first::join).cause().isInstanceOf(HostBarrierException.class);
