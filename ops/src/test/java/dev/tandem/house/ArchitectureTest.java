@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTest {
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(new ImportOption.DoNotIncludeTests())
+            .withImportOption(location -> !location.contains("-tests.jar")) // what modules' tests share
             .importPackages("dev.tandem");
     private static final int MOST_SHOWN_TYPES = 20;
     private static final String[] MODEL = {

@@ -38,19 +38,18 @@ public final class HandoffRuntime implements AutoCloseable {
     private final AtomicLong nextAddress; // of the pools to come; replicas may start side by side
 
     private HandoffRuntime(
-            String host,
+            TransferConfig config,
             String sideChannelHost,
             Invitation.Messenger messenger,
-            PeerTrust trust,
             HandoffLimits limits,
             Counters<HandoffCounter> counters,
             TransferEngine transfers,
             SideChannel channel,
             AddressSpace addressSpace) {
-        this.host = host;
+        this.host = config.host();
+        this.trust = config.trust();
         this.sideChannelHost = sideChannelHost;
         this.messenger = (invitation, answered) -> messenger.send(invitation.sealedBy(trust.secret()), answered);
-        this.trust = trust;
         this.limits = limits;
         this.counters = counters;
         this.transfers = transfers;
@@ -92,7 +91,7 @@ public final class HandoffRuntime implements AutoCloseable {
             throw e;
         }
         return new HandoffRuntime(
-                host, sideChannelHost, messenger, transfer.trust(), limits, counters, transfers, channel, addressSpace);
+                transfer, sideChannelHost, messenger, limits, counters, transfers, channel, addressSpace);
     }
 
     /**
