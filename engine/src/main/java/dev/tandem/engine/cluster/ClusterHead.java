@@ -267,7 +267,7 @@ public final class ClusterHead implements AutoCloseable {
                         channel.peer(),
                         terms.tandemVersion(),
                         joins);
-                if (!setup.secret().isSet()) {
+                if (!setup.secret().isSet() && !channel.isOfThisMachine()) {
                     LOG.warn(
                             "{} from {} joined unauthenticated: without a cluster secret any process of the right shapes may",
                             terms.placement(),

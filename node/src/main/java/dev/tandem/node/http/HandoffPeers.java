@@ -3,7 +3,9 @@ package dev.tandem.node.http;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.trust.PeerTrust;
+import java.io.IOException;
 import java.net.InetAddress;
+import java.net.NetworkInterface;
 import java.net.UnknownHostException;
 import java.util.List;
 import java.util.Set;
@@ -47,8 +49,19 @@ public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String
 
     /** Whether it is a service of this node that nobody may make it call. */
     boolean isOwnService(InetAddress address, int port) {
-        boolean isOwn = address.isLoopbackAddress() || ownHosts.contains(address.getHostAddress());
-        return isOwn && ownPorts.contains(port);
+        return ownPorts.contains(port) && ownHosts.stream().anyMatch(own -> isReachedAt(own, address));
+    }
+
+    /** Whether what listens at a host, which may be the wildcard, is reached at an address. */
+    private static boolean isReachedAt(String own, InetAddress address) {
+        try {
+            InetAddress bound = InetAddress.getByName(own);
+            return bound.equals(address)
+                    || (bound.isAnyLocalAddress()
+                            && (address.isLoopbackAddress() || NetworkInterface.getByInetAddress(address) != null));
+        } catch (IOException unknown) {
+            return false; // nobody can listen there
+        }
     }
 
     private static boolean isUnicast(InetAddress address) {

@@ -45,6 +45,7 @@ public final class FrameChannel implements AutoCloseable {
 
     private final Socket socket;
     private final String peer;
+    private final boolean isOfThisMachine;
     private final ChannelLimits limits;
     private final FrameQueue queue;
     private final AtomicReference<@Nullable String> end = new AtomicReference<>(); // whoever ends it first says why
@@ -59,6 +60,8 @@ public final class FrameChannel implements AutoCloseable {
     private FrameChannel(Socket socket, ChannelLimits limits) {
         this.socket = socket;
         this.peer = String.valueOf(socket.getRemoteSocketAddress()).replace("/", "");
+        this.isOfThisMachine =
+                socket.getInetAddress() != null && socket.getInetAddress().isLoopbackAddress();
         this.limits = limits;
         this.queue = new FrameQueue(limits);
         this.writer = new FrameWriter(socket, queue, limits);
@@ -127,6 +130,11 @@ public final class FrameChannel implements AutoCloseable {
     /** Address and port of the other side, for messages. */
     public String peer() {
         return peer;
+    }
+
+    /** Whether the peer has a loopback address. */
+    public boolean isOfThisMachine() {
+        return isOfThisMachine;
     }
 
     /** The peer has proved who it is: longer frames are taken from now on. */
