@@ -147,6 +147,7 @@ public final class Node implements AutoCloseable {
     private static HandoffPeers peers(NodeConfig config, PeerTrust trust) {
         var ports = new HashSet<>(config.transferPorts().values());
         ports.add(config.flags().server().port());
+        config.flags().server().metricsPort().ifPresent(ports::add);
         ClusterMembership.joinAddress(config).ifPresent(address -> ports.add(address.getPort()));
         return new HandoffPeers(
                 config.environment().handoff().metaservers(),

@@ -67,6 +67,9 @@ final class DataServer {
         } catch (IOException e) {
             LOG.debug("data connection not taken: {}", e.toString());
             abandon(channel);
+        } catch (RuntimeException | Error e) { // no memory for it
+            abandon(channel);
+            throw e;
         }
     }
 

@@ -79,6 +79,7 @@ final class ServerSession implements Poller.ReadinessHandler {
     private boolean isBodyLarge;
     private @Nullable IncomingWrite incoming;
     private @Nullable SessionProof proof; // until it is given
+    private boolean isProven; // who has proved the secret guesses nothing
     private State state = State.SERVING;
     private final long beganNs = System.nanoTime();
     private long lastProgressNs = beganNs;
@@ -164,7 +165,7 @@ final class ServerSession implements Poller.ReadinessHandler {
         if (deadlineNs == Long.MAX_VALUE || nowNs - deadlineNs < 0) {
             return deadlineNs;
         }
-        if (proof != null) {
+        if (proof != null && state == State.SERVING) {
             owner.refuse(PeerTrust.noProof(Wire.DATA, "" + channel.socket().getRemoteSocketAddress()));
         } else if (state == State.SERVING || state == State.REFUSED) {
             if (isMoving()) {
@@ -285,6 +286,7 @@ final class ServerSession implements Poller.ReadinessHandler {
             case SessionProof.Outcome.Answer answer -> outbox.add(answer.frame());
             case SessionProof.Outcome.Proven proven -> {
                 proof = null;
+                isProven = true;
                 outbox.add(proven.frame());
             }
             case SessionProof.Outcome.Refused refused -> {
@@ -298,7 +300,7 @@ final class ServerSession implements Poller.ReadinessHandler {
     private void begin(Opcode opcode, long address, long size) {
         Region.Operation operation = opcode.isWrite() ? Region.Operation.WRITE : Region.Operation.READ;
         long nowNs = System.nanoTime();
-        if (owner.guesses().isSpent(host, nowNs)) {
+        if (!isProven && owner.guesses().isSpent(host, nowNs)) {
             owner.counters().increment(TransferCounter.BLOCKED_REQUESTS);
             refuse(opcode);
             return;
@@ -369,7 +371,7 @@ final class ServerSession implements Poller.ReadinessHandler {
         }
         owner.counters().increment(TransferCounter.GUESSED_REQUESTS);
         LOG.info("refused peer={} opcode={}: {}", party, opcode, cause.getMessage());
-        if (owner.guesses().guessed(host, System.nanoTime())) {
+        if (!isProven && owner.guesses().guessed(host, System.nanoTime())) {
             LOG.warn(
                     "host {} has asked for too many addresses that were never lent: whatever it asks for is refused for"
                             + " a while",

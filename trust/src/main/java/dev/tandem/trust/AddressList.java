@@ -11,7 +11,7 @@ public final class AddressList {
     /** Most entries. */
     public static final int MAX_ENTRIES = 1024;
 
-    private static final Pattern LITERAL = Pattern.compile("[0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
+    private static final Pattern LITERAL = Pattern.compile("\\d{1,3}(?:\\.\\d{1,3}){3}|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*");
 
     /** The first bits of an address. */
     @SuppressWarnings("ArrayRecordComponent") // never compared

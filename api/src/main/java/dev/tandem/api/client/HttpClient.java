@@ -7,6 +7,7 @@ import dev.tandem.api.access.FileWatch;
 import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.access.TlsMaterial;
 import io.netty.channel.ConnectTimeoutException;
+import io.netty.handler.ssl.SslHandshakeTimeoutException;
 import io.vertx.core.Context;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -16,6 +17,7 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * An HTTP/1.1 client with a pool of kept connections per event loop. {@link #start(HttpCall)} and {@link #send} serve threads that may
@@ -107,10 +109,14 @@ public final class HttpClient implements AutoCloseable {
 
     /** Whether a failure says that nothing was heard of the server's machine, and not that it refused, or spoke otherwise than it should. */
     public static boolean isSilence(ApiException failure) {
-        return failure.kind() == ApiException.Kind.TIMEOUT
-                || (failure.kind() == ApiException.Kind.CONNECT
-                        && (failure.getCause() instanceof ConnectTimeoutException
-                                || failure.getCause() instanceof NoRouteToHostException));
+        if (failure.kind() != ApiException.Kind.CONNECT) {
+            return failure.kind() == ApiException.Kind.TIMEOUT;
+        }
+        Throwable cause = failure.getCause();
+        return cause instanceof ConnectTimeoutException
+                || cause instanceof TimeoutException // of the pool, which waits for a connection as long
+                || cause instanceof SslHandshakeTimeoutException
+                || cause instanceof NoRouteToHostException;
     }
 
     /** Resolves a name anew; throws {@link ApiException} of the kind CONNECT where it is unknown. */

@@ -99,8 +99,10 @@ final class ClientConnection {
     /** The answer has been written, or nobody is left to read it. */
     void exchangeEnds(LoopExchange exchange) {
         unanswered.remove(exchange);
-        exchanges--;
-        client.exchanges--;
+        if (exchanges > 0) { // 0 once the connection is gone
+            exchanges--;
+            client.exchanges--;
+        }
         hasServed = true;
         isHeadBegun = false;
         sinceNs = System.nanoTime();
@@ -126,6 +128,8 @@ final class ClientConnection {
     void closed() {
         isClosed = true;
         List.copyOf(unanswered).forEach(LoopExchange::connectionClosed);
+        client.exchanges -= exchanges; // those whose body has not come
+        exchanges = 0;
     }
 
     boolean isClosed() {

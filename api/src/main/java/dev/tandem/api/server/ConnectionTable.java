@@ -64,6 +64,7 @@ final class ConnectionTable {
         } else if (open >= most) {
             makeRoom(largestWithIdle());
         }
+        clients.putIfAbsent(address, client); // the one that made room may have been its last
         boolean isReserve = open >= most || client.connections.size() >= mostOfClient;
         if (open >= most + reserve) {
             counters.increment(HttpCounter.CONNECTIONS_REFUSED);
@@ -162,7 +163,7 @@ final class ConnectionTable {
 
     private void forgetIfEmpty(Client client) {
         if (client.connections.isEmpty()) {
-            clients.remove(client.address);
+            clients.remove(client.address, client);
         }
     }
 

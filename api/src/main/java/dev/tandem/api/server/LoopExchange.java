@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -272,6 +273,12 @@ public final class LoopExchange {
     /** Runs an action on this event loop once it has handled what the network has delivered so far. Any thread may call this. */
     public void soon(Runnable action) {
         context.runOnContext(nothing -> action.run());
+    }
+
+    /** This event loop, for what may come long after the exchange: nothing of the exchange is kept for that. Any thread may use it. */
+    public Executor loop() {
+        Context owner = context;
+        return action -> owner.runOnContext(nothing -> action.run());
     }
 
     /** Runs an action on this event loop after a delay. */

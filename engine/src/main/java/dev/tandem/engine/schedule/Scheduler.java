@@ -277,6 +277,7 @@ public final class Scheduler {
                 }
                 return false; // it keeps its blocks and waits for a lease, a fetch or a push to end
             }
+            plan.drop(victim);
             preempt(victim);
             plan.preemptions++;
             if (victim == sequence) {
@@ -348,6 +349,15 @@ public final class Scheduler {
             rowsLeft -= rows;
             chunks.add(new ScheduledChunk(sequence, rows));
             return true;
+        }
+
+        /** Takes back what a sequence was to compute: the youngest of the client that has most may stand before the one that asks. */
+        void drop(Sequence victim) {
+            for (int i = chunks.size() - 1; i >= 0; i--) {
+                if (chunks.get(i).sequence() == victim) {
+                    rowsLeft += chunks.remove(i).rows();
+                }
+            }
         }
 
         boolean fits(int pendingTokens, boolean isDivisible) {

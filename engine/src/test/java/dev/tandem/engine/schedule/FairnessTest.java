@@ -71,6 +71,12 @@ class FairnessTest {
     private Batch step() {
         Batch batch = scheduler.schedule(NOW);
         for (ScheduledChunk chunk : batch.chunks()) {
+            int written = chunk.sequence().computedTokens() + chunk.rows();
+            assertThat(chunk.sequence().blocks().size() * BLOCK_SIZE)
+                    .as("blocks for what is computed")
+                    .isGreaterThanOrEqualTo(written);
+        }
+        for (ScheduledChunk chunk : batch.chunks()) {
             boolean isSampled = chunk.isSampled();
             chunk.sequence().advance(chunk.rows());
             scheduler.register(chunk.sequence());

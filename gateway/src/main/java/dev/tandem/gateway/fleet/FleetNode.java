@@ -115,7 +115,9 @@ public final class FleetNode {
 
     /** A connection was refused: the node gets no more requests until its prober has seen it alive. */
     public void refusedConnection(String cause) {
-        markDown(cause);
+        if (!isHung()) { // that verdict is the prober's to change
+            markDown(cause);
+        }
         suspicion.release();
     }
 
@@ -148,7 +150,11 @@ public final class FleetNode {
      * @return false when as much is postponed as may be, so that it will not be done
      */
     public boolean whenBack(Runnable action) {
-        return whenBack.offer(action);
+        boolean isKept = whenBack.offer(action);
+        if (!isHung()) {
+            suspect(); // it came back meanwhile
+        }
+        return isKept;
     }
 
     /** The node lives, but must not get requests. Logged once. */
@@ -161,7 +167,7 @@ public final class FleetNode {
 
     void markDown(String cause) {
         Verdict before = verdict;
-        if (before.kind() == Verdict.Kind.DOWN || before.kind() == Verdict.Kind.HUNG) {
+        if (before.kind() == Verdict.Kind.DOWN) {
             return;
         }
         identity = null;

@@ -13,6 +13,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -152,6 +153,11 @@ final class ClientAnswer implements Answer {
     }
 
     @Override
+    public Executor loop() {
+        return client.loop();
+    }
+
+    @Override
     public void later(Duration delay, Runnable action) {
         client.later(delay, action);
     }
@@ -182,6 +188,9 @@ final class ClientAnswer implements Answer {
     }
 
     private void goOn() {
+        if (heldBack.isEmpty()) {
+            return; // it has caught up before
+        }
         client.letGo(STALLED_BYTES);
         List<Upstream> waiting = List.copyOf(heldBack);
         heldBack.clear();

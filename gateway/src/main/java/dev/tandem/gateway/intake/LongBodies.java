@@ -56,7 +56,7 @@ final class LongBodies {
                     client.fail(e);
                 }
             });
-        } catch (RuntimeException | OutOfMemoryError e) { // the client must hear of either
+        } catch (RuntimeException | Error e) { // the client must hear of either
             client.soon(() -> client.fail(e));
         }
     }

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 
 /** The answer for one sequence of several. Owned by the event loop of the client's connection. */
@@ -103,6 +104,11 @@ final class PartAnswer implements Answer {
     @Override
     public void soon(Runnable action) {
         whole.client().soon(action);
+    }
+
+    @Override
+    public Executor loop() {
+        return whole.client().loop();
     }
 
     @Override

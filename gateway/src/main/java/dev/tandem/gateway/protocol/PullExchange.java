@@ -1,8 +1,10 @@
 package dev.tandem.gateway.protocol;
 
+import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.LegReservation;
 import dev.tandem.gateway.fleet.NodeRole;
@@ -10,7 +12,9 @@ import dev.tandem.gateway.relay.Answer;
 import dev.tandem.gateway.routing.RoutingPolicy;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -185,14 +189,14 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         if (node == null) {
             return;
         }
-        Runnable cancel = () -> HandoffCancel.send(
-                parts.http(),
-                node,
-                request.headers(request.id()),
-                parts.meters().counters());
+        HttpClient http = parts.http();
+        Map<String, String> headers = request.headers(request.id());
+        Counters<GatewayCounter> counters = parts.meters().counters();
+        Runnable cancel = () -> HandoffCancel.send(http, node, headers, counters);
+        Executor loop = answer.loop(); // the request itself is not kept for a node that may never come back
         if (!node.isHung()) {
             cancel.run();
-        } else if (!node.whenBack(() -> answer.soon(cancel))) {
+        } else if (!node.whenBack(() -> loop.execute(cancel))) {
             parts.meters().counters().increment(GatewayCounter.HANDOFF_CANCELS_FAILED);
         }
     }

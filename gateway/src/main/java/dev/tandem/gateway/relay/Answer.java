@@ -4,6 +4,7 @@ import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
 import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 
 /**
  * Where the answer of one exchange goes: to the client as it is, or into an answer that is put together from several exchanges. Owned by
@@ -45,6 +46,9 @@ public interface Answer {
 
     /** Runs an action on the event loop that owns this answer. Any thread may call this. */
     void soon(Runnable action);
+
+    /** The event loop that owns this answer, for what may come long after it: nothing of the answer is kept for that. Any thread may use it. */
+    Executor loop();
 
     /** Runs an action on the event loop that owns this answer after a delay. */
     void later(Duration delay, Runnable action);

@@ -89,7 +89,7 @@ public final class NodeHttp implements AutoCloseable {
                 texts,
                 generation,
                 new HandoffAdmission(flags.kvTransfer(), peers),
-                flags.limits().waiting());
+                flags.limits().waiting() * flags.parallel().data().size());
         var text = new TextEndpoints(served, texts);
         EventLoops loops = EventLoops.start(server.apiServers());
         var state = new StateEndpoints(

@@ -21,7 +21,7 @@ class HandoffPeersTest {
     private static final ClusterSecret SECRET = ClusterSecret.of("the cluster's secret");
 
     private static HandoffPeers peers(PeerTrust trust) {
-        return new HandoffPeers(List.of(), trust, Set.of("192.0.2.7"), Set.of(8100));
+        return new HandoffPeers(List.of(), trust, Set.of("192.0.2.7", "127.0.0.1"), Set.of(8100));
     }
 
     private static HandoffTicket ticket(String host, int port) {
@@ -49,6 +49,15 @@ class HandoffPeersTest {
         assertThatThrownBy(() -> peers(PeerTrust.everybody()).require(ticket(host, port)))
                 .isInstanceOf(ApiError.class)
                 .hasMessageContaining("kv_transfer_params.remote_host " + host + " is refused: " + why);
+    }
+
+    @Test
+    void shouldTakeAnotherProcessOfThisMachineForAPeer() {
+        assertThatCode(() -> peers(PeerTrust.everybody()).require(ticket("127.0.0.9", 8100)))
+                .as("its port, but not its address")
+                .doesNotThrowAnyException();
+        var everywhere = new HandoffPeers(List.of(), PeerTrust.everybody(), Set.of("0.0.0.0"), Set.of(8100));
+        assertThatThrownBy(() -> everywhere.require(ticket("127.0.0.9", 8100))).isInstanceOf(ApiError.class);
     }
 
     @Test

@@ -24,7 +24,10 @@ class MetaserverAllowListTest {
 
     private static MetaserverAllowList rule(PeerTrust trust) {
         return new MetaserverAllowList(new HandoffPeers(
-                List.of(" Gateway.Example ", "", "192.0.2.9:9000"), trust, Set.of("192.0.2.7"), Set.of(8100)));
+                List.of(" Gateway.Example ", "", "192.0.2.9:9000"),
+                trust,
+                Set.of("192.0.2.7", "127.0.0.1"),
+                Set.of(8100)));
     }
 
     private static String require(MetaserverAllowList list, String url, String peer) {

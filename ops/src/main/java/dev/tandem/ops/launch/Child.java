@@ -113,15 +113,17 @@ public final class Child {
         return process.exitValue();
     }
 
-    /** Asks the process to end: closes its standard input and sends it SIGTERM. */
+    /**
+     * Asks the process to end by closing its standard input. SIGTERM too might be its second signal, after a Ctrl-C that reached all processes
+     * of the terminal, and would cut what it is ending.
+     */
     public void askToStop() {
         try {
             process.getOutputStream().close();
         } catch (IOException e) {
-            // The pipe of a process that has ended is closed already; SIGTERM below is then without effect too.
+            // The pipe of a process that has ended is closed already; SIGTERM is then without effect too.
             process.destroy();
         }
-        process.destroy();
     }
 
     /** Waits for the end; kills the process when it does not come in time. */

@@ -72,7 +72,7 @@ public record LaunchPlan(List<ProcessPlan> processes, Optional<RankTableStep> ra
 
     private static Duration drainTimeout(ProcessPlan gateway) {
         return ProxyFlags.parse(
-                        gateway.arguments().subList(1, gateway.arguments().size()), Map.of())
+                        gateway.arguments().subList(1, gateway.arguments().size()))
                 .config()
                 .limits()
                 .drainTimeout();

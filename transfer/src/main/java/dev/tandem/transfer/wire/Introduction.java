@@ -61,7 +61,8 @@ public record Introduction(int version, byte[] nonce, byte[] proof, String refus
                     Math.max(1, own.path("version").asInt(1)),
                     bytes(own.path("nonce")),
                     bytes(own.path("proof")),
-                    refusal.substring(0, Math.min(MAX_REFUSAL, refusal.length())));
+                    refusal.substring(0, Math.min(MAX_REFUSAL, refusal.length()))
+                            .replaceAll("\\p{Cc}", "?"));
         } catch (JacksonException | IllegalArgumentException e) {
             return FOREIGN;
         }

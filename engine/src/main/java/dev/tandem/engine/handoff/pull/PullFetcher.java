@@ -229,7 +229,8 @@ final class PullFetcher {
 
     /** Cached addresses may be those of an earlier life of the peer: ask once, and read again if they have changed. */
     private void readFailed(Fetch fetch, TransferException cause) {
-        boolean mayBeStale = fetch.isCached && fetch.ticket.incarnation().isEmpty();
+        boolean mayBeStale = fetch.isCached
+                && (fetch.ticket.incarnation().isEmpty() || cause.kind() == TransferException.Kind.REJECTED);
         if (mayBeStale) {
             fetch.readFailure = cause;
             peers.renew(dialect, fetch.ticket, new Reader(fetch));

@@ -56,8 +56,8 @@ public final class SumThread implements AutoCloseable {
         T result;
         try {
             result = sums.get();
-        } catch (RuntimeException e) {
-            outcome.failed(e);
+        } catch (RuntimeException | Error e) { // whoever waits must hear of either
+            outcome.failed(e instanceof RuntimeException fault ? fault : new IllegalStateException("no sums: " + e, e));
             return;
         }
         outcome.summed(result);

@@ -73,15 +73,20 @@ final class HostLookups {
             onFailure.accept(new UnknownHostException(most + " other names of hosts are being looked up"));
             return;
         }
-        Thread.ofPlatform().name("side-channel-lookup").daemon().start(() -> {
-            try {
-                var found = new InetSocketAddress(InetAddress.getByName(host), port);
-                poller.execute(() -> onFound.accept(found));
-            } catch (UnknownHostException e) {
-                poller.execute(() -> onFailure.accept(e));
-            } finally {
-                free.release();
-            }
-        });
+        try {
+            Thread.ofPlatform().name("side-channel-lookup").daemon().start(() -> {
+                try {
+                    var found = new InetSocketAddress(InetAddress.getByName(host), port);
+                    poller.execute(() -> onFound.accept(found));
+                } catch (UnknownHostException e) {
+                    poller.execute(() -> onFailure.accept(e));
+                } finally {
+                    free.release();
+                }
+            });
+        } catch (OutOfMemoryError noThread) {
+            free.release();
+            onFailure.accept(new UnknownHostException("no thread looks up " + host + ": " + noThread));
+        }
     }
 }
