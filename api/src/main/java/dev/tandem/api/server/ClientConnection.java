@@ -91,6 +91,12 @@ final class ClientConnection {
         client.exchanges++;
     }
 
+    /** The body of a request that was refused has been read to its end: nothing has begun since. */
+    void refusedBodyEnds() {
+        isHeadBegun = false;
+        sinceNs = System.nanoTime();
+    }
+
     /** An exchange that is to hear of the connection's end. */
     void add(LoopExchange exchange) {
         unanswered.add(exchange);

@@ -194,6 +194,7 @@ final class RequestIntake {
             request.handler(dropped -> {});
             request.endHandler(nothing -> {
                 context.owner().cancelTimer(timer);
+                ClientConnection.of(request.connection()).refusedBodyEnds();
                 if (closing) {
                     request.connection().close();
                 }

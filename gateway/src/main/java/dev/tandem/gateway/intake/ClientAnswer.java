@@ -58,6 +58,15 @@ final class ClientAnswer implements Answer {
         });
     }
 
+    /** Ends an answer whose exchange has failed by a fault of ours: nodes are called off, the client is told. */
+    void abandon(RuntimeException cause) {
+        if (!over) {
+            callOff();
+            client.fail(cause);
+            end();
+        }
+    }
+
     private void callOff() {
         Runnable action = goneAction;
         if (action != null) {

@@ -71,7 +71,7 @@ public final class CompletionIntake {
         if (plan.isEmpty()) {
             ClientAnswer answer = new ClientAnswer(client, id, meters, running, () -> ids.release(id));
             if (mayBegin(answer)) {
-                protocol.serve(request, answer);
+                begin(answer, () -> protocol.serve(request, answer));
             }
             return;
         }
@@ -86,7 +86,15 @@ public final class CompletionIntake {
         });
         ReplyMerge merge = new ReplyMerge(request.replyId(), plan.get().choices(), parts.size());
         if (mayBegin(answer)) {
-            new MergedAnswer(protocol, answer, parts, merge).start();
+            begin(answer, new MergedAnswer(protocol, answer, parts, merge)::start);
+        }
+    }
+
+    private static void begin(ClientAnswer answer, Runnable exchange) {
+        try {
+            exchange.run();
+        } catch (RuntimeException e) { // what was reserved for it must not stay
+            answer.abandon(e);
         }
     }
 

@@ -45,14 +45,8 @@ record HandoffAdmission(Optional<KvTransferConfig> config, MetaserverAllowList m
         requireSizes(asked);
         return switch (asked) { // hosts and URLs are a client's input: only some are called
             case HandoffRole.Receive receive -> new HandoffRole.Receive(metaservers.require(receive, peerAddress));
-            case HandoffRole.Fetch fetch -> {
-                peers.require(fetch.ticket());
-                yield fetch;
-            }
-            case HandoffRole.Push push -> {
-                peers.require(push.target());
-                yield push;
-            }
+            case HandoffRole.Fetch fetch -> new HandoffRole.Fetch(peers.require(fetch.ticket()));
+            case HandoffRole.Push push -> new HandoffRole.Push(peers.require(push.target()));
             case HandoffRole.None none -> none;
             case HandoffRole.Lend lend -> lend;
         };

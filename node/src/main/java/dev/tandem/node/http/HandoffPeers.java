@@ -28,10 +28,15 @@ public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String
         ownPorts = Set.copyOf(ownPorts);
     }
 
-    /** @throws ApiError 400 naming the field, when this node must not turn to where the ticket says */
-    void require(HandoffTicket ticket) {
+    /**
+     * The ticket to use: where nobody has sealed it, the address that its host had when it was checked stands in the host's place, so that it
+     * cannot become another one.
+     *
+     * @throws ApiError 400 naming the field, when this node must not turn to where the ticket says
+     */
+    HandoffTicket require(HandoffTicket ticket) {
         if (trust.secret().isSet() && ticket.isSealedBy(trust.secret())) {
-            return;
+            return ticket;
         }
         InetAddress address = address(ticket.host());
         if (trust.secret().isSet() && !trust.foreign().contains(address)) {
@@ -45,6 +50,13 @@ public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String
         if (isOwnService(address, ticket.port())) {
             throw refused(ticket, "port " + ticket.port() + " there is this node's own and no side channel");
         }
+        return new HandoffTicket(
+                ticket.engineId(),
+                address.getHostAddress(),
+                ticket.port(),
+                ticket.blockIds(),
+                ticket.lastTokenId(),
+                ticket.further());
     }
 
     /** Whether it is a service of this node that nobody may make it call. */

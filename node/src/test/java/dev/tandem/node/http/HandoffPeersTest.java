@@ -1,5 +1,6 @@
 package dev.tandem.node.http;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -49,6 +50,18 @@ class HandoffPeersTest {
         assertThatThrownBy(() -> peers(PeerTrust.everybody()).require(ticket(host, port)))
                 .isInstanceOf(ApiError.class)
                 .hasMessageContaining("kv_transfer_params.remote_host " + host + " is refused: " + why);
+    }
+
+    @Test
+    void shouldKeepTheAddressThatANameHadWhenItWasChecked() {
+        HandoffTicket checked = peers(PeerTrust.everybody()).require(ticket("localhost", 30_000));
+        assertThat(checked.host()).isIn("127.0.0.1", "0:0:0:0:0:0:0:1");
+        HandoffTicket sealed = ticket("localhost", 30_000).sealedBy(SECRET);
+        assertThat(peers(new PeerTrust(SECRET, AddressList.parse("")))
+                        .require(sealed)
+                        .host())
+                .as("its seal covers the name")
+                .isEqualTo("localhost");
     }
 
     @Test

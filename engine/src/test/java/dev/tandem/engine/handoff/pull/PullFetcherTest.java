@@ -152,7 +152,7 @@ class PullFetcherTest {
         prefill.metadata = metadata("0", 1L << 41, "life2");
         fetch("old", ticket("old"), 0); // the connector still believes in life 1, and so does the ticket
         reader.posted.take().fail(Kind.REJECTED);
-        assertFailed(Kind.REJECTED, "scripted");
+        assertFailed(Kind.REJECTED, "restarted since it wrote the ticket");
         fetch("new", ticket("new", "life2"), 0);
         assertThat(reader.posted.take().spans.remoteAddress(0)).isEqualTo((1L << 41) + 5 * layout.blockBytes(0));
         assertThat(counters.value(HandoffCounter.METADATA_REFRESHED)).isEqualTo(1);
