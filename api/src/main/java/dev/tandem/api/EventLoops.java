@@ -6,6 +6,7 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
+import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -21,6 +22,7 @@ public final class EventLoops implements AutoCloseable {
     private static final long CLOSE_TIMEOUT_SECONDS = 10;
 
     private final Vertx vertx;
+    private final GatedServerChannel.Gated transport;
     private final List<Context> contexts;
     /** One thread per context, in the same order. */
     private final List<Thread> threads;
@@ -33,8 +35,14 @@ public final class EventLoops implements AutoCloseable {
 
     private final LoopWatch watch;
 
-    private EventLoops(Vertx vertx, List<Context> contexts, List<Thread> threads, LoopWatch.Schedule watching) {
+    private EventLoops(
+            Vertx vertx,
+            GatedServerChannel.Gated transport,
+            List<Context> contexts,
+            List<Thread> threads,
+            LoopWatch.Schedule watching) {
         this.vertx = vertx;
+        this.transport = transport;
         this.contexts = List.copyOf(contexts);
         this.threads = List.copyOf(threads);
         this.watch = new LoopWatch(watching, contexts, threads);
@@ -53,10 +61,8 @@ public final class EventLoops implements AutoCloseable {
                 .setWorkerPoolSize(1)
                 .setInternalBlockingPoolSize(2)
                 .setFileSystemOptions(noFiles);
-        Vertx vertx = Vertx.builder()
-                .with(options)
-                .withTransport(new GatedServerChannel.Gated())
-                .build();
+        var transport = new GatedServerChannel.Gated();
+        Vertx vertx = Vertx.builder().with(options).withTransport(transport).build();
         List<Context> contexts = new CopyOnWriteArrayList<>();
         List<Thread> threads = new CopyOnWriteArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -66,7 +72,7 @@ public final class EventLoops implements AutoCloseable {
                 return Future.succeededFuture();
             }));
         }
-        EventLoops loops = new EventLoops(vertx, contexts, threads, watching);
+        EventLoops loops = new EventLoops(vertx, transport, contexts, threads, watching);
         loops.watch.start();
         return loops;
     }
@@ -76,6 +82,14 @@ public final class EventLoops implements AutoCloseable {
         if (connection.parent() instanceof GatedServerChannel listener) {
             listener.arrived(connection);
         }
+    }
+
+    /**
+     * Accepts no more connections at this address, before its servers are closed: Vert.x ends the workers of a server first and its socket
+     * last, and what comes between is logged as a failure. Waits, so no event loop may call it.
+     */
+    public void stopListening(InetSocketAddress address) {
+        transport.stopListening(address);
     }
 
     public Vertx vertx() {

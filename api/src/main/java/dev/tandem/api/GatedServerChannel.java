@@ -7,9 +7,13 @@ import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.vertx.core.impl.transports.NioTransport;
 import io.vertx.core.transport.Transport;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -37,8 +41,36 @@ final class GatedServerChannel extends NioServerSocketChannel {
 
     private long lastWarningNs = System.nanoTime() - WARNING_PAUSE_NS;
 
-    /** Vert.x's NIO, with such sockets. */
+    /** Vert.x's NIO, with such sockets, all of which it knows. */
     static final class Gated implements Transport {
+        /** Those that listen, or are about to. Event loops add and remove, any thread reads. */
+        private final Set<GatedServerChannel> listening = ConcurrentHashMap.newKeySet();
+
+        /** Closes the sockets that listen at this address; the connections that they have accepted stay. Waits for it. */
+        void stopListening(InetSocketAddress address) {
+            for (GatedServerChannel listener : listening) {
+                if (isSame(listener.localAddress(), address)) {
+                    listener.close().awaitUninterruptibly();
+                }
+            }
+        }
+
+        /** Any address is that of IPv6 where the machine has it. */
+        private static boolean isSame(@Nullable InetSocketAddress bound, InetSocketAddress asked) {
+            if (bound == null || bound.getPort() != asked.getPort()) {
+                return false;
+            }
+            InetAddress host = bound.getAddress();
+            return asked.getAddress().isAnyLocalAddress() ? host.isAnyLocalAddress() : host.equals(asked.getAddress());
+        }
+
+        private GatedServerChannel open() {
+            var listener = new GatedServerChannel();
+            listening.add(listener);
+            var unused = listener.closeFuture().addListener(closed -> listening.remove(listener));
+            return listener;
+        }
+
         @Override
         public String name() {
             return "nio";
@@ -59,7 +91,7 @@ final class GatedServerChannel extends NioServerSocketChannel {
             return new NioTransport() {
                 @Override
                 public ChannelFactory<? extends ServerChannel> serverChannelFactory(boolean isLocal) {
-                    return isLocal ? super.serverChannelFactory(true) : GatedServerChannel::new;
+                    return isLocal ? super.serverChannelFactory(true) : Gated.this::open;
                 }
             };
         }

@@ -47,6 +47,7 @@ public final class HttpServer implements AutoCloseable {
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpServerConfig config;
+    private final InetAddress host;
     private final RequestIntake intake;
     private final Counters<HttpCounter> counters;
     private final List<io.vertx.core.http.HttpServer> listeners = new ArrayList<>();
@@ -65,6 +66,7 @@ public final class HttpServer implements AutoCloseable {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
+        this.host = resolve(config);
         this.counters = counters;
         this.tls = new ListenerTls(access.tls());
         this.guard = guard(access.keys(), tls);
@@ -169,6 +171,7 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         intake.stop();
+        loops.stopListening(new InetSocketAddress(host, port));
         guard.close();
         tls.close();
         sweeps.forEach(loops.vertx()::cancelTimer);
@@ -200,17 +203,16 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private void listenOnAll() {
-        InetAddress resolved = resolve();
         SocketAddress address = config.port() == 0
-                ? SocketAddress.sharedRandomPort(loops.nextServerId(), resolved.getHostAddress())
-                : SocketAddress.inetSocketAddress(new InetSocketAddress(resolved, config.port()));
+                ? SocketAddress.sharedRandomPort(loops.nextServerId(), host.getHostAddress())
+                : SocketAddress.inetSocketAddress(new InetSocketAddress(host, config.port()));
         for (Context context : loops.contexts()) {
             listeners.add(listenOn(context, address));
         }
         port = listeners.getFirst().actualPort();
     }
 
-    private InetAddress resolve() {
+    private static InetAddress resolve(HttpServerConfig config) {
         try {
             return InetAddress.getByName(config.host());
         } catch (UnknownHostException e) {

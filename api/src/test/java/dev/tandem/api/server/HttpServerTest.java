@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.openai.ApiError;
+import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -423,6 +425,34 @@ class HttpServerTest {
             assertThat(client.readAnswer()).endsWith("done");
             assertThat(client.readAll()).isEmpty();
             assertThat(closing.join(Duration.ofSeconds(WAIT_S))).isTrue();
+        }
+    }
+
+    /** Vert.x takes connections to its end and then has nobody to serve them. */
+    @Test
+    void shouldAcceptNoConnectionWhileItLetsExchangesEnd() throws Exception {
+        for (String host : List.of("127.0.0.1", "0.0.0.0", "::")) {
+            CountDownLatch begun = new CountDownLatch(1);
+            CountDownLatch release = new CountDownLatch(1);
+            Handler handler = exchange -> {
+                begun.countDown();
+                release.await(WAIT_S, TimeUnit.SECONDS);
+                exchange.respond(200, "text/plain", utf8("done"));
+            };
+            HttpServer server = serve(new HttpServerConfig(host, 0, 2, 1000, 100, PATIENT), "GET", handler);
+            try (RawClient client = new RawClient(server.port());
+                    RawClient idle = new RawClient(server.port())) {
+                client.get("/x");
+                assertThat(begun.await(WAIT_S, TimeUnit.SECONDS)).isTrue();
+                Thread closing = Thread.ofVirtual().start(server::close);
+                assertThat(idle.readAll()).isEmpty();
+                assertThatThrownBy(() -> new RawClient(server.port()).close())
+                        .isInstanceOf(UncheckedIOException.class)
+                        .hasCauseInstanceOf(ConnectException.class);
+                release.countDown();
+                assertThat(client.readAnswer()).endsWith("done");
+                assertThat(closing.join(Duration.ofSeconds(WAIT_S))).isTrue();
+            }
         }
     }
 
