@@ -6,12 +6,14 @@ import io.vertx.core.Future;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
+import java.net.InetSocketAddress;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /**
  * The threads that wait for the network, shared by the servers and clients of one process part. A connection belongs to one of them for
@@ -21,6 +23,7 @@ public final class EventLoops implements AutoCloseable {
     private static final long CLOSE_TIMEOUT_SECONDS = 10;
 
     private final Vertx vertx;
+    private final GatedServerChannel.Gated transport;
     private final List<Context> contexts;
     /** One thread per context, in the same order. */
     private final List<Thread> threads;
@@ -33,8 +36,14 @@ public final class EventLoops implements AutoCloseable {
 
     private final LoopWatch watch;
 
-    private EventLoops(Vertx vertx, List<Context> contexts, List<Thread> threads, LoopWatch.Schedule watching) {
+    private EventLoops(
+            Vertx vertx,
+            GatedServerChannel.Gated transport,
+            List<Context> contexts,
+            List<Thread> threads,
+            LoopWatch.Schedule watching) {
         this.vertx = vertx;
+        this.transport = transport;
         this.contexts = List.copyOf(contexts);
         this.threads = List.copyOf(threads);
         this.watch = new LoopWatch(watching, contexts, threads);
@@ -53,10 +62,8 @@ public final class EventLoops implements AutoCloseable {
                 .setWorkerPoolSize(1)
                 .setInternalBlockingPoolSize(2)
                 .setFileSystemOptions(noFiles);
-        Vertx vertx = Vertx.builder()
-                .with(options)
-                .withTransport(new GatedServerChannel.Gated())
-                .build();
+        var transport = new GatedServerChannel.Gated();
+        Vertx vertx = Vertx.builder().with(options).withTransport(transport).build();
         List<Context> contexts = new CopyOnWriteArrayList<>();
         List<Thread> threads = new CopyOnWriteArrayList<>();
         for (int i = 0; i < count; i++) {
@@ -66,16 +73,19 @@ public final class EventLoops implements AutoCloseable {
                 return Future.succeededFuture();
             }));
         }
-        EventLoops loops = new EventLoops(vertx, contexts, threads, watching);
+        EventLoops loops = new EventLoops(vertx, transport, contexts, threads, watching);
         loops.watch.start();
         return loops;
     }
 
-    /** A server has taken on a connection that its socket had accepted: more may come. */
-    public static void arrived(Channel connection) {
-        if (connection.parent() instanceof GatedServerChannel listener) {
-            listener.arrived(connection);
-        }
+    /** A listener's connections are given to its server as soon as they have an event loop, on it, whether or not they will ever speak. */
+    public void serve(InetSocketAddress listener, Consumer<Channel> server) {
+        transport.serve(listener, server);
+    }
+
+    /** Nobody listens there any more. */
+    public void endServing(InetSocketAddress listener) {
+        transport.serve(listener, null);
     }
 
     public Vertx vertx() {

@@ -2,30 +2,36 @@ package dev.tandem.api;
 
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.socket.nio.NioServerSocketChannel;
 import io.vertx.core.impl.transports.NioTransport;
 import io.vertx.core.transport.Transport;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A listening socket that accepts no faster than its connections are taken on: a flood of them would use up all descriptors before anybody
- * counts them, and without descriptors threads die that load a class or open a file. It also pauses, and goes on, when there are none left.
- * Owned by the acceptor's event loop.
+ * A listening socket that accepts no faster than event loops take its connections on: a flood of them would use up all descriptors before
+ * anybody counts them, and without descriptors threads die that load a class or open a file. Whoever has an event loop is counted by its
+ * server, before it has said anything. The socket also pauses, and goes on, when there are no descriptors left. Owned by the acceptor's event
+ * loop.
  */
 final class GatedServerChannel extends NioServerSocketChannel {
     private static final Logger LOG = LoggerFactory.getLogger(GatedServerChannel.class);
-    /** Connections that were accepted and not taken on yet. */
+    /** Connections that were accepted and have no event loop yet. */
     private static final int MOST_ARRIVING = 16;
-    /** How long one may take to arrive before it gives way, as one that does not go on with its TLS handshake. */
+    /** How long an event loop may leave one waiting before it gives way: other loops still run. */
     private static final long PATIENCE_NS = TimeUnit.SECONDS.toNanos(1);
 
     private static final long PAUSE_MS = 20;
@@ -37,8 +43,22 @@ final class GatedServerChannel extends NioServerSocketChannel {
 
     private long lastWarningNs = System.nanoTime() - WARNING_PAUSE_NS;
 
+    /** Who counts the connections of each listening address; read on event loops. */
+    private final Map<InetSocketAddress, Consumer<Channel>> servers;
+
+    private GatedServerChannel(Map<InetSocketAddress, Consumer<Channel>> servers) {
+        this.servers = servers;
+    }
+
     /** Vert.x's NIO, with such sockets. */
     static final class Gated implements Transport {
+        private final Map<InetSocketAddress, Consumer<Channel>> servers = new ConcurrentHashMap<>();
+
+        /** The connections of this listener go to its server as soon as they have an event loop, on it; to nobody once there is none. */
+        void serve(InetSocketAddress listener, @Nullable Consumer<Channel> server) {
+            servers.compute(key(listener), (address, before) -> server);
+        }
+
         @Override
         public String name() {
             return "nio";
@@ -59,7 +79,7 @@ final class GatedServerChannel extends NioServerSocketChannel {
             return new NioTransport() {
                 @Override
                 public ChannelFactory<? extends ServerChannel> serverChannelFactory(boolean isLocal) {
-                    return isLocal ? super.serverChannelFactory(true) : GatedServerChannel::new;
+                    return isLocal ? super.serverChannelFactory(true) : () -> new GatedServerChannel(servers);
                 }
             };
         }
@@ -76,6 +96,7 @@ final class GatedServerChannel extends NioServerSocketChannel {
             if (count > 0) {
                 Channel connection = (Channel) accepted.getLast();
                 arriving.put(connection, System.nanoTime());
+                connection.pipeline().addLast(new Arrival());
                 var unused = connection.closeFuture().addListener(closed -> arrived(connection));
             }
             return count;
@@ -86,8 +107,27 @@ final class GatedServerChannel extends NioServerSocketChannel {
         }
     }
 
+    /** Runs on the connection's event loop. */
+    private final class Arrival extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRegistered(ChannelHandlerContext context) {
+            Channel connection = context.channel();
+            arrived(connection);
+            context.pipeline().remove(this);
+            Consumer<Channel> server = servers.get(key(localAddress()));
+            if (server != null) { // it has just begun to listen otherwise, and counts this one behind its handshake
+                server.accept(connection);
+            }
+            context.fireChannelRegistered();
+        }
+    }
+
+    private static InetSocketAddress key(InetSocketAddress listener) {
+        return listener.getAddress().isAnyLocalAddress() ? new InetSocketAddress(listener.getPort()) : listener;
+    }
+
     /** A connection counts from now on where its server counts; any thread. */
-    void arrived(Channel connection) {
+    private void arrived(Channel connection) {
         try {
             eventLoop().execute(() -> {
                 arriving.remove(connection);

@@ -10,7 +10,7 @@ import io.vertx.core.net.impl.ConnectionBase;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -50,13 +50,18 @@ final class ClientConnection {
         return ((ConnectionBase) connection).channelHandlerContext().channel();
     }
 
-    /** Makes {@link #of} find it. */
+    /** Makes {@link #at} find it. */
     void attach() {
         channel.attr(KEY).set(this);
     }
 
     static ClientConnection of(HttpConnection connection) {
-        return Objects.requireNonNull(channelOf(connection).attr(KEY).get());
+        return at(channelOf(connection)).orElseThrow();
+    }
+
+    /** None before it was counted. */
+    static Optional<ClientConnection> at(Channel channel) {
+        return Optional.ofNullable(channel.attr(KEY).get());
     }
 
     ConnectionTable.Client client() {
@@ -74,6 +79,11 @@ final class ClientConnection {
     /** It has had an answer before: such a one is worth more than one that only connected. */
     boolean hasServed() {
         return hasServed;
+    }
+
+    /** Hands are shaken where that is needed. */
+    void waitsForRequest() {
+        sinceNs = System.nanoTime();
     }
 
     /** Bytes have come while no request was being read. */

@@ -3,6 +3,7 @@ package dev.tandem.api.server;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.counter.Counters;
 import io.netty.channel.Channel;
+import java.net.InetSocketAddress;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
@@ -56,7 +57,9 @@ final class ConnectionTable {
     }
 
     /** Takes a new connection; none when it was closed because there is no room. */
-    Optional<ClientConnection> open(Channel channel, String address) {
+    Optional<ClientConnection> open(Channel channel) {
+        String address =
+                ((InetSocketAddress) channel.remoteAddress()).getAddress().getHostAddress();
         Client client = clients.computeIfAbsent(address, Client::new);
         int mostOfClient = most - most / OTHERS_SHARE;
         if (client.connections.size() >= mostOfClient) {
@@ -76,11 +79,13 @@ final class ConnectionTable {
         var connection = new ClientConnection(channel, client, isReserve, System.nanoTime());
         client.connections.add(connection);
         open++;
+        connection.attach();
+        var unused = channel.closeFuture().addListener(gone -> closed(connection));
         return Optional.of(connection);
     }
 
     /** A connection is gone, whoever closed it; doing so again does nothing. */
-    void closed(ClientConnection connection) {
+    private void closed(ClientConnection connection) {
         if (connection.client().connections.remove(connection)) {
             open--;
             forgetIfEmpty(connection.client());
