@@ -2,15 +2,13 @@ package dev.tandem.api.server;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.counter.Counters;
+import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.PeerHost;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
-import java.util.HashMap;
-import java.util.LinkedHashSet;
-import java.util.Map;
+import java.util.Comparator;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -26,24 +24,16 @@ final class ConnectionTable {
 
     private static final long WARNING_PAUSE_NS = TimeUnit.MINUTES.toNanos(1);
 
-    /** One address and what it has here. */
-    static final class Client {
-        private final String address;
-        private final Set<ClientConnection> connections = new LinkedHashSet<>(); // oldest first
-        int exchanges;
-
-        Client(String address) {
-            this.address = address;
-        }
-    }
+    /** Of those that wait for nothing: the oldest that never had an answer, else the oldest. */
+    private static final Comparator<ClientConnection> LEAST_USEFUL_FIRST =
+            Comparator.comparing(ClientConnection::hasServed);
 
     private final ConnectionLimits limits;
     private final long slowReaderNs;
     private final Counters<HttpCounter> counters;
     private final int most;
     private final int reserve;
-    private final Map<String, Client> clients = new HashMap<>();
-    private int open;
+    private final ConnectionsByHost<ClientConnection> connections = new ConnectionsByHost<>();
     private long lastWarningNs;
     private boolean hasWarned;
 
@@ -58,27 +48,23 @@ final class ConnectionTable {
 
     /** Takes a new connection; none when it was closed because there is no room. */
     Optional<ClientConnection> open(Channel channel) {
-        String address =
-                ((InetSocketAddress) channel.remoteAddress()).getAddress().getHostAddress();
-        Client client = clients.computeIfAbsent(address, Client::new);
-        int mostOfClient = most - most / OTHERS_SHARE;
-        if (client.connections.size() >= mostOfClient) {
-            makeRoom(client);
-        } else if (open >= most) {
-            makeRoom(largestWithIdle());
+        String host = PeerHost.of(((InetSocketAddress) channel.remoteAddress()).getAddress());
+        int mostOfHost = most - most / OTHERS_SHARE;
+        if (connections.count(host) >= mostOfHost) {
+            makeRoom(connections.ofHost(host, ClientConnection::isIdle, LEAST_USEFUL_FIRST));
+        } else if (connections.count() >= most) {
+            makeRoom(connections.ofLargest(ClientConnection::isIdle, LEAST_USEFUL_FIRST));
         }
-        clients.putIfAbsent(address, client); // the one that made room may have been its last
-        boolean isReserve = open >= most || client.connections.size() >= mostOfClient;
+        int open = connections.count();
+        boolean isReserve = open >= most || connections.count(host) >= mostOfHost;
         if (open >= most + reserve) {
             counters.increment(HttpCounter.CONNECTIONS_REFUSED);
             warn("no connection is idle, and " + open + " are open");
-            forgetIfEmpty(client);
             ClientConnection.cut(channel);
             return Optional.empty();
         }
-        var connection = new ClientConnection(channel, client, isReserve, System.nanoTime());
-        client.connections.add(connection);
-        open++;
+        var connection = new ClientConnection(channel, this, host, isReserve, System.nanoTime());
+        connections.add(host, connection);
         connection.attach();
         var unused = channel.closeFuture().addListener(gone -> closed(connection));
         return Optional.of(connection);
@@ -86,9 +72,7 @@ final class ConnectionTable {
 
     /** A connection is gone, whoever closed it; doing so again does nothing. */
     private void closed(ClientConnection connection) {
-        if (connection.client().connections.remove(connection)) {
-            open--;
-            forgetIfEmpty(connection.client());
+        if (connections.remove(connection.host(), connection)) {
             connection.closed();
         }
     }
@@ -96,50 +80,30 @@ final class ConnectionTable {
     /** Closes what has waited too long. Called about every second. */
     void sweep() {
         long nowNs = System.nanoTime();
-        for (Client client : Set.copyOf(clients.values())) {
-            for (ClientConnection connection : Set.copyOf(client.connections)) {
-                if (connection.isLate(limits, nowNs)) {
-                    counters.increment(HttpCounter.HEADS_LATE);
-                    closeLate(connection);
-                } else if (connection.isStuck(slowReaderNs, nowNs)) {
-                    counters.increment(HttpCounter.READERS_GIVEN_UP);
-                    close(connection);
-                }
+        for (ClientConnection connection : connections.all()) {
+            if (connection.isLate(limits, nowNs)) {
+                counters.increment(HttpCounter.HEADS_LATE);
+                closeLate(connection);
+            } else if (connection.isStuck(slowReaderNs, nowNs)) {
+                counters.increment(HttpCounter.READERS_GIVEN_UP);
+                close(connection);
             }
         }
     }
 
-    private void makeRoom(@Nullable Client client) {
-        ClientConnection victim = client == null ? null : leastUseful(client);
-        if (victim != null) {
+    private void makeRoom(Optional<ClientConnection> idle) {
+        idle.ifPresent(victim -> {
             counters.increment(HttpCounter.CONNECTIONS_EVICTED);
-            warn("an idle connection of " + victim.client().address + " makes room, " + open + " are open");
+            warn("an idle connection of " + victim.host() + " makes room, " + connections.count() + " are open");
             close(victim);
-        }
+        });
     }
 
-    private @Nullable Client largestWithIdle() {
-        Client largest = null;
-        for (Client client : clients.values()) {
-            boolean isLarger = largest == null || client.connections.size() > largest.connections.size();
-            if (isLarger && leastUseful(client) != null) {
-                largest = client;
-            }
-        }
-        return largest;
-    }
-
-    private static @Nullable ClientConnection leastUseful(Client client) {
-        ClientConnection kept = null;
-        for (ClientConnection connection : client.connections) {
-            if (connection.isIdle() && !connection.hasServed()) {
-                return connection;
-            }
-            if (kept == null && connection.isIdle()) {
-                kept = connection;
-            }
-        }
-        return kept;
+    /** Requests in flight of all connections of a host. */
+    int exchangesOf(String host) {
+        return connections.of(host).stream()
+                .mapToInt(ClientConnection::exchanges)
+                .sum();
     }
 
     /** Without the wait for what was written before: its client may never read it. */
@@ -164,12 +128,6 @@ final class ConnectionTable {
                 "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: "
                         + json.length() + "\r\n\r\n" + json;
         connection.sendAndCut(answer);
-    }
-
-    private void forgetIfEmpty(Client client) {
-        if (client.connections.isEmpty()) {
-            clients.remove(client.address, client);
-        }
     }
 
     /** An attack must not fill the log: a line per minute; the counters have the rest. */
