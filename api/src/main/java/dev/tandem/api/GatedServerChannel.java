@@ -1,5 +1,6 @@
 package dev.tandem.api;
 
+import dev.tandem.trust.LogPause;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFactory;
 import io.netty.channel.ChannelHandlerContext;
@@ -10,6 +11,7 @@ import io.vertx.core.impl.transports.NioTransport;
 import io.vertx.core.transport.Transport;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,12 +38,11 @@ final class GatedServerChannel extends NioServerSocketChannel {
 
     private static final long PAUSE_MS = 20;
     private static final long NO_DESCRIPTORS_PAUSE_MS = 500;
-    private static final long WARNING_PAUSE_NS = TimeUnit.MINUTES.toNanos(1);
 
     /** Since when each is arriving, the oldest first. */
     private final LinkedHashMap<Channel, Long> arriving = new LinkedHashMap<>();
 
-    private long lastWarningNs = System.nanoTime() - WARNING_PAUSE_NS;
+    private final LogPause warnings = new LogPause(Duration.ofMinutes(1));
 
     /** Who counts the connections of each listening address; read on event loops. */
     private final Map<InetSocketAddress, Consumer<Channel>> servers;
@@ -101,7 +102,12 @@ final class GatedServerChannel extends NioServerSocketChannel {
             }
             return count;
         } catch (IOException e) {
-            warn(e);
+            warnings.due()
+                    .ifPresent(more -> LOG.warn(
+                            "connections cannot be accepted for the moment: address={} cause={}{}",
+                            localAddress(),
+                            e.getMessage(),
+                            more));
             pause(NO_DESCRIPTORS_PAUSE_MS);
             return 0;
         }
@@ -151,16 +157,5 @@ final class GatedServerChannel extends NioServerSocketChannel {
     private void pause(long millis) {
         config().setAutoRead(false);
         var unused = eventLoop().schedule(() -> config().setAutoRead(true), millis, TimeUnit.MILLISECONDS);
-    }
-
-    private void warn(IOException cause) {
-        long nowNs = System.nanoTime();
-        if (nowNs - lastWarningNs >= WARNING_PAUSE_NS) {
-            lastWarningNs = nowNs;
-            LOG.warn(
-                    "connections cannot be accepted for the moment: address={} cause={}",
-                    localAddress(),
-                    cause.getMessage());
-        }
     }
 }

@@ -3,12 +3,13 @@ package dev.tandem.transfer;
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
 import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.PeerHost;
 import dev.tandem.trust.PeerTrust;
-import dev.tandem.trust.RefusalLog;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -32,7 +33,7 @@ final class DataServer {
     private final TransferConfig.Bounds bounds;
     private final long progressNs;
     private final GuessLimit guesses;
-    private final RefusalLog refusals = new RefusalLog(LOG);
+    private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
     private final ConnectionsByHost<ServerSession> sessions = new ConnectionsByHost<>();
 
     DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, TransferConfig config) {
@@ -144,7 +145,7 @@ final class DataServer {
     /** A peer at our port is not let in. */
     void refuse(String why) {
         counters.increment(TransferCounter.SESSIONS_REFUSED);
-        refusals.refused(why);
+        refusals.due().ifPresent(more -> LOG.warn("refused: {}{}", why, more));
     }
 
     long progressNs() {

@@ -3,12 +3,13 @@ package dev.tandem.api.server;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.counter.Counters;
 import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.PeerHost;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -22,8 +23,6 @@ final class ConnectionTable {
     /** An address may have all connections but 1 of this, which others find free. */
     private static final int OTHERS_SHARE = 8;
 
-    private static final long WARNING_PAUSE_NS = TimeUnit.MINUTES.toNanos(1);
-
     /** Of those that wait for nothing: the oldest that never had an answer, else the oldest. */
     private static final Comparator<ClientConnection> LEAST_USEFUL_FIRST =
             Comparator.comparing(ClientConnection::hasServed);
@@ -34,8 +33,8 @@ final class ConnectionTable {
     private final int most;
     private final int reserve;
     private final ConnectionsByHost<ClientConnection> connections = new ConnectionsByHost<>();
-    private long lastWarningNs;
-    private boolean hasWarned;
+    /** An attack must not fill the log; the counters have the rest. */
+    private final LogPause warnings = new LogPause(Duration.ofMinutes(1));
 
     /** @param loops event loops that share the bound */
     ConnectionTable(ConnectionLimits limits, long slowReaderNs, int loops, Counters<HttpCounter> counters) {
@@ -130,13 +129,7 @@ final class ConnectionTable {
         connection.sendAndCut(answer);
     }
 
-    /** An attack must not fill the log: a line per minute; the counters have the rest. */
     private void warn(String what) {
-        long nowNs = System.nanoTime();
-        if (!hasWarned || nowNs - lastWarningNs > WARNING_PAUSE_NS) {
-            hasWarned = true;
-            lastWarningNs = nowNs;
-            LOG.warn("--max-connections is reached: {}", what);
-        }
+        warnings.due().ifPresent(more -> LOG.warn("--max-connections is reached: {}{}", what, more));
     }
 }
