@@ -146,12 +146,8 @@ public final class ClusterSecret {
 
     private static Loaded load(Path file) throws IOException {
         Stamp stamp = Stamp.of(file); // before the content: a change in between is noticed next time
-        if (stamp.bytes > MAX_FILE_BYTES) {
-            throw new IllegalArgumentException(
-                    "the cluster token's file " + file + " has " + stamp.bytes + " bytes, at most " + MAX_FILE_BYTES);
-        }
         try {
-            return new Loaded(Optional.of(stamp), keys(Files.readString(file)));
+            return new Loaded(Optional.of(stamp), keys(BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8)));
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
         }
