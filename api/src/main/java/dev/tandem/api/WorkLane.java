@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class WorkLane {
     /** What a piece of work weighs at least; also bounds how many wait. */
-    private static final int LEAST_WEIGHT = 256;
+    public static final int LEAST_WEIGHT = 256;
 
     private static final int IDLE_SECONDS = 30;
 
