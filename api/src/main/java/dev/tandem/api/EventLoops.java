@@ -13,6 +13,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 
 /**
  * The threads that wait for the network, shared by the servers and clients of one process part. A connection belongs to one of them for
@@ -77,19 +78,17 @@ public final class EventLoops implements AutoCloseable {
         return loops;
     }
 
-    /** A server has taken on a connection that its socket had accepted: more may come. */
-    public static void arrived(Channel connection) {
-        if (connection.parent() instanceof GatedServerChannel listener) {
-            listener.arrived(connection);
-        }
+    /** A listener's connections are given to its server as soon as they have an event loop, on it, whether or not they will ever speak. */
+    public void serve(InetSocketAddress listener, Consumer<Channel> server) {
+        transport.serve(listener, server);
     }
 
     /**
-     * Accepts no more connections at this address, before its servers are closed: Vert.x ends the workers of a server first and its socket
-     * last, and what comes between is logged as a failure. Waits, so no event loop may call it.
+     * Accepts no more connections there, before the server itself is closed: Vert.x ends a server's workers first and its socket last, and what
+     * comes between is logged as a failure. Waits, so no event loop may call it.
      */
-    public void stopListening(InetSocketAddress address) {
-        transport.stopListening(address);
+    public void endServing(InetSocketAddress listener) {
+        transport.endServing(listener);
     }
 
     public Vertx vertx() {

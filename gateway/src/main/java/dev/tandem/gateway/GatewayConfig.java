@@ -43,7 +43,7 @@ public record GatewayConfig(
         require(limits.maxBodyBytes() >= 1, "maxBodyBytes " + limits.maxBodyBytes() + " is below 1", problems);
         require(
                 limits.maxConcurrentRequests() >= 1,
-                "maxConcurrentRequests " + limits.maxConcurrentRequests() + " is below 1",
+                "--max-concurrent-requests " + limits.maxConcurrentRequests() + " is below 1",
                 problems);
         require(policies.probes().silence().isPositive(), "--silence-timeout is not positive", problems);
         require(limits.legs().firstByte().isPositive(), "--first-byte-timeout is not positive", problems);

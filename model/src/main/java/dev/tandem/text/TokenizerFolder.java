@@ -1,6 +1,9 @@
 package dev.tandem.text;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -13,6 +16,11 @@ import tools.jackson.databind.json.JsonMapper;
 /** Reads the files of a Hugging Face folder that concern text. */
 final class TokenizerFolder {
     private static final JsonMapper JSON = JsonMapper.shared();
+
+    /** Bytes of a JSON file: the largest tokenizers have some 35 MB. */
+    private static final int MAX_JSON_BYTES = 64 << 20;
+
+    private static final int MAX_TEMPLATE_BYTES = 1 << 20;
 
     /** The one of several named chat templates that is rendered. */
     private static final String DEFAULT_TEMPLATE = "default";
@@ -52,7 +60,7 @@ final class TokenizerFolder {
         JsonNode file = readOptional(folder.resolve("chat_template.json"));
         Path jinja = folder.resolve("chat_template.jinja");
         if (Files.isRegularFile(jinja)) {
-            return Optional.of(readText(jinja));
+            return Optional.of(readText(jinja, MAX_TEMPLATE_BYTES));
         }
         return template(file.path("chat_template")).or(() -> template(config.path("chat_template")));
     }
@@ -76,16 +84,24 @@ final class TokenizerFolder {
 
     private static JsonNode readTree(Path file) {
         try {
-            return JSON.readTree(readText(file));
+            return JSON.readTree(readText(file, MAX_JSON_BYTES));
         } catch (JacksonException e) {
             throw new TokenizerException(
                     TokenizerException.Kind.UNREADABLE, file + " is not JSON: " + e.getOriginalMessage(), e);
         }
     }
 
-    private static String readText(Path file) {
-        try {
-            return Files.readString(file);
+    private static String readText(Path file, int maxBytes) {
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] bytes = in.readNBytes(maxBytes + 1);
+            if (bytes.length > maxBytes) {
+                throw new TokenizerException(
+                        TokenizerException.Kind.UNREADABLE, file + " is longer than " + maxBytes + " bytes");
+            }
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
         } catch (IOException e) {
             throw new TokenizerException(
                     TokenizerException.Kind.UNREADABLE, file + " cannot be read: " + e.getMessage(), e);

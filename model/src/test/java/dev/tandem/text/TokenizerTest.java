@@ -7,9 +7,11 @@ import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
 
 import dev.tandem.text.template.TemplateException;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.LocalDateTime;
 import java.util.Arrays;
 import java.util.Collections;
@@ -228,6 +230,31 @@ class TokenizerTest {
         assertThat(rendered()).isEqualTo("J");
         Files.writeString(folder.resolve("chat_template.jinja"), "F");
         assertThat(rendered()).isEqualTo("F");
+    }
+
+    @Test
+    void shouldRefuseFilesThatAreLongerThanAnyTokenizers() throws IOException {
+        assertRefused(sparse("tokenizer.json", (64 << 20) + 1), "is longer than 67108864 bytes");
+        Files.copy(
+                Fixtures.golden("tokenizers/qwen/tokenizer.json"),
+                folder.resolve("tokenizer.json"),
+                StandardCopyOption.REPLACE_EXISTING);
+        assertRefused(sparse("chat_template.jinja", (1 << 20) + 1), "is longer than 1048576 bytes");
+        assertRefused(sparse("tokenizer_config.json", (64 << 20) + 1), "is longer than 67108864 bytes");
+    }
+
+    private Path sparse(String name, long bytes) throws IOException {
+        Path file = folder.resolve(name);
+        try (var written = new RandomAccessFile(file.toFile(), "rw")) {
+            written.setLength(bytes);
+        }
+        return file;
+    }
+
+    private void assertRefused(Path file, String why) {
+        assertThatExceptionOfType(TokenizerException.class)
+                .isThrownBy(() -> Tokenizer.openFolder(folder))
+                .withMessageContainingAll(file.toString(), why);
     }
 
     @Test

@@ -11,7 +11,9 @@ import dev.tandem.node.http.ServedModel;
 import dev.tandem.text.Tokenizer;
 import dev.tandem.text.template.ChatTemplate;
 import dev.tandem.text.template.TemplateException;
+import dev.tandem.trust.BoundedFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -26,6 +28,7 @@ import org.slf4j.LoggerFactory;
  */
 final class LoadedModel implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(LoadedModel.class);
+    private static final int MAX_TEMPLATE_BYTES = 1 << 20;
 
     private final Checkpoint checkpoint;
     private final KernelSelection kernels;
@@ -105,7 +108,7 @@ final class LoadedModel implements AutoCloseable {
     private static Optional<ChatTemplate> askedTemplate(ServeFlags flags, Tokenizer tokenizer) {
         return flags.model().generation().chatTemplate().map(file -> {
             try {
-                return ChatTemplate.parse(Files.readString(file), tokenizer.specialTokens());
+                return ChatTemplate.parse(BoundedFile.text(file, MAX_TEMPLATE_BYTES, StandardCharsets.UTF_8), tokenizer.specialTokens());
             } catch (IOException e) {
                 throw new NodeException("--chat-template " + file + " cannot be read: " + e.getMessage(), e);
             } catch (TemplateException e) {

@@ -2,12 +2,14 @@ package dev.tandem.node;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.HttpAddress;
+import dev.tandem.api.OneLine;
 import dev.tandem.api.StrictJson;
 import dev.tandem.api.access.TlsFiles;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.api.client.HttpReply;
+import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.openai.PlainJson;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.trust.PeerTrust;
@@ -114,7 +116,8 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         HttpReply reply = client.send(proved, left);
         if (mustProve(call.address().host())) {
             proof.objection(reply::header, "" + call.address()).ifPresent(why -> {
-                throw new ApiException(ApiException.Kind.PROTOCOL, reply.status() + ": " + why);
+                String said = reply.status() == 200 ? "" : "; it says, unproven: " + said(reply);
+                throw new ApiException(ApiException.Kind.PROTOCOL, reply.status() + ": " + why + said);
             });
         }
         return reply;
@@ -132,8 +135,22 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         if (reply.status() == 200) {
             return Optional.empty();
         }
-        String text = reply.text().strip();
-        return Optional.of("status " + reply.status() + ": " + text.substring(0, Math.min(text.length(), MAX_SHOWN)));
+        return Optional.of("status " + reply.status() + ": " + said(reply));
+    }
+
+    /** What a metaserver says, as one line: the message of an error as OpenAI has it, else the whole text. */
+    private static String said(HttpReply reply) {
+        String said = message(reply).orElseGet(reply::text).strip();
+        String shown = said.length() <= MAX_SHOWN ? said : said.substring(0, MAX_SHOWN) + "…";
+        return OneLine.of(shown);
+    }
+
+    private static Optional<String> message(HttpReply reply) {
+        try {
+            return StrictJson.object(reply.body()).path("error").path("message").asStringOpt();
+        } catch (ApiError notJson) {
+            return Optional.empty();
+        }
     }
 
     private static void pause() {

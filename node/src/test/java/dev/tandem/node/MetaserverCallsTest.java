@@ -1,5 +1,6 @@
 package dev.tandem.node;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.api.access.ApiKeyRules;
@@ -49,6 +50,13 @@ class MetaserverCallsTest {
                     new BlockingRoute("POST", "/refusing", exchange -> {
                         throw new ApiError(502, "BadGateway", "prefill failed", null, -1);
                     }),
+                    new BlockingRoute(
+                            "POST",
+                            "/forging",
+                            exchange -> exchange.respond(
+                                    500,
+                                    "text/plain",
+                                    ("a\n2026 ERROR b\u001b[31m" + "c".repeat(10_000)).getBytes(UTF_8))),
                     new BlockingRoute("POST", "/slow", exchange -> {
                         try {
                             answersSlowly.await();
@@ -81,9 +89,15 @@ class MetaserverCallsTest {
     @Test
     void shouldReportWhatTheMetaserverSaid() throws Exception {
         assertThat(send("/refusing", Duration.ofSeconds(20)).get().orElseThrow())
-                .startsWith("status 502")
-                .contains("prefill failed");
+                .isEqualTo("status 502: prefill failed");
         assertThat(send("/nowhere", Duration.ofSeconds(20)).get().orElseThrow()).startsWith("status 404");
+    }
+
+    @Test
+    void shouldShowAForeignTextAsOneShortLine() throws Exception {
+        assertThat(send("/forging", Duration.ofSeconds(20)).get().orElseThrow())
+                .startsWith("status 500: a\\n2026 ERROR b\\u001b[31mccc")
+                .hasSizeLessThan(400);
     }
 
     @Test
@@ -156,6 +170,11 @@ class MetaserverCallsTest {
                             Duration.ofSeconds(20)),
                     answer::complete);
             assertThat(answer.get().orElseThrow()).contains("gives no proof of the cluster secret on the metaserver");
+            assertThat(sendTo(strict, "http://127.0.0.1:" + server.port() + "/refusing")
+                            .get()
+                            .orElseThrow())
+                    .contains("gives no proof")
+                    .endsWith("; it says, unproven: prefill failed");
         }
     }
 

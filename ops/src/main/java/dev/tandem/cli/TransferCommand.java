@@ -1,6 +1,7 @@
 package dev.tandem.cli;
 
 import dev.tandem.node.flags.Nearest;
+import dev.tandem.node.flags.TrustSettings;
 import dev.tandem.transfer.Region.Operation;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
@@ -8,9 +9,13 @@ import dev.tandem.transfer.TransferException;
 import dev.tandem.transfer.tool.TransferBench;
 import dev.tandem.transfer.tool.TransferCopy;
 import dev.tandem.transfer.tool.TransferTarget;
+import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionException;
 import picocli.CommandLine.Model.CommandSpec;
 
@@ -18,6 +23,7 @@ import picocli.CommandLine.Model.CommandSpec;
 final class TransferCommand implements Verb {
     private static final String HOST = "--host";
     private static final String PACE = "--pace";
+    private static final String TOKEN_FILE = "--cluster-token-file";
     private static final String TARGET = "--target";
     private static final int MAX_SECONDS = 86_400;
     private static final long MEBIBYTE = 1L << 20;
@@ -40,6 +46,13 @@ final class TransferCommand implements Verb {
     private static Grammar grammar(String operation) {
         Grammar grammar = new Grammar("transfer " + operation, summary(operation))
                 .text(HOST, "ADDRESS", "this side's address (default 127.0.0.1)")
+                .option(
+                        TOKEN_FILE,
+                        "FILE",
+                        Path.class,
+                        Path::of,
+                        "file with the cluster's secret (default: " + PeerTrust.TOKEN_FILE + " or " + PeerTrust.TOKEN
+                                + "; none of them: peers prove nothing)")
                 .flag("--no-checksum", "do not offer CRC32C to the peer");
         if (!operation.equals("read")) {
             bytes(
@@ -135,6 +148,16 @@ final class TransferCommand implements Verb {
         }
     }
 
+    /** As a node of the cluster has it: what the flag names, else what the variables do. */
+    private static PeerTrust trust(VerbArguments arguments, Map<String, String> environment) {
+        var variables = new HashMap<>(environment);
+        arguments.value(TOKEN_FILE, Path.class).ifPresent(file -> {
+            variables.remove(PeerTrust.TOKEN);
+            variables.put(PeerTrust.TOKEN_FILE, file.toString());
+        });
+        return TrustSettings.open(variables);
+    }
+
     private static TransferConfig config(VerbArguments arguments) {
         TransferConfig config =
                 TransferConfig.of(arguments.value(HOST, String.class).orElse("127.0.0.1"));
@@ -144,7 +167,8 @@ final class TransferCommand implements Verb {
                         config.flow(),
                         !arguments.has("--no-checksum"),
                         config.timeouts())
-                .withPace(bytes(arguments, PACE, 0));
+                .withPace(bytes(arguments, PACE, 0))
+                .with(trust(arguments, System.getenv()));
     }
 
     private static TransferCopy.RemoteAddress address(VerbArguments arguments) {

@@ -4,6 +4,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import dev.tandem.api.access.TlsFiles;
 import dev.tandem.engine.handoff.ranktable.RankTable;
+import dev.tandem.node.flags.FlagException;
 import dev.tandem.ops.check.LaunchCheck;
 import dev.tandem.ops.launch.Child;
 import dev.tandem.ops.launch.Cluster;
@@ -24,8 +25,10 @@ import dev.tandem.preflight.ranktable.RankTableFile;
 import dev.tandem.preflight.ranktable.RankTablePlan;
 import dev.tandem.preflight.ranktable.RankTableRun;
 import dev.tandem.preflight.ranktable.RankTableRun.Rendezvous;
+import dev.tandem.trust.BoundedFile;
 import java.io.Console;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +49,10 @@ final class UpCommand implements Verb {
     private static final Duration VERIFY_LIMIT = Duration.ofMinutes(5);
     private static final long POLL_PERIOD_MS = 100;
     private static final int TAIL_LINES = 15;
+    private static final int MAX_KEY_FILE_BYTES = 64 << 10;
+    /** What OpenAI's own clients read. */
+    private static final String CLIENT_KEY = "OPENAI_API_KEY";
+
     private static final String DEFAULT_TOPOLOGY = "topologies/local-1p1d.yaml";
 
     @Override
@@ -59,6 +66,11 @@ final class UpCommand implements Verb {
                         "TOPOLOGY", false, Path.class, Path::of, "a topology file (default: " + DEFAULT_TOPOLOGY + ")")
                 .option("--model", "CHECKPOINT", Path.class, Path::of, "serve another checkpoint than the file names")
                 .text("--served-model-name", "NAME", "the name that requests use (default: the checkpoint's)")
+                .text(
+                        "--api-key",
+                        "KEY",
+                        "shown to the gateway, which may know keys by their hashes only (default: " + CLIENT_KEY
+                                + ", else the topology's)")
                 .flag("--print", "start nothing; show the script of each node, the proxy's and the question")
                 .flag("--json", "one JSON object per line instead of text")
                 .flag("--once", "stop after the verification; its status is the exit status")
@@ -89,6 +101,9 @@ final class UpCommand implements Verb {
             System.out.print(LaunchScript.of(topology, plan));
             return Exit.WELL;
         }
+        Optional<String> key = read.value("--api-key", String.class)
+                .or(() -> Optional.ofNullable(System.getenv(CLIENT_KEY)).filter(text -> !text.isBlank()));
+        Credentials credentials = credentials(topology, key);
         Path folder = Files.createTempDirectory("tandem-up-");
         var display = UpDisplay.of(read.has("--json"), isTerminal());
         LaunchPlan tabled = withRankTable(topology, plan, folder, display);
@@ -101,12 +116,12 @@ final class UpCommand implements Verb {
         }
         Cluster cluster = Cluster.start(tabled, runtime(home), folder, Map.of());
         Exit.atEnd(() -> stop(cluster, display, folder));
-        if (!awaitReady(cluster, topology, display)) {
+        if (!awaitReady(cluster, topology, credentials, display)) {
             cluster.close();
             return Exit.FAILED;
         }
         display.table(cluster.children());
-        boolean isWell = verify(cluster, topology, display);
+        boolean isWell = verify(cluster, topology, credentials, display);
         parent.tellReady(Map.of("gateway", topology.gateway().toString(), "verified", isWell));
         if (read.has("--once")) {
             cluster.close();
@@ -184,9 +199,9 @@ final class UpCommand implements Verb {
         return new JavaRuntime(Path.of(java), home.resolve("jvm.options"), System.getProperty("java.class.path"));
     }
 
-    private static boolean awaitReady(Cluster cluster, Topology topology, UpDisplay display)
+    private static boolean awaitReady(Cluster cluster, Topology topology, Credentials credentials, UpDisplay display)
             throws InterruptedException {
-        var health = new GatewayHealth(gateway(topology), credentials(topology));
+        var health = new GatewayHealth(gateway(topology), credentials);
         long deadlineNs = System.nanoTime() + START_LIMIT.toNanos();
         while (!cluster.isReady()
                 || health.missing(
@@ -209,17 +224,33 @@ final class UpCommand implements Verb {
         return true;
     }
 
-    /** The gateway, and what it is shown: its own key, and the certificate that it shows to nodes itself. */
     private static Target gateway(Topology topology) {
         return Target.parse((topology.isGatewaySecure() ? "https://" : "http://") + topology.gateway());
     }
 
-    private static Credentials credentials(Topology topology) {
+    /**
+     * What the gateway and the nodes are shown: their own keys, and the certificate that the gateway shows to nodes.
+     *
+     * @param given a client's key
+     * @throws FlagException when the topology has hashes of the gateway's keys only, and none is given
+     */
+    static Credentials credentials(Topology topology, Optional<String> given) {
         Map<String, String> flags = topology.gatewayFlags();
         Optional<String> nodeKey = Optional.ofNullable(
-                topology.decode().getFirst().settings().flags().get("api-key"));
+                        topology.decode().getFirst().settings().flags().get("api-key"))
+                .or(() -> Optional.ofNullable(flags.get("node-api-key")))
+                .or(() -> Optional.ofNullable(flags.get("node-api-key-file")).map(UpCommand::keyIn));
+        Optional<String> hashes = Optional.ofNullable(flags.get("api-key-file"));
+        Optional<String> key = Optional.ofNullable(flags.get("api-key"))
+                .or(() -> given)
+                .or(() -> hashes.isPresent() ? Optional.empty() : nodeKey);
+        if (hashes.isPresent() && key.isEmpty()) {
+            throw new FlagException("the gateway's api-key-file " + hashes.get()
+                    + " holds hashes of keys, and whether the cluster is ready and well is asked through the gateway: give"
+                    + " one of the keys as --api-key or in " + CLIENT_KEY);
+        }
         return new Credentials(
-                Optional.ofNullable(flags.get("api-key")).or(() -> nodeKey),
+                key,
                 nodeKey,
                 new TlsFiles(
                         Optional.ofNullable(flags.get("node-ssl-keyfile")).map(Path::of),
@@ -227,12 +258,22 @@ final class UpCommand implements Verb {
                         Optional.ofNullable(flags.get("node-ssl-ca-certs")).map(Path::of)));
     }
 
+    private static String keyIn(String file) {
+        try {
+            return BoundedFile.text(Path.of(file), MAX_KEY_FILE_BYTES, StandardCharsets.UTF_8)
+                    .strip();
+        } catch (IOException e) {
+            throw new FlagException("the gateway's node-api-key-file " + file + " cannot be read: " + e.getMessage());
+        }
+    }
+
     /** Verifies the cluster; a process that dies meanwhile ends the wait. */
-    private static boolean verify(Cluster cluster, Topology topology, UpDisplay display) throws InterruptedException {
+    private static boolean verify(Cluster cluster, Topology topology, Credentials credentials, UpDisplay display)
+            throws InterruptedException {
         String model = topology.model().servedName();
         var verification = new Verification(
                 gateway(topology),
-                new Verification.Question(Optional.of(model), credentials(topology), Verification.PROMPT),
+                new Verification.Question(Optional.of(model), credentials, Verification.PROMPT),
                 List.of(),
                 Verification.Limits.DEFAULT);
         var seen = new CompletableFuture<Report>();

@@ -2,13 +2,23 @@ package dev.tandem.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
+import static org.assertj.core.api.InstanceOfAssertFactories.STRING;
 
 import dev.tandem.node.flags.FlagException;
+import dev.tandem.transfer.TransferConfig;
+import dev.tandem.transfer.tool.TransferTarget;
+import dev.tandem.trust.AddressList;
+import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.PeerTrust;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -158,6 +168,33 @@ class MainTest {
                         "--ips has 192.0.0.1 twice",
                         "--network-card-name is missing; ifconfig lists the cards",
                         "--print shows what --ssh would start; without --ssh nothing is started elsewhere");
+    }
+
+    @Test
+    void shouldReadFromATargetThatAsksForTheClustersSecret(@TempDir Path folder) throws IOException {
+        Path token = Files.writeString(folder.resolve("token"), "the cluster's secret");
+        var trust = new PeerTrust(ClusterSecret.inFile(token), AddressList.empty());
+        try (TransferTarget target =
+                TransferTarget.open(TransferConfig.of("127.0.0.1").with(trust), 4)) {
+            target.memory().setString(0, "abc");
+            String peer = target.engine().segmentName();
+            String at = "" + target.memory().address();
+            assertThat(printed(
+                            "transfer",
+                            "read",
+                            "--target",
+                            peer,
+                            "--addr",
+                            at,
+                            "--cluster-token-file",
+                            token.toString()))
+                    .isEqualTo("abc\0");
+            assertThat(Main.run(List.of("transfer", "read", "--target", peer, "--addr", at)))
+                    .isEqualTo(Exit.FAILED);
+            assertThat(problems(new TransferCommand(), "read --target " + peer + " --cluster-token-file /nowhere"))
+                    .singleElement(STRING)
+                    .contains("/nowhere");
+        }
     }
 
     @ParameterizedTest

@@ -2,17 +2,17 @@ package dev.tandem.transfer;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.transfer.tcp.Poller;
+import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
+import dev.tandem.trust.PeerHost;
 import dev.tandem.trust.PeerTrust;
-import dev.tandem.trust.RefusalLog;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.channels.SocketChannel;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.Map;
-import java.util.Set;
-import org.jspecify.annotations.Nullable;
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.Optional;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,9 +33,8 @@ final class DataServer {
     private final TransferConfig.Bounds bounds;
     private final long progressNs;
     private final GuessLimit guesses;
-    private final RefusalLog refusals = new RefusalLog(LOG);
-    private final Set<ServerSession> sessions = new HashSet<>();
-    private final Map<String, Integer> byHost = new HashMap<>(); // how many sessions; only hosts that have one
+    private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
+    private final ConnectionsByHost<ServerSession> sessions = new ConnectionsByHost<>();
 
     DataServer(Poller poller, RegionTable regions, Counters<TransferCounter> counters, TransferConfig config) {
         this.poller = poller;
@@ -55,14 +54,13 @@ final class DataServer {
                 channel.close(); // gone already
                 return;
             }
-            String host = GuessLimit.host(address);
+            String host = PeerHost.of(address);
             if (!hasRoom(host)) {
                 counters.increment(TransferCounter.CONNECTIONS_REFUSED);
                 channel.close();
                 return;
             }
-            sessions.add(new ServerSession(this, channel, address.getHostAddress(), host));
-            byHost.merge(host, 1, Integer::sum);
+            sessions.add(host, new ServerSession(this, channel, address.getHostAddress(), host));
             counters.increment(TransferCounter.CONNECTIONS_ACCEPTED);
         } catch (IOException e) {
             LOG.debug("data connection not taken: {}", e.toString());
@@ -83,54 +81,40 @@ final class DataServer {
 
     /** Whether one more connection of a host fits, if need be in the place of an unused one. */
     private boolean hasRoom(String host) {
-        boolean isHostFull = byHost.getOrDefault(host, 0) >= bounds.connectionsPerHost();
-        if (!isHostFull && sessions.size() < bounds.connections()) {
+        boolean isHostFull = sessions.count(host) >= bounds.connectionsPerHost();
+        if (!isHostFull && sessions.count() < bounds.connections()) {
             return true;
         }
-        ServerSession unused = leastUsed(isHostFull ? host : null);
-        if (unused == null) {
-            return false;
-        }
-        counters.increment(TransferCounter.CONNECTIONS_DISPLACED);
-        unused.close();
-        return true;
-    }
-
-    /** Of the unused sessions of a host, or of all hosts: that of the host with the most, and of those the longest unused. */
-    private @Nullable ServerSession leastUsed(@Nullable String host) {
         long nowNs = System.nanoTime();
-        ServerSession found = null;
-        for (ServerSession session : sessions) {
-            boolean isMeant = host == null || session.host().equals(host);
-            if (isMeant && session.isUnused(nowNs, HEAD_GRACE_NS) && (found == null || isBefore(session, found))) {
-                found = session;
-            }
-        }
-        return found;
-    }
-
-    private boolean isBefore(ServerSession one, ServerSession other) {
-        int more = Integer.compare(byHost.getOrDefault(one.host(), 0), byHost.getOrDefault(other.host(), 0));
-        return more > 0 || (more == 0 && one.lastProgressNs() - other.lastProgressNs() < 0);
+        Predicate<ServerSession> isUnused = session -> session.isUnused(nowNs, HEAD_GRACE_NS);
+        Comparator<ServerSession> longestFirst =
+                (one, other) -> Long.signum(one.lastProgressNs() - other.lastProgressNs());
+        Optional<ServerSession> unused =
+                isHostFull ? sessions.ofHost(host, isUnused, longestFirst) : sessions.ofLargest(isUnused, longestFirst);
+        unused.ifPresent(session -> {
+            counters.increment(TransferCounter.CONNECTIONS_DISPLACED);
+            session.close();
+        });
+        return unused.isPresent();
     }
 
     long sweep(long nowNs) {
         long next = Long.MAX_VALUE;
-        for (ServerSession session : new ArrayList<>(sessions)) {
+        for (ServerSession session : sessions.all()) {
             next = Math.min(next, session.sweep(nowNs));
         }
         return next;
     }
 
     void close() {
-        for (ServerSession session : new ArrayList<>(sessions)) {
+        for (ServerSession session : sessions.all()) {
             session.close();
         }
     }
 
     /** Closes the sessions that are inside a region. */
     void cutOff(Region region) {
-        for (ServerSession session : new ArrayList<>(sessions)) {
+        for (ServerSession session : sessions.all()) {
             if (session.holds(region)) {
                 LOG.info("data session cut off: it is inside a region of {} bytes that goes", region.length());
                 session.close();
@@ -139,9 +123,7 @@ final class DataServer {
     }
 
     void forget(ServerSession session) {
-        if (sessions.remove(session)) {
-            byHost.computeIfPresent(session.host(), (host, count) -> count == 1 ? null : count - 1);
-        }
+        sessions.remove(session.host(), session);
     }
 
     Poller poller() {
@@ -163,7 +145,7 @@ final class DataServer {
     /** A peer at our port is not let in. */
     void refuse(String why) {
         counters.increment(TransferCounter.SESSIONS_REFUSED);
-        refusals.refused(why);
+        refusals.due().ifPresent(more -> LOG.warn("refused: {}{}", why, more));
     }
 
     long progressNs() {

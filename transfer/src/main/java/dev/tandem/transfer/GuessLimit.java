@@ -1,20 +1,16 @@
 package dev.tandem.transfer;
 
-import java.net.Inet6Address;
-import java.net.InetAddress;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How many addresses that were never lent each host may ask for: a bucket of tokens per host, that fills slowly. A host without a token
+ * How many addresses that were never lent each host ({@link dev.tandem.trust.PeerHost}) may ask for: a bucket of tokens, that fills slowly. A host without a token
  * is refused everything until it has one again, since whoever may ask without bound finds a lease in the end. Addresses of leases that are
  * over cost nothing. At most {@link #MAX_HOSTS} hosts are remembered; the one not heard of for longest is forgotten first. Owned by the
  * poller.
  */
 final class GuessLimit {
     static final int MAX_HOSTS = 4096;
-    private static final int NETWORK_BYTES = 8; // of an IPv6 address: a host chooses the others as it likes
 
     /** Tokens as of a time. */
     private static final class Bucket {
@@ -39,14 +35,6 @@ final class GuessLimit {
     GuessLimit(int most, long intervalNs) {
         this.most = most;
         this.intervalNs = intervalNs;
-    }
-
-    /** What counts as one host: an IPv4 address, or an IPv6 network of 64 bits. */
-    static String host(InetAddress address) {
-        if (address instanceof Inet6Address) {
-            return HexFormat.of().formatHex(address.getAddress(), 0, NETWORK_BYTES) + "/64";
-        }
-        return address.getHostAddress();
     }
 
     /** Whether a host must wait. Asked for each request, so it costs nothing where nobody guesses. */

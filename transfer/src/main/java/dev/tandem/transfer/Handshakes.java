@@ -9,10 +9,10 @@ import dev.tandem.transfer.wire.Notification;
 import dev.tandem.transfer.wire.SegmentDescriptor;
 import dev.tandem.transfer.wire.SegmentName;
 import dev.tandem.transfer.wire.WireException;
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.MutualProof;
 import dev.tandem.trust.MutualProof.Side;
 import dev.tandem.trust.PeerTrust;
-import dev.tandem.trust.RefusalLog;
 import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -40,7 +40,7 @@ final class Handshakes {
     private final Duration deadline;
     private final Counters<TransferCounter> counters;
     private final PeerTrust trust;
-    private final RefusalLog refusals = new RefusalLog(LOG);
+    private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
 
     /**
      * @param own our descriptor as it is now
@@ -163,7 +163,7 @@ final class Handshakes {
     /** A peer at our port is not let in. */
     void refuse(String why) {
         counters.increment(TransferCounter.HANDSHAKES_REFUSED);
-        refusals.refused(why);
+        refusals.due().ifPresent(more -> LOG.warn("refused: {}{}", why, more));
     }
 
     /** Our descriptor, with what a Tandem peer is told beside it. */

@@ -88,7 +88,7 @@ final class ServerSession implements Poller.ReadinessHandler {
 
     /**
      * @param party the peer's address, until a peer can say who it is: what leases are bound to
-     * @param host as {@link GuessLimit#host} says
+     * @param host as {@link dev.tandem.trust.PeerHost} has it
      */
     ServerSession(DataServer owner, SocketChannel channel, String party, String host) throws IOException {
         this.owner = owner;

@@ -7,11 +7,11 @@ import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
@@ -53,9 +53,8 @@ public final class ClusterSecret {
     private record Loaded(Optional<Stamp> stamp, List<SecretKeySpec> keys) {}
 
     private final Optional<Path> file;
-    private static final long QUIET_NS = 1_000_000_000L;
-
-    private final AtomicLong warnedNs = new AtomicLong(System.nanoTime() - QUIET_NS); // any thread warns
+    private final LogPause warnings =
+            new LogPause(Duration.ofSeconds(1)); // each connection of a stranger asks for the secret
     private volatile Loaded loaded; // replaced whole by whoever notices that the file has changed
 
     private ClusterSecret(Optional<Path> file, Loaded loaded) {
@@ -123,18 +122,9 @@ public final class ClusterSecret {
                 LOG.info("the cluster token's file {} has changed: {} secrets", file.get(), loaded.keys.size());
             }
         } catch (IOException | IllegalArgumentException e) {
-            warn(e);
+            warnings.due().ifPresent(more -> LOG.warn("the cluster token stays what it was: {}{}", e.toString(), more));
         }
         return loaded.keys;
-    }
-
-    /** At most once per second: strangers make connections, and each one asks for the secret. */
-    private void warn(Exception cause) {
-        long nowNs = System.nanoTime();
-        long beforeNs = warnedNs.get();
-        if (nowNs - beforeNs >= QUIET_NS && warnedNs.compareAndSet(beforeNs, nowNs)) {
-            LOG.warn("the cluster token stays what it was: {}", cause.toString());
-        }
     }
 
     static byte[] mac(SecretKeySpec key, byte[]... parts) {
@@ -156,12 +146,8 @@ public final class ClusterSecret {
 
     private static Loaded load(Path file) throws IOException {
         Stamp stamp = Stamp.of(file); // before the content: a change in between is noticed next time
-        if (stamp.bytes > MAX_FILE_BYTES) {
-            throw new IllegalArgumentException(
-                    "the cluster token's file " + file + " has " + stamp.bytes + " bytes, at most " + MAX_FILE_BYTES);
-        }
         try {
-            return new Loaded(Optional.of(stamp), keys(Files.readString(file)));
+            return new Loaded(Optional.of(stamp), keys(BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8)));
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(file + ": " + e.getMessage(), e);
         }

@@ -58,6 +58,12 @@ class ClusterSecretTest {
     }
 
     @Test
+    void shouldReadNoMoreThanASecretHas() {
+        assertThatThrownBy(() -> ClusterSecret.inFile(Path.of("/dev/zero")))
+                .hasMessageContainingAll("/dev/zero", "it is longer than 4096 bytes");
+    }
+
+    @Test
     void shouldNameAFileThatIsNotThere(@TempDir Path folder) {
         Path file = folder.resolve("token");
         assertThatThrownBy(() -> ClusterSecret.inFile(file))

@@ -1,9 +1,9 @@
 package dev.tandem.api.access;
 
 import dev.tandem.api.ApiException;
+import dev.tandem.trust.BoundedFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -30,7 +30,7 @@ public final class ApiKeys {
     /** Most keys of one server: every request is compared with all of them. */
     public static final int MAX_KEYS = 1024;
 
-    private static final long MAX_FILE_BYTES = 1 << 20;
+    private static final int MAX_FILE_BYTES = 1 << 20;
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._@-]{1,64}");
     private static final Pattern LINE = Pattern.compile("(" + NAME + ")\\s+([0-9a-fA-F]{64})");
     private static final Pattern SENDABLE = Pattern.compile("[\\x21-\\x7e]+");
@@ -91,11 +91,7 @@ public final class ApiKeys {
 
     private static String text(Path file) {
         try {
-            long bytes = Files.size(file);
-            if (bytes > MAX_FILE_BYTES) {
-                throw unusable(file, "it has " + bytes + " bytes; at most " + MAX_FILE_BYTES + " are read");
-            }
-            return Files.readString(file);
+            return BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8);
         } catch (IOException e) {
             throw ApiException.unusableFile("key file", file, e);
         }

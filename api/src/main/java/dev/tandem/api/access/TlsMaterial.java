@@ -1,6 +1,7 @@
 package dev.tandem.api.access;
 
 import dev.tandem.api.ApiException;
+import dev.tandem.trust.BoundedFile;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.net.KeyCertOptions;
 import io.vertx.core.net.PemKeyCertOptions;
@@ -8,7 +9,6 @@ import io.vertx.core.net.TrustOptions;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -41,7 +41,7 @@ public final class TlsMaterial {
     public static final Set<String> PROTOCOLS = Set.of("TLSv1.2", "TLSv1.3");
 
     private static final Logger LOG = LoggerFactory.getLogger(TlsMaterial.class);
-    private static final long MAX_FILE_BYTES = 4 << 20;
+    private static final int MAX_FILE_BYTES = 4 << 20;
     private static final Pattern CERTIFICATE =
             Pattern.compile("-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----");
 
@@ -200,11 +200,8 @@ public final class TlsMaterial {
 
     private static String text(String what, Path file) {
         try {
-            long bytes = Files.size(file);
-            if (bytes > MAX_FILE_BYTES) {
-                throw unusable(what, file, "it has " + bytes + " bytes; at most " + MAX_FILE_BYTES + " are read");
-            }
-            return Files.readString(file, StandardCharsets.ISO_8859_1); // PEM is ASCII; comments may be anything
+            return BoundedFile.text(
+                    file, MAX_FILE_BYTES, StandardCharsets.ISO_8859_1); // PEM is ASCII; comments may be anything
         } catch (IOException e) {
             throw ApiException.unusableFile(what, file, e);
         }

@@ -34,15 +34,17 @@ public record ChatRequest(
     public static ChatRequest read(ObjectNode body) {
         var fields = new Fields(body);
         refuseUnsupported(fields);
-        OptionalInt maxTokens = fields.integer("max_completion_tokens", 1, Integer.MAX_VALUE);
+        String maxTokensField = "max_completion_tokens";
+        OptionalInt maxTokens = fields.integer(maxTokensField, 1, Integer.MAX_VALUE);
         if (maxTokens.isEmpty()) {
-            maxTokens = fields.integer("max_tokens", 1, Integer.MAX_VALUE);
+            maxTokensField = "max_tokens";
+            maxTokens = fields.integer(maxTokensField, 1, Integer.MAX_VALUE);
         }
         return new ChatRequest(
                 fields.string("model"),
                 templateVariables(fields),
                 fields.bool("add_special_tokens", false),
-                GenerationFields.read(fields, maxTokens, topLogprobs(fields)));
+                GenerationFields.read(fields, maxTokensField, maxTokens, "top_logprobs", topLogprobs(fields)));
     }
 
     private static OptionalInt topLogprobs(Fields fields) {

@@ -51,7 +51,8 @@ public record CompletionRequest(
                 fields.string("model"),
                 prompts(fields),
                 fields.bool("add_special_tokens", true),
-                GenerationFields.read(fields, maxTokens, fields.integer("logprobs", 0, MAX_LOGPROBS)));
+                GenerationFields.read(
+                        fields, "max_tokens", maxTokens, "logprobs", fields.integer("logprobs", 0, MAX_LOGPROBS)));
     }
 
     private static List<Prompt> prompts(Fields fields) {

@@ -45,6 +45,7 @@ public record GenerationFields(
     /**
      * What ends a generation.
      *
+     * @param maxTokensField what the request calls the next one
      * @param maxTokens most tokens; empty: the reply's kind has a default
      * @param minTokens end tokens are not chosen before
      * @param strings texts that end it
@@ -52,6 +53,7 @@ public record GenerationFields(
      * @param ignoresEndOfText end tokens do not end it
      */
     public record Stopping(
+            String maxTokensField,
             OptionalInt maxTokens,
             int minTokens,
             List<String> strings,
@@ -64,11 +66,17 @@ public record GenerationFields(
      * @param choices {@code n}
      * @param stream present when tokens are sent as they come
      * @param text how tokens become text
+     * @param topLogprobsField what the request calls the next one
      * @param topLogprobs alternatives per token; empty for no logprobs
      * @param tokenIds {@code return_token_ids}
      */
     public record Output(
-            int choices, Optional<Stream> stream, TextOutput text, OptionalInt topLogprobs, TokenIds tokenIds) {}
+            int choices,
+            Optional<Stream> stream,
+            TextOutput text,
+            String topLogprobsField,
+            OptionalInt topLogprobs,
+            TokenIds tokenIds) {}
 
     /** {@code stream_options}. */
     public record Stream(boolean includesUsage, boolean hasContinuousUsage) {}
@@ -82,17 +90,27 @@ public record GenerationFields(
     /** The same without texts and ids that end a generation. */
     public GenerationFields withoutStops() {
         var endless = new Stopping(
-                stopping.maxTokens(), stopping.minTokens(), List.of(), List.of(), stopping.ignoresEndOfText());
+                stopping.maxTokensField(),
+                stopping.maxTokens(),
+                stopping.minTokens(),
+                List.of(),
+                List.of(),
+                stopping.ignoresEndOfText());
         return new GenerationFields(sampling, endless, output, kvTransferParams);
     }
 
     /**
      * Reads the shared fields.
      *
-     * @param maxTokens of the request's kind
-     * @param topLogprobs of the request's kind
+     * @param maxTokensField what this kind of request, or this one, calls {@code maxTokens}
+     * @param topLogprobsField what this kind of request calls {@code topLogprobs}
      */
-    static GenerationFields read(Fields fields, OptionalInt maxTokens, OptionalInt topLogprobs) {
+    static GenerationFields read(
+            Fields fields,
+            String maxTokensField,
+            OptionalInt maxTokens,
+            String topLogprobsField,
+            OptionalInt topLogprobs) {
         refuseUnsupported(fields);
         return new GenerationFields(
                 new Sampling(
@@ -100,8 +118,8 @@ public record GenerationFields(
                         penalties(fields),
                         logitBias(fields),
                         fields.wholeNumber("seed", Long.MIN_VALUE, Long.MAX_VALUE)),
-                stopping(fields, maxTokens),
-                output(fields, topLogprobs),
+                stopping(fields, maxTokensField, maxTokens),
+                output(fields, topLogprobsField, topLogprobs),
                 fields.plainObject("kv_transfer_params"));
     }
 
@@ -147,11 +165,11 @@ public record GenerationFields(
         return Map.copyOf(bias);
     }
 
-    private static Stopping stopping(Fields fields, OptionalInt maxTokens) {
+    private static Stopping stopping(Fields fields, String maxTokensField, OptionalInt maxTokens) {
         int minTokens = fields.integer("min_tokens", 0, Integer.MAX_VALUE).orElse(0);
         if (maxTokens.isPresent() && minTokens > maxTokens.getAsInt()) {
             throw fields.invalid(
-                    "min_tokens", "min_tokens " + minTokens + " exceeds max_tokens " + maxTokens.getAsInt());
+                    "min_tokens", "min_tokens " + minTokens + " exceeds " + maxTokensField + " " + maxTokens.getAsInt());
         }
         List<String> stop = fields.strings("stop", MAX_STOP_STRINGS);
         if (stop.contains("")) {
@@ -164,6 +182,7 @@ public record GenerationFields(
             }
         }
         return new Stopping(
+                maxTokensField,
                 maxTokens,
                 minTokens,
                 stop,
@@ -171,7 +190,7 @@ public record GenerationFields(
                 fields.bool("ignore_eos", false));
     }
 
-    private static Output output(Fields fields, OptionalInt topLogprobs) {
+    private static Output output(Fields fields, String topLogprobsField, OptionalInt topLogprobs) {
         int choices = fields.integer("n", 1, MAX_CHOICES).orElse(1);
         int bestOf = fields.integer("best_of", 1, MAX_CHOICES).orElse(choices);
         if (bestOf != choices) {
@@ -183,6 +202,7 @@ public record GenerationFields(
                 stream(fields),
                 new TextOutput(
                         fields.bool("skip_special_tokens", true), fields.bool("include_stop_str_in_output", false)),
+                topLogprobsField,
                 topLogprobs,
                 new TokenIds(fields.bool("return_token_ids", false), fields.bool("return_tokens_as_token_ids", false)));
     }

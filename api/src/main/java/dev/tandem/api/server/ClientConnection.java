@@ -10,7 +10,7 @@ import io.vertx.core.net.impl.ConnectionBase;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +19,8 @@ final class ClientConnection {
     private static final AttributeKey<ClientConnection> KEY = AttributeKey.valueOf("tandem.connection");
 
     private final Channel channel;
-    private final ConnectionTable.Client client;
+    private final ConnectionTable table;
+    private final String host;
     /** Beyond the bound: only questions for status are answered. */
     private final boolean isReserve;
 
@@ -38,9 +39,10 @@ final class ClientConnection {
     private long unwrittenBytes;
     private long stuckSinceNs;
 
-    ClientConnection(Channel channel, ConnectionTable.Client client, boolean isReserve, long nowNs) {
+    ClientConnection(Channel channel, ConnectionTable table, String host, boolean isReserve, long nowNs) {
         this.channel = channel;
-        this.client = client;
+        this.table = table;
+        this.host = host;
         this.isReserve = isReserve;
         this.sinceNs = nowNs;
     }
@@ -50,17 +52,33 @@ final class ClientConnection {
         return ((ConnectionBase) connection).channelHandlerContext().channel();
     }
 
-    /** Makes {@link #of} find it. */
+    /** Makes {@link #at} find it. */
     void attach() {
         channel.attr(KEY).set(this);
     }
 
     static ClientConnection of(HttpConnection connection) {
-        return Objects.requireNonNull(channelOf(connection).attr(KEY).get());
+        return at(channelOf(connection)).orElseThrow();
     }
 
-    ConnectionTable.Client client() {
-        return client;
+    /** None before it was counted. */
+    static Optional<ClientConnection> at(Channel channel) {
+        return Optional.ofNullable(channel.attr(KEY).get());
+    }
+
+    /** Whose it is, as {@link dev.tandem.trust.PeerHost} has it. */
+    String host() {
+        return host;
+    }
+
+    /** Requests in flight. */
+    int exchanges() {
+        return exchanges;
+    }
+
+    /** The same of all connections of its host on this event loop. */
+    int exchangesOfHost() {
+        return table.exchangesOf(host);
     }
 
     boolean isReserve() {
@@ -76,6 +94,11 @@ final class ClientConnection {
         return hasServed;
     }
 
+    /** Hands are shaken where that is needed. */
+    void waitsForRequest() {
+        sinceNs = System.nanoTime();
+    }
+
     /** Bytes have come while no request was being read. */
     void headBegins() {
         if (!isHeadBegun && exchanges == 0) {
@@ -88,7 +111,6 @@ final class ClientConnection {
     void exchangeBegins() {
         isHeadBegun = false;
         exchanges++;
-        client.exchanges++;
     }
 
     /** The body of a request that was refused has been read to its end: nothing has begun since. */
@@ -107,7 +129,6 @@ final class ClientConnection {
         unanswered.remove(exchange);
         if (exchanges > 0) { // 0 once the connection is gone
             exchanges--;
-            client.exchanges--;
         }
         hasServed = true;
         isHeadBegun = false;
@@ -134,8 +155,7 @@ final class ClientConnection {
     void closed() {
         isClosed = true;
         List.copyOf(unanswered).forEach(LoopExchange::connectionClosed);
-        client.exchanges -= exchanges; // those whose body has not come
-        exchanges = 0;
+        exchanges = 0; // some have no body yet
     }
 
     boolean isClosed() {

@@ -2,14 +2,14 @@ package dev.tandem.api.server;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.counter.Counters;
+import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
+import dev.tandem.trust.PeerHost;
 import io.netty.channel.Channel;
-import java.util.HashMap;
-import java.util.LinkedHashSet;
-import java.util.Map;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.Comparator;
 import java.util.Optional;
-import java.util.Set;
-import java.util.concurrent.TimeUnit;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,28 +23,18 @@ final class ConnectionTable {
     /** An address may have all connections but 1 of this, which others find free. */
     private static final int OTHERS_SHARE = 8;
 
-    private static final long WARNING_PAUSE_NS = TimeUnit.MINUTES.toNanos(1);
-
-    /** One address and what it has here. */
-    static final class Client {
-        private final String address;
-        private final Set<ClientConnection> connections = new LinkedHashSet<>(); // oldest first
-        int exchanges;
-
-        Client(String address) {
-            this.address = address;
-        }
-    }
+    /** Of those that wait for nothing: the oldest that never had an answer, else the oldest. */
+    private static final Comparator<ClientConnection> LEAST_USEFUL_FIRST =
+            Comparator.comparing(ClientConnection::hasServed);
 
     private final ConnectionLimits limits;
     private final long slowReaderNs;
     private final Counters<HttpCounter> counters;
     private final int most;
     private final int reserve;
-    private final Map<String, Client> clients = new HashMap<>();
-    private int open;
-    private long lastWarningNs;
-    private boolean hasWarned;
+    private final ConnectionsByHost<ClientConnection> connections = new ConnectionsByHost<>();
+    /** An attack must not fill the log; the counters have the rest. */
+    private final LogPause warnings = new LogPause(Duration.ofMinutes(1));
 
     /** @param loops event loops that share the bound */
     ConnectionTable(ConnectionLimits limits, long slowReaderNs, int loops, Counters<HttpCounter> counters) {
@@ -56,34 +46,32 @@ final class ConnectionTable {
     }
 
     /** Takes a new connection; none when it was closed because there is no room. */
-    Optional<ClientConnection> open(Channel channel, String address) {
-        Client client = clients.computeIfAbsent(address, Client::new);
-        int mostOfClient = most - most / OTHERS_SHARE;
-        if (client.connections.size() >= mostOfClient) {
-            makeRoom(client);
-        } else if (open >= most) {
-            makeRoom(largestWithIdle());
+    Optional<ClientConnection> open(Channel channel) {
+        String host = PeerHost.of(((InetSocketAddress) channel.remoteAddress()).getAddress());
+        int mostOfHost = most - most / OTHERS_SHARE;
+        if (connections.count(host) >= mostOfHost) {
+            makeRoom(connections.ofHost(host, ClientConnection::isIdle, LEAST_USEFUL_FIRST));
+        } else if (connections.count() >= most) {
+            makeRoom(connections.ofLargest(ClientConnection::isIdle, LEAST_USEFUL_FIRST));
         }
-        clients.putIfAbsent(address, client); // the one that made room may have been its last
-        boolean isReserve = open >= most || client.connections.size() >= mostOfClient;
+        int open = connections.count();
+        boolean isReserve = open >= most || connections.count(host) >= mostOfHost;
         if (open >= most + reserve) {
             counters.increment(HttpCounter.CONNECTIONS_REFUSED);
             warn("no connection is idle, and " + open + " are open");
-            forgetIfEmpty(client);
             ClientConnection.cut(channel);
             return Optional.empty();
         }
-        var connection = new ClientConnection(channel, client, isReserve, System.nanoTime());
-        client.connections.add(connection);
-        open++;
+        var connection = new ClientConnection(channel, this, host, isReserve, System.nanoTime());
+        connections.add(host, connection);
+        connection.attach();
+        var unused = channel.closeFuture().addListener(gone -> closed(connection));
         return Optional.of(connection);
     }
 
     /** A connection is gone, whoever closed it; doing so again does nothing. */
-    void closed(ClientConnection connection) {
-        if (connection.client().connections.remove(connection)) {
-            open--;
-            forgetIfEmpty(connection.client());
+    private void closed(ClientConnection connection) {
+        if (connections.remove(connection.host(), connection)) {
             connection.closed();
         }
     }
@@ -91,50 +79,30 @@ final class ConnectionTable {
     /** Closes what has waited too long. Called about every second. */
     void sweep() {
         long nowNs = System.nanoTime();
-        for (Client client : Set.copyOf(clients.values())) {
-            for (ClientConnection connection : Set.copyOf(client.connections)) {
-                if (connection.isLate(limits, nowNs)) {
-                    counters.increment(HttpCounter.HEADS_LATE);
-                    closeLate(connection);
-                } else if (connection.isStuck(slowReaderNs, nowNs)) {
-                    counters.increment(HttpCounter.READERS_GIVEN_UP);
-                    close(connection);
-                }
+        for (ClientConnection connection : connections.all()) {
+            if (connection.isLate(limits, nowNs)) {
+                counters.increment(HttpCounter.HEADS_LATE);
+                closeLate(connection);
+            } else if (connection.isStuck(slowReaderNs, nowNs)) {
+                counters.increment(HttpCounter.READERS_GIVEN_UP);
+                close(connection);
             }
         }
     }
 
-    private void makeRoom(@Nullable Client client) {
-        ClientConnection victim = client == null ? null : leastUseful(client);
-        if (victim != null) {
+    private void makeRoom(Optional<ClientConnection> idle) {
+        idle.ifPresent(victim -> {
             counters.increment(HttpCounter.CONNECTIONS_EVICTED);
-            warn("an idle connection of " + victim.client().address + " makes room, " + open + " are open");
+            warn("an idle connection of " + victim.host() + " makes room, " + connections.count() + " are open");
             close(victim);
-        }
+        });
     }
 
-    private @Nullable Client largestWithIdle() {
-        Client largest = null;
-        for (Client client : clients.values()) {
-            boolean isLarger = largest == null || client.connections.size() > largest.connections.size();
-            if (isLarger && leastUseful(client) != null) {
-                largest = client;
-            }
-        }
-        return largest;
-    }
-
-    private static @Nullable ClientConnection leastUseful(Client client) {
-        ClientConnection kept = null;
-        for (ClientConnection connection : client.connections) {
-            if (connection.isIdle() && !connection.hasServed()) {
-                return connection;
-            }
-            if (kept == null && connection.isIdle()) {
-                kept = connection;
-            }
-        }
-        return kept;
+    /** Requests in flight of all connections of a host. */
+    int exchangesOf(String host) {
+        return connections.of(host).stream()
+                .mapToInt(ClientConnection::exchanges)
+                .sum();
     }
 
     /** Without the wait for what was written before: its client may never read it. */
@@ -161,19 +129,7 @@ final class ConnectionTable {
         connection.sendAndCut(answer);
     }
 
-    private void forgetIfEmpty(Client client) {
-        if (client.connections.isEmpty()) {
-            clients.remove(client.address, client);
-        }
-    }
-
-    /** An attack must not fill the log: a line per minute; the counters have the rest. */
     private void warn(String what) {
-        long nowNs = System.nanoTime();
-        if (!hasWarned || nowNs - lastWarningNs > WARNING_PAUSE_NS) {
-            hasWarned = true;
-            lastWarningNs = nowNs;
-            LOG.warn("--max-connections is reached: {}", what);
-        }
+        warnings.due().ifPresent(more -> LOG.warn("--max-connections is reached: {}{}", what, more));
     }
 }

@@ -43,7 +43,12 @@ public final class Exchange {
         return loop.peerAddress();
     }
 
-    /** Who calls, for logs and fairness: the name of the key that the request carried, else its address. */
+    /** What counts as one host of that address, for fairness. */
+    public String peerHost() {
+        return loop.peerHost();
+    }
+
+    /** Who calls, for logs and fairness: the name of the key that the request carried, else its host. */
     public String client() {
         return loop.client();
     }

@@ -8,19 +8,25 @@ import dev.tandem.api.access.ServerAccess;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.counter.Counters;
 import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
 import io.vertx.core.Context;
 import io.vertx.core.Future;
 import io.vertx.core.Promise;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.core.http.HttpServerRequest;
+import io.vertx.core.internal.ContextInternal;
 import io.vertx.core.net.SocketAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -47,14 +53,17 @@ public final class HttpServer implements AutoCloseable {
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpServerConfig config;
-    private final InetAddress host;
     private final RequestIntake intake;
     private final Counters<HttpCounter> counters;
     private final List<io.vertx.core.http.HttpServer> listeners = new ArrayList<>();
     private final KeyGuard guard;
     private final ListenerTls tls;
     private final List<Long> sweeps = new ArrayList<>();
-    private int port;
+    /** Filled before the server listens. */
+    private final Map<EventLoop, ConnectionTable> tables = new HashMap<>();
+
+    /** None before it listens. */
+    private Optional<InetSocketAddress> address = Optional.empty();
 
     private HttpServer(
             EventLoops loops,
@@ -66,11 +75,19 @@ public final class HttpServer implements AutoCloseable {
         this.loops = loops;
         this.ownsLoops = ownsLoops;
         this.config = config;
-        this.host = resolve(config);
         this.counters = counters;
         this.tls = new ListenerTls(access.tls());
         this.guard = guard(access.keys(), tls);
         this.intake = new RequestIntake(config, guard, counters, routes);
+        for (Context context : loops.contexts()) {
+            tables.put(
+                    ((ContextInternal) context).nettyEventLoop(),
+                    new ConnectionTable(
+                            config.connections(),
+                            config.limits().slowClientTimeout().toNanos(),
+                            loops.contexts().size(),
+                            counters));
+        }
     }
 
     private static KeyGuard guard(ApiKeyRules rules, ListenerTls tls) {
@@ -141,7 +158,7 @@ public final class HttpServer implements AutoCloseable {
 
     /** The port that the server listens on. */
     public int port() {
-        return port;
+        return address.map(InetSocketAddress::getPort).orElse(0);
     }
 
     /** Requests in flight now. */
@@ -171,7 +188,7 @@ public final class HttpServer implements AutoCloseable {
     @Override
     public void close() {
         intake.stop();
-        loops.stopListening(new InetSocketAddress(host, port));
+        address.ifPresent(loops::endServing);
         guard.close();
         tls.close();
         sweeps.forEach(loops.vertx()::cancelTimer);
@@ -183,7 +200,7 @@ public final class HttpServer implements AutoCloseable {
         try {
             Future.join(closing).await(timeoutMs + 1_000, TimeUnit.MILLISECONDS);
         } catch (java.util.concurrent.TimeoutException e) {
-            LOG.warn("server did not close in time: host={} port={} timeoutMs={}", config.host(), port, timeoutMs);
+            LOG.warn("server did not close in time: host={} port={} timeoutMs={}", config.host(), port(), timeoutMs);
         }
         intake.close();
         if (ownsLoops) {
@@ -203,16 +220,19 @@ public final class HttpServer implements AutoCloseable {
     }
 
     private void listenOnAll() {
-        SocketAddress address = config.port() == 0
-                ? SocketAddress.sharedRandomPort(loops.nextServerId(), host.getHostAddress())
-                : SocketAddress.inetSocketAddress(new InetSocketAddress(host, config.port()));
+        InetAddress resolved = resolve();
+        SocketAddress wanted = config.port() == 0
+                ? SocketAddress.sharedRandomPort(loops.nextServerId(), resolved.getHostAddress())
+                : SocketAddress.inetSocketAddress(new InetSocketAddress(resolved, config.port()));
         for (Context context : loops.contexts()) {
-            listeners.add(listenOn(context, address));
+            listeners.add(listenOn(context, wanted));
         }
-        port = listeners.getFirst().actualPort();
+        var bound = new InetSocketAddress(resolved, listeners.getFirst().actualPort());
+        address = Optional.of(bound);
+        loops.serve(bound, this::open);
     }
 
-    private static InetAddress resolve(HttpServerConfig config) {
+    private InetAddress resolve() {
         try {
             return InetAddress.getByName(config.host());
         } catch (UnknownHostException e) {
@@ -223,16 +243,12 @@ public final class HttpServer implements AutoCloseable {
     private io.vertx.core.http.HttpServer listenOn(Context context, SocketAddress address) {
         Promise<io.vertx.core.http.HttpServer> listening = Promise.promise();
         HttpServerOptions options = tls.secure(options());
-        var table = new ConnectionTable(
-                config.connections(),
-                config.limits().slowClientTimeout().toNanos(),
-                loops.contexts().size(),
-                counters);
+        ConnectionTable table = table(((ContextInternal) context).nettyEventLoop());
         context.runOnContext(nothing -> loops.vertx()
                 .createHttpServer(options)
                 .requestHandler(request -> intake.accept(request, context))
                 .invalidRequestHandler(this::refuseGarbage)
-                .connectionHandler(connection -> watch(connection, table, options))
+                .connectionHandler(connection -> watch(connection, options))
                 .exceptionHandler(cause -> LOG.debug("connection failed: {}", cause.toString()))
                 .listen(address)
                 .onComplete(listening));
@@ -246,15 +262,25 @@ public final class HttpServer implements AutoCloseable {
         }
     }
 
-    private static void watch(HttpConnection connection, ConnectionTable table, HttpServerOptions options) {
+    private void watch(HttpConnection connection, HttpServerOptions options) {
         connection.exceptionHandler(cause -> LOG.debug("client's connection failed: {}", cause.toString()));
         Channel channel = ClientConnection.channelOf(connection);
-        EventLoops.arrived(channel);
-        table.open(channel, connection.remoteAddress().hostAddress()).ifPresent(opened -> {
-            opened.attach();
+        open(channel).ifPresent(opened -> {
+            opened.waitsForRequest();
             channel.pipeline().replace(DECODER, DECODER, new StrictHttpDecoder(options, opened));
-            connection.closeHandler(nothing -> table.closed(opened));
         });
+    }
+
+    /** Counts a connection, on its event loop; one behind certificates before its handshake, any other one with its handlers. */
+    private Optional<ClientConnection> open(Channel channel) {
+        Optional<ClientConnection> known = ClientConnection.at(channel);
+        return known.isPresent() || !channel.isOpen()
+                ? known
+                : table(channel.eventLoop()).open(channel);
+    }
+
+    private ConnectionTable table(EventLoop loop) {
+        return Objects.requireNonNull(tables.get(loop));
     }
 
     private static HttpServerOptions options() {

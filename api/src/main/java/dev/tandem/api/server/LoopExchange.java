@@ -92,7 +92,12 @@ public final class LoopExchange {
         return peerAddress;
     }
 
-    /** Who calls, for logs and fairness: the name of the key that the request carried, else its address; any thread. */
+    /** What counts as one host of that address, for fairness; any thread. */
+    public String peerHost() {
+        return connection.host();
+    }
+
+    /** Who calls, for logs and fairness: the name of the key that the request carried, else its host; any thread. */
     public String client() {
         return client;
     }

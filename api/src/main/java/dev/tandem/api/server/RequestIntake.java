@@ -132,7 +132,7 @@ final class RequestIntake {
      */
     private Optional<String> client(HttpServerRequest request, @Nullable Route route) {
         if (isCallback(route) || !guard.guards(request.method().name(), request.path())) {
-            return Optional.of(request.remoteAddress().hostAddress());
+            return Optional.of(ClientConnection.of(request.connection()).host());
         }
         return guard.admit(request.getHeader(HttpHeaders.AUTHORIZATION));
     }
@@ -148,7 +148,7 @@ final class RequestIntake {
         int most = config.maxConcurrentExchanges();
         return active.get() >= most - most / OTHERS_SHARE
                 && active.get() < most
-                && connection.client().exchanges > most / config.eventLoops() / 2;
+                && connection.exchangesOfHost() > most / config.eventLoops() / 2;
     }
 
     private static ApiError unknown(HttpServerRequest request, Map<String, Route> byMethod) {

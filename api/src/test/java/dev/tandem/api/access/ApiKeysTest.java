@@ -62,6 +62,12 @@ class ApiKeysTest {
     }
 
     @Test
+    void shouldReadNoMoreThanKeysHave() {
+        assertThatThrownBy(() -> ApiKeys.read(Path.of("/dev/zero")))
+                .hasMessageContainingAll("/dev/zero", "it is longer than 1048576 bytes");
+    }
+
+    @Test
     void shouldRefuseAKeyThatIsThereTwice() throws IOException {
         String hash = ApiKeys.hash("one");
         Path file = file("a " + hash + "\nb " + hash + "\n");

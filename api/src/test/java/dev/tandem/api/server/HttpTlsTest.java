@@ -15,7 +15,9 @@ import dev.tandem.api.access.TlsMaterial;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.counter.Counters;
 import java.io.IOException;
+import java.net.SocketTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,6 +28,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
 import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLSocket;
 import org.junit.jupiter.api.AfterEach;
@@ -48,6 +51,7 @@ class HttpTlsTest {
     private final TestAuthority authority = new TestAuthority("own");
     private final TestAuthority stranger = new TestAuthority("other");
     private TlsFiles serverFiles;
+    private final Counters<HttpCounter> counters = new Counters<>(HttpCounter.class);
     private HttpServer server;
 
     @BeforeEach
@@ -63,11 +67,23 @@ class HttpTlsTest {
     }
 
     private void serve(TlsFiles files, ClientCertificates clients) {
+        serve(CONFIG, files, clients);
+    }
+
+    private void serve(HttpServerConfig config, TlsFiles files, ClientCertificates clients) {
         Handler echo = exchange -> exchange.respond(200, "text/plain", exchange.body());
         server = HttpServer.start(
-                CONFIG,
+                config,
                 new ServerAccess(ApiKeyRules.NONE, Optional.of(new ServerTls(files, clients))),
+                counters,
                 List.of(new BlockingRoute("POST", "/x", echo)));
+    }
+
+    /** Clients that begin no handshake. */
+    private List<RawClient> silent(int count) {
+        return IntStream.range(0, count)
+                .mapToObj(each -> new RawClient(server.port()))
+                .toList();
     }
 
     private String post(TlsFiles client, String host, String body) {
@@ -96,6 +112,28 @@ class HttpTlsTest {
         String large = "x".repeat(90_000);
         assertThat(post(trustOnly(authority), "127.0.0.1", large)).isEqualTo(large);
         assertThat(post(trustOnly(authority), "localhost", "a")).isEqualTo("a");
+    }
+
+    @Test
+    void shouldNotLetClientsThatBeginNoHandshakeHoldOthersUp() throws IOException {
+        serve(serverFiles, ClientCertificates.NOT_ASKED);
+        List<RawClient> silent = silent(100);
+        assertThat(post(trustOnly(authority), "127.0.0.1", "a")).isEqualTo("a");
+        for (RawClient client : silent) { // none had to make room for it
+            client.socket.setSoTimeout(1);
+            assertThatThrownBy(() -> client.socket.getInputStream().read()).isInstanceOf(SocketTimeoutException.class);
+        }
+        silent.forEach(RawClient::close);
+    }
+
+    @Test
+    void shouldCountThemAmongAllConnections() {
+        var few = new HttpServerConfig("127.0.0.1", 0, 1, 100_000, 100, CONFIG.limits(), ConnectionLimits.of(16));
+        serve(few, serverFiles, ClientCertificates.NOT_ASKED);
+        List<RawClient> silent = silent(100);
+        assertThat(post(trustOnly(authority), "127.0.0.1", "a")).isEqualTo("a");
+        assertThat(counters.value(HttpCounter.CONNECTIONS_EVICTED)).isGreaterThanOrEqualTo(100 - 16);
+        silent.forEach(RawClient::close);
     }
 
     @Test

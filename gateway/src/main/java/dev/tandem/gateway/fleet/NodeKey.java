@@ -3,8 +3,9 @@ package dev.tandem.gateway.fleet;
 import dev.tandem.api.ApiException;
 import dev.tandem.api.access.ApiKeys;
 import dev.tandem.api.access.FileWatch;
+import dev.tandem.trust.BoundedFile;
 import java.io.IOException;
-import java.nio.file.Files;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
 
@@ -13,6 +14,8 @@ import java.util.Optional;
  * the gateway asks clients for keys itself: those are meant for it alone. Any thread.
  */
 public final class NodeKey implements AutoCloseable {
+    private static final int MAX_FILE_BYTES = 64 << 10;
+
     private final boolean passesClients;
     private final FileWatch watch;
     /** Replaced by the thread that watches the file. */
@@ -32,7 +35,8 @@ public final class NodeKey implements AutoCloseable {
 
     private static String read(Path file) {
         try {
-            String key = Files.readString(file).strip();
+            String key =
+                    BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8).strip();
             if (ApiKeys.isSendable(key)) {
                 return header(key);
             }

@@ -1,12 +1,9 @@
 package dev.tandem.gateway.intake;
 
+import dev.tandem.api.WorkLane;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.server.LoopExchange;
 import dev.tandem.gateway.protocol.JsonSpans;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
@@ -17,29 +14,23 @@ final class LongBodies {
     /** Bytes of the longest body that an event loop reads itself: a few milliseconds. */
     static final int LONG = 1 << 20;
 
-    private static final int MAX_WAITING = 256;
-    private static final int IDLE_SECONDS = 30;
+    /** Bytes that may wait or be read: some seconds. */
+    private static final int ROOM = 256 << 20;
+
     private static final int RETRY_AFTER_SECONDS = 2;
 
-    private final ThreadPoolExecutor thread = new ThreadPoolExecutor(
-            1,
-            1,
-            IDLE_SECONDS,
-            TimeUnit.SECONDS,
-            new LinkedBlockingQueue<>(MAX_WAITING),
-            Thread.ofPlatform().daemon().name("long-bodies").factory());
-
-    LongBodies() {
-        thread.allowCoreThreadTimeOut(true);
-    }
+    private final WorkLane lane = new WorkLane("long-bodies", 1, ROOM);
 
     /** Reads the body of a request; the action goes on with it on the request's event loop. */
     void read(LoopExchange client, Consumer<JsonSpans> action) {
-        try {
-            thread.execute(() -> readNow(client, action));
-        } catch (RejectedExecutionException tooMany) {
+        boolean isTaken = lane.offer(client.body().length, () -> {
+                    readNow(client, action);
+                    return true;
+                })
+                .isPresent();
+        if (!isTaken) {
             throw ApiError.unavailable(
-                    "more than " + MAX_WAITING + " long bodies wait to be read", RETRY_AFTER_SECONDS);
+                    "more than " + ROOM + " bytes of long bodies wait to be read", RETRY_AFTER_SECONDS);
         }
     }
 

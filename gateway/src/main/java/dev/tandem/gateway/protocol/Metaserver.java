@@ -3,12 +3,13 @@ package dev.tandem.gateway.protocol;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.server.LoopExchange;
 import dev.tandem.counter.Counters;
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.PeerTrust;
 import dev.tandem.trust.PostProof;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JsonToken;
@@ -27,14 +28,12 @@ final class Metaserver {
     /** In the posts of every version from v0.11.0rc1 on; a prefill node cannot do without any of them. */
     private static final String[] NEEDED = {"remote_engine_id", "remote_host", "remote_port", "remote_block_ids"};
 
-    private static final long QUIET_NS = 1_000_000_000L;
-
     private final PendingPushes pushes;
     private final Counters<GatewayCounter> counters;
     private final PeerTrust trust;
 
-    /** When a refusal was last logged; set by whichever event loop does. */
-    private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
+    /** Anybody can post garbage: a counter has all of it. */
+    private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
 
     Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters, PeerTrust trust) {
         this.trust = trust;
@@ -61,7 +60,9 @@ final class Metaserver {
             attempt.get().post(new MetaserverCall(node, params));
         } catch (ApiError e) {
             counters.increment(GatewayCounter.METASERVER_REFUSALS);
-            logRefusal(e);
+            refusals.due()
+                    .ifPresent(more ->
+                            LOG.warn("metaserver refused a post: status={} cause={}{}", e.status(), e.message(), more));
             node.fail(e);
         }
     }
@@ -89,19 +90,6 @@ final class Metaserver {
 
     private static ApiError unproven(String why) {
         return new ApiError(401, "AuthenticationError", why, null, -1);
-    }
-
-    /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */
-    private void logRefusal(ApiError refusal) {
-        long nowNs = System.nanoTime();
-        long quietFromNs = lastLogNs.get();
-        if (nowNs - quietFromNs >= QUIET_NS && lastLogNs.compareAndSet(quietFromNs, nowNs)) {
-            LOG.warn(
-                    "metaserver refused a post: status={} cause={} refusedSoFar={}",
-                    refusal.status(),
-                    refusal.message(),
-                    counters.value(GatewayCounter.METASERVER_REFUSALS));
-        }
     }
 
     private static String sequenceId(byte[] params) {

@@ -1,10 +1,8 @@
 package dev.tandem.node.flags;
 
+import dev.tandem.trust.BoundedFile;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -63,16 +61,7 @@ public record YamlNode(
      * @throws IOException also when it is longer than a mebibyte, as a device is, or not UTF-8
      */
     public static String source(Path file) throws IOException {
-        try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(MAX_BYTES + 1);
-            if (bytes.length > MAX_BYTES) {
-                throw new IOException("it is longer than " + MAX_BYTES + " bytes");
-            }
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-        }
+        return BoundedFile.text(file, MAX_BYTES, StandardCharsets.UTF_8);
     }
 
     private static YamlNode read(JsonParser parser, String file, int depth) {

@@ -122,7 +122,7 @@ final class GenerationEndpoints {
     /** A gateway says whom it asks for; anybody may say so, and shares what its address has by the names that it gives. */
     private static ClientId client(Exchange exchange) {
         return new ClientId(
-                exchange.peerAddress(), exchange.header("x-tandem-client").orElse(exchange.client()));
+                exchange.peerHost(), exchange.header("x-tandem-client").orElse(exchange.client()));
     }
 
     /** As vLLM: {@code X-data-parallel-rank} pins a request to a rank. */

@@ -1,5 +1,6 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.WorkLane;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.trust.PeerTrust;
@@ -9,6 +10,10 @@ import java.net.NetworkInterface;
 import java.net.UnknownHostException;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /**
  * Whom a request's {@code kv_transfer_params} may name: they pass through hands that a node does not know. With a cluster secret that is
@@ -18,9 +23,28 @@ import java.util.Set;
  * @param trust the secret and the list
  * @param ownHosts addresses that this node listens at
  * @param ownPorts ports there that serve no peer's side channel
+ * @param lookups threads for names that clients give: a resolver that is slow holds up nobody else there
  */
-public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String> ownHosts, Set<Integer> ownPorts) {
+public record HandoffPeers(
+        List<String> metaservers, PeerTrust trust, Set<String> ownHosts, Set<Integer> ownPorts, WorkLane lookups) {
+    /** Names that may be looked up or wait for it. */
+    static final int MAX_LOOKUPS = 64;
+
+    static final int LOOKUP_THREADS = 4;
+
     private static final String FIELD = "kv_transfer_params";
+    private static final long LOOKUP_LIMIT_SECONDS = 5;
+    private static final int RETRY_AFTER_SECONDS = 2;
+
+    /** With threads of its own. */
+    public HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String> ownHosts, Set<Integer> ownPorts) {
+        this(
+                metaservers,
+                trust,
+                ownHosts,
+                ownPorts,
+                new WorkLane("host-lookup", LOOKUP_THREADS, MAX_LOOKUPS * WorkLane.LEAST_WEIGHT));
+    }
 
     public HandoffPeers {
         metaservers = List.copyOf(metaservers);
@@ -80,11 +104,46 @@ public record HandoffPeers(List<String> metaservers, PeerTrust trust, Set<String
         return !address.isAnyLocalAddress() && !address.isLinkLocalAddress() && !address.isMulticastAddress();
     }
 
-    private static InetAddress address(String host) {
+    private InetAddress address(String host) {
         try {
-            return InetAddress.getByName(host);
+            return addresses(host)[0];
         } catch (UnknownHostException e) {
             throw ApiError.badRequest(FIELD + ".remote_host " + host + " is refused: no such host", FIELD);
+        }
+    }
+
+    /**
+     * The addresses of a host that a client names, at least one.
+     *
+     * @throws ApiError 503 when many are being looked up, or this one takes long
+     */
+    InetAddress[] addresses(String host) throws UnknownHostException {
+        try {
+            return new InetAddress[] {InetAddress.ofLiteral(host)};
+        } catch (IllegalArgumentException name) {
+            return lookUp(host);
+        }
+    }
+
+    private InetAddress[] lookUp(String host) throws UnknownHostException {
+        Future<InetAddress[]> found = lookups.offer(WorkLane.LEAST_WEIGHT, () -> InetAddress.getAllByName(host))
+                .orElseThrow(() -> ApiError.unavailable(
+                        MAX_LOOKUPS + " hosts that " + FIELD + " name are being looked up", RETRY_AFTER_SECONDS));
+        try {
+            return found.get(LOOKUP_LIMIT_SECONDS, TimeUnit.SECONDS);
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case UnknownHostException unknown -> throw unknown;
+                case null, default -> throw new IllegalStateException("looking up " + host, e.getCause());
+            }
+        } catch (TimeoutException e) {
+            found.cancel(true);
+            throw ApiError.unavailable(
+                    FIELD + ": host " + host + " was not found within " + LOOKUP_LIMIT_SECONDS + " s",
+                    RETRY_AFTER_SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw ApiError.unavailable(FIELD + ": the lookup of " + host + " was called off", RETRY_AFTER_SECONDS);
         }
     }
 

@@ -51,7 +51,7 @@ final class MetaserverAllowList {
             if (hasSecret && !peers.trust().foreign().contains(peer)) {
                 throw refused(url, "it has no seal of the cluster secret, and is not in TANDEM_METASERVERS");
             }
-            for (InetAddress address : InetAddress.getAllByName(parsed.getHost())) {
+            for (InetAddress address : peers.addresses(bare(parsed.getHost()))) {
                 if (isOf(address, peer) && !peers.isOwnService(address, port(parsed))) {
                     return isSecure(parsed) ? url : withHost(parsed, address.getHostAddress());
                 }
@@ -63,6 +63,10 @@ final class MetaserverAllowList {
                 url,
                 "allowed are the address that the request came from (" + peerAddress
                         + "), no port of this node's own, and TANDEM_METASERVERS");
+    }
+
+    private static String bare(String host) {
+        return host.startsWith("[") ? host.substring(1, host.length() - 1) : host;
     }
 
     /** A gateway of this machine may listen at one loopback address and call from another. */

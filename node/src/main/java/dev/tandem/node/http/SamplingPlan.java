@@ -35,7 +35,7 @@ final class SamplingPlan {
         model.requireIds(List.copyOf(fields.sampling().logitBias().keySet()), "logit_bias");
         model.requireIds(fields.stopping().tokenIds(), "stop_token_ids");
         return new SamplingOptions(
-                maxTokens(model, fields.stopping().maxTokens(), promptTokens),
+                maxTokens(model, fields.stopping(), promptTokens),
                 fields.stopping().minTokens(),
                 new SamplingOptions.Filters(
                         asked.temperature().orElse(or(defaults.temperature(), 1f)),
@@ -51,14 +51,15 @@ final class SamplingPlan {
                 new SamplingOptions.Stop(
                         new HashSet<>(fields.stopping().tokenIds()),
                         fields.stopping().ignoresEndOfText()),
-                topLogprobs(model, fields.output().topLogprobs()));
+                topLogprobs(model, fields.output()));
     }
 
     private static float or(Optional<Double> value, float otherwise) {
         return value.map(Double::floatValue).orElse(otherwise);
     }
 
-    private static int maxTokens(ServedModel model, OptionalInt asked, int promptTokens) {
+    private static int maxTokens(ServedModel model, GenerationFields.Stopping stopping, int promptTokens) {
+        OptionalInt asked = stopping.maxTokens();
         int context = model.limits().maxModelLength();
         int left = context - promptTokens;
         if (left < 1) {
@@ -68,17 +69,20 @@ final class SamplingPlan {
         }
         if (asked.isPresent() && asked.getAsInt() > left) {
             throw ApiError.badRequest(
-                    "max_tokens " + asked.getAsInt() + " exceeds " + left + " left of context " + context
+                    stopping.maxTokensField() + " " + asked.getAsInt() + " exceeds " + left + " left of context " + context
                             + " after a prompt of " + promptTokens,
-                    "max_tokens");
+                    stopping.maxTokensField());
         }
         return asked.orElse(left);
     }
 
-    private static OptionalInt topLogprobs(ServedModel model, OptionalInt asked) {
+    private static OptionalInt topLogprobs(ServedModel model, GenerationFields.Output output) {
+        OptionalInt asked = output.topLogprobs();
         int most = model.limits().maxLogprobs();
         if (asked.isPresent() && asked.getAsInt() > most) {
-            throw ApiError.badRequest("logprobs " + asked.getAsInt() + " exceeds --max-logprobs " + most, "logprobs");
+            throw ApiError.badRequest(
+                    output.topLogprobsField() + " " + asked.getAsInt() + " exceeds --max-logprobs " + most,
+                    output.topLogprobsField());
         }
         return asked;
     }

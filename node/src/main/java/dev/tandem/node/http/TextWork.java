@@ -1,13 +1,10 @@
 package dev.tandem.node.http;
 
+import dev.tandem.api.WorkLane;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.server.ClientGoneException;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.FutureTask;
-import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.ThreadPoolExecutor;
-import java.util.concurrent.TimeUnit;
+import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
@@ -22,11 +19,7 @@ final class TextWork {
     /** Characters that may wait or be at work in a lane: some twenty seconds of one thread. */
     static final int ROOM = 1 << 23;
 
-    /** What a text weighs at least; also bounds how many wait. */
-    private static final int LEAST_WEIGHT = 256;
-
     private static final int RETRY_AFTER_SECONDS = 2;
-    private static final int IDLE_SECONDS = 30;
 
     private final Lane shortTexts;
     private final Lane longTexts;
@@ -49,46 +42,30 @@ final class TextWork {
                     "the texts of the request have " + characters + " characters, more than " + ROOM, null);
         }
         Lane lane = characters <= SHORT_TEXT ? shortTexts : longTexts;
-        return lane.run((int) Math.max(characters, LEAST_WEIGHT), isGone, work);
+        return lane.run((int) characters, isGone, work);
     }
 
     private static final class Lane {
         private final String name;
-        private final ThreadPoolExecutor threads;
-        /** One permit per character: taken by threads of exchanges, given back by the lane's. */
-        private final Semaphore room = new Semaphore(ROOM);
+        private final WorkLane threads;
 
-        /** Threads end when they have had nothing to do for a while. */
         Lane(String name, int count) {
             this.name = name;
-            threads = new ThreadPoolExecutor(
-                    count,
-                    count,
-                    IDLE_SECONDS,
-                    TimeUnit.SECONDS,
-                    new LinkedBlockingQueue<>(ROOM / LEAST_WEIGHT),
-                    Thread.ofPlatform().daemon().name("text-" + name + "-", 0).factory());
-            threads.allowCoreThreadTimeOut(true);
+            threads = new WorkLane("text-" + name, count, ROOM);
         }
 
         <T> T run(int weight, BooleanSupplier isGone, Supplier<T> work) throws InterruptedException {
-            if (!room.tryAcquire(weight)) {
-                throw ApiError.unavailable(
-                        "more than " + ROOM + " characters of " + name + " texts wait to be read", RETRY_AFTER_SECONDS);
-            }
-            var task = new FutureTask<T>(() -> {
-                try {
-                    if (isGone.getAsBoolean()) {
-                        throw new ClientGoneException("the client has gone before its text was read");
-                    }
-                    return work.get();
-                } finally {
-                    room.release(weight);
-                }
-            });
-            threads.execute(task); // never refused: the room bounds how many wait
+            Future<T> done = threads.offer(weight, () -> {
+                        if (isGone.getAsBoolean()) {
+                            throw new ClientGoneException("the client has gone before its text was read");
+                        }
+                        return work.get();
+                    })
+                    .orElseThrow(() -> ApiError.unavailable(
+                            "more than " + ROOM + " characters of " + name + " texts wait to be read",
+                            RETRY_AFTER_SECONDS));
             try {
-                return task.get();
+                return done.get();
             } catch (ExecutionException e) {
                 switch (e.getCause()) {
                     case RuntimeException failure -> throw failure;

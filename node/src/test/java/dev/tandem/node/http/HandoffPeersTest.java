@@ -3,17 +3,21 @@ package dev.tandem.node.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.trust.AddressList;
 import dev.tandem.trust.ClusterSecret;
 import dev.tandem.trust.PeerTrust;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -50,6 +54,30 @@ class HandoffPeersTest {
         assertThatThrownBy(() -> peers(PeerTrust.everybody()).require(ticket(host, port)))
                 .isInstanceOf(ApiError.class)
                 .hasMessageContaining("kv_transfer_params.remote_host " + host + " is refused: " + why);
+    }
+
+    @Test
+    @Timeout(60)
+    void shouldLookUpOnlyFewNamesAtATimeThatClientsGive() throws InterruptedException {
+        int names = 2 * HandoffPeers.MAX_LOOKUPS;
+        var refused = new CountDownLatch(names - HandoffPeers.MAX_LOOKUPS);
+        HandoffPeers peers = peers(PeerTrust.everybody());
+        var callers = new ArrayList<Thread>();
+        for (int i = 0; i < names; i++) {
+            HandoffTicket ticket = ticket("host-" + i + SlowNames.SUFFIX, 30_000);
+            callers.add(Thread.ofVirtual().start(() -> {
+                ApiError refusal = catchThrowableOfType(ApiError.class, () -> peers.require(ticket));
+                if (refusal.status() == 503) {
+                    refused.countDown();
+                }
+            }));
+        }
+        refused.await();
+        assertThat(SlowNames.ASKED).hasValueLessThanOrEqualTo(HandoffPeers.LOOKUP_THREADS);
+        SlowNames.MAY_ANSWER.countDown();
+        for (Thread caller : callers) {
+            caller.join();
+        }
     }
 
     @Test

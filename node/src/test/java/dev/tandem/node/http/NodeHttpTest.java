@@ -180,6 +180,23 @@ class NodeHttpTest {
         assertThat(replica.requests).isEmpty();
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "\"max_completion_tokens\":9000|max_completion_tokens 9000 exceeds |max_completion_tokens",
+                "\"max_tokens\":9000|max_tokens 9000 exceeds |max_tokens",
+                "\"max_completion_tokens\":1,\"min_tokens\":2|min_tokens 2 exceeds max_completion_tokens 1|min_tokens",
+                "\"logprobs\":true,\"top_logprobs\":6|\"top_logprobs 6 exceeds --max-logprobs 5|top_logprobs"
+            })
+    void shouldCallFieldsWhatTheClientCalledThem(String fields, String message, String field) {
+        HttpReply reply = post(
+                "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]," + fields + "}", "r");
+        assertThat(reply.status()).isEqualTo(400);
+        assertThat(reply.text()).contains(message, "\"param\":\"" + field + "\"");
+    }
+
     @Test
     void shouldRefuseConversationsLongerThanTheTokenizerTakes() {
         String content = "a".repeat(2 * tokenizer.maxTextLength());

@@ -2,21 +2,22 @@ package dev.tandem.transfer.tcp;
 
 import dev.tandem.transfer.wire.HandshakeFrame;
 import dev.tandem.transfer.wire.WireException;
+import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.PeerHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The handshake port. Each connection has a virtual thread and a short deadline; when too many are open, the oldest is closed for the
- * newest, so that idle probes block nobody.
+ * The handshake port. Each connection has a virtual thread and a short deadline; when too many are open, the oldest of the
+ * host that has the most is closed for the newest, so that idle probes block nobody.
  */
 public final class HandshakeServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HandshakeServer.class);
@@ -69,9 +70,8 @@ public final class HandshakeServer implements AutoCloseable {
     private final Limits limits;
     private final Responder responder;
     private final Thread accepting;
-    // Open connections, oldest first. Added by the accepting thread, removed by each connection's own or to make room.
-    private final ConcurrentLinkedQueue<Socket> open = new ConcurrentLinkedQueue<>();
-    private final AtomicInteger openCount = new AtomicInteger();
+    // Guarded by itself: added to by the accepting thread, which makes room, and left by each connection's own.
+    private final ConnectionsByHost<Socket> open = new ConnectionsByHost<>();
 
     private HandshakeServer(ServerSocket listening, Limits limits, Responder responder) {
         this.listening = listening;
@@ -112,7 +112,11 @@ public final class HandshakeServer implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        for (Socket socket = open.poll(); socket != null; socket = open.poll()) {
+        List<Socket> left;
+        synchronized (open) {
+            left = open.all();
+        }
+        for (Socket socket : left) {
             socket.close();
         }
     }
@@ -128,10 +132,7 @@ public final class HandshakeServer implements AutoCloseable {
             try {
                 Socket socket = listening.accept();
                 isPaused = false;
-                open.add(socket);
-                if (openCount.incrementAndGet() > limits.maxConnections()) {
-                    closeOldest();
-                }
+                opened(socket).ifPresent(HandshakeServer::makeRoom);
                 Thread.ofVirtual().name("handshake-" + port()).start(() -> serve(socket));
             } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
                 if (!listening.isClosed()) {
@@ -145,15 +146,23 @@ public final class HandshakeServer implements AutoCloseable {
         }
     }
 
-    private void closeOldest() {
-        Socket oldest = open.poll();
-        if (oldest != null) {
-            openCount.decrementAndGet();
-            try {
-                oldest.close(); // its thread ends with that
-            } catch (IOException e) {
-                LOG.debug("handshake did not close cleanly: {}", e.toString());
-            }
+    /** Counts a connection; gives the one that makes room for it. */
+    private Optional<Socket> opened(Socket socket) {
+        synchronized (open) {
+            Optional<Socket> oldest = open.count() < limits.maxConnections()
+                    ? Optional.empty()
+                    : open.ofLargest(any -> true, (one, other) -> 0);
+            oldest.ifPresent(each -> open.remove(PeerHost.of(each.getInetAddress()), each));
+            open.add(PeerHost.of(socket.getInetAddress()), socket);
+            return oldest;
+        }
+    }
+
+    private static void makeRoom(Socket oldest) {
+        try {
+            oldest.close(); // its thread ends with that
+        } catch (IOException e) {
+            LOG.debug("handshake did not close cleanly: {}", e.toString());
         }
     }
 
@@ -180,8 +189,8 @@ public final class HandshakeServer implements AutoCloseable {
         } catch (RuntimeException e) {
             LOG.error("handshake failed by a fault of ours peer={}", socket.getRemoteSocketAddress(), e);
         } finally {
-            if (open.remove(socket)) {
-                openCount.decrementAndGet();
+            synchronized (open) {
+                open.remove(PeerHost.of(socket.getInetAddress()), socket);
             }
         }
     }

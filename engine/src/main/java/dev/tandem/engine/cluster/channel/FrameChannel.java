@@ -1,5 +1,6 @@
 package dev.tandem.engine.cluster.channel;
 
+import dev.tandem.trust.PeerHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -53,7 +54,7 @@ public final class FrameChannel implements AutoCloseable {
     private final FrameWriter writer;
     private final Thread readerThread;
     private final Thread writerThread;
-    private volatile boolean isTrusted; // set by the handler, read by the reader thread
+    private volatile boolean isTrusted; // set by the handler, read by the reader thread and the listener
     private volatile boolean isFinishing; // set by any thread, read by the reader thread
     private @Nullable FrameHandler handler; // set before the threads start
 
@@ -135,6 +136,15 @@ public final class FrameChannel implements AutoCloseable {
     /** Whether the peer has a loopback address. */
     public boolean isOfThisMachine() {
         return isOfThisMachine;
+    }
+
+    /** Its host, as {@link PeerHost} has it. */
+    String host() {
+        return PeerHost.of(socket.getInetAddress());
+    }
+
+    boolean isTrusted() {
+        return isTrusted;
     }
 
     /** The peer has proved who it is: longer frames are taken from now on. */

@@ -1,14 +1,15 @@
 package dev.tandem.engine.cluster.channel;
 
 import dev.tandem.engine.cluster.channel.FrameChannel.FrameHandler;
+import dev.tandem.trust.ConnectionsByHost;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,8 +29,11 @@ public final class FrameListener implements AutoCloseable {
     private final int maxConnections;
     private final Function<FrameChannel, FrameHandler> handler;
     private final Thread accepting;
-    /** Open connections: the accepting thread adds, each connection's reader removes itself, {@link #close} ends those that are left. */
-    private final Set<FrameChannel> open = ConcurrentHashMap.newKeySet();
+    /**
+     * Guarded by itself: the accepting thread adds and makes room, each connection's reader removes itself, {@link #close} ends those that are
+     * left.
+     */
+    private final ConnectionsByHost<FrameChannel> open = new ConnectionsByHost<>();
 
     private FrameListener(
             ServerSocket listening,
@@ -50,7 +54,7 @@ public final class FrameListener implements AutoCloseable {
      * Listens from now on.
      *
      * @param address bound as it is; port 0 for any
-     * @param maxConnections open at a time; one more is closed at once
+     * @param maxConnections open at a time; for one more the oldest gives way that has not said who it is, of the host with the most
      * @param handler makes the handler of each connection
      * @throws IOException naming the address when it cannot be bound
      */
@@ -88,9 +92,7 @@ public final class FrameListener implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        for (FrameChannel channel : open) {
-            channel.close();
-        }
+        all().forEach(FrameChannel::close);
     }
 
     private void accept() {
@@ -98,7 +100,7 @@ public final class FrameListener implements AutoCloseable {
             try {
                 serve(listening.accept());
             } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
-                open.removeIf(FrameChannel::isClosed); // it may have been added and then not started
+                all().stream().filter(FrameChannel::isClosed).forEach(this::forget); // it may have been added and then not started
                 if (!listening.isClosed()) {
                     LOG.warn("cluster port={} could not accept: {}", port(), e.toString());
                     pause(); // out of descriptors or threads, most likely: asking again at once would spin
@@ -108,7 +110,7 @@ public final class FrameListener implements AutoCloseable {
     }
 
     private void serve(Socket socket) throws IOException {
-        if (open.size() >= maxConnections) {
+        if (!hasRoom()) {
             LOG.warn(
                     "cluster port={} closes peer={}: {} connections are open, as many as may be",
                     port(),
@@ -123,10 +125,40 @@ public final class FrameListener implements AutoCloseable {
         }
     }
 
+    /** Whether one more fits, if need be in the place of one that has not said who it is. */
+    private boolean hasRoom() {
+        Optional<FrameChannel> unknown;
+        synchronized (open) {
+            if (open.count() < maxConnections) {
+                return true;
+            }
+            unknown = open.ofLargest(channel -> !channel.isTrusted(), (one, other) -> 0);
+        }
+        unknown.ifPresent(channel -> {
+            forget(channel);
+            channel.close("it has not said who it is, and others come");
+        });
+        return unknown.isPresent();
+    }
+
+    private List<FrameChannel> all() {
+        synchronized (open) {
+            return open.all();
+        }
+    }
+
+    private void forget(FrameChannel channel) {
+        synchronized (open) {
+            open.remove(channel.host(), channel);
+        }
+    }
+
     /** The connection's own handler, and the set is kept. */
     private FrameHandler counted(FrameChannel channel) {
         FrameHandler own = handler.apply(channel);
-        open.add(channel);
+        synchronized (open) {
+            open.add(channel.host(), channel);
+        }
         return new FrameHandler() {
             @Override
             public void received(FrameKind kind, ByteBuffer body) throws FrameException {
@@ -135,7 +167,7 @@ public final class FrameListener implements AutoCloseable {
 
             @Override
             public void closed(String cause) {
-                open.remove(channel);
+                forget(channel);
                 own.closed(cause);
             }
         };

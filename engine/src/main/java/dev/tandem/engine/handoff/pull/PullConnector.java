@@ -21,6 +21,7 @@ import dev.tandem.engine.handoff.sidechannel.RankEndpoint;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneReceiving;
+import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -196,7 +197,7 @@ public final class PullConnector implements KvConnector {
 
     @Override
     public long nextDeadlineNs() {
-        return HandoffRuntime.earlier(leases.nextDeadlineNs(), fetcher.nextDeadlineNs());
+        return ZmtpPoller.earlier(leases.nextDeadlineNs(), fetcher.nextDeadlineNs());
     }
 
     @Override

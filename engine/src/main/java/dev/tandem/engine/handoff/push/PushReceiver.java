@@ -15,9 +15,9 @@ import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.plan.KvSums;
 import dev.tandem.engine.handoff.plan.TransferPlan;
-import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.SumThread;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
+import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
@@ -187,7 +187,7 @@ final class PushReceiver {
         }
         long bytes = tokenBytes * (prompt.promptTokens() - prompt.cachedTokens());
         waiting.put(prompt.requestId(), new Receipt(lease, prompt, bytes, nowNs));
-        nextCheckNs = HandoffRuntime.earlier(nextCheckNs, lease.deadlineNs());
+        nextCheckNs = ZmtpPoller.earlier(nextCheckNs, lease.deadlineNs());
         directory.add(lease); // from here on a late writer is told from one that may write
         counters.increment(HandoffCounter.INVITATIONS_SENT);
         Map<String, Object> params = params(prompt, lease);
@@ -314,7 +314,7 @@ final class PushReceiver {
                 receipt.silenceNs = config.fetchTimeout().toNanos();
                 receipt.movesSeen = receipt.lease.moves();
                 receipt.deadlineNs = nowNs + receipt.silenceNs;
-                nextCheckNs = HandoffRuntime.earlier(nextCheckNs, receipt.deadlineNs);
+                nextCheckNs = ZmtpPoller.earlier(nextCheckNs, receipt.deadlineNs);
             }
         }
     }

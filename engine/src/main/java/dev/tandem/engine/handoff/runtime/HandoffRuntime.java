@@ -116,14 +116,6 @@ public final class HandoffRuntime implements AutoCloseable {
         return HexFormat.of().toHexDigits(new SecureRandom().nextLong());
     }
 
-    /** The earlier of two deadlines, of which {@link Long#MAX_VALUE} is none. */
-    public static long earlier(long oneNs, long otherNs) {
-        if (oneNs == Long.MAX_VALUE) {
-            return otherNs;
-        }
-        return otherNs == Long.MAX_VALUE || oneNs - otherNs < 0 ? oneNs : otherNs;
-    }
-
     /** The address that peers are told. */
     public String host() {
         return host;

@@ -2,8 +2,11 @@ package dev.tandem.engine.handoff.zmtp;
 
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.handoff.HandoffCounter;
+import dev.tandem.trust.LogPause;
+import java.time.Duration;
 import java.util.EnumMap;
 import java.util.Map;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,19 +17,13 @@ import org.slf4j.LoggerFactory;
 final class PeerRefusals {
     private static final Logger LOG = LoggerFactory.getLogger(PeerRefusals.class);
 
-    /** Of one counter. */
-    private static final class Silence {
-        long endNs;
-        long unlogged;
-    }
-
     private final Counters<HandoffCounter> counters;
-    private final long intervalNs;
-    private final Map<HandoffCounter, Silence> silences = new EnumMap<>(HandoffCounter.class);
+    private final Map<HandoffCounter, LogPause> pauses = new EnumMap<>(HandoffCounter.class);
+    private final Duration interval;
 
-    PeerRefusals(Counters<HandoffCounter> counters, long intervalNs) {
+    PeerRefusals(Counters<HandoffCounter> counters, Duration interval) {
         this.counters = counters;
-        this.intervalNs = intervalNs;
+        this.interval = interval;
     }
 
     /** A connection ends with that. */
@@ -39,47 +36,23 @@ final class PeerRefusals {
             case UNPROVEN -> HandoffCounter.PEERS_UNPROVEN;
             case FAULT -> HandoffCounter.PEERS_FAILED;
         };
-        if (isToBeLogged(counter, nowNs)) {
-            String rest = unlogged(counter);
+        due(counter, nowNs).ifPresent(more -> {
             switch (cause.kind()) {
-                case FAULT -> LOG.error("side channel peer={} ends by a fault of ours{}", peer, rest, cause.getCause());
-                default -> LOG.warn("side channel peer={} ends: {}{}", peer, cause.getMessage(), rest);
+                case FAULT -> LOG.error("side channel peer={} ends by a fault of ours{}", peer, more, cause.getCause());
+                default -> LOG.warn("side channel peer={} ends: {}{}", peer, cause.getMessage(), more);
             }
-        }
+        });
     }
 
     /** A listener takes nobody for a while. */
     void paused(int port, Throwable cause, long nowNs) {
-        if (isToBeLogged(HandoffCounter.ACCEPTS_PAUSED, nowNs)) {
-            LOG.warn(
-                    "side channel port={} takes no connection for a while: {}{}",
-                    port,
-                    cause.toString(),
-                    unlogged(HandoffCounter.ACCEPTS_PAUSED));
-        }
+        due(HandoffCounter.ACCEPTS_PAUSED, nowNs)
+                .ifPresent(more -> LOG.warn(
+                        "side channel port={} takes no connection for a while: {}{}", port, cause.toString(), more));
     }
 
-    private boolean isToBeLogged(HandoffCounter counter, long nowNs) {
+    private Optional<String> due(HandoffCounter counter, long nowNs) {
         counters.increment(counter);
-        Silence silence = silences.get(counter);
-        if (silence == null) {
-            silence = new Silence();
-            silences.put(counter, silence);
-        } else if (nowNs - silence.endNs < 0) {
-            silence.unlogged++;
-            return false;
-        }
-        silence.endNs = nowNs + intervalNs;
-        return true;
-    }
-
-    private String unlogged(HandoffCounter counter) {
-        Silence silence = silences.get(counter);
-        if (silence == null || silence.unlogged == 0) {
-            return "";
-        }
-        long count = silence.unlogged;
-        silence.unlogged = 0;
-        return " (" + count + " more of this kind since the last line)";
+        return pauses.computeIfAbsent(counter, first -> new LogPause(interval)).due(nowNs);
     }
 }

@@ -1,20 +1,17 @@
 package dev.tandem.engine.handoff.zmtp;
 
 import dev.tandem.engine.handoff.zmtp.ZmtpException.Kind;
+import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.PeerHost;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.util.HashMap;
-import java.util.HashSet;
-import java.util.List;
-import java.util.Map;
+import java.util.Comparator;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -28,13 +25,15 @@ public final class ZmtpListener {
     private static final int BACKLOG = 1024;
     private static final int ACCEPTS_PER_TURN = 64; // then others get their turn
 
+    private static final Comparator<ZmtpConnection> LONGEST_SILENT_FIRST =
+            (one, other) -> Long.signum(one.lastNs() - other.lastNs());
+
     private final ZmtpPoller poller;
     private final ServerSocketChannel channel;
     private final SelectionKey key;
     private final int port;
     private final Function<ZmtpConnection, ZmtpHandler> handlers;
-    private final Map<InetAddress, Set<ZmtpConnection>> byHost = new HashMap<>();
-    private int connections;
+    private final ConnectionsByHost<ZmtpConnection> connections = new ConnectionsByHost<>();
 
     /** Takes the bound channel over. */
     ZmtpListener(ZmtpPoller poller, ServerSocketChannel channel, Function<ZmtpConnection, ZmtpHandler> handlers)
@@ -71,7 +70,7 @@ public final class ZmtpListener {
 
     /** Connections that are open. */
     int connections() {
-        return connections;
+        return connections.count();
     }
 
     /** Frees the port and ends its connections. */
@@ -83,9 +82,7 @@ public final class ZmtpListener {
         } catch (IOException e) {
             LOG.warn("side channel port={} did not close: {}", port, e.toString());
         }
-        for (Set<ZmtpConnection> host : List.copyOf(byHost.values())) {
-            List.copyOf(host).forEach(connection -> connection.close("this side has closed the port"));
-        }
+        connections.all().forEach(connection -> connection.close("this side has closed the port"));
     }
 
     /** Takes those that knock; when that fails, most likely because descriptors have run out, nobody is taken for a while. */
@@ -124,10 +121,9 @@ public final class ZmtpListener {
         boolean isTaken = false;
         try {
             var remote = (InetSocketAddress) Objects.requireNonNull(peer.getRemoteAddress());
-            makeRoom(remote.getAddress());
+            makeRoom(PeerHost.of(remote.getAddress()));
             var connection = new ZmtpConnection(poller, peer, remote, Optional.of(this), handlers);
-            byHost.computeIfAbsent(remote.getAddress(), host -> new HashSet<>()).add(connection);
-            connections++;
+            connections.add(PeerHost.of(remote.getAddress()), connection);
             poller.opened(connection);
             isTaken = true;
             connection.greet();
@@ -140,49 +136,32 @@ public final class ZmtpListener {
         }
     }
 
-    private void makeRoom(InetAddress host) {
+    private void makeRoom(String host) {
         ZmtpLimits.Crowd crowd = poller.limits().crowd();
-        Set<ZmtpConnection> own = byHost.getOrDefault(host, Set.of());
-        if (own.size() >= crowd.perHost()) {
-            refuseLongestSilent(own, own.size() + " connections of one host to port " + port);
+        int own = connections.count(host);
+        if (own >= crowd.perHost()) {
+            refuse(
+                    connections.ofHost(host, any -> true, LONGEST_SILENT_FIRST),
+                    own + " connections of one host to port " + port);
         }
-        if (connections >= crowd.perListener()) {
-            refuseOne(connections + " connections to port " + port);
+        if (connections.count() >= crowd.perListener()) {
+            refuseOne(connections.count() + " connections to port " + port);
         }
         poller.makeRoom();
     }
 
     /** One of the host with the most connections goes. */
     void refuseOne(String crowd) {
-        Set<ZmtpConnection> most = Set.of();
-        for (Set<ZmtpConnection> host : byHost.values()) {
-            if (host.size() > most.size()) {
-                most = host;
-            }
-        }
-        refuseLongestSilent(most, crowd);
+        refuse(connections.ofLargest(any -> true, LONGEST_SILENT_FIRST), crowd);
     }
 
-    private static void refuseLongestSilent(Set<ZmtpConnection> connections, String crowd) {
-        ZmtpConnection silent = null;
-        for (ZmtpConnection connection : connections) {
-            if (silent == null || connection.lastNs() - silent.lastNs() < 0) {
-                silent = connection;
-            }
-        }
-        if (silent != null) {
-            silent.refuse(new ZmtpException(Kind.CROWDED, crowd + ", the most; this one was silent longest"));
-        }
+    private static void refuse(Optional<ZmtpConnection> silent, String crowd) {
+        silent.ifPresent(connection ->
+                connection.refuse(new ZmtpException(Kind.CROWDED, crowd + ", the most; this one was silent longest")));
     }
 
     /** A connection has ended. */
     void forget(ZmtpConnection connection) {
-        Set<ZmtpConnection> host = byHost.get(connection.remote().getAddress());
-        if (host != null && host.remove(connection)) {
-            connections--;
-            if (host.isEmpty()) {
-                byHost.remove(connection.remote().getAddress());
-            }
-        }
+        connections.remove(PeerHost.of(connection.remote().getAddress()), connection);
     }
 }

@@ -51,7 +51,7 @@ public final class ZmtpPoller implements AutoCloseable {
         this.selector = selector;
         this.trust = trust;
         this.limits = limits;
-        this.refusals = new PeerRefusals(counters, limits.times().logInterval().toNanos());
+        this.refusals = new PeerRefusals(counters, limits.times().logInterval());
     }
 
     /**

@@ -391,6 +391,22 @@ class FrameChannelTest {
     }
 
     @Test
+    void shouldTakeAPeerInPlaceOfAStrangerThatSaysNothing() throws Exception {
+        var there = new Ear();
+        there.trusts = false;
+        FrameListener listener = listen(there, PATIENT, 2);
+        Socket stranger = socket(listener);
+        socket(listener);
+        there.channel();
+        there.channel();
+        FrameChannel peer = connect(listener, new Ear(), PATIENT);
+        assertThat(peer.send(FrameKind.HELLO, bytes(5))).isTrue();
+        assertThat(there.frame()).isEqualTo(shown(FrameKind.HELLO, bytes(5)));
+        assertThat(there.end()).isEqualTo("it has not said who it is, and others come");
+        assertThat(stranger.getInputStream().read()).isEqualTo(-1);
+    }
+
+    @Test
     void shouldNameTheAddressThatCannotBeBoundOrReached() throws Exception {
         FrameListener listener = listen(new Ear(), PATIENT, 2);
         var taken = new InetSocketAddress(InetAddress.getLoopbackAddress(), listener.port());
