@@ -108,7 +108,8 @@ final class LoadedModel implements AutoCloseable {
     private static Optional<ChatTemplate> askedTemplate(ServeFlags flags, Tokenizer tokenizer) {
         return flags.model().generation().chatTemplate().map(file -> {
             try {
-                return ChatTemplate.parse(BoundedFile.text(file, MAX_TEMPLATE_BYTES, StandardCharsets.UTF_8), tokenizer.specialTokens());
+                return ChatTemplate.parse(
+                        BoundedFile.text(file, MAX_TEMPLATE_BYTES, StandardCharsets.UTF_8), tokenizer.specialTokens());
             } catch (IOException e) {
                 throw new NodeException("--chat-template " + file + " cannot be read: " + e.getMessage(), e);
             } catch (TemplateException e) {

@@ -169,7 +169,8 @@ public record GenerationFields(
         int minTokens = fields.integer("min_tokens", 0, Integer.MAX_VALUE).orElse(0);
         if (maxTokens.isPresent() && minTokens > maxTokens.getAsInt()) {
             throw fields.invalid(
-                    "min_tokens", "min_tokens " + minTokens + " exceeds " + maxTokensField + " " + maxTokens.getAsInt());
+                    "min_tokens",
+                    "min_tokens " + minTokens + " exceeds " + maxTokensField + " " + maxTokens.getAsInt());
         }
         List<String> stop = fields.strings("stop", MAX_STOP_STRINGS);
         if (stop.contains("")) {

@@ -35,8 +35,8 @@ public final class NodeKey implements AutoCloseable {
 
     private static String read(Path file) {
         try {
-            String key =
-                    BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8).strip();
+            String key = BoundedFile.text(file, MAX_FILE_BYTES, StandardCharsets.UTF_8)
+                    .strip();
             if (ApiKeys.isSendable(key)) {
                 return header(key);
             }

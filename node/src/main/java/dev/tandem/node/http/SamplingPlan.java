@@ -69,8 +69,8 @@ final class SamplingPlan {
         }
         if (asked.isPresent() && asked.getAsInt() > left) {
             throw ApiError.badRequest(
-                    stopping.maxTokensField() + " " + asked.getAsInt() + " exceeds " + left + " left of context " + context
-                            + " after a prompt of " + promptTokens,
+                    stopping.maxTokensField() + " " + asked.getAsInt() + " exceeds " + left + " left of context "
+                            + context + " after a prompt of " + promptTokens,
                     stopping.maxTokensField());
         }
         return asked.orElse(left);

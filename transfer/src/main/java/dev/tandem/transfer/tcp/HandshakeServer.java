@@ -149,9 +149,8 @@ public final class HandshakeServer implements AutoCloseable {
     /** Counts a connection; gives the one that makes room for it. */
     private Optional<Socket> opened(Socket socket) {
         synchronized (open) {
-            Optional<Socket> oldest = open.count() < limits.maxConnections()
-                    ? Optional.empty()
-                    : open.ofLargest(any -> true, (one, other) -> 0);
+            Optional<Socket> oldest =
+                    open.count() < limits.maxConnections() ? Optional.empty() : open.ofLargest(_ -> true, (_, _) -> 0);
             oldest.ifPresent(each -> open.remove(PeerHost.of(each.getInetAddress()), each));
             open.add(PeerHost.of(socket.getInetAddress()), socket);
             return oldest;

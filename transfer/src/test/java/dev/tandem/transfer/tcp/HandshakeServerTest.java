@@ -38,7 +38,9 @@ class HandshakeServerTest {
             for (int i = 0; i < MOST + SURPLUS; i++) {
                 connect("127.0.0.1", server.port());
             }
-            assertThat(sockets.get(SURPLUS).getInputStream().read()).as("a stranger's").isEqualTo(-1);
+            assertThat(sockets.get(SURPLUS).getInputStream().read())
+                    .as("a stranger's")
+                    .isEqualTo(-1);
             peer.setSoTimeout(1);
             assertThatThrownBy(() -> peer.getInputStream().read()).isInstanceOf(SocketTimeoutException.class);
         } finally {

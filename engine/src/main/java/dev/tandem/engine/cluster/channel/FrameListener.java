@@ -100,7 +100,9 @@ public final class FrameListener implements AutoCloseable {
             try {
                 serve(listening.accept());
             } catch (IOException | RuntimeException | Error e) { // one connection that fails does not end the port
-                all().stream().filter(FrameChannel::isClosed).forEach(this::forget); // it may have been added and then not started
+                all().stream()
+                        .filter(FrameChannel::isClosed)
+                        .forEach(this::forget); // it may have been added and then not started
                 if (!listening.isClosed()) {
                     LOG.warn("cluster port={} could not accept: {}", port(), e.toString());
                     pause(); // out of descriptors or threads, most likely: asking again at once would spin
@@ -132,7 +134,7 @@ public final class FrameListener implements AutoCloseable {
             if (open.count() < maxConnections) {
                 return true;
             }
-            unknown = open.ofLargest(channel -> !channel.isTrusted(), (one, other) -> 0);
+            unknown = open.ofLargest(channel -> !channel.isTrusted(), (_, _) -> 0);
         }
         unknown.ifPresent(channel -> {
             forget(channel);
