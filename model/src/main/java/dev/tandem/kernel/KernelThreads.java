@@ -52,6 +52,9 @@ public final class KernelThreads implements AutoCloseable {
 
     private boolean running;
 
+    /** The owner's. */
+    private Runnable check = () -> {};
+
     /** @param count threads that work on a loop, the caller included; at least 1 */
     public KernelThreads(int count) {
         this(count, Runtime.getRuntime().availableProcessors());
@@ -83,6 +86,11 @@ public final class KernelThreads implements AutoCloseable {
         return count;
     }
 
+    /** Has the owner do something before each loop; what that throws comes out of {@link #run}, and the loop is not begun. */
+    public void beforeEachLoop(Runnable newCheck) {
+        check = newCheck;
+    }
+
     /**
      * Runs slices 0..count-1 and returns when all are done; an exception of a slice is thrown here, after all slices have ended.
      *
@@ -92,6 +100,7 @@ public final class KernelThreads implements AutoCloseable {
         if (running || closed) {
             throw new IllegalStateException(closed ? "kernel threads are closed" : "a kernel loop runs already");
         }
+        check.run();
         if (count == 1) {
             slice.run(0, 1);
             return;

@@ -41,6 +41,25 @@ class KernelThreadsTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1", "3"})
+    void shouldNotBeginALoopThatItsOwnerGivesUp(int count) {
+        try (var threads = new KernelThreads(count)) {
+            threads.beforeEachLoop(() -> {
+                throw new IllegalStateException("nobody waits");
+            });
+            assertThatThrownBy(() -> threads.run((slice, slices) -> {
+                        throw new AssertionError("a slice ran");
+                    }))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("nobody waits");
+            threads.beforeEachLoop(() -> {});
+            Set<Integer> ran = ConcurrentHashMap.newKeySet();
+            threads.run((slice, slices) -> ran.add(slice));
+            assertThat(ran).hasSize(count);
+        }
+    }
+
     @Test
     void shouldThrowWhatASliceThrewAndGoOnWorking() {
         try (var threads = new KernelThreads(3)) {
