@@ -52,7 +52,7 @@ public final class KernelThreads implements AutoCloseable {
 
     private boolean running;
 
-    /** The owner's. */
+    /** Written by the owner before a loop; run by it and by the threads of the loop. */
     private Runnable check = () -> {};
 
     /** @param count threads that work on a loop, the caller included; at least 1 */
@@ -86,9 +86,14 @@ public final class KernelThreads implements AutoCloseable {
         return count;
     }
 
-    /** Has the owner do something before each loop; what that throws comes out of {@link #run}, and the loop is not begun. */
-    public void beforeEachLoop(Runnable newCheck) {
+    /** Has all threads ask often whether to go on: before each loop, and where its slices call {@link #check}. What it throws ends the loop. */
+    public void checkWith(Runnable newCheck) {
         check = newCheck;
+    }
+
+    /** For a slice, between parts of a long loop. */
+    public void check() {
+        check.run();
     }
 
     /**

@@ -59,11 +59,11 @@ final class Decoder implements Model {
         if (!isAlone()) {
             return compute(batch, pool, afterLayer, check);
         }
-        context.kernels().beforeEachLoop(check);
+        context.kernels().checkWith(check);
         try {
             return compute(batch, pool, afterLayer, check);
         } finally {
-            context.kernels().beforeEachLoop(() -> {});
+            context.kernels().checkWith(() -> {});
         }
     }
 

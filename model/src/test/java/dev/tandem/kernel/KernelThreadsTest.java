@@ -45,7 +45,7 @@ class KernelThreadsTest {
     @CsvSource({"1", "3"})
     void shouldNotBeginALoopThatItsOwnerGivesUp(int count) {
         try (var threads = new KernelThreads(count)) {
-            threads.beforeEachLoop(() -> {
+            threads.checkWith(() -> {
                 throw new IllegalStateException("nobody waits");
             });
             assertThatThrownBy(() -> threads.run((slice, slices) -> {
@@ -53,10 +53,28 @@ class KernelThreadsTest {
                     }))
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessage("nobody waits");
-            threads.beforeEachLoop(() -> {});
+            threads.checkWith(() -> {});
             Set<Integer> ran = ConcurrentHashMap.newKeySet();
             threads.run((slice, slices) -> ran.add(slice));
             assertThat(ran).hasSize(count);
+        }
+    }
+
+    @Test
+    void shouldEndALoopThatIsGivenUpBetweenItsParts() {
+        try (var threads = new KernelThreads(3)) {
+            var asked = new AtomicIntegerArray(1);
+            threads.checkWith(() -> {
+                if (asked.incrementAndGet(0) > 10) {
+                    throw new IllegalStateException("nobody waits");
+                }
+            });
+            assertThatThrownBy(() -> threads.run((slice, slices) -> {
+                        while (true) {
+                            threads.check();
+                        }
+                    }))
+                    .hasMessage("nobody waits");
         }
     }
 

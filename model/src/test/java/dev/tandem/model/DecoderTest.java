@@ -135,14 +135,16 @@ class DecoderTest {
     @ParameterizedTest
     @ValueSource(strings = {"llama", "qwen3-moe", "deepseek-v3.2-w8a8"})
     void shouldComputeTheSameAfterAStepThatWasGivenUpAnywhere(String name) {
-        try (var own = new TestRank(TestRank.GOLDEN.resolve(name), Setup.plain(KernelSelection.best()))) {
+        try (var own = new TestRank(
+                TestRank.GOLDEN.resolve(name),
+                Setup.plain(KernelSelection.best()).withThreads(3))) {
             var batch = new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, own.takeBlocks(PROMPT.length), 1)));
             var turns = new AtomicInteger();
             float[] expected = TestRank.row(own.model.forward(batch, own.pool, layer -> {}, turns::incrementAndGet), 0);
             assertThat(turns.get())
                     .as("it is asked within layers too")
                     .isGreaterThan(5 * own.model.config().layers());
-            for (int last = 1; last <= turns.get(); last++) {
+            for (int last = 1; last <= turns.get(); last += Math.max(1, turns.get() / 30)) {
                 giveUp(own, batch, last);
                 Matrix again = own.model.forward(batch, own.pool, layer -> {}, () -> {});
                 assertThat(TestRank.row(again, 0))
@@ -183,12 +185,11 @@ class DecoderTest {
     private static void giveUp(TestRank rank, TokenBatch batch, int lastTurn) {
         var turns = new AtomicInteger();
         assertThatThrownBy(() -> rank.model.forward(batch, rank.pool, layer -> {}, () -> {
-                    if (turns.incrementAndGet() == lastTurn) {
+                    if (turns.incrementAndGet() >= lastTurn) {
                         throw new IllegalStateException("nobody waits");
                     }
                 }))
                 .hasMessage("nobody waits");
-        assertThat(turns.get()).isEqualTo(lastTurn);
     }
 
     @ParameterizedTest

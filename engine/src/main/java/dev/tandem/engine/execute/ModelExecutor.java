@@ -43,12 +43,13 @@ public final class ModelExecutor implements AutoCloseable {
      */
     public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted, LayerListener listener)
             throws InterruptedException {
-        IntPredicate isGivenUp = ranks.size() == 1 ? turn -> isUnwanted.getAsBoolean() : togetherBy(isUnwanted);
+        IntPredicate isGivenUp = togetherBy(isUnwanted);
         var results = new ArrayList<Future<Matrix>>(ranks.size());
         for (int i = 0; i < ranks.size(); i++) {
             int tpRank = i;
             IntConsumer afterLayer = layer -> listener.stored(tpRank, layer);
-            results.add(ranks.get(i).forward(batch, afterLayer, new Check(isGivenUp)));
+            Runnable check = ranks.size() == 1 ? () -> giveUpIf(isUnwanted.getAsBoolean()) : new Check(isGivenUp);
+            results.add(ranks.get(i).forward(batch, afterLayer, check));
         }
         awaitAll(results);
         return results.getFirst().resultNow();
@@ -75,7 +76,7 @@ public final class ModelExecutor implements AutoCloseable {
         return turn -> answers.computeIfAbsent(turn, first -> isUnwanted.getAsBoolean());
     }
 
-    /** What a rank does between layers: all ranks of a group do it equally often in a step. Owned by the rank's thread. */
+    /** What a rank of a group does between layers: all do it equally often in a step. Owned by the rank's thread. */
     private static final class Check implements Runnable {
         private final IntPredicate isGivenUp;
         private int turn;
@@ -86,9 +87,13 @@ public final class ModelExecutor implements AutoCloseable {
 
         @Override
         public void run() {
-            if (isGivenUp.test(turn++)) {
-                throw new StepAbandonedException();
-            }
+            giveUpIf(isGivenUp.test(turn++));
+        }
+    }
+
+    private static void giveUpIf(boolean isUnwanted) {
+        if (isUnwanted) {
+            throw new StepAbandonedException();
         }
     }
 

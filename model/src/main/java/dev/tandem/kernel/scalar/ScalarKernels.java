@@ -34,8 +34,8 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
-    public void beforeEachLoop(Runnable check) {
-        threads.beforeEachLoop(check);
+    public void checkWith(Runnable check) {
+        threads.checkWith(check);
     }
 
     @Override

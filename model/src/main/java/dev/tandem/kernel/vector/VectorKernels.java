@@ -61,8 +61,8 @@ public final class VectorKernels implements Kernels {
     }
 
     @Override
-    public void beforeEachLoop(Runnable check) {
-        threads.beforeEachLoop(check);
+    public void checkWith(Runnable check) {
+        threads.checkWith(check);
     }
 
     @Override
