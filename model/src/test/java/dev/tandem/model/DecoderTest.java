@@ -144,7 +144,7 @@ class DecoderTest {
             assertThat(turns.get())
                     .as("it is asked within layers too")
                     .isGreaterThan(5 * own.model.config().layers());
-            for (int last = 1; last <= turns.get(); last += Math.max(1, turns.get() / 30)) {
+            for (int last = 1; last <= turns.get(); last += Math.max(1, turns.get() / 12)) {
                 giveUp(own, batch, last);
                 Matrix again = own.model.forward(batch, own.pool, layer -> {}, () -> {});
                 assertThat(TestRank.row(again, 0))
