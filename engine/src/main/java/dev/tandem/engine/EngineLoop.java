@@ -125,6 +125,10 @@ final class EngineLoop implements Runnable {
         Batch batch = scheduler.schedule(nowNs);
         sequences.begin(batch, nowNs);
         if (!batch.chunks().isEmpty()) {
+            if (sequences.hasDeliveries()) {
+                publish(Optional.empty());
+                sequences.deliver(); // whose end is known does not wait for the step of others
+            }
             execute(batch);
         }
         isNews |= !batch.chunks().isEmpty() || !batch.fetches().isEmpty() || batch.preemptions() > 0;
@@ -193,7 +197,7 @@ final class EngineLoop implements Runnable {
             logits =
                     executor.execute(batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
         } catch (StepAbandonedException nobodyWaits) {
-            LOG.debug("a step of {} sequences was given up: {}", streams.length, nobodyWaits.getMessage());
+            LOG.debug("a step of {} sequences was given up", streams.length, nobodyWaits);
             return;
         }
         long nowNs = nanoClock.getAsLong();

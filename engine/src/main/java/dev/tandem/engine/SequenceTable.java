@@ -157,6 +157,11 @@ final class SequenceTable {
         deliveries.add(new Delivery(sequence.stream(), event));
     }
 
+    /** Whether events wait for {@link #deliver}. */
+    boolean hasDeliveries() {
+        return !deliveries.isEmpty();
+    }
+
     /** Hands all events over. */
     void deliver() {
         for (Delivery delivery : deliveries) {

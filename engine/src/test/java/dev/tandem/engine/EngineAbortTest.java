@@ -55,6 +55,26 @@ class EngineAbortTest {
     }
 
     @Test
+    void shouldTellTheEndOfARequestBeforeTheStepOfTheNextIsComputed() throws InterruptedException {
+        var first = fixture.model.hold();
+        TokenStream left = fixture.submit("left", prompt(300, 1), 5);
+        fixture.model.awaitHeld();
+        TokenStream next = fixture.submit("next", prompt(5, 2), 5);
+
+        left.close();
+        var second = fixture.model.hold();
+        first.countDown();
+        fixture.model.awaitHeld();
+
+        assertAborted(left, 0);
+        assertThat(fixture.engine.status().load().waiting())
+                .as("the state that the end belongs to is published")
+                .isZero();
+        second.countDown();
+        assertThat(read(next).tokens()).hasSize(5);
+    }
+
+    @Test
     void shouldAbortWhileDecoding() throws InterruptedException {
         TokenStream stream = fixture.submit("r", prompt(5, 1), 400);
         stream.next(PATIENCE);

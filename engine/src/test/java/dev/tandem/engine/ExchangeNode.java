@@ -32,6 +32,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /** A node with a model of its own, cut over some ranks, and engines that take part in exchanges over real sockets. */
 final class ExchangeNode implements AutoCloseable {
@@ -117,7 +118,12 @@ final class ExchangeNode implements AutoCloseable {
     private final List<KernelThreads> threads = new ArrayList<>();
 
     ExchangeNode(Path path, Setup setup) {
-        this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")));
+        this(path, setup, ExchangeNode::inviteNobody);
+    }
+
+    private static Runnable inviteNobody(Invitation invitation, Consumer<Optional<String>> answered) {
+        answered.accept(Optional.of("nobody is invited here"));
+        return () -> {};
     }
 
     ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger) {
@@ -126,7 +132,7 @@ final class ExchangeNode implements AutoCloseable {
 
     /** A node that finds its peers in a rank table. */
     ExchangeNode(Path path, Setup setup, Peers.FromRankTable peers) {
-        this(path, setup, (invitation, answered) -> answered.accept(Optional.of("nobody is invited here")), peers);
+        this(path, setup, ExchangeNode::inviteNobody, peers);
     }
 
     private ExchangeNode(Path path, Setup setup, Invitation.Messenger messenger, Peers peers) {

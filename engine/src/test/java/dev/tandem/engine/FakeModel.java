@@ -110,7 +110,7 @@ final class FakeModel implements Model {
     }
 
     @Override
-    public Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
+    public Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer, Runnable check) {
         longestBatch = Math.max(longestBatch, batch.rows());
         if (failure.isPresent()) {
             throw failure.get();
@@ -124,6 +124,7 @@ final class FakeModel implements Model {
             }
             arrivals.countDown();
             awaitGate();
+            check.run();
             afterLayer.accept(layer);
         }
         int logitRow = 0;

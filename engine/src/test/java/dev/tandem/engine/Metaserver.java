@@ -30,7 +30,7 @@ final class Metaserver implements Invitation.Messenger {
     }
 
     @Override
-    public void send(Invitation invitation, Consumer<Optional<String>> answered) {
+    public Runnable send(Invitation invitation, Consumer<Optional<String>> answered) {
         assertThat(invitation.metaserver()).isEqualTo(URL);
         Prompt prompt = prompts.get(String.valueOf(invitation.params().get("request_id")));
         HandoffRole role = HandoffParams.parse(new LinkedHashMap<>(invitation.params()));
@@ -40,6 +40,7 @@ final class Metaserver implements Invitation.Messenger {
         } else {
             prefill.ifPresent(node -> Thread.ofVirtual().start(() -> answered.accept(call(node, prompt, role))));
         }
+        return () -> {};
     }
 
     private static Optional<String> call(ExchangeNode node, Prompt prompt, HandoffRole role) {

@@ -19,8 +19,10 @@ import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** A node that answers by a script, down to the single byte. Health is answered by itself; everything else is kept for the test. */
@@ -35,6 +37,14 @@ final class FakeNode implements AutoCloseable {
         ObjectNode json() {
             return StrictJson.object(body.getBytes(StandardCharsets.UTF_8));
         }
+
+        /** The ids of a cancel. */
+        List<String> cancelled() {
+            return json().get("request_ids")
+                    .valueStream()
+                    .map(JsonNode::stringValue)
+                    .toList();
+        }
     }
 
     private final ServerSocket listener;
@@ -45,6 +55,8 @@ final class FakeNode implements AutoCloseable {
     private final List<Throwable> failures = new CopyOnWriteArrayList<>();
     volatile int healthStatus = 200;
     volatile int cancelStatus = 200;
+    /** What answers to cancels wait for. */
+    volatile CountDownLatch cancelGate = new CountDownLatch(0);
     /** As a process that was stopped: it takes connections and answers nothing. */
     volatile boolean hangs;
     /** What it says of itself, as one of ours does; a foreign node says nothing. */
@@ -154,6 +166,7 @@ final class FakeNode implements AutoCloseable {
                     peer.json(identity.isEmpty() ? 404 : 200, "{\"version\":\"1\",\"node\":" + identity + "}");
                 } else if (request.path().equals("/v1/handoff/cancel")) {
                     cancels.add(request);
+                    cancelGate.await();
                     peer.json(cancelStatus, "{}");
                 } else {
                     seen.add(request);

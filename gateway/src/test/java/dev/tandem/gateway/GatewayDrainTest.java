@@ -104,7 +104,7 @@ class GatewayDrainTest {
         assertThat(reply.status()).isEqualTo(503);
         assertThat(reply.header("Retry-After")).contains("1");
         assertThat(calledOff.await(20, TimeUnit.SECONDS)).isTrue();
-        assertThat(prefill.takeCancel().json().has("request_id")).isTrue();
+        assertThat(prefill.takeCancel().cancelled()).hasSize(1);
     }
 
     @Test

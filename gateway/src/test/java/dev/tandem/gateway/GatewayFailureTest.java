@@ -4,12 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.tandem.api.client.ClientExchange;
 import dev.tandem.api.client.HttpReply;
+import java.util.ArrayList;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Nodes that fail, refuse, vanish and return; clients that leave. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -75,8 +78,8 @@ class GatewayFailureTest {
                 .start();
         HttpReply reply = postUntilAsked(breaking);
         assertThat(reply.header("x-tandem-disaggregated")).contains("true");
-        assertThat(breaking.takeCancel().json().get("request_id").stringValue())
-                .isEqualTo(reply.header("X-Request-Id").orElseThrow());
+        assertThat(breaking.takeCancel().cancelled())
+                .containsExactly(reply.header("X-Request-Id").orElseThrow());
     }
 
     @Test
@@ -206,8 +209,8 @@ class GatewayFailureTest {
         HttpReply reply = postUntilAsked(breaking);
         assertThat(reply.status()).isEqualTo(200);
         assertThat(reply.header("x-tandem-disaggregated")).contains("false; reason=decode-retried");
-        assertThat(prefill.takeCancel().json().get("request_id").stringValue())
-                .isEqualTo(reply.header("X-Request-Id").orElseThrow());
+        assertThat(prefill.takeCancel().cancelled())
+                .containsExactly(reply.header("X-Request-Id").orElseThrow());
         FakeNode.Request last = decode.take();
         while (decode.waiting() > 0) {
             last = decode.take();
@@ -351,8 +354,33 @@ class GatewayFailureTest {
         String id = prefill.take().headers().get("x-request-id");
         client.cancel();
         assertThat(ended.await(20, TimeUnit.SECONDS)).isTrue();
-        assertThat(prefill.takeCancel().json().get("request_id").stringValue()).isEqualTo(id);
+        assertThat(prefill.takeCancel().cancelled()).containsExactly(id);
         GatewayFixture.await(() -> gateway.counter("clients_gone") == 1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {200, 500})
+    void shouldCancelWhatIsLeftWhileANodeIsCalledWithOneMoreCall(int status) throws Exception {
+        FakeNode prefill = new FakeNode((request, peer) -> peer.awaitEnd());
+        prefill.cancelStatus = status;
+        prefill.cancelGate = new CountDownLatch(1);
+        gateway.withPrefill(prefill).withDecode(FakeNode.decode()).start();
+        var clients = new ArrayList<ClientExchange>();
+        var ids = new ArrayList<String>();
+        for (int i = 0; i < 12; i++) {
+            clients.add(gateway.open(ASK));
+            ids.add(prefill.take().headers().get("x-request-id"));
+        }
+
+        clients.removeFirst().cancel();
+        assertThat(prefill.takeCancel().cancelled()).containsExactly(ids.removeFirst());
+        clients.forEach(ClientExchange::cancel);
+        GatewayFixture.await(() -> gateway.counter("handoffs_cancelled") == 12);
+        prefill.cancelGate.countDown();
+
+        assertThat(prefill.takeCancel().cancelled()).containsExactlyInAnyOrderElementsOf(ids);
+        GatewayFixture.await(() -> gateway.counter("handoff_cancels_failed") == (status == 200 ? 0 : 12));
+        assertThat(prefill.waitingCancels()).isZero();
     }
 
     @Test

@@ -52,6 +52,9 @@ public final class KernelThreads implements AutoCloseable {
 
     private boolean running;
 
+    /** Written by the owner before a loop; run by it and by the threads of the loop. */
+    private Runnable check = () -> {};
+
     /** @param count threads that work on a loop, the caller included; at least 1 */
     public KernelThreads(int count) {
         this(count, Runtime.getRuntime().availableProcessors());
@@ -83,6 +86,16 @@ public final class KernelThreads implements AutoCloseable {
         return count;
     }
 
+    /** Has all threads ask often whether to go on: before each loop, and where its slices call {@link #check}. What it throws ends the loop. */
+    public void checkWith(Runnable newCheck) {
+        check = newCheck;
+    }
+
+    /** For a slice, between parts of a long loop. */
+    public void check() {
+        check.run();
+    }
+
     /**
      * Runs slices 0..count-1 and returns when all are done; an exception of a slice is thrown here, after all slices have ended.
      *
@@ -92,6 +105,7 @@ public final class KernelThreads implements AutoCloseable {
         if (running || closed) {
             throw new IllegalStateException(closed ? "kernel threads are closed" : "a kernel loop runs already");
         }
+        check.run();
         if (count == 1) {
             slice.run(0, 1);
             return;

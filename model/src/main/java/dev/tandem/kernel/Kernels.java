@@ -20,6 +20,9 @@ import java.util.List;
  * <p>{@code exp} is a polynomial of our own ({@code Exp}), the same in scalar and vector code. Activations are float32.
  */
 public interface Kernels {
+    /** Has the threads of an operation ask often whether to go on, from any of them; what that throws leaves the operation half done. */
+    void checkWith(Runnable check);
+
     /**
      * {@code out[r, outColumn + o] = dot(x[r, :], weight[o, :])} for r < rows, o < weight.rows(). An {@link Int8Weight} has its own
      * formula, with an exact sum.

@@ -53,10 +53,27 @@ final class Decoder implements Model {
     }
 
     @Override
-    public Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
+    public Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer, Runnable check) {
         requireLayout(pool);
         BatchCheck.require(batch, pool, limits, config.vocabularySize());
-        int logitRows = passes(batch, pool, afterLayer);
+        if (!isAlone()) {
+            return compute(batch, pool, afterLayer, check);
+        }
+        context.kernels().checkWith(check);
+        try {
+            return compute(batch, pool, afterLayer, check);
+        } finally {
+            context.kernels().checkWith(() -> {});
+        }
+    }
+
+    /** Ranks that exchange something within a layer can give up together only between layers. */
+    private boolean isAlone() {
+        return context.rank().tpSize() == 1 && context.experts().isEmpty();
+    }
+
+    private Matrix compute(TokenBatch batch, KvPool pool, IntConsumer afterLayer, Runnable check) {
+        int logitRows = passes(batch, pool, afterLayer, check);
         if (logitRows > 0) {
             graph.logits(logitInput, logitRows, logits);
         }
@@ -83,7 +100,7 @@ final class Decoder implements Model {
     public void close() {}
 
     /** Cuts the batch into passes and keeps the rows that need logits; returns how many those are. */
-    private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer) {
+    private int passes(TokenBatch batch, KvPool pool, IntConsumer afterLayer, Runnable check) {
         List<Chunk> chunks = batch.chunks();
         int logitRows = 0;
         int keptInPass = 0;
@@ -102,7 +119,7 @@ final class Decoder implements Model {
                 batchRow += taken;
                 boolean isLast = batchRow == batch.rows();
                 if (isLast || rows.room() == 0) {
-                    pass(isLast ? afterLayer : layer -> {});
+                    pass(isLast ? afterLayer : layer -> {}, check);
                     keepForLogits(keptInPass, logitRows);
                     logitRows += keptInPass;
                     keptInPass = 0;
@@ -113,12 +130,13 @@ final class Decoder implements Model {
         return logitRows;
     }
 
-    private void pass(IntConsumer afterLayer) {
+    private void pass(IntConsumer afterLayer, Runnable check) {
         rows.seal();
         graph.embed(rows, residual);
         List<? extends DecoderGraph.Layer> layers = graph.layers();
         for (int i = 0; i < layers.size(); i++) {
             layers.get(i).store(residual, rows);
+            check.run();
             afterLayer.accept(i);
             layers.get(i).finish(residual, rows);
         }

@@ -21,9 +21,11 @@ public interface Model extends AutoCloseable {
      * @param batch rows of several sequences; each chunk continues where its sequence's cache ends
      * @param pool blocks named by the batch's block tables
      * @param afterLayer called with the layer's index when all of that layer's keys and values of this batch are in the pool
+     * @param check called between layers at least, and where a rank computes alone very often, by any of its threads; what it throws ends the
+     *     step, whose rows then count as not computed
      * @return [batch.logitRows(), vocabulary] in the order of the chunks; valid until the next call
      */
-    Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer);
+    Matrix forward(TokenBatch batch, KvPool pool, IntConsumer afterLayer, Runnable check);
 
     /** Frees what the model holds itself; mapped weights belong to the checkpoint. */
     @Override

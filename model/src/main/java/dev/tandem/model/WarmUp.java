@@ -65,7 +65,7 @@ public final class WarmUp {
     }
 
     private void step(TokenBatch batch, KvPool pool) {
-        model.forward(batch, pool, layer -> {});
+        model.forward(batch, pool, layer -> {}, () -> {});
         steps++;
     }
 

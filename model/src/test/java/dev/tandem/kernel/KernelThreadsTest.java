@@ -41,6 +41,43 @@ class KernelThreadsTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1", "3"})
+    void shouldNotBeginALoopThatItsOwnerGivesUp(int count) {
+        try (var threads = new KernelThreads(count)) {
+            threads.checkWith(() -> {
+                throw new IllegalStateException("nobody waits");
+            });
+            assertThatThrownBy(() -> threads.run((slice, slices) -> {
+                        throw new AssertionError("a slice ran");
+                    }))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage("nobody waits");
+            threads.checkWith(() -> {});
+            Set<Integer> ran = ConcurrentHashMap.newKeySet();
+            threads.run((slice, slices) -> ran.add(slice));
+            assertThat(ran).hasSize(count);
+        }
+    }
+
+    @Test
+    void shouldEndALoopThatIsGivenUpBetweenItsParts() {
+        try (var threads = new KernelThreads(3)) {
+            var asked = new AtomicIntegerArray(1);
+            threads.checkWith(() -> {
+                if (asked.incrementAndGet(0) > 10) {
+                    throw new IllegalStateException("nobody waits");
+                }
+            });
+            assertThatThrownBy(() -> threads.run((slice, slices) -> {
+                        while (true) {
+                            threads.check();
+                        }
+                    }))
+                    .hasMessage("nobody waits");
+        }
+    }
+
     @Test
     void shouldThrowWhatASliceThrewAndGoOnWorking() {
         try (var threads = new KernelThreads(3)) {

@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -111,7 +112,9 @@ class DecoderTest {
         int[] blockIds = rank.takeBlocks(PROMPT.length);
         var layers = new ArrayList<Integer>();
         rank.model.forward(
-                new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, blockIds, 0))), rank.pool, layer -> {
+                new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, blockIds, 0))),
+                rank.pool,
+                layer -> {
                     layers.add(layer);
                     for (int plane = 2 * layer; plane < 2 * layer + 2; plane++) {
                         long token = rank.pool.layout().blockBytes(plane) / 2 / 16;
@@ -124,8 +127,69 @@ class DecoderTest {
                                 .as("last token in plane %d", plane)
                                 .isNotEqualTo(new byte[(int) token]);
                     }
-                });
+                },
+                () -> {});
         assertThat(layers).containsExactly(0, 1, 2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"llama", "qwen3-moe", "deepseek-v3.2-w8a8"})
+    void shouldComputeTheSameAfterAStepThatWasGivenUpAnywhere(String name) {
+        try (var own = new TestRank(
+                TestRank.GOLDEN.resolve(name),
+                Setup.plain(KernelSelection.best()).withThreads(3))) {
+            var batch = new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, own.takeBlocks(PROMPT.length), 1)));
+            var turns = new AtomicInteger();
+            float[] expected = TestRank.row(own.model.forward(batch, own.pool, layer -> {}, turns::incrementAndGet), 0);
+            assertThat(turns.get())
+                    .as("it is asked within layers too")
+                    .isGreaterThan(5 * own.model.config().layers());
+            for (int last = 1; last <= turns.get(); last += Math.max(1, turns.get() / 12)) {
+                giveUp(own, batch, last);
+                Matrix again = own.model.forward(batch, own.pool, layer -> {}, () -> {});
+                assertThat(TestRank.row(again, 0))
+                        .as("given up at turn %d", last)
+                        .containsExactly(expected);
+            }
+        }
+    }
+
+    @Test
+    void shouldGiveUpInTheFirstPassOfALongStep() {
+        try (var own = new TestRank(
+                TestRank.GOLDEN.resolve("llama"),
+                Setup.plain(KernelSelection.best()).withMaxRows(2))) {
+            var batch = new TokenBatch(PROMPT, List.of(new Chunk(PROMPT.length, 0, own.takeBlocks(PROMPT.length), 1)));
+            var turns = new AtomicInteger();
+            own.model.forward(batch, own.pool, layer -> {}, turns::incrementAndGet);
+            int passes = (PROMPT.length + 1) / 2;
+
+            byte[] pool = own.pool.memory().toArray(ValueLayout.JAVA_BYTE);
+            own.pool.memory().fill((byte) 0);
+            giveUp(own, batch, turns.get() / passes - 1);
+
+            byte[] after = own.pool.memory().toArray(ValueLayout.JAVA_BYTE);
+            assertThat(after).isNotEqualTo(pool);
+            assertThat(nonZero(after)).isPositive().isLessThan(nonZero(pool) * 2 / passes);
+        }
+    }
+
+    private static long nonZero(byte[] bytes) {
+        long count = 0;
+        for (byte value : bytes) {
+            count += value == 0 ? 0 : 1;
+        }
+        return count;
+    }
+
+    private static void giveUp(TestRank rank, TokenBatch batch, int lastTurn) {
+        var turns = new AtomicInteger();
+        assertThatThrownBy(() -> rank.model.forward(batch, rank.pool, layer -> {}, () -> {
+                    if (turns.incrementAndGet() >= lastTurn) {
+                        throw new IllegalStateException("nobody waits");
+                    }
+                }))
+                .hasMessage("nobody waits");
     }
 
     @ParameterizedTest
@@ -151,7 +215,7 @@ class DecoderTest {
         for (int round = 0; round < MOST_ROUNDS && bytesPerStep >= limit; round++) {
             long before = bean.getCurrentThreadAllocatedBytes();
             for (int i = 0; i < STEPS; i++) {
-                rank.model.forward(batch, rank.pool, layer -> {});
+                rank.model.forward(batch, rank.pool, layer -> {}, () -> {});
             }
             bytesPerStep = (bean.getCurrentThreadAllocatedBytes() - before) / STEPS;
         }
@@ -181,7 +245,7 @@ class DecoderTest {
         var layout = new KvLayout(16, List.of(new KvPlane("k.0", DType.F32, 1, 16, 0, 1)));
         try (var pool = new KvPool(layout, 1)) {
             var batch = new TokenBatch(new int[] {1}, List.of(new Chunk(1, 0, new int[] {0}, 1)));
-            assertThatThrownBy(() -> rank.model.forward(batch, pool, layer -> {}))
+            assertThatThrownBy(() -> rank.model.forward(batch, pool, layer -> {}, () -> {}))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("does not fit the model");
         }

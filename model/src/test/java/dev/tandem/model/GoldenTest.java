@@ -100,7 +100,8 @@ class GoldenTest {
         rank.model.forward(
                 new TokenBatch(prompt.tokenIds(), List.of(chunk)),
                 rank.pool,
-                layer -> rows.add(TestRank.row(decoder.residual(), last)));
+                layer -> rows.add(TestRank.row(decoder.residual(), last)),
+                () -> {});
         rows.add(TestRank.row(decoder.residual(), last));
         rows.add(TestRank.row(decoder.finalNormed(), 0));
         int hidden = rows.getFirst().length;

@@ -215,7 +215,7 @@ class TensorParallelTest {
                 asking.add(sequence);
             }
         }
-        Matrix logits = model.forward(new TokenBatch(ids.build().toArray(), chunks), pool, layer -> {});
+        Matrix logits = model.forward(new TokenBatch(ids.build().toArray(), chunks), pool, layer -> {}, () -> {});
         for (int i = 0; i < asking.size(); i++) {
             asking.get(i).logits.add(TestRank.row(logits, i));
         }

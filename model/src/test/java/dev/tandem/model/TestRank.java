@@ -87,7 +87,7 @@ final class TestRank implements AutoCloseable {
     }
 
     Matrix forward(int[] tokenIds, List<Chunk> chunks) {
-        return model.forward(new TokenBatch(tokenIds, chunks), pool, layer -> {});
+        return model.forward(new TokenBatch(tokenIds, chunks), pool, layer -> {}, () -> {});
     }
 
     /** Logits of every greedy step: those after the prompt first. */

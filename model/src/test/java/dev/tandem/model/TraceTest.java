@@ -65,11 +65,16 @@ class TraceTest {
             SelectedPositions selected = ((DeepSeekV32Graph) rank.decoder().graph()).selected();
             var chosen = new ArrayList<int[]>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
-            rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
-                if (layer > 0) {
-                    chosen.add(positions(selected, prompt.length)); // of the layer before: this one has only stored
-                }
-            });
+            rank.model.forward(
+                    new TokenBatch(prompt, List.of(chunk)),
+                    rank.pool,
+                    layer -> {
+                        if (layer > 0) {
+                            chosen.add(positions(
+                                    selected, prompt.length)); // of the layer before: this one has only stored
+                        }
+                    },
+                    () -> {});
             chosen.add(positions(selected, prompt.length));
             for (int layer = 0; layer < chosen.size(); layer++) {
                 assertThat(chosen.get(layer)).as("layer %d", layer).containsExactly(trace.ints("index.topk." + layer));
@@ -87,11 +92,16 @@ class TraceTest {
             ExpertChoice choice = choice(rank.decoder().graph());
             var byLayer = new ArrayList<List<Expert>>();
             var chunk = new TokenBatch.Chunk(prompt.length, 0, rank.takeBlocks(prompt.length), 0);
-            rank.model.forward(new TokenBatch(prompt, List.of(chunk)), rank.pool, layer -> {
-                if (layer > 0) {
-                    byLayer.add(experts(choice, prompt.length)); // of the layer before: this one has only stored
-                }
-            });
+            rank.model.forward(
+                    new TokenBatch(prompt, List.of(chunk)),
+                    rank.pool,
+                    layer -> {
+                        if (layer > 0) {
+                            byLayer.add(
+                                    experts(choice, prompt.length)); // of the layer before: this one has only stored
+                        }
+                    },
+                    () -> {});
             byLayer.add(experts(choice, prompt.length));
             List<Integer> layers = trace.namesBehind("router.ids.").stream()
                     .map(Integer::valueOf)
@@ -183,7 +193,8 @@ class TraceTest {
                 rank.pool,
                 layer -> hidden.put(
                         layer == 0 ? "hidden.embed" : "hidden.layer." + (layer - 1),
-                        rows(decoder.residual(), prompt.length)));
+                        rows(decoder.residual(), prompt.length)),
+                () -> {});
         int layers = rank.model.config().layers();
         hidden.put("hidden.layer." + (layers - 1), rows(decoder.residual(), prompt.length));
         hidden.put("hidden.norm", rows(decoder.finalNormed(), prompt.length));

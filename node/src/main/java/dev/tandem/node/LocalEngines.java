@@ -54,8 +54,10 @@ final class LocalEngines implements AutoCloseable {
     private HandoffRuntime runtime(NodeConfig config, LocalRanks ranks, PeerTrust trust, TransferConfig.Ports ports) {
         Invitation.Messenger messenger = metaserver
                 .<Invitation.Messenger>map(calls -> calls)
-                .orElse((invitation, answered) ->
-                        answered.accept(Optional.of("this node runs no layerwise connector")));
+                .orElse((invitation, answered) -> {
+                    answered.accept(Optional.of("this node runs no layerwise connector"));
+                    return () -> {};
+                });
         long pace = config.environment().handoff().paceBytesPerSecond().orElse(0L);
         TransferConfig transfer = TransferConfig.of(config.announcedHost())
                 .withPace(pace)

@@ -5,6 +5,7 @@ import dev.tandem.api.HttpAddress;
 import dev.tandem.api.OneLine;
 import dev.tandem.api.StrictJson;
 import dev.tandem.api.access.TlsFiles;
+import dev.tandem.api.client.ClientExchange;
 import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.HttpClientConfig;
@@ -20,6 +21,7 @@ import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -59,26 +61,73 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
     }
 
     @Override
-    public void send(Invitation invitation, Consumer<Optional<String>> answered) {
+    public Runnable send(Invitation invitation, Consumer<Optional<String>> answered) {
         if (!places.tryAcquire()) {
             answered.accept(Optional.of("as many invitations are under way as may be"));
-            return;
+            return () -> {};
         }
+        var place = new Place();
         Thread.ofVirtual().name("metaserver").start(() -> {
             Optional<String> refusal;
             try {
-                refusal = call(invitation);
+                refusal = call(invitation, place);
             } catch (RuntimeException e) { // whoever waits must hear of it
                 LOG.error("invitation to {} failed", invitation.metaserver(), e);
                 refusal = Optional.of(e.toString());
             } finally {
-                places.release();
+                place.leave();
             }
             answered.accept(refusal);
         });
+        return place::callOff;
     }
 
-    private Optional<String> call(Invitation invitation) {
+    /** The place of one invitation. Its own thread carries it out, the engine loop calls it off: either holds the lock briefly. */
+    private final class Place {
+        private final ReentrantLock lock = new ReentrantLock();
+        private Optional<ClientExchange> underWay = Optional.empty();
+        private boolean isLeft;
+
+        /** The next invitation of the engine loop finds the place free. */
+        void callOff() {
+            leave().ifPresent(ClientExchange::cancel);
+        }
+
+        /** Gives the place back, once, and tells what was under way in it. */
+        Optional<ClientExchange> leave() {
+            lock.lock();
+            try {
+                if (!isLeft) {
+                    isLeft = true;
+                    places.release();
+                }
+                return underWay;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        HttpReply send(HttpCall call, Duration left) {
+            try (ClientExchange exchange = client.start(call)) {
+                occupy(exchange);
+                return exchange.reply(left);
+            }
+        }
+
+        private void occupy(ClientExchange exchange) {
+            lock.lock();
+            try {
+                if (isLeft) {
+                    throw new ApiException(ApiException.Kind.CANCELLED, "the invitation was called off");
+                }
+                underWay = Optional.of(exchange);
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    private Optional<String> call(Invitation invitation, Place place) {
         URI url = URI.create(invitation.metaserver());
         String query = url.getRawQuery() == null ? "" : "?" + url.getRawQuery();
         HttpCall call = HttpCall.postJson(
@@ -89,7 +138,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         for (int attempt = 1; ; attempt++) {
             Duration left = Duration.ofNanos(Math.max(1, endNs - System.nanoTime()));
             try {
-                return refusal(send(call, left));
+                return refusal(send(call, place, left));
             } catch (ApiException e) {
                 boolean mayHaveArrived = e.kind() != ApiException.Kind.CONNECT;
                 if (mayHaveArrived || attempt == TRIES) {
@@ -107,13 +156,13 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
     }
 
     /** One try: each has a proof of its own. */
-    private HttpReply send(HttpCall call, Duration left) {
+    private HttpReply send(HttpCall call, Place place, Duration left) {
         var proof = new PostProof(trust.secret(), call.body());
         HttpCall proved = call;
         for (var header : proof.headers().entrySet()) {
             proved = proved.withHeader(header.getKey(), header.getValue());
         }
-        HttpReply reply = client.send(proved, left);
+        HttpReply reply = place.send(proved, left);
         if (mustProve(call.address().host())) {
             proof.objection(reply::header, "" + call.address()).ifPresent(why -> {
                 String said = reply.status() == 200 ? "" : "; it says, unproven: " + said(reply);

@@ -126,6 +126,29 @@ class MetaserverCallsTest {
     }
 
     @Test
+    void shouldHaveRoomForTheNextAsSoonAsOneIsCalledOff() throws Exception {
+        var left = new CompletableFuture<Optional<String>>();
+        Runnable callOff = calls.send(
+                new Invitation(
+                        "http://127.0.0.1:" + server.port() + "/slow",
+                        Map.of("request_id", "cmpl-7-0"),
+                        Duration.ofSeconds(20)),
+                left::complete);
+
+        callOff.run();
+        callOff.run();
+
+        assertThat(send("/v1/metaserver", Duration.ofSeconds(20)).get()).isEmpty();
+        assertThat(left.orTimeout(20, TimeUnit.SECONDS).join().orElseThrow()).contains("CANCELLED");
+        var slow = send("/slow", Duration.ofSeconds(20));
+        assertThat(send("/v1/metaserver", Duration.ofSeconds(20)).join().orElseThrow())
+                .as("its place was given back once")
+                .contains("as many invitations");
+        answersSlowly.countDown();
+        assertThat(slow.orTimeout(20, TimeUnit.SECONDS).join()).isEmpty();
+    }
+
+    @Test
     void shouldShowItsCertificateToAMetaserverThatItTrusts(@TempDir Path folder) throws Exception {
         var authority = new TestAuthority("own");
         TlsFiles own = authority.issue(folder, "node", "127.0.0.2");

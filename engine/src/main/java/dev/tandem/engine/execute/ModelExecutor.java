@@ -5,6 +5,7 @@ import dev.tandem.model.TokenBatch;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -35,30 +36,65 @@ public final class ModelExecutor implements AutoCloseable {
     /**
      * Runs one batch.
      *
-     * @param isUnwanted asked after every layer, on the rank's thread: true when nobody waits for the result any more
+     * @param isUnwanted asked in the middle of the step, on the ranks' threads: true when nobody waits for the result any more
      * @param listener hears of every layer on every rank
      * @return [batch.logitRows(), vocabulary], valid until the next call
      * @throws StepAbandonedException when {@code isUnwanted} said so
      */
     public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted, LayerListener listener)
             throws InterruptedException {
-        // Ranks that exchange activations must give up together; with more than one, they run to the end.
-        boolean mayGiveUp = ranks.size() == 1;
+        IntPredicate isGivenUp = togetherBy(isUnwanted);
         var results = new ArrayList<Future<Matrix>>(ranks.size());
         for (int i = 0; i < ranks.size(); i++) {
             int tpRank = i;
-            IntConsumer afterLayer = layer -> {
-                if (mayGiveUp && isUnwanted.getAsBoolean()) {
-                    throw new StepAbandonedException(layer);
-                }
-                listener.stored(tpRank, layer);
-            };
-            results.add(ranks.get(i).forward(batch, afterLayer));
+            IntConsumer afterLayer = layer -> listener.stored(tpRank, layer);
+            Runnable check = ranks.size() == 1 ? () -> giveUpIf(isUnwanted.getAsBoolean()) : new Check(isGivenUp);
+            results.add(ranks.get(i).forward(batch, afterLayer, check));
         }
-        for (Future<Matrix> result : results) {
-            await(result);
-        }
+        awaitAll(results);
         return results.getFirst().resultNow();
+    }
+
+    /** When a step is given up, nothing touches its blocks any more as soon as the last rank has done so. */
+    private static void awaitAll(List<Future<Matrix>> results) throws InterruptedException {
+        Optional<StepAbandonedException> givenUp = Optional.empty();
+        for (Future<Matrix> result : results) {
+            try {
+                await(result);
+            } catch (StepAbandonedException together) {
+                givenUp = Optional.of(together);
+            }
+        }
+        if (givenUp.isPresent()) {
+            throw givenUp.get();
+        }
+    }
+
+    /** Ranks that exchange activations give up together: who comes first to a turn decides it for all. */
+    private static IntPredicate togetherBy(BooleanSupplier isUnwanted) {
+        var answers = new ConcurrentHashMap<Integer, Boolean>();
+        return turn -> answers.computeIfAbsent(turn, first -> isUnwanted.getAsBoolean());
+    }
+
+    /** What a rank of a group does between layers: all do it equally often in a step. Owned by the rank's thread. */
+    private static final class Check implements Runnable {
+        private final IntPredicate isGivenUp;
+        private int turn;
+
+        Check(IntPredicate isGivenUp) {
+            this.isGivenUp = isGivenUp;
+        }
+
+        @Override
+        public void run() {
+            giveUpIf(isGivenUp.test(turn++));
+        }
+    }
+
+    private static void giveUpIf(boolean isUnwanted) {
+        if (isUnwanted) {
+            throw new StepAbandonedException();
+        }
     }
 
     /**

@@ -74,8 +74,8 @@ public final class RankWorker implements AutoCloseable {
     }
 
     /** Engine loop: begins a step; the logits are valid until the next one. */
-    Future<Matrix> forward(TokenBatch batch, IntConsumer afterLayer) {
-        return post(Job.of(() -> model.forward(batch, pool, afterLayer)));
+    Future<Matrix> forward(TokenBatch batch, IntConsumer afterLayer, Runnable check) {
+        return post(Job.of(() -> model.forward(batch, pool, afterLayer, check)));
     }
 
     /** Makes this rank's kernels hot, in memory of its own; gives the number of steps that it took. */

@@ -40,7 +40,8 @@ public record Invitation(String metaserver, Map<String, Object> params, Duration
          * Begins to send. Called by the engine loop; must not block.
          *
          * @param answered called once, by any thread: empty when the metaserver answered that the prompt was prefilled, else why not
+         * @return calls the invitation off, at once, where its answer has not come; called by the engine loop
          */
-        void send(Invitation invitation, Consumer<Optional<String>> answered);
+        Runnable send(Invitation invitation, Consumer<Optional<String>> answered);
     }
 }

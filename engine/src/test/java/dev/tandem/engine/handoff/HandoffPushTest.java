@@ -345,7 +345,10 @@ class HandoffPushTest {
     }
 
     private static Invitation.Messenger noMessenger() {
-        return (invitation, answered) -> answered.accept(Optional.of("nobody is invited"));
+        return (invitation, answered) -> {
+            answered.accept(Optional.of("nobody is invited"));
+            return () -> {};
+        };
     }
 
     private Replica prefill(int tpSize) {
@@ -364,7 +367,10 @@ class HandoffPushTest {
         var invitations = new LinkedBlockingQueue<Invited>();
         Replica replica = replica(
                 "1",
-                (invitation, answered) -> invitations.add(new Invited(invitation, answered)),
+                (invitation, answered) -> {
+                    invitations.add(new Invited(invitation, answered));
+                    return () -> {};
+                },
                 Role.CONSUMER,
                 layouts);
         return new Replica(replica.node, invitations);

@@ -182,6 +182,7 @@ class HandoffStrangerTest {
                         invited.add(push.target());
                     }
                     answered.accept(Optional.empty());
+                    return () -> {};
                 },
                 0);
         opened.push(runtime);

@@ -1,10 +1,8 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.client.HttpClient;
 import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
-import dev.tandem.counter.Counters;
 import dev.tandem.gateway.fleet.FleetNode;
 import dev.tandem.gateway.fleet.LegReservation;
 import dev.tandem.gateway.fleet.NodeRole;
@@ -28,6 +26,7 @@ import org.slf4j.LoggerFactory;
 final class PullExchange extends PdExchange implements PrefillCaller {
     private static final Logger LOG = LoggerFactory.getLogger(PullExchange.class);
 
+    private final HandoffCancels cancels;
     private final List<FleetNode> triedPrefill = new ArrayList<>(2);
     private @Nullable LegReservation prefillLoad;
     private @Nullable Upstream prefillCall;
@@ -35,8 +34,9 @@ final class PullExchange extends PdExchange implements PrefillCaller {
     /** The node that lends blocks to this request, or may be about to. */
     private @Nullable FleetNode lender;
 
-    PullExchange(ExchangeParts parts, ClientRequest request, Answer answer) {
+    PullExchange(ExchangeParts parts, HandoffCancels cancels, ClientRequest request, Answer answer) {
         super(parts, request, answer);
+        this.cancels = cancels;
     }
 
     @Override
@@ -189,11 +189,10 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         if (node == null) {
             return;
         }
-        HttpClient http = parts.http();
-        Map<String, String> headers = request.headers(request.id());
-        Counters<GatewayCounter> counters = parts.meters().counters();
-        Runnable cancel = () -> HandoffCancel.send(http, node, headers, counters);
         Executor loop = answer.loop(); // the request itself is not kept for a node that may never come back
+        String id = request.id();
+        Map<String, String> headers = request.headers();
+        Runnable cancel = () -> cancels.send(node, id, headers, loop);
         if (!node.isHung()) {
             cancel.run();
         } else if (!node.whenBack(() -> loop.execute(cancel))) {

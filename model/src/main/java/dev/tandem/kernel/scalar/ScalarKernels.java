@@ -34,6 +34,11 @@ public final class ScalarKernels implements Kernels {
     }
 
     @Override
+    public void checkWith(Runnable check) {
+        threads.checkWith(check);
+    }
+
+    @Override
     public void linear(Matrix x, int rows, LinearWeight weight, Matrix out, int outColumn) {
         Operands.rows(rows, x);
         Operands.rows(rows, out);

@@ -184,6 +184,7 @@ final class AttentionTask implements KernelThreads.Slice {
     public void run(int slice, int slices) {
         SliceScratch scratch = workspace.scratch(slice);
         for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
+            workspace.check();
             int fromEnd = claims - 1 - claim; // later rows of a prompt read more: they go first
             scratch.queries.set(this, fromEnd / claimsPerBlock, fromEnd % claimsPerBlock * claimHeads);
             attend(scratch.queries, scratch);

@@ -72,6 +72,7 @@ final class HeadTask implements KernelThreads.Slice {
     public void run(int slice, int slices) {
         SliceScratch scratch = workspace.scratch(slice);
         for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
+            workspace.check();
             int head = claim % weight.heads();
             int fromRow = claim / weight.heads() * claimRows;
             int toRow = Math.min(rows, fromRow + claimRows);

@@ -88,6 +88,7 @@ final class IndexTask implements KernelThreads.Slice {
         int ranges = isScoring ? stride / RANGE : 1;
         int claims = (toRow - fromRow) * ranges;
         for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
+            workspace.check();
             int row = fromRow + claim / ranges;
             if (isScoring) {
                 scoreRange(row, claim % ranges * RANGE, scratch);

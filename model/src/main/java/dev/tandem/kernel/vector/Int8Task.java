@@ -132,6 +132,7 @@ final class Int8Task implements KernelThreads.Slice {
         }
         SliceScratch scratch = workspace.scratch(slice);
         for (int claim = nextClaim.getAndIncrement(); claim < claims; claim = nextClaim.getAndIncrement()) {
+            workspace.check();
             int from = claim % chunks * chunkOutputs;
             int to = Math.min(outputs, from + chunkOutputs);
             Int8Rows.scales(weight, from, to - from, scratch.outputScales);

@@ -138,6 +138,7 @@ final class LinearTask implements KernelThreads.Slice {
     public void run(int slice, int slices) {
         SliceScratch scratch = workspace.scratch(slice);
         for (int claim = claims.take(slice); claim >= 0; claim = claims.take(slice)) {
+            workspace.check();
             int chunk = claim % chunks;
             Part part = partOf(chunk);
             int from = (chunk - part.firstChunk) * chunkOutputs;

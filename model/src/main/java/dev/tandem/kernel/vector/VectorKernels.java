@@ -35,6 +35,7 @@ public final class VectorKernels implements Kernels {
 
     private static final int NARROWEST_BITS = 128;
 
+    private final KernelThreads threads;
     private final LinearTask linearTask;
     private final Int8Task int8Task;
     private final RowTask rowTask;
@@ -44,6 +45,7 @@ public final class VectorKernels implements Kernels {
 
     /** @param threads of the rank that calls these kernels */
     public VectorKernels(KernelThreads threads) {
+        this.threads = threads;
         var workspace = new VectorWorkspace(threads);
         this.linearTask = new LinearTask(workspace);
         this.int8Task = new Int8Task(workspace);
@@ -56,6 +58,11 @@ public final class VectorKernels implements Kernels {
     /** False where the machine's vectors are narrower than 128 bits. */
     public static boolean isSupported() {
         return VectorWidth.BITS >= NARROWEST_BITS;
+    }
+
+    @Override
+    public void checkWith(Runnable check) {
+        threads.checkWith(check);
     }
 
     @Override

@@ -28,6 +28,11 @@ final class VectorWorkspace {
         threads.run(slice);
     }
 
+    /** For a slice between two claims: throws when the loop is to end. */
+    void check() {
+        threads.check();
+    }
+
     /** For the thread that runs that slice. */
     SliceScratch scratch(int slice) {
         return scratch[slice];

@@ -18,6 +18,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Everything about the node's state: health, load, models, version, metrics, and the cancel of a lease. */
 final class StateEndpoints {
+    private static final int MOST_CANCELS = 1024;
+
     private final ReplicaSet replicas;
     private final Supplier<List<MemberStatus>> others;
     private final ServedModel model;
@@ -111,12 +113,16 @@ final class StateEndpoints {
         exchange.respondJson(200, reply);
     }
 
-    /** The gateway says that no decode node will fetch the blocks of a request. */
+    /** The gateway says that no decode node will fetch the blocks of these requests. */
     void cancelHandoff(Exchange exchange) {
         var fields = new Fields(exchange.json());
-        String id =
-                fields.string("request_id").orElseThrow(() -> fields.invalid("request_id", "request_id is missing"));
-        RequestId.ofSingleSequence(id).forEach(replicas::cancelLease);
+        List<String> ids = fields.strings("request_ids", MOST_CANCELS);
+        if (ids.isEmpty()) {
+            throw fields.invalid("request_ids", "request_ids is missing or empty");
+        }
+        for (String id : ids) {
+            RequestId.ofSingleSequence(id).forEach(replicas::cancelLease);
+        }
         exchange.respondEmpty(200);
     }
 

@@ -129,7 +129,7 @@ class NodeHttpTest {
         Request lent = replica.requests.poll(20, TimeUnit.SECONDS);
         assertThat(lent.handoff()).isInstanceOf(HandoffRole.Lend.class);
 
-        assertThat(post("/v1/handoff/cancel", "{\"request_id\":\"req-7.a\"}", "other")
+        assertThat(post("/v1/handoff/cancel", "{\"request_ids\":[\"req-6\",\"req-7.a\"]}", "other")
                         .status())
                 .isEqualTo(200);
         assertThat(replica.cancelled).contains(lent.id());

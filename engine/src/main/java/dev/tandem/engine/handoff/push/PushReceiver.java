@@ -70,6 +70,9 @@ final class PushReceiver {
         @Nullable
         HandoffEvent outcome;
 
+        /** Takes the invitation back. */
+        Runnable callOff = () -> {};
+
         /** What the memory must come to, by rank, before the outcome may be believed; empty when nobody says so. */
         List<Integer> sums = List.of();
 
@@ -186,7 +189,8 @@ final class PushReceiver {
             tokenBytes += pool.layout().tokenBytes();
         }
         long bytes = tokenBytes * (prompt.promptTokens() - prompt.cachedTokens());
-        waiting.put(prompt.requestId(), new Receipt(lease, prompt, bytes, nowNs));
+        var receipt = new Receipt(lease, prompt, bytes, nowNs);
+        waiting.put(prompt.requestId(), receipt);
         nextCheckNs = ZmtpPoller.earlier(nextCheckNs, lease.deadlineNs());
         directory.add(lease); // from here on a late writer is told from one that may write
         counters.increment(HandoffCounter.INVITATIONS_SENT);
@@ -194,7 +198,7 @@ final class PushReceiver {
         params.put("remote_host", host);
         params.put("remote_port", port);
         var invitation = new Invitation(metaserver, params, Duration.ofNanos(Math.max(1, prompt.deadlineNs() - nowNs)));
-        messenger.send(invitation, refusal -> answered(lease, metaserver, refusal));
+        receipt.callOff = messenger.send(invitation, refusal -> answered(lease, metaserver, refusal));
         LOG.debug("request={} lease={} blocks={} lent for writing", prompt.requestId(), first, blocks.length);
     }
 
@@ -331,6 +335,9 @@ final class PushReceiver {
         directory.remove(receipt.lease);
         receipt.outcome = outcome;
         ending.put(receipt.lease, receipt);
+        if (!(outcome instanceof FetchDone)) { // else the metaserver's answer is about to come
+            receipt.callOff.run();
+        }
         if (receipt.lease.end()) {
             quiet.add(receipt.lease);
             wakeLoop.run();

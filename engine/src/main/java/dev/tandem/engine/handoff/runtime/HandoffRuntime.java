@@ -18,6 +18,7 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
 
 /**
  * What the replicas of one process share in prefill/decode exchanges: the transfer engine, the side-channel poller, what is known of
@@ -107,8 +108,12 @@ public final class HandoffRuntime implements AutoCloseable {
 
     /** The same where engines only pull: nobody is invited, and everything is bound to one address. */
     public static HandoffRuntime start(String host) {
-        return start(
-                host, host, (invitation, answered) -> answered.accept(Optional.of("this process invites nobody")), 0);
+        return start(host, host, HandoffRuntime::inviteNobody, 0);
+    }
+
+    private static Runnable inviteNobody(Invitation invitation, Consumer<Optional<String>> answered) {
+        answered.accept(Optional.of("this process invites nobody"));
+        return () -> {};
     }
 
     /** A name for one life of one replica: what its tickets and its metadata say alike. */

@@ -95,6 +95,7 @@ final class SelfExchange implements AutoCloseable {
                             invited.add(push.target());
                         }
                         answered.accept(Optional.empty());
+                        return () -> {};
                     },
                     0);
             var decode = Node.start("warm-up-decode", Role.CONSUMER, kind, runtime, wakes::release);

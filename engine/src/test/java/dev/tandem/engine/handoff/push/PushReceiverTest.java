@@ -46,6 +46,7 @@ class PushReceiverTest {
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final List<Invitation> invitations = new ArrayList<>();
     private final List<Consumer<Optional<String>>> answers = new ArrayList<>();
+    private final List<String> calledOff = new ArrayList<>();
     private final SumThread sums = new SumThread();
     private final PushReceiver receiver = new PushReceiver(
             config(),
@@ -102,6 +103,18 @@ class PushReceiverTest {
             assertThat(done.requestId()).isEqualTo("r");
             assertThat(done.bytes()).isEqualTo(40 * 2 * pool.layout().tokenBytes());
         });
+    }
+
+    @Test
+    void shouldCallOffTheInvitationOfAWaitThatEndsWithoutThePrompt() {
+        begin("left", 0);
+        begin("failed", 0);
+        begin("written", 0);
+        receiver.cancel("left", "its client is gone");
+        receiver.failed("failed", OptionalLong.of(lease("failed").firstVirtualId()), "the prefill node failed");
+        receiver.done("written", OptionalLong.of(lease("written").firstVirtualId()), NO_SUMS);
+        assertThat(poll(1)).hasSize(3);
+        assertThat(calledOff).containsExactly("left", "failed");
     }
 
     @Test
@@ -205,9 +218,10 @@ class PushReceiverTest {
         return events;
     }
 
-    private void invite(Invitation invitation, Consumer<Optional<String>> answered) {
+    private Runnable invite(Invitation invitation, Consumer<Optional<String>> answered) {
         invitations.add(invitation);
         answers.add(answered);
+        return () -> calledOff.add(String.valueOf(invitation.params().get("request_id")));
     }
 
     private static HandoffConfig config() {
