@@ -64,9 +64,15 @@ public final class PushBench implements AutoCloseable {
         volatile Consumer<Invitation> metaserver = invitation -> {};
 
         Pair(Loader loader, Connector connector, long bytesPerSecond) {
-            prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> {}, bytesPerSecond);
+            prefillRuntime = HandoffRuntime.start("127.0.0.1", "127.0.0.1", (i, answered) -> () -> {}, bytesPerSecond);
             decodeRuntime = HandoffRuntime.start(
-                    "127.0.0.1", "127.0.0.1", (invitation, answered) -> metaserver.accept(invitation), bytesPerSecond);
+                    "127.0.0.1",
+                    "127.0.0.1",
+                    (invitation, answered) -> {
+                        metaserver.accept(invitation);
+                        return () -> {};
+                    },
+                    bytesPerSecond);
             warmUp = HandoffWarmUp.start(connector, Engine.WARM_UP);
             prefill = loader.engine(prefillRuntime, Role.PRODUCER, connector);
             decode = loader.engine(decodeRuntime, Role.CONSUMER, connector);

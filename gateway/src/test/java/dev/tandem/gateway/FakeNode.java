@@ -40,10 +40,12 @@ final class FakeNode implements AutoCloseable {
 
         /** The ids of a cancel. */
         List<String> cancelled() {
-            return json().get("request_ids")
-                    .valueStream()
-                    .map(JsonNode::stringValue)
-                    .toList();
+            return json().has("request_id")
+                    ? List.of(json().get("request_id").stringValue())
+                    : json().get("request_ids")
+                            .valueStream()
+                            .map(JsonNode::stringValue)
+                            .toList();
         }
     }
 

@@ -104,7 +104,9 @@ class GatewayDrainTest {
         assertThat(reply.status()).isEqualTo(503);
         assertThat(reply.header("Retry-After")).contains("1");
         assertThat(calledOff.await(20, TimeUnit.SECONDS)).isTrue();
-        assertThat(prefill.takeCancel().cancelled()).hasSize(1);
+        for (int told = 0; told < 3; ) { // in one call or several
+            told += prefill.takeCancel().cancelled().size();
+        }
     }
 
     @Test

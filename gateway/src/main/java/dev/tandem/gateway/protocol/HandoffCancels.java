@@ -22,7 +22,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Tells prefill nodes to free the blocks that they lend, or are about to lend, to requests that will not be decoded: {@code POST
- * /v1/handoff/cancel {"request_ids": [X, …]}} where X is the {@code X-Request-Id} of both hops. Of a node one call is under way at a time, and
+ * /v1/handoff/cancel {"request_ids": [X, …]}}, or {@code "request_id"} for one, where X is the {@code X-Request-Id} of both hops. Of a node one call is under way at a time, and
  * what comes meanwhile goes with the next, so that many clients that leave together do not cost the node as many connections. A node that does
  * not know the path (404, 405) is not asked again; its blocks come free by its own timer. Nobody waits for the answer. Shared by all event
  * loops.
@@ -94,8 +94,12 @@ final class HandoffCancels {
             headers.put("Authorization", destination.authorization());
         }
         ObjectNode body = JsonNodeFactory.instance.objectNode();
-        var list = body.putArray("request_ids");
-        ids.forEach(list::add);
+        if (ids.size() == 1) {
+            body.put("request_id", ids.getFirst());
+        } else {
+            var list = body.putArray("request_ids");
+            ids.forEach(list::add);
+        }
         http.startOnLoop(
                 new HttpCall(
                         "POST", destination.node().address(), "/v1/handoff/cancel", headers, StrictJson.bytes(body)),

@@ -9,6 +9,7 @@ import dev.tandem.engine.cluster.MemberStatus;
 import dev.tandem.engine.cluster.ReplicaSet;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
 import dev.tandem.node.flags.KvTransferConfig;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -116,7 +117,8 @@ final class StateEndpoints {
     /** The gateway says that no decode node will fetch the blocks of these requests. */
     void cancelHandoff(Exchange exchange) {
         var fields = new Fields(exchange.json());
-        List<String> ids = fields.strings("request_ids", MOST_CANCELS);
+        List<String> ids = new ArrayList<>(fields.strings("request_ids", MOST_CANCELS));
+        fields.string("request_id").ifPresent(ids::add); // the last release's gateways know only this
         if (ids.isEmpty()) {
             throw fields.invalid("request_ids", "request_ids is missing or empty");
         }

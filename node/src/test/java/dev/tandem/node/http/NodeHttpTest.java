@@ -133,6 +133,12 @@ class NodeHttpTest {
                         .status())
                 .isEqualTo(200);
         assertThat(replica.cancelled).contains(lent.id());
+
+        replica.cancelled.clear();
+        assertThat(post("/v1/handoff/cancel", "{\"request_id\":\"req-7.a\"}", "a gateway of the last release")
+                        .status())
+                .isEqualTo(200);
+        assertThat(replica.cancelled).contains(lent.id());
     }
 
     @ParameterizedTest
