@@ -5,7 +5,7 @@
 # findings. What reaches new code goes into corpora/GROUP.found, minimised; an input that breaks something stays in
 # bench/target/fuzz/GROUP and belongs into corpora/GROUP.seeds, with the fix.
 # Builds first, unless BUILT=1. MAX_LEN is the longest input (default 1024), KEEP the bytes of found inputs that are kept per group (8192),
-# MAX_SECONDS ends a run that has not made its executions until then (0: never).
+# MAX_SECONDS ends a run that has not made its executions until then (0: never); TIMEOUT is how many seconds an input may take (10).
 # Exit: 0 nothing found, 1 a finding, 2 wrong arguments or no build.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -33,7 +33,7 @@ java=("$JAVA_HOME/bin/java" "@$root/jvm.options" -XX:+UseSerialGC -XX:+EnableDyn
 
 jazzer() { # test class, then Jazzer's own arguments; a heap that unbounded parsers exceed at once
   "${java[@]}" -Xmx256m -Xss512k com.code_intelligence.jazzer.Jazzer "--target_class=$1" '--instrumentation_includes=dev.tandem.**:tools.jackson.core.json.**:org.msgpack.core.**' \
-    '--instrumentation_excludes=dev.tandem.node.flags.Nearest:dev.tandem.corpus.**' '--custom_hook_includes=dev.tandem.**' "${@:2}" -timeout=10 -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
+    '--instrumentation_excludes=dev.tandem.node.flags.Nearest:dev.tandem.corpus.**' '--custom_hook_includes=dev.tandem.**' "${@:2}" "-timeout=${TIMEOUT:-10}" -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
 }
 
 fuzz() { # group
