@@ -4,15 +4,16 @@
 # A group is a corpus in corpora and the test class that replays it. Prints one table row per group: date, executions, seconds, rate,
 # findings. What reaches new code goes into corpora/GROUP.found, minimised; an input that breaks something stays in
 # bench/target/fuzz/GROUP and belongs into corpora/GROUP.seeds, with the fix.
-# Builds first, unless BUILT=1. MAX_LEN is the longest input (default 1024), KEEP the bytes of found inputs that are kept per group (8192).
+# Builds first, unless BUILT=1. MAX_LEN is the longest input (default 1024), KEEP the bytes of found inputs that are kept per group (8192),
+# MAX_SECONDS ends a run that has not made its executions until then (0: never); TIMEOUT is how many seconds an input may take (10).
 # Exit: 0 nothing found, 1 a finding, 2 wrong arguments or no build.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-[ $# -eq 2 ] || { sed -n '2,9p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '2,10p' "$0" >&2; exit 2; }
 case $2 in
   *[!0-9]*s | s | *[!0-9s]*) echo "not a number of executions, nor of seconds with an s behind it: $2" >&2; exit 2 ;;
   *s) limit=-max_total_time=${2%s} ;;
-  *) limit=-runs=$2 ;;
+  *) limit="-runs=$2 -max_total_time=${MAX_SECONDS:-0}" ;;
 esac
 JAVA_HOME=$("$root/tandem" --print-java-home)
 export JAVA_HOME
@@ -32,7 +33,7 @@ java=("$JAVA_HOME/bin/java" "@$root/jvm.options" -XX:+UseSerialGC -XX:+EnableDyn
 
 jazzer() { # test class, then Jazzer's own arguments; a heap that unbounded parsers exceed at once
   "${java[@]}" -Xmx256m -Xss512k com.code_intelligence.jazzer.Jazzer "--target_class=$1" '--instrumentation_includes=dev.tandem.**:tools.jackson.core.json.**:org.msgpack.core.**' \
-    '--instrumentation_excludes=dev.tandem.node.flags.Nearest:dev.tandem.corpus.**' '--custom_hook_includes=dev.tandem.**' "${@:2}" -timeout=10 -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
+    '--instrumentation_excludes=dev.tandem.node.flags.Nearest:dev.tandem.corpus.**' '--custom_hook_includes=dev.tandem.**' "${@:2}" "-timeout=${TIMEOUT:-10}" -rss_limit_mb=2048 "-max_len=${MAX_LEN:-1024}"
 }
 
 fuzz() { # group
@@ -45,7 +46,7 @@ fuzz() { # group
   mkdir -p "$work/corpus" "$work/kept"
   "${java[@]}" dev.tandem.corpus.Corpus unpack "corpora/$group.seeds" "corpora/$group.found" "$work/corpus"
   start=$(date +%s%N)
-  (cd "$work" && jazzer "$class" "$limit" -print_final_stats=1 -reload=0 "-artifact_prefix=$work/" "--reproducer_path=$work" corpus) \
+  (cd "$work" && jazzer "$class" $limit -print_final_stats=1 -reload=0 "-artifact_prefix=$work/" "--reproducer_path=$work" corpus) \
     > "$work/log" 2>&1 || findings=1
   seconds=$(( ($(date +%s%N) - start) / 1000000000 ))
   executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")

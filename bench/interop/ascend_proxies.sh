@@ -6,6 +6,8 @@
 # ASCEND_VERSIONS its versions (default: main and v0.11.0rc1)
 # ASCEND_VENV     a Python environment with fastapi<0.124, httpx, uvicorn; made when it is not there
 # TANDEM, MODEL   another command line, another checkpoint
+# TANDEM_CLUSTER_TOKEN gives all of our processes a secret. Pulling needs nothing more: the proxies hand the sealed ticket on. Layerwise, D
+# posts to the proxy's metaserver, so that the proxy has to be in TANDEM_FOREIGN_PEERS (127.0.0.0/8 here).
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/bench/interop
@@ -18,6 +20,7 @@ kinds=("$@")
 [ ${#kinds[@]} -gt 0 ] || kinds=(pull layerwise)
 work=$(mktemp -d)
 host=127.$((64 + $$ / 64516 % 64)).$(($$ / 254 % 254)).$((1 + $$ % 254)) # this run's own, so ports can be fixed: nobody else listens there
+passed=0
 failed=0
 untested=0
 pids=()
@@ -30,7 +33,13 @@ not_tested() {
   untested=$((untested + 1))
 }
 check() { # name, status
-  if [ "$2" -eq 0 ]; then echo "ok      $1"; else echo "FAILED  $1"; failed=$((failed + 1)); fi
+  if [ "$2" -eq 0 ]; then
+    echo "ok      $1"
+    passed=$((passed + 1))
+  else
+    echo "FAILED  $1"
+    failed=$((failed + 1))
+  fi
 }
 stop_all() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
@@ -149,5 +158,6 @@ for kind in "${kinds[@]}"; do
   done
   stop_all
 done
+echo "vllm-ascend's proxies: $passed passed, $failed failed, $untested not run"
 [ "$failed" -eq 0 ] || exit 1
 [ "$untested" -eq 0 ] || exit 3

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Talks to the real Mooncake transfer engine (the PyPI wheel) in both directions over loopback.
-# Needs: this repository built (or a JDK and Maven to build it), python3 with venv, pip.
-# Exit: 0 all passed, 1 something failed, 3 the wheel cannot be used here and NOTHING was tested.
+# Talks to the real Mooncake transfer engine (the PyPI wheel) in both directions over loopback; then the wheel reads, as vllm-ascend does,
+# what nodes lend: one without a secret, one whose list of foreign peers has it, and one that must refuse it. Ends with counts.
+# Needs: this repository built (or a JDK and Maven to build it), python3 with venv, pip, curl.
+# Exit: 0 all passed, 1 something failed, 3 the wheel, or a part of it, could NOT be tested.
+# TANDEM, MODEL: another command line, another checkpoint. MOONCAKE_WHEEL, MOONCAKE_VENV: another version, where it is installed.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/bench/interop
@@ -12,17 +14,34 @@ work=$(mktemp -d)
 # The wheel refuses batches beyond its own queue of 1,024 + 1,024 (upstream issue 4209), also against itself.
 export MC_TCP_MAX_QUEUED_TRANSFERS_PER_PEER=16384
 export MC_FORCE_TCP=1 MC_LOG_LEVEL=${MC_LOG_LEVEL:-ERROR} GLOG_minloglevel=${GLOG_minloglevel:-2}
+model=${MODEL:-$root/models/tandem-fable}
+host=127.$((160 + $$ / 64516 % 64)).$(($$ / 254 % 254)).$((1 + $$ % 254)) # the nodes' own, so that ports can be fixed
+passed=0
 failed=0
+untested=0
 
 not_tested() {
   echo "################################################################" >&2
   echo "# INTEROP NOT TESTED: $1" >&2
   [ -s "$work/log" ] && tail -n 5 "$work/log" >&2
   echo "################################################################" >&2
+  untested=$((untested + 1))
+}
+nothing_tested() {
+  not_tested "$1"
   exit 3
 }
 check() { # name, status
-  if [ "$2" -eq 0 ]; then echo "ok      $1"; else echo "FAILED  $1"; failed=$((failed + 1)); fi
+  if [ "$2" -eq 0 ]; then
+    echo "ok      $1"
+    passed=$((passed + 1))
+  else
+    echo "FAILED  $1"
+    failed=$((failed + 1))
+  fi
+}
+missing_libraries() { # of the wheel's native modules
+  find "$venv" -path '*mooncake*' -name '*.so*' -exec ldd {} + 2>/dev/null | awk '/not found/ {print $1}' | sort -u | tr '\n' ' '
 }
 field() { python3 -c 'import json,sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$1" "$2"; }
 refuses() { # a tandem command that the peer must refuse
@@ -30,19 +49,19 @@ refuses() { # a tandem command that the peer must refuse
 }
 stop() {
   exec 7>&- 2>/dev/null
-  for pid in ${target_pid:-} ${wheel_pid:-}; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
+  for pid in ${target_pid:-} ${wheel_pid:-} ${node_pid:-}; do kill "$pid" 2>/dev/null; wait "$pid" 2>/dev/null; done
   rm -rf "$work"
 }
 trap stop EXIT
 
 [ -x "$tandem" ] || { echo "no $tandem: build first" >&2; exit 1; }
 if [ ! -x "$venv/bin/python" ]; then
-  python3 -m venv "$venv" > "$work/log" 2>&1 || not_tested "python3 has no venv"
+  python3 -m venv "$venv" > "$work/log" 2>&1 || nothing_tested "python3 has no venv"
 fi
 if ! "$venv/bin/python" -c 'import mooncake.engine' > "$work/log" 2>&1; then
-  "$venv/bin/pip" install -q "$wheel" > "$work/log" 2>&1 || not_tested "$wheel cannot be installed"
+  "$venv/bin/pip" install -q "$wheel" > "$work/log" 2>&1 || nothing_tested "$wheel cannot be installed"
   "$venv/bin/python" -c 'import mooncake.engine' > "$work/log" 2>&1 \
-    || not_tested "$wheel does not load; it wants libibverbs1 librdmacm1 libnuma1 libcurl4"
+    || nothing_tested "$wheel does not load; missing: $(missing_libraries)(Debian: libibverbs1 librdmacm1 libnuma1 libcurl4)"
 fi
 python=$venv/bin/python
 echo "peer: $("$venv/bin/pip" list 2>/dev/null | grep -i mooncake | tr -s ' ')"
@@ -113,6 +132,52 @@ check "a write over its end is refused" $?
 "$tandem" transfer read --target "$target" --addr "$addr" --length 64 > "$work/out" 2> "$work/err"
 check "and after that a good read works" $?
 
+echo "-- the wheel reads what a node lends"
+node() { # NAME=VALUE …, for the node's environment
+  env "$@" "$tandem" serve "$model" --host "$host" --port 8100 --served-model-name m --dtype float32 --max-model-len 1024 \
+    --kv-transfer-config '{"kv_connector":"MooncakeConnectorV1","kv_role":"kv_producer","kv_port":"30000","engine_id":"0"}' \
+    > "$work/node" 2>&1 < /dev/null &
+  node_pid=$!
+  for _ in $(seq 1800); do
+    curl -sf -o "$work/out" "http://$host:8100/health" && return 0
+    kill -0 "$node_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  return 1
+}
+read_lease() { # reads a ticket's blocks, tells that they were read, and is then refused them
+  curl -sf "http://$host:8100/v1/completions" -H 'Content-Type: application/json' -o "$work/ticket" -d '{"model":"m","max_tokens":1,
+    "prompt":"Once upon a time there was a fox who lent what he had and never knew when it would come back to him again",
+    "kv_transfer_params":{"do_remote_decode":true,"do_remote_prefill":false}}' \
+    && "$python" "$here/ascend_reader.py" --ticket "$work/ticket" > "$work/out" 2> "$work/err"
+}
+lends() { # name, whether it may read, NAME=VALUE …
+  if ! node "${@:3}"; then
+    cp "$work/node" "$work/log"
+    not_tested "our node does not start: $1"
+  elif [ "$2" = yes ]; then
+    read_lease
+    status=$?
+    check "$1" $status
+    [ $status -eq 0 ] || cat "$work/out" "$work/err" >&2
+  else
+    ! read_lease && grep -q 'gives no proof of the cluster secret' "$work/node" && curl -sf -o "$work/out" "http://$host:8100/health"
+    check "$1" $?
+  fi
+  kill "$node_pid" 2>/dev/null
+  wait "$node_pid" 2>/dev/null
+  node_pid=
+}
+if "$venv/bin/pip" install -q pyzmq==27.3.0 msgspec==0.20.0 > "$work/log" 2>&1; then
+  secret=TANDEM_CLUSTER_TOKEN=$(head -c 32 /dev/urandom | sha256sum | cut -c1-64)
+  lends "no secret: blocks are read, given back, and then refused" yes TANDEM_FOREIGN_PEERS=
+  lends "a secret, and the wheel on the list of foreign peers: the same" yes "$secret" TANDEM_FOREIGN_PEERS=127.0.0.1
+  lends "a secret, and the wheel on no list: refused by name, the node stays healthy" no "$secret" TANDEM_FOREIGN_PEERS=
+else
+  not_tested "pyzmq or msgspec cannot be installed"
+fi
+
 echo
-if [ "$failed" -eq 0 ]; then echo "interop with Mooncake: all passed"; else echo "interop with Mooncake: $failed FAILED"; fi
-[ "$failed" -eq 0 ]
+echo "interop with Mooncake: $passed passed, $failed failed, $untested not run"
+[ "$failed" -eq 0 ] || exit 1
+[ "$untested" -eq 0 ] || exit 3

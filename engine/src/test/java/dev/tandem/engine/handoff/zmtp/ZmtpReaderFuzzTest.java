@@ -2,10 +2,12 @@ package dev.tandem.engine.handoff.zmtp;
 
 import dev.tandem.corpus.Corpus;
 import dev.tandem.engine.handoff.zmtp.ZmtpReader.Event;
+import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 
 /**
@@ -28,17 +30,31 @@ class ZmtpReaderFuzzTest {
         byte[] rest = Arrays.copyOfRange(input, 2, input.length);
         byte[] stream =
                 (input[0] & 1) == 0 ? rest : joined(ZmtpFrames.greeting(), ZmtpFrames.ready(ZmtpSocketType.REQ), rest);
-        List<String> cut = read(stream, 1 + (input[1] & 63));
-        Corpus.require(cut.equals(read(stream, stream.length)), "other events when cut");
+        var written = new ByteArrayOutputStream();
+        written.writeBytes(joined(ZmtpFrames.greeting(), ZmtpFrames.ready(ZmtpSocketType.REQ)));
+        List<String> events =
+                read(stream, stream.length, message -> written.writeBytes(ZmtpFrames.message(message.parts())));
+        Corpus.require(events.equals(read(stream, 1 + (input[1] & 63), message -> {})), "other events when cut");
+        List<String> messages =
+                events.stream().filter(event -> event.startsWith("message ")).toList();
+        if (!messages.isEmpty()) {
+            List<String> again = read(written.toByteArray(), written.size(), message -> {});
+            Corpus.require(again.getLast().equals("between"), "refused what was read before");
+            Corpus.require(
+                    again.subList(2, again.size() - 1).equals(messages), "other messages when written and read again");
+        }
     }
 
-    private static List<String> read(byte[] stream, int piece) {
+    private static List<String> read(byte[] stream, int piece, Consumer<Event.Message> taken) {
         var events = new ArrayList<String>();
         var reader = new ZmtpReader(ZmtpSocketType.ROUTER, MESSAGE_BYTES, SIZES);
         try {
             for (int at = 0; at < stream.length; at += piece) {
                 ByteBuffer bytes = ByteBuffer.wrap(stream, at, Math.min(piece, stream.length - at));
                 for (Event event = reader.next(bytes); event != null; event = reader.next(bytes)) {
+                    if (event instanceof Event.Message message) {
+                        taken.accept(message);
+                    }
                     events.add(told(event));
                 }
                 Corpus.require(!bytes.hasRemaining(), "bytes were left");
@@ -60,7 +76,7 @@ class ZmtpReaderFuzzTest {
                 readied.type() + " "
                         + readied.properties().keySet().stream().sorted().toList();
             case Event.Message message -> {
-                requireSame(message.parts());
+                requireBounded(message.parts());
                 yield "message "
                         + message.parts().stream().map(Arrays::toString).toList();
             }
@@ -70,21 +86,9 @@ class ZmtpReaderFuzzTest {
         };
     }
 
-    private static void requireSame(List<byte[]> parts) {
+    private static void requireBounded(List<byte[]> parts) {
         int bytes = parts.stream().mapToInt(part -> part.length).sum();
         Corpus.require(bytes <= MESSAGE_BYTES && parts.size() <= SIZES.parts(), "a message above its bounds");
-        var reader = new ZmtpReader(ZmtpSocketType.ROUTER, MESSAGE_BYTES, SIZES);
-        ByteBuffer again = ByteBuffer.wrap(
-                joined(ZmtpFrames.greeting(), ZmtpFrames.ready(ZmtpSocketType.REQ), ZmtpFrames.message(parts)));
-        try {
-            reader.next(again);
-            reader.next(again);
-            boolean isSame = reader.next(again) instanceof Event.Message message
-                    && Arrays.deepEquals(message.parts().toArray(), parts.toArray());
-            Corpus.require(isSame, "another message when written and read again");
-        } catch (ZmtpException refusal) {
-            throw new AssertionError("refused what was read before", refusal);
-        }
     }
 
     private static byte[] joined(byte[]... pieces) {
