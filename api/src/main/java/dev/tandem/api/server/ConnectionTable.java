@@ -23,6 +23,11 @@ final class ConnectionTable {
     /** An address may have all connections but 1 of this, which others find free. */
     private static final int OTHERS_SHARE = 8;
 
+    /** This process, or its loop, has stood still when the last sweep is longer ago: what came meanwhile lies unread in its sockets. */
+    private static final long STILLNESS_NS = TimeUnit.SECONDS.toNanos(3);
+    /** Time to read it. */
+    private static final long GRACE_NS = TimeUnit.SECONDS.toNanos(1);
+
     private static final long WARNING_PAUSE_NS = TimeUnit.MINUTES.toNanos(1);
 
     /** One address and what it has here. */
@@ -43,6 +48,9 @@ final class ConnectionTable {
     private final int reserve;
     private final Map<String, Client> clients = new HashMap<>();
     private int open;
+    private long sweptNs = System.nanoTime();
+    private boolean isInGrace;
+    private long graceEndNs;
     private long lastWarningNs;
     private boolean hasWarned;
 
@@ -88,9 +96,17 @@ final class ConnectionTable {
         }
     }
 
-    /** Closes what has waited too long. Called about every second. */
-    void sweep() {
-        long nowNs = System.nanoTime();
+    /** Closes what has waited too long, unless it was this side that stood still. Called about every second. */
+    void sweep(long nowNs) {
+        if (!isInGrace && nowNs - sweptNs > STILLNESS_NS) {
+            isInGrace = true;
+            graceEndNs = nowNs + GRACE_NS;
+        }
+        sweptNs = nowNs;
+        if (isInGrace && nowNs - graceEndNs < 0) {
+            return;
+        }
+        isInGrace = false; // also where sweeps go on coming late: of two one judges
         for (Client client : Set.copyOf(clients.values())) {
             for (ClientConnection connection : Set.copyOf(client.connections)) {
                 if (connection.isLate(limits, nowNs)) {
