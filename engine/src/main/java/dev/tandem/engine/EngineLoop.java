@@ -7,6 +7,7 @@ import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.execute.MemoryGoneException;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
 import dev.tandem.engine.handoff.KvConnector;
@@ -198,6 +199,13 @@ final class EngineLoop implements Runnable {
                     executor.execute(batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
         } catch (StepAbandonedException nobodyWaits) {
             LOG.debug("a step of {} sequences was given up", streams.length, nobodyWaits);
+            return;
+        } catch (MemoryGoneException gone) {
+            LOG.error("a step of {} sequences failed: {}", streams.length, gone.getMessage());
+            for (ScheduledChunk chunk : batch.chunks()) {
+                String message = String.valueOf(gone.getMessage());
+                sequences.fail(chunk.sequence(), new EngineException(Kind.UNAVAILABLE, message, gone));
+            }
             return;
         }
         long nowNs = nanoClock.getAsLong();

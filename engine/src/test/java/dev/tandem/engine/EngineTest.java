@@ -248,6 +248,21 @@ class EngineTest {
         }
     }
 
+    /** /dev/shm is full, and then somebody makes room. */
+    @Test
+    void shouldFailTheRequestsOfAStepWithoutMemoryAndServeOn() throws InterruptedException {
+        try (var fixture = new EngineFixture(Setup.usual().withSequences(1))) {
+            fixture.model.haveMemory(false);
+            TokenStream first = fixture.submit("first", prompt(5, 1), 5);
+            assertThat(read(first).failure()).hasMessageContaining("/dev/shm").returns(Kind.UNAVAILABLE, e -> e.kind());
+
+            fixture.model.haveMemory(true);
+            assertThat(read(fixture.submit("second", prompt(5, 2), 5)).tokens())
+                    .isEqualTo(FakeModel.greedy(prompt(5, 2), 5));
+            fixture.awaitAllFree();
+        }
+    }
+
     @Test
     void shouldEndEverythingWhenItCloses() throws InterruptedException {
         var fixture = new EngineFixture(Setup.usual().withSequences(1));

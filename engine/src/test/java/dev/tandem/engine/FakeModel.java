@@ -30,6 +30,7 @@ final class FakeModel implements Model {
     private volatile CountDownLatch gate = new CountDownLatch(0);
     private volatile CountDownLatch arrivals = new CountDownLatch(0);
     private volatile Optional<RuntimeException> failure = Optional.empty();
+    private volatile boolean hasNoMemory;
     private volatile boolean isClosed;
     private volatile boolean givesNoNumbers;
     private volatile int longestBatch;
@@ -56,6 +57,11 @@ final class FakeModel implements Model {
 
     void failWith(RuntimeException cause) {
         failure = Optional.of(cause);
+    }
+
+    /** As the JVM says it where the system finds no page for a mapped file. */
+    void haveMemory(boolean isThere) {
+        hasNoMemory = !isThere;
     }
 
     void giveNoNumbers() {
@@ -114,6 +120,9 @@ final class FakeModel implements Model {
         longestBatch = Math.max(longestBatch, batch.rows());
         if (failure.isPresent()) {
             throw failure.get();
+        }
+        if (hasNoMemory) {
+            throw new InternalError("a fault occurred in an unsafe memory access operation");
         }
         for (int layer = 0; layer < LAYERS; layer++) {
             int row = 0;

@@ -110,6 +110,30 @@ class GatewayPushTest {
         assertThat(toPrefill.has("stream_options")).isFalse();
     }
 
+    /** D has its prompt, and may have answered, before P's own answer is there. */
+    @Test
+    void shouldNotTakeAPrefillNodeThatAnswersLastForOneThatFailed() throws Exception {
+        var isCalled = new CountDownLatch(1);
+        var isAnswered = new CountDownLatch(1);
+        FakeNode last = new FakeNode((request, peer) -> {
+            isCalled.countDown();
+            assertThat(isAnswered.await(20, TimeUnit.SECONDS)).isTrue();
+            peer.json(200, "{\"choices\":[{\"text\":\"x\"}],\"kv_transfer_params\":null}");
+        });
+        FakeDecoder poster = decoder(Version.NEWER);
+        FakeNode decode = new FakeNode((request, peer) -> {
+            poster.post(request);
+            assertThat(isCalled.await(20, TimeUnit.SECONDS)).isTrue();
+            peer.json(200, "{\"choices\":[{\"text\":\"ok\"}]}");
+        });
+        gateway.withPrefill(last).withDecode(decode).start();
+        assertThat(gateway.post(ASK).header("x-tandem-disaggregated")).contains("true");
+        isAnswered.countDown();
+        GatewayFixture.await(gateway::isIdle);
+        assertThat(gateway.counter("pushes_failed")).isZero();
+        assertThat(gateway.counter("http_memory_refusals")).isZero();
+    }
+
     @Test
     void shouldForgetARequestThatHasEnded() {
         FakeDecoder decoder = decoder(Version.RC1);

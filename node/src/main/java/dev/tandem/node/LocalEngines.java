@@ -22,6 +22,9 @@ import java.util.TreeMap;
 
 /** The engines of this process, one per data-parallel rank. Closed together. */
 final class LocalEngines implements AutoCloseable {
+    /** As long as it takes a gateway to find that a node hangs. */
+    private static final Duration METASERVER_SILENCE = Duration.ofSeconds(10);
+
     private final SortedMap<Integer, Engine> engines = new TreeMap<>(); // by data-parallel rank
     private final Optional<HandoffRuntime> runtime;
     private final Optional<HandoffWarmUp> warmUp;
@@ -48,7 +51,11 @@ final class LocalEngines implements AutoCloseable {
         int sequences = flags.limits().sequences() * flags.parallel().data().size();
         ServeFlags.Server server = flags.server();
         return new MetaserverCalls(
-                sequences, Duration.ofSeconds(server.requestTimeoutSeconds()), server.outgoing(), trust);
+                sequences,
+                Duration.ofSeconds(server.requestTimeoutSeconds()),
+                METASERVER_SILENCE,
+                server.outgoing(),
+                trust);
     }
 
     private HandoffRuntime runtime(NodeConfig config, LocalRanks ranks, PeerTrust trust, TransferConfig.Ports ports) {

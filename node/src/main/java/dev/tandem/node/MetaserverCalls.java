@@ -28,7 +28,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Posts invitations to metaservers: one virtual thread per invitation, at most three tries while no connection is established, and one
- * deadline for all. The answer comes when the prefill node has answered, so the silence before it is as long as a prefill. Thread-safe.
+ * deadline for all. The answer comes when the prefill node has answered, so the silence before it is as long as a prefill; a metaserver
+ * that does not answer anything else either is given up. Thread-safe.
  */
 final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(MetaserverCalls.class);
@@ -38,16 +39,18 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
     private static final int MAX_SHOWN = 300;
 
     private final HttpClient client;
+    private final MetaserverWatch watch;
     private final Semaphore places;
     private final PeerTrust trust;
 
     /**
      * @param mostCalls invitations that may be under way; one more is refused
-     * @param timeout longest silence of a metaserver
+     * @param timeout longest time from a post to its answer
+     * @param silence how long a metaserver may answer nothing at all
      * @param tls what is shown to metaservers that speak TLS, and whom of them is trusted
      * @param trust whose answers are believed
      */
-    MetaserverCalls(int mostCalls, Duration timeout, TlsFiles tls, PeerTrust trust) {
+    MetaserverCalls(int mostCalls, Duration timeout, Duration silence, TlsFiles tls, PeerTrust trust) {
         this.trust = trust;
         this.places = new Semaphore(mostCalls);
         var settings = new HttpClientConfig(
@@ -55,9 +58,10 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
                 timeout,
                 timeout,
                 HttpClientConfig.DEFAULT.idleKeepAlive(),
-                mostCalls,
+                mostCalls + 1, // and one for the question of its health
                 MAX_REPLY_BYTES);
         this.client = HttpClient.start(settings, tls);
+        this.watch = new MetaserverWatch(client, silence);
     }
 
     @Override
@@ -110,7 +114,7 @@ final class MetaserverCalls implements Invitation.Messenger, AutoCloseable {
         HttpReply send(HttpCall call, Duration left) {
             try (ClientExchange exchange = client.start(call)) {
                 occupy(exchange);
-                return exchange.reply(left);
+                return watch.reply(call.address(), exchange, left);
             }
         }
 

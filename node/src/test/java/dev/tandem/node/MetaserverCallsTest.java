@@ -17,7 +17,9 @@ import dev.tandem.trust.AddressList;
 import dev.tandem.trust.ClusterSecret;
 import dev.tandem.trust.PeerTrust;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +30,7 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -38,14 +41,21 @@ import tools.jackson.databind.node.ObjectNode;
 /** Invitations over real HTTP, to a metaserver that the test plays. */
 @Timeout(60)
 class MetaserverCallsTest {
+    private static final Duration SILENCE = Duration.ofSeconds(10);
+
     private final BlockingQueue<ObjectNode> posts = new LinkedBlockingQueue<>();
     private final CountDownLatch answersSlowly = new CountDownLatch(1);
+    private final Semaphore questions = new Semaphore(0); // for its health
     private final HttpServer server = HttpServer.start(
             new HttpServerConfig("127.0.0.1", 0, 1, 1 << 20, 16),
             List.of(
                     new BlockingRoute("POST", "/v1/metaserver", exchange -> {
                         posts.add(exchange.json());
                         exchange.respondJson(200, exchange.json());
+                    }),
+                    new BlockingRoute("GET", "/health", exchange -> {
+                        questions.release();
+                        exchange.respondEmpty(503);
                     }),
                     new BlockingRoute("POST", "/refusing", exchange -> {
                         throw new ApiError(502, "BadGateway", "prefill failed", null, -1);
@@ -66,8 +76,12 @@ class MetaserverCallsTest {
                     })));
     private final MetaserverCalls calls = calls(TlsFiles.NONE);
 
+    private static MetaserverCalls calls(Duration silence) {
+        return new MetaserverCalls(1, Duration.ofSeconds(20), silence, TlsFiles.NONE, PeerTrust.everybody());
+    }
+
     private static MetaserverCalls calls(TlsFiles tls) {
-        return new MetaserverCalls(1, Duration.ofSeconds(20), tls, PeerTrust.everybody());
+        return new MetaserverCalls(1, Duration.ofSeconds(20), SILENCE, tls, PeerTrust.everybody());
     }
 
     @AfterEach
@@ -114,6 +128,27 @@ class MetaserverCallsTest {
     @Test
     void shouldNotAskTwiceWhatMayHaveArrived() throws Exception {
         assertThat(send("/slow", Duration.ofMillis(200)).get().orElseThrow()).startsWith("TIMEOUT after 1 tries");
+    }
+
+    /** A stopped process still has its connections taken, by the system. */
+    @Test
+    void shouldGiveUpAMetaserverThatStandsStill() throws Exception {
+        try (var stopped = new ServerSocket(0, 9, InetAddress.getLoopbackAddress());
+                var impatient = calls(Duration.ofMillis(500))) {
+            String url = "http://127.0.0.1:" + stopped.getLocalPort() + "/v1/metaserver";
+            assertThat(sendTo(impatient, url).get().orElseThrow()).contains("hangs: no answer to any question");
+        }
+    }
+
+    @Test
+    void shouldWaitForAMetaserverThatAnswersOtherQuestions() throws Exception {
+        try (var impatient = calls(Duration.ofSeconds(2))) {
+            var slow = sendTo(impatient, "http://127.0.0.1:" + server.port() + "/slow");
+            assertThat(questions.tryAcquire(8, 20, TimeUnit.SECONDS)).isTrue(); // more than two seconds hold
+            assertThat(slow).isNotDone();
+            answersSlowly.countDown();
+            assertThat(slow.orTimeout(20, TimeUnit.SECONDS).join()).isEmpty();
+        }
     }
 
     @Test
@@ -184,7 +219,7 @@ class MetaserverCallsTest {
     @Test
     void shouldNotBelieveAMetaserverThatDoesNotKnowTheSecret() throws Exception {
         var secret = new PeerTrust(ClusterSecret.of("the cluster's secret"), AddressList.empty());
-        try (var strict = new MetaserverCalls(1, Duration.ofSeconds(20), TlsFiles.NONE, secret)) {
+        try (var strict = new MetaserverCalls(1, Duration.ofSeconds(20), SILENCE, TlsFiles.NONE, secret)) {
             var answer = new CompletableFuture<Optional<String>>();
             strict.send(
                     new Invitation(

@@ -1,5 +1,10 @@
 package dev.tandem.house;
 
+import static com.tngtech.archunit.core.domain.JavaAccess.Predicates.target;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.resideInAPackage;
+import static com.tngtech.archunit.core.domain.JavaClass.Predicates.type;
+import static com.tngtech.archunit.core.domain.properties.HasName.Predicates.name;
+import static com.tngtech.archunit.core.domain.properties.HasOwner.Predicates.With.owner;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
 import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
@@ -14,6 +19,8 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.util.Date;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -173,6 +180,39 @@ class ArchitectureTest {
                 .callMethod(System.class, "getProperty", String.class, String.class)
                 .orShould()
                 .callMethod(System.class, "exit", int.class)
+                .check(CLASSES);
+    }
+
+    /** Nothing waits, expires or is measured by a clock that an operator, or a time server, may set. */
+    @Test
+    void shouldReadTheClockOfTheWallOnlyToShowIt() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.tandem.bench..")
+                .and()
+                .doNotHaveSimpleName("TlsMaterial") // whether a certificate has expired: a warning
+                .and()
+                .doNotHaveSimpleName("ServedModel") // what a chat template is told
+                .and()
+                .doNotHaveSimpleName("StateEndpoints") // "created" of a model
+                .and()
+                .doNotHaveSimpleName("Generation") // "created" of a reply
+                .and()
+                .doNotHaveSimpleName("LogQueue") // the time of a line
+                .and()
+                .doNotHaveSimpleName("ClockServer") // what `tandem check` compares
+                .and()
+                .doNotHaveSimpleName("Handshakes") // a field of Mooncake's that nobody reads
+                .should()
+                .callMethod(System.class, "currentTimeMillis")
+                .orShould()
+                .callMethodWhere(target(name("now")).and(target(owner(resideInAPackage("java.time..")))))
+                .orShould()
+                .callMethodWhere(target(owner(type(Clock.class))))
+                .orShould()
+                .callConstructor(Date.class)
+                .orShould()
+                .dependOnClassesThat(type(java.util.Timer.class))
                 .check(CLASSES);
     }
 

@@ -10,24 +10,33 @@ import dev.tandem.systemtest.process.Golden;
 import dev.tandem.systemtest.process.Golden.Prompt;
 import dev.tandem.systemtest.process.Server;
 import dev.tandem.systemtest.process.TandemProcess;
+import dev.tandem.systemtest.process.WarmNode;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.SocketException;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -40,6 +49,9 @@ class FailureTest {
     private static final Prompt PROMPT = GOLDEN.prompts().get(4);
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int LEASE_SECONDS = 2;
+    private static final int SEATS = 8;
+    private static final int READERS = 40;
+    private static final int TOKENS_OF_READER = 1_500;
 
     private static Deployment deployment;
 
@@ -55,7 +67,7 @@ class FailureTest {
                 "--max-num-batched-tokens",
                 "64",
                 "--max-num-seqs",
-                "8");
+                Integer.toString(SEATS));
     }
 
     @AfterAll
@@ -192,21 +204,12 @@ class FailureTest {
     void shouldFreeEverythingWhenTheClientGoesDuringALongPrefill() throws IOException {
         List<Integer> prompt = Collections.nCopies(12_000, 42);
         ObjectNode body = Client.greedy(prompt, 4);
-        var address = deployment.gateway().http();
-        try (var socket = new java.net.Socket(address.host(), address.port())) {
-            byte[] bytes = body.toString().getBytes(StandardCharsets.UTF_8);
-            socket.getOutputStream()
-                    .write(
-                            ("POST /v1/completions HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: "
-                                            + bytes.length + "\r\n\r\n")
-                                    .getBytes(StandardCharsets.US_ASCII));
-            socket.getOutputStream().write(bytes);
-            socket.getOutputStream().flush();
-            Await.until(
-                    SOON,
-                    () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") > 0,
-                    () -> "P never began");
-        }
+        Socket client = send(deployment.gateway(), "127.0.0.1", body);
+        Await.until(
+                SOON,
+                () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") > 0,
+                () -> "P never began");
+        client.close();
         Await.until(
                 SOON,
                 () -> Client.metric(deployment.prefill(), "vllm:num_requests_running") == 0,
@@ -314,6 +317,105 @@ class FailureTest {
                 .isEqualTo("remote");
         assertThat(Client.metric(deployment.prefill(), "tandem:leases_cancelled_total"))
                 .isEqualTo(cancelled);
+    }
+
+    /** A node that may open nothing more: no connection of the gateway, no handshake, no data, no question of a peer. */
+    @ParameterizedTest
+    @ValueSource(strings = {"prefill", "decode"})
+    void shouldAnswerAlthoughANodeHasNoDescriptorsLeft(String role) throws IOException {
+        WarmNode node = role.equals("prefill") ? deployment.prefill() : deployment.decode();
+        String usual = descriptorLimit(node);
+        limitDescriptors(node, "" + openDescriptors(node));
+        try {
+            List<CompletableFuture<Reply>> replies = Stream.generate(() -> Client.postAsync(
+                            deployment.gateway().uri("/v1/completions"),
+                            Client.greedy(PROMPT.ids(), PROMPT.generated().size())
+                                    .toString()))
+                    .limit(20)
+                    .toList();
+            for (CompletableFuture<Reply> reply : replies) {
+                Reply answer =
+                        reply.orTimeout(SOON.toSeconds(), TimeUnit.SECONDS).join();
+                if (answer.status() == 200) {
+                    assertThat(answer.tokenIds()).isEqualTo(PROMPT.generated());
+                } else {
+                    assertThat(answer.status()).as("%s", answer.body()).isBetween(502, 504);
+                }
+            }
+        } finally {
+            limitDescriptors(node, usual);
+        }
+        assertThat(node.isAlive()).isTrue();
+        Await.until(
+                SOON,
+                () -> complete(PROMPT).header("x-tandem-disaggregated").startsWith("true"),
+                () -> "not handed off again:\n" + node.log());
+        assertThat(Client.get(node.uri("/health")).status()).isEqualTo(200);
+    }
+
+    private static int openDescriptors(WarmNode node) throws IOException {
+        try (Stream<Path> open = Files.list(Path.of("/proc", Long.toString(node.pid()), "fd"))) {
+            return (int) open.count();
+        }
+    }
+
+    private static String descriptorLimit(WarmNode node) throws IOException {
+        return Files.readAllLines(Path.of("/proc", Long.toString(node.pid()), "limits")).stream()
+                .filter(line -> line.startsWith("Max open files"))
+                .map(line -> line.split(" +")[3])
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static void limitDescriptors(WarmNode node, String most) throws IOException {
+        Process prlimit = new ProcessBuilder("prlimit", "--pid", Long.toString(node.pid()), "--nofile=" + most + ":")
+                .inheritIO()
+                .start();
+        assertThat(prlimit.onExit().orTimeout(20, TimeUnit.SECONDS).join().exitValue())
+                .isZero();
+    }
+
+    /** Forty streams that nobody reads, of one address, against one short request of another. */
+    @ParameterizedTest
+    @ValueSource(strings = {"gateway", "decode"})
+    void shouldAnswerAShortRequestWhileManyStreamsAreNotRead(String to) throws IOException {
+        Server server = to.equals("gateway") ? deployment.gateway() : deployment.decode();
+        double before = Client.metric(deployment.decode(), "vllm:generation_tokens_total");
+        var readers = new ArrayList<Socket>();
+        try {
+            ObjectNode body = Client.greedy(PROMPT.ids(), TOKENS_OF_READER);
+            body.put("stream", true);
+            for (int i = 0; i < READERS; i++) {
+                readers.add(send(server, "127.0.0.40", body));
+            }
+            Await.until(
+                    SOON,
+                    () -> Client.metric(deployment.decode(), "vllm:num_requests_running") == SEATS,
+                    () -> "they do not begin");
+
+            Reply reply = Client.post(
+                    server.uri("/v1/completions"),
+                    Client.greedy(PROMPT.ids(), PROMPT.generated().size()));
+            assertThat(reply.tokenIds()).as("%s", reply.body()).isEqualTo(PROMPT.generated());
+            double generated = Client.metric(deployment.decode(), "vllm:generation_tokens_total") - before;
+            assertThat(generated).isLessThan(READERS * TOKENS_OF_READER / 4.0);
+        } finally {
+            for (Socket reader : readers) {
+                reader.close();
+            }
+        }
+    }
+
+    /** Sends a request from an address of this host; its answer is not read. */
+    private static Socket send(Server server, String from, ObjectNode json) throws IOException {
+        var socket = new Socket(server.http().host(), server.http().port(), InetAddress.getByName(from), 0);
+        byte[] body = json.toString().getBytes(StandardCharsets.UTF_8);
+        String head = "POST /v1/completions HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nContent-Length: "
+                + body.length + "\r\n\r\n";
+        socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+        socket.getOutputStream().write(body);
+        socket.getOutputStream().flush();
+        return socket;
     }
 
     @Test

@@ -14,6 +14,8 @@ import dev.tandem.systemtest.process.TandemProcess;
 import dev.tandem.systemtest.process.WarmNode;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,12 +28,14 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Nodes that are stopped (SIGSTOP) while they have requests: nobody waits for them longer than it takes to notice. */
 class StoppedProcessTest {
     private static final Golden GOLDEN = Golden.folder("qwen3");
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int REQUESTS = 12;
+    private static final int SEATS = 8; // of a rank
 
     private final List<WarmNode> nodes = new ArrayList<>();
     private final List<TandemProcess> gateways = new ArrayList<>();
@@ -56,7 +60,7 @@ class StoppedProcessTest {
                         "--max-model-len",
                         "2048",
                         "--max-num-seqs",
-                        "8",
+                        Integer.toString(SEATS),
                         "--kv-transfer-config",
                         Deployment.transfer(connector, role, Integer.toString(nodes.size()))),
                 Map.of()));
@@ -108,13 +112,7 @@ class StoppedProcessTest {
         signal("CONT", stopped);
         Deployment.awaitHealthy(gateway.http(), 2, 2);
         assertAnswered(ask(gateway));
-        for (WarmNode node : nodes) {
-            Await.until(
-                    SOON,
-                    () -> Client.metric(node, "tandem:kv_blocks_free") == Client.metric(node, "tandem:kv_blocks"),
-                    () -> "blocks are held:\n"
-                            + Client.get(node.uri("/metrics")).body().asString(""));
-        }
+        nodes.forEach(StoppedProcessTest::awaitAllBlocksFree);
     }
 
     @Test
@@ -135,6 +133,78 @@ class StoppedProcessTest {
                 () -> Client.metric(head, "tandem:cluster_nodes_joined_total") == 2,
                 () -> "it does not join again: " + headless.log());
         assertAnswered(ask(head));
+    }
+
+    /** The head stands still, its headless node runs on: both are out until it goes on, and then both are back. */
+    @Test
+    void shouldAnswerEveryRequestAlthoughAHeadStandsStill() {
+        WarmNode prefill = node("MooncakeConnector", "kv_producer");
+        String headHost = Loopback.next();
+        String[] transfer = {"--kv-transfer-config", Deployment.transfer("MooncakeConnector", "kv_consumer", "1")};
+        WarmNode head = rank(headHost, headHost, transfer);
+        WarmNode headless = rank(
+                Loopback.next(), headHost, transfer[0], transfer[1], "--headless", "--data-parallel-start-rank", "1");
+        WarmNode other = node("MooncakeConnector", "kv_consumer");
+        nodes.forEach(WarmNode::awaitReady);
+        TandemProcess gateway = Deployment.startGateway(
+                List.of(prefill.http().host()), List.of(headHost, other.http().host()), "--silence-timeout", "2");
+        gateways.add(gateway.awaitReady());
+        Deployment.awaitHealthy(gateway.http(), 1, 2);
+        assertAnswered(ask(gateway));
+
+        signal("STOP", head);
+        assertAnswered(ask(gateway)); // some of them have gone to the head, and through it to its node
+        assertThat(Client.metric(gateway, "tandem_gateway_calls_hung_total")).isPositive();
+        Await.until(
+                SOON,
+                () -> headless.log().contains("the head at " + headHost + ":" + TandemProcess.RPC_PORT + " is gone"),
+                () -> "its node does not notice: " + headless.log());
+
+        signal("CONT", head);
+        Deployment.awaitHealthy(gateway.http(), 1, 2);
+        Await.until(
+                SOON,
+                () -> Client.metric(head, "tandem:cluster_nodes_joined_total") == 2,
+                () -> "its node does not join again: " + headless.log());
+        assertAnswered(ask(gateway));
+        for (WarmNode node : List.of(prefill, head, other)) {
+            awaitAllBlocksFree(node);
+        }
+    }
+
+    /** A stopped process still has its connections taken, by the system, and says nothing. */
+    @Test
+    void shouldAnswerOthersAlthoughAMetaserverStandsStill() throws IOException {
+        WarmNode decode = node("MooncakeLayerwiseConnector", "kv_consumer");
+        decode.awaitReady();
+        Prompt prompt = GOLDEN.prompts().get(4); // of more than a block
+        ObjectNode body = Client.greedy(prompt.ids(), prompt.generated().size());
+        try (var stopped = new ServerSocket(0, REQUESTS, InetAddress.getLoopbackAddress())) {
+            ObjectNode invited = body.deepCopy();
+            invited.putObject("kv_transfer_params")
+                    .put("do_remote_prefill", true)
+                    .put("do_remote_decode", false)
+                    .put("metaserver", "http://127.0.0.1:" + stopped.getLocalPort() + "/v1/metaserver");
+            List<CompletableFuture<Reply>> waiting = IntStream.range(0, REQUESTS)
+                    .mapToObj(index -> Client.postAsync(decode.uri("/v1/completions"), invited.toString()))
+                    .toList();
+            Await.until(
+                    SOON,
+                    () -> Client.metric(decode, "tandem:requests_awaiting_kv") == SEATS,
+                    () -> "they do not wait: " + decode.log());
+
+            CompletableFuture<Reply> other = Client.postAsync(decode.uri("/v1/completions"), body.toString());
+            assertThat(other.orTimeout(SOON.toSeconds(), TimeUnit.SECONDS)
+                            .join()
+                            .tokenIds())
+                    .isEqualTo(prompt.generated());
+            for (CompletableFuture<Reply> reply : waiting) {
+                assertThat(reply.orTimeout(SOON.toSeconds(), TimeUnit.SECONDS)
+                                .join()
+                                .tokenIds())
+                        .isEqualTo(prompt.generated()); // computed here
+            }
+        }
     }
 
     private WarmNode rank(String host, String headHost, String... further) {
@@ -171,6 +241,14 @@ class StoppedProcessTest {
                         server.uri("/v1/completions"),
                         Client.greedy(prompt.ids(), prompt.generated().size()).toString()))
                 .toList();
+    }
+
+    private static void awaitAllBlocksFree(WarmNode node) {
+        Await.until(
+                SOON,
+                () -> Client.metric(node, "tandem:kv_blocks_free") == Client.metric(node, "tandem:kv_blocks"),
+                () -> "blocks are held:\n"
+                        + Client.get(node.uri("/metrics")).body().asString(""));
     }
 
     private static void assertAnswered(List<CompletableFuture<Reply>> replies) {

@@ -10,22 +10,26 @@ import io.vertx.core.http.HttpClientResponse;
 import io.vertx.core.http.HttpConnection;
 import io.vertx.core.http.HttpHeaders;
 import io.vertx.core.http.RequestOptions;
+import java.io.IOException;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One request to another server, seen from the event loop that started it; every method must be called there.
  *
  * <p>A pooled connection may have been closed by the server just when the request was written to it. Such a failure (a connection that
  * had served before ends without a byte of an answer, within {@value #STALE_WINDOW_MS} ms) is repaired by sending the request once more,
- * at most {@value #MAX_RESENDS} times. The server may then, rarely, have seen the request twice; a failure that follows is never
- * reported as {@link ApiException.Kind#CONNECT}.
+ * at most {@value #MAX_RESENDS} times. The server may then, rarely, have seen the request twice: a failure that follows is never
+ * reported as {@link ApiException.Kind#CONNECT}, and a 4xx, which may say only that the first is still being served, as CLOSED.
  */
 public final class Upstream {
+    private static final Logger LOG = LoggerFactory.getLogger(Upstream.class);
     private static final int MAX_RESENDS = 2;
     private static final long STALE_WINDOW_MS = 250;
     private static final long NO_TIMER = -1;
@@ -143,6 +147,7 @@ public final class Upstream {
 
     private void connected(HttpClientRequest ready) {
         if (over) {
+            ready.exceptionHandler(cause -> LOG.debug("called off: {}", cause.toString())); // else Vert.x logs an error
             ready.reset();
             return;
         }
@@ -173,7 +178,14 @@ public final class Upstream {
     }
 
     private void answered(HttpClientResponse reply) {
+        reply.exceptionHandler(cause -> fail(kindOf(cause), describe(cause), cause));
         if (over) {
+            return;
+        }
+        if (resends > 0 && reply.statusCode() / 100 == 4) {
+            String message = call.address() + " closed the connection, and refused the same request with status "
+                    + reply.statusCode() + ": it may have it twice";
+            fail(ApiException.Kind.CLOSED, message, new IOException(message));
             return;
         }
         response = reply;
@@ -193,7 +205,6 @@ public final class Upstream {
                 listener.end();
             }
         });
-        reply.exceptionHandler(cause -> fail(kindOf(cause), describe(cause), cause));
         if (paused) {
             reply.pause();
         }
@@ -271,7 +282,7 @@ public final class Upstream {
         if (cause instanceof TimeoutException) {
             return ApiException.Kind.TIMEOUT;
         }
-        if (cause instanceof java.io.IOException || cause instanceof io.vertx.core.VertxException) {
+        if (cause instanceof IOException || cause instanceof io.vertx.core.VertxException) {
             return ApiException.Kind.CLOSED;
         }
         return ApiException.Kind.PROTOCOL;

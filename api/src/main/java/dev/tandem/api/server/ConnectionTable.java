@@ -10,6 +10,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.Comparator;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -27,6 +28,11 @@ final class ConnectionTable {
     private static final Comparator<ClientConnection> LEAST_USEFUL_FIRST =
             Comparator.comparing(ClientConnection::hasServed);
 
+    /** This process, or its loop, has stood still when the last sweep is longer ago: what came meanwhile lies unread in its sockets. */
+    private static final long STILLNESS_NS = TimeUnit.SECONDS.toNanos(3);
+    /** Time to read it. */
+    private static final long GRACE_NS = TimeUnit.SECONDS.toNanos(1);
+
     private final ConnectionLimits limits;
     private final long slowReaderNs;
     private final Counters<HttpCounter> counters;
@@ -35,6 +41,10 @@ final class ConnectionTable {
     private final ConnectionsByHost<ClientConnection> connections = new ConnectionsByHost<>();
     /** An attack must not fill the log; the counters have the rest. */
     private final LogPause warnings = new LogPause(Duration.ofMinutes(1));
+
+    private long sweptNs = System.nanoTime();
+    private boolean isInGrace;
+    private long graceEndNs;
 
     /** @param loops event loops that share the bound */
     ConnectionTable(ConnectionLimits limits, long slowReaderNs, int loops, Counters<HttpCounter> counters) {
@@ -76,9 +86,17 @@ final class ConnectionTable {
         }
     }
 
-    /** Closes what has waited too long. Called about every second. */
-    void sweep() {
-        long nowNs = System.nanoTime();
+    /** Closes what has waited too long, unless it was this side that stood still. Called about every second. */
+    void sweep(long nowNs) {
+        if (!isInGrace && nowNs - sweptNs > STILLNESS_NS) {
+            isInGrace = true;
+            graceEndNs = nowNs + GRACE_NS;
+        }
+        sweptNs = nowNs;
+        if (isInGrace && nowNs - graceEndNs < 0) {
+            return;
+        }
+        isInGrace = false; // also where sweeps go on coming late: of two one judges
         for (ClientConnection connection : connections.all()) {
             if (connection.isLate(limits, nowNs)) {
                 counters.increment(HttpCounter.HEADS_LATE);

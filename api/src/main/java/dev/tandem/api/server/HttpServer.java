@@ -253,7 +253,8 @@ public final class HttpServer implements AutoCloseable {
                 .listen(address)
                 .onComplete(listening));
         Promise<Long> sweeping = Promise.promise();
-        context.runOnContext(nothing -> sweeping.complete(loops.vertx().setPeriodic(SWEEP_MS, id -> table.sweep())));
+        context.runOnContext(nothing ->
+                sweeping.complete(loops.vertx().setPeriodic(SWEEP_MS, id -> table.sweep(System.nanoTime()))));
         sweeps.add(EventLoops.await(sweeping.future()));
         try {
             return EventLoops.await(listening.future());

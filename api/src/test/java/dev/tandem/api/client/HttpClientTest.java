@@ -129,6 +129,23 @@ class HttpClientTest {
         assertThat(second.get(20, TimeUnit.SECONDS).text()).isEqualTo("ok");
     }
 
+    /** The server had read the first before the connection broke, and still serves it: that is not what the caller did wrong. */
+    @Test
+    void shouldNotTakeTheRefusalOfARepeatedRequestForItsAnswer() throws Exception {
+        CompletableFuture<HttpReply> first = sendAsync(HttpCall.get(server.address(), "/1"));
+        RawServer.Connection stale = server.accept();
+        stale.readRequest();
+        stale.send(OK);
+        first.get(20, TimeUnit.SECONDS);
+        CompletableFuture<HttpReply> second = sendAsync(HttpCall.get(server.address(), "/2"));
+        stale.readRequest();
+        stale.reset();
+        RawServer.Connection fresh = server.accept();
+        fresh.readRequest();
+        fresh.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 6\r\n\r\nin use");
+        assertThat(failureOf(second)).isEqualTo(ApiException.Kind.CLOSED);
+    }
+
     @Test
     void shouldNotSendAgainOnAFreshConnection() throws Exception {
         CompletableFuture<HttpReply> reply = sendAsync(HttpCall.get(server.address(), "/1"));

@@ -12,33 +12,41 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Asks one server and judges its answers. Thread-safe. */
+/** Asks one server, each time on a connection of its own, and judges its answers. Thread-safe. */
 final class Asker implements AutoCloseable {
-    private static final Duration LIMIT = Duration.ofSeconds(90);
+    private final ScheduledThreadPoolExecutor clock = new ScheduledThreadPoolExecutor(1);
+    private final URI completions;
+    private final Duration deadline;
 
     /**
      * What came of a request.
      *
      * @param tokens that arrived
+     * @param hasBegun whether the head of an answer had come
      * @param detail for the report: an error's text, or what is wrong
      */
-    record Answer(Outcome outcome, List<Integer> tokens, String detail) {}
+    record Answer(Outcome outcome, List<Integer> tokens, boolean hasBegun, String detail) {}
 
-    private final HttpClient http =
-            HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
-    private final URI completions;
-
-    Asker(String hostAndPort) {
+    /** @param deadline of each request, from its connection to the end of its answer */
+    Asker(String hostAndPort, Duration deadline) {
         this.completions = URI.create("http://" + hostAndPort + "/v1/completions");
+        this.deadline = deadline;
+        clock.setRemoveOnCancelPolicy(true);
     }
 
     /** Tokens of a quiet server. @throws IllegalStateException when it does not answer well */
     List<Integer> tokens(Question question) throws InterruptedException {
-        try {
+        try (HttpClient http = client()) {
             HttpResponse<String> reply = http.send(request(question, false), HttpResponse.BodyHandlers.ofString());
             if (reply.statusCode() == 200) {
                 return ids(JsonMapper.shared().readTree(reply.body()));
@@ -49,12 +57,53 @@ final class Asker implements AutoCloseable {
         }
     }
 
-    /** Asks and compares with the tokens of the quiet server. */
-    Answer ask(Question question, List<Integer> expected, boolean isStream) throws InterruptedException {
+    /**
+     * Asks and compares with the tokens of the quiet server.
+     *
+     * @param leavesAfter when the client goes away, where it does
+     */
+    Answer ask(Question question, List<Integer> expected, boolean isStream, Optional<Duration> leavesAfter)
+            throws InterruptedException {
+        var ended = new AtomicReference<>(Outcome.BROKEN); // why the connection was closed here, if it was
+        HttpClient http = client();
+        Future<?> late = closeLater(http, deadline, Outcome.LATE, ended);
+        Optional<Future<?>> left = leavesAfter.map(after -> closeLater(http, after, Outcome.LEFT, ended));
+        try {
+            Answer answer = ask(http, question, expected, isStream);
+            boolean isOurs = answer.outcome() == Outcome.BROKEN;
+            return isOurs
+                    ? new Answer(
+                            Objects.requireNonNull(ended.get()), answer.tokens(), answer.hasBegun(), answer.detail())
+                    : answer;
+        } finally {
+            late.cancel(false);
+            left.ifPresent(leaving -> leaving.cancel(false));
+            http.shutdownNow();
+        }
+    }
+
+    private static HttpClient client() {
+        return HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+    }
+
+    private Future<?> closeLater(HttpClient http, Duration after, Outcome why, AtomicReference<Outcome> ended) {
+        return clock.schedule(
+                () -> {
+                    ended.compareAndSet(Outcome.BROKEN, why);
+                    http.shutdownNow();
+                },
+                after.toMillis(),
+                TimeUnit.MILLISECONDS);
+    }
+
+    private Answer ask(HttpClient http, Question question, List<Integer> expected, boolean isStream)
+            throws InterruptedException {
         var tokens = new ArrayList<Integer>();
+        boolean hasBegun = false;
         try {
             HttpResponse<InputStream> reply =
                     http.send(request(question, isStream), HttpResponse.BodyHandlers.ofInputStream());
+            hasBegun = true;
             try (InputStream body = reply.body()) {
                 if (reply.statusCode() != 200) {
                     return failed(reply.statusCode(), new String(body.readAllBytes(), StandardCharsets.UTF_8));
@@ -63,34 +112,31 @@ final class Asker implements AutoCloseable {
             }
         } catch (IOException e) {
             return isBeginning(tokens, expected)
-                    ? new Answer(Outcome.GATEWAY_GONE, tokens, String.valueOf(e))
+                    ? new Answer(Outcome.BROKEN, tokens, hasBegun, String.valueOf(e))
                     : wrong(tokens, expected);
         } catch (JacksonException e) {
-            return new Answer(Outcome.WRONG, tokens, "no JSON: " + e.getOriginalMessage());
+            return new Answer(Outcome.WRONG, tokens, true, "no JSON: " + e.getOriginalMessage());
         }
     }
 
     private static Answer failed(int status, String body) {
         boolean hasMessage = body.contains("\"message\"");
-        return new Answer(hasMessage ? Outcome.ERROR : Outcome.WRONG, List.of(), status + " " + body);
+        return new Answer(hasMessage ? Outcome.ERROR : Outcome.WRONG, List.of(), true, status + " " + body);
     }
 
     private static Answer whole(InputStream body, List<Integer> expected) throws IOException {
         List<Integer> tokens = ids(JsonMapper.shared().readTree(body.readAllBytes()));
-        return tokens.equals(expected) ? new Answer(Outcome.EQUAL, tokens, "") : wrong(tokens, expected);
+        return tokens.equals(expected) ? new Answer(Outcome.EQUAL, tokens, true, "") : wrong(tokens, expected);
     }
 
     private static Answer streamed(InputStream body, List<Integer> expected, List<Integer> tokens) throws IOException {
         var lines = new BufferedReader(new InputStreamReader(body, StandardCharsets.UTF_8));
         String error = "";
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            if (line.equals("data: [DONE]")) {
-                if (!error.isEmpty()) {
-                    break;
-                }
-                return tokens.equals(expected) ? new Answer(Outcome.EQUAL, tokens, "") : wrong(tokens, expected);
+            if (line.equals("data: [DONE]") && error.isEmpty()) {
+                return tokens.equals(expected) ? new Answer(Outcome.EQUAL, tokens, true, "") : wrong(tokens, expected);
             }
-            if (line.startsWith("data: ")) {
+            if (line.startsWith("data: {")) {
                 JsonNode event = JsonMapper.shared().readTree(line.substring("data: ".length()));
                 if (event.has("error")) {
                     error = event.path("error").toString();
@@ -102,8 +148,8 @@ final class Asker implements AutoCloseable {
             return wrong(tokens, expected);
         }
         return error.isEmpty()
-                ? new Answer(Outcome.GATEWAY_GONE, tokens, "the stream ended without [DONE] or an error")
-                : new Answer(Outcome.CUT, tokens, error);
+                ? new Answer(Outcome.BROKEN, tokens, true, "the stream ended without [DONE] or an error")
+                : new Answer(Outcome.CUT, tokens, true, error);
     }
 
     private static boolean isBeginning(List<Integer> tokens, List<Integer> expected) {
@@ -111,7 +157,7 @@ final class Asker implements AutoCloseable {
     }
 
     private static Answer wrong(List<Integer> tokens, List<Integer> expected) {
-        return new Answer(Outcome.WRONG, tokens, "got " + tokens + " where " + expected + " were right");
+        return new Answer(Outcome.WRONG, tokens, true, "got " + tokens + " where " + expected + " were right");
     }
 
     private static List<Integer> ids(JsonNode reply) {
@@ -123,13 +169,12 @@ final class Asker implements AutoCloseable {
     private HttpRequest request(Question question, boolean isStream) {
         return HttpRequest.newBuilder(completions)
                 .header("Content-Type", "application/json")
-                .timeout(LIMIT)
                 .POST(HttpRequest.BodyPublishers.ofString(question.body(isStream)))
                 .build();
     }
 
     @Override
     public void close() {
-        http.close();
+        clock.shutdownNow();
     }
 }

@@ -40,6 +40,7 @@ public final class ModelExecutor implements AutoCloseable {
      * @param listener hears of every layer on every rank
      * @return [batch.logitRows(), vocabulary], valid until the next call
      * @throws StepAbandonedException when {@code isUnwanted} said so
+     * @throws MemoryGoneException when the pool's memory was not there, on a rank without a group
      */
     public Matrix execute(TokenBatch batch, BooleanSupplier isUnwanted, LayerListener listener)
             throws InterruptedException {
@@ -56,7 +57,7 @@ public final class ModelExecutor implements AutoCloseable {
     }
 
     /** When a step is given up, nothing touches its blocks any more as soon as the last rank has done so. */
-    private static void awaitAll(List<Future<Matrix>> results) throws InterruptedException {
+    private void awaitAll(List<Future<Matrix>> results) throws InterruptedException {
         Optional<StepAbandonedException> givenUp = Optional.empty();
         for (Future<Matrix> result : results) {
             try {
@@ -121,12 +122,16 @@ public final class ModelExecutor implements AutoCloseable {
         return results.getFirst().resultNow();
     }
 
-    private static void await(Future<?> result) throws InterruptedException {
+    private void await(Future<?> result) throws InterruptedException {
         try {
             result.get(STEP_LIMIT.toSeconds(), TimeUnit.SECONDS);
         } catch (ExecutionException failed) {
             if (failed.getCause() instanceof StepAbandonedException abandoned) {
                 throw abandoned;
+            }
+            boolean isAlone = ranks.size() == 1; // the others of a group wait for what this one has not computed
+            if (isAlone && MemoryGoneException.isFault(failed.getCause())) {
+                throw MemoryGoneException.of(failed.getCause());
             }
             throw new IllegalStateException("the model failed in a step", failed.getCause());
         } catch (TimeoutException hanging) {

@@ -93,7 +93,8 @@ final class ClientAnswer implements Answer {
 
     @Override
     public Optional<ApiError> hold(long bytes) {
-        return client.hold(bytes) ? Optional.empty() : Optional.of(client.memoryRefusal());
+        // behind the end nothing can be held, and nothing is kept: a prefill node may answer last
+        return over || client.hold(bytes) ? Optional.empty() : Optional.of(client.memoryRefusal());
     }
 
     @Override

@@ -34,7 +34,7 @@ final class PartAnswer implements Answer {
 
     @Override
     public Optional<ApiError> hold(long bytes) {
-        return whole.client().hold(bytes);
+        return over ? Optional.empty() : whole.client().hold(bytes);
     }
 
     @Override

@@ -90,7 +90,8 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
                     toldNs = System.nanoTime();
                 }
             } catch (IOException | RuntimeException e) {
-                // Standard error is closed, or a line could not be made: there is nobody to tell but by the count.
+                // Standard error is closed or its disk is full, or a line could not be made: there is nobody to tell
+                // but by the count.
                 leftOut.incrementAndGet();
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();
@@ -120,7 +121,12 @@ public final class LogQueue extends UnsynchronizedAppenderBase<ILoggingEvent> {
             tell(text, nowMs, missing.lines() + " more lines of " + logger + " like: " + kind.message());
         }
         if (!text.isEmpty()) {
-            out.write(text.toString().getBytes(StandardCharsets.UTF_8));
+            try {
+                out.write(text.toString().getBytes(StandardCharsets.UTF_8));
+            } catch (IOException e) {
+                leftOut.addAndGet(unwritten); // to be told when there is room again
+                throw e;
+            }
         }
     }
 

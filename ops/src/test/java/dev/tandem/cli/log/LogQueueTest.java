@@ -12,6 +12,8 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.slf4j.LoggerFactory;
 
@@ -35,6 +37,40 @@ class LogQueueTest {
         String missing = pipe.awaitLine("lines are missing here");
         assertThat(missing).contains("standard error was not read in time");
         assertThat(pipe.lines()).hasSizeLessThanOrEqualTo(LogQueue.MAX_LINES + 3);
+    }
+
+    /** As /dev/full, and as a log file on a disk that somebody makes room on later. */
+    @Test
+    void shouldGoOnWhenTheDiskIsFullAndTellWhatIsMissing() throws InterruptedException {
+        var disk = new StuckPipe();
+        disk.open.countDown();
+        var refused = new CountDownLatch(4); // lines, and at least one try to tell of them
+        var isFull = new AtomicBoolean(true);
+        LogQueue queue = start(new OutputStream() {
+            @Override
+            public void write(int value) throws IOException {
+                write(new byte[] {(byte) value}, 0, 1);
+            }
+
+            @Override
+            public void write(byte[] bytes, int from, int length) throws IOException {
+                if (isFull.get()) {
+                    refused.countDown();
+                    throw new IOException("No space left on device");
+                }
+                disk.write(bytes, from, length);
+            }
+        });
+        for (int i = 0; i < 3; i++) {
+            log(queue, "statement " + i);
+        }
+        assertThat(refused.await(LIMIT_MS, TimeUnit.MILLISECONDS)).isTrue();
+        isFull.set(false);
+
+        String missing = disk.awaitLine("lines are missing here");
+        assertThat(missing).containsPattern("[3-9] lines are missing"); // and those that tried to tell
+        log(queue, "after");
+        disk.awaitLine("after");
     }
 
     @Test
