@@ -1,7 +1,5 @@
 package dev.tandem.engine;
 
-import dev.tandem.engine.Inbox.Decline;
-import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.RankWorker;
@@ -10,14 +8,13 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.startup.KvConnectors;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
-import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.Request;
-import dev.tandem.engine.request.TokenQueue;
 import dev.tandem.engine.request.TokenStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +26,7 @@ public final class Engine implements Replica, AutoCloseable {
     /** How long kernels are usually made hot. */
     public static final Duration WARM_UP = Duration.ofSeconds(2);
 
-    private final RequestChecks checks;
+    private final Intake intake;
     private final Inbox inbox;
     private final EngineLoop loop;
     private final Thread thread;
@@ -45,16 +42,16 @@ public final class Engine implements Replica, AutoCloseable {
         EngineParts.Shard first = parts.shards().getFirst();
         var pool = first.pool();
         var blocks = new BlockManager(pool.blockCount(), pool.layout().blockSize(), config.cachesPrefixes());
-        this.checks = new RequestChecks(config, first.model().config().vocabularySize(), pool);
         this.inbox = inbox;
         this.executor = executor;
         this.connector = connector;
-        this.loop =
-                new EngineLoop(config, first.model().config(), blocks, executor, connector, inbox, System::nanoTime);
+        this.loop = new EngineLoop(config, first.model().config(), blocks, connector, inbox, System::nanoTime);
+        var checks = new RequestChecks(config, first.model().config().vocabularySize(), pool);
+        this.intake = new Intake(checks, inbox, loop, connector.isPresent(), System::nanoTime);
         this.thread = Thread.ofPlatform()
                 .name("tandem-engine-" + parts.dpRank())
                 .daemon()
-                .unstarted(loop);
+                .unstarted(() -> loop.run(executor));
     }
 
     /** Starts an engine with the usual time for warming up. */
@@ -98,7 +95,7 @@ public final class Engine implements Replica, AutoCloseable {
                 LOG.info("warmed up in {} steps", steps);
             }
             var engine = new Engine(config, parts, inbox, executor, connect.apply(inbox::wake));
-            inbox.serve(engine.thread);
+            inbox.serve(() -> LockSupport.unpark(engine.thread));
             engine.thread.start();
             return engine;
         } catch (InterruptedException interrupted) {
@@ -113,29 +110,7 @@ public final class Engine implements Replica, AutoCloseable {
 
     @Override
     public TokenStream submit(Request request) {
-        try {
-            requireAlive();
-            checks.require(request);
-        } catch (EngineException refused) {
-            throw reject(request, refused);
-        }
-        if (!inbox.claim(request.id())) {
-            inbox.countRejection(); // its ticket may be the living request's: no decline
-            throw EngineException.inUse(request.id(), "it is being served");
-        }
-        var stream = new TokenQueue(RequestChecks.outputTokens(request), inbox::abort, inbox::wake);
-        var submission = new Submission(request, stream, System.nanoTime());
-        if (!inbox.submit(submission)) {
-            inbox.free(request.id());
-            throw reject(
-                    request,
-                    new EngineException(Kind.OVERLOADED, "as many requests wait as may: " + inbox.maxWaiting()));
-        }
-        if (loop.isDead() && inbox.withdraw(submission)) {
-            inbox.free(request.id());
-            throw unavailable();
-        }
-        return stream;
+        return intake.submit(request);
     }
 
     @Override
@@ -174,28 +149,5 @@ public final class Engine implements Replica, AutoCloseable {
             workers.add(new RankWorker(name, shard.model(), shard.pool(), shard.collective()));
         }
         return workers;
-    }
-
-    private void requireAlive() {
-        if (loop.isDead()) {
-            throw unavailable();
-        }
-    }
-
-    private EngineException unavailable() {
-        return new EngineException(
-                Kind.UNAVAILABLE,
-                "the engine is down: " + loop.status().failure().orElse("closing"));
-    }
-
-    /** Counts a refusal and lets the peer know that nothing comes of its ticket or invitation. */
-    private EngineException reject(Request request, EngineException refused) {
-        inbox.countRejection();
-        boolean hasPeer =
-                request.handoff() instanceof HandoffRole.Fetch || request.handoff() instanceof HandoffRole.Push;
-        if (connector.isPresent() && hasPeer) {
-            inbox.decline(new Decline(request.id(), request.handoff(), String.valueOf(refused.getMessage())));
-        }
-        return refused;
     }
 }

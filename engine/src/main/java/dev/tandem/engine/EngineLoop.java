@@ -7,6 +7,7 @@ import dev.tandem.engine.EngineStatus.Load;
 import dev.tandem.engine.Inbox.Decline;
 import dev.tandem.engine.Inbox.Submission;
 import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.execute.LayerListener;
 import dev.tandem.engine.execute.MemoryGoneException;
 import dev.tandem.engine.execute.ModelExecutor;
 import dev.tandem.engine.execute.StepAbandonedException;
@@ -27,23 +28,24 @@ import dev.tandem.kernel.Matrix;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The one thread that owns scheduler, blocks and sequences. A step: take what others posted, let sequences go on whose transfers ended,
- * schedule, execute, sample, publish the state, deliver tokens. It waits for the rank workers and for nothing else; without work it
- * parks until something is posted or a deadline comes. If it dies, every request ends with the cause.
+ * The one thread that owns scheduler, blocks and sequences. A round: take what others posted, let sequences go on whose transfers ended,
+ * schedule; execute; sample, publish the state, deliver tokens. It waits for the rank workers and for nothing else; without work it
+ * parks until something is posted or a deadline comes. If it dies, every request ends with the cause. A {@link SteppedEngine} calls the two
+ * halves of each round itself.
  */
-final class EngineLoop implements Runnable {
+final class EngineLoop {
     private static final Logger LOG = LoggerFactory.getLogger(EngineLoop.class);
 
     /** What others see of the engine besides its counters. */
     private record Published(Optional<String> failure, Load load, Blocks blocks) {}
 
-    private final ModelExecutor executor;
     private final BlockManager blocks;
     private final Inbox inbox;
     private final LongSupplier nanoClock;
@@ -66,11 +68,9 @@ final class EngineLoop implements Runnable {
             EngineConfig config,
             ModelConfig model,
             BlockManager blocks,
-            ModelExecutor executor,
             Optional<KvConnector> connector,
             Inbox inbox,
             LongSupplier nanoClock) {
-        this.executor = executor;
         this.blocks = blocks;
         this.inbox = inbox;
         this.nanoClock = nanoClock;
@@ -84,12 +84,12 @@ final class EngineLoop implements Runnable {
         this.published = new Published(Optional.empty(), load(), held());
     }
 
-    @Override
+    /** The loop's thread: runs rounds until {@link #close}. */
     @SuppressWarnings("Interruption") // nobody interrupts the loop; if somebody does, it is a failure like any other
-    public void run() {
+    void run(ModelExecutor executor) {
         try {
             while (!isClosing) {
-                if (!step()) {
+                if (!step(executor)) {
                     idle();
                 }
             }
@@ -117,26 +117,62 @@ final class EngineLoop implements Runnable {
         return published.failure().isPresent();
     }
 
+    /**
+     * What one round has to do.
+     *
+     * @param isNews there is something to compute, to fetch or to end
+     */
+    record Round(Batch batch, boolean isNews) {
+        boolean hasRows() {
+            return !batch.chunks().isEmpty();
+        }
+    }
+
     /** One round; false when there was nothing to compute, to fetch or to end. */
-    boolean step() throws InterruptedException {
+    private boolean step(ModelExecutor executor) throws InterruptedException {
+        Round round = begin();
+        end(round, round.hasRows() ? execute(round, executor) : null);
+        return round.isNews();
+    }
+
+    /** The first half of a round: hears what has happened, decides what runs and begins its transfers. */
+    Round begin() {
         long nowNs = nanoClock.getAsLong();
         boolean isNews = readInbox(nowNs);
         isNews |= sequences.poll(nowNs);
         isNews |= sequences.expire(nowNs);
         Batch batch = scheduler.schedule(nowNs);
         sequences.begin(batch, nowNs);
-        if (!batch.chunks().isEmpty()) {
-            if (sequences.hasDeliveries()) {
-                publish(Optional.empty());
-                sequences.deliver(); // whose end is known does not wait for the step of others
-            }
-            execute(batch);
+        if (!batch.chunks().isEmpty() && sequences.hasDeliveries()) {
+            publish(Optional.empty());
+            sequences.deliver(); // whose end is known does not wait for the step of others
         }
         isNews |= !batch.chunks().isEmpty() || !batch.fetches().isEmpty() || batch.preemptions() > 0;
         isUnchecked |= isNews;
+        return new Round(batch, isNews);
+    }
+
+    /**
+     * The second half: samples what was computed, and tells.
+     *
+     * @param logits of the round's rows; null when it had none, or was given up
+     */
+    void end(Round round, @Nullable Matrix logits) {
+        if (logits != null) {
+            accept(round.batch(), logits);
+        }
         publish(Optional.empty());
         sequences.deliver();
-        return isNews;
+    }
+
+    /** When the next round is due at the latest; {@link Long#MAX_VALUE} when nothing waits. */
+    long nextDeadlineNs() {
+        return sequences.nextDeadlineNs();
+    }
+
+    /** Hears of the layers of a round that is about to be computed. */
+    LayerListener layerListener(Round round) {
+        return sequences.layerListener(round.batch());
     }
 
     /** Checks the blocks once after each stretch of work, then parks. */
@@ -188,26 +224,27 @@ final class EngineLoop implements Runnable {
         return isNews;
     }
 
-    private void execute(Batch batch) throws InterruptedException {
-        var streams = new TokenQueue[batch.chunks().size()];
-        for (int i = 0; i < streams.length; i++) {
-            streams[i] = batch.chunks().get(i).sequence().stream();
-        }
-        Matrix logits;
+    private @Nullable Matrix execute(Round round, ModelExecutor executor) throws InterruptedException {
         try {
-            logits =
-                    executor.execute(batch.toTokenBatch(), () -> areAllClosed(streams), sequences.layerListener(batch));
+            return executor.execute(round.batch().toTokenBatch(), isUnwanted(round), layerListener(round));
         } catch (StepAbandonedException nobodyWaits) {
-            LOG.debug("a step of {} sequences was given up", streams.length, nobodyWaits);
-            return;
+            LOG.debug(
+                    "a step of {} sequences was given up",
+                    round.batch().chunks().size(),
+                    nobodyWaits);
+            return null;
         } catch (MemoryGoneException gone) {
-            LOG.error("a step of {} sequences failed: {}", streams.length, gone.getMessage());
-            for (ScheduledChunk chunk : batch.chunks()) {
-                String message = String.valueOf(gone.getMessage());
+            String message = String.valueOf(gone.getMessage());
+            LOG.error(
+                    "a step of {} sequences failed: {}", round.batch().chunks().size(), message);
+            for (ScheduledChunk chunk : round.batch().chunks()) {
                 sequences.fail(chunk.sequence(), new EngineException(Kind.UNAVAILABLE, message, gone));
             }
-            return;
+            return null;
         }
+    }
+
+    private void accept(Batch batch, Matrix logits) {
         long nowNs = nanoClock.getAsLong();
         int row = 0;
         for (ScheduledChunk chunk : batch.chunks()) {
@@ -246,7 +283,15 @@ final class EngineLoop implements Runnable {
                 .ifPresent(stop -> sequences.finish(sequence, stop.reason(), stop.stopTokenId(), nowNs));
     }
 
-    /** Rank worker, between layers. */
+    /** Says whether nobody waits for a round any more; asked by the rank worker, between layers. */
+    static BooleanSupplier isUnwanted(Round round) {
+        var streams = new TokenQueue[round.batch().chunks().size()];
+        for (int i = 0; i < streams.length; i++) {
+            streams[i] = round.batch().chunks().get(i).sequence().stream();
+        }
+        return () -> areAllClosed(streams);
+    }
+
     private static boolean areAllClosed(TokenQueue[] streams) {
         for (TokenQueue stream : streams) {
             if (!stream.isClosed()) {

@@ -12,7 +12,6 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,21 +41,21 @@ final class Inbox {
     private final Queue<TokenQueue> closedStreams = new ConcurrentLinkedQueue<>(); // readers to loop, once per stream
     private final Queue<Decline> declines = new ArrayBlockingQueue<>(MAX_DECLINES); // submitters to loop
     private final Queue<String> leaseCancels = new ArrayBlockingQueue<>(MAX_LEASE_CANCELS); // any thread to loop
-    private volatile @Nullable Thread loop; // set once, before the first wake that matters
+    private volatile Runnable wakeLoop = () -> {}; // set once, before the first wake that matters
 
     /** @param maxWaiting requests that may wait */
     Inbox(int maxWaiting) {
         this.maxWaiting = maxWaiting;
     }
 
-    /** The thread that {@link #wake} wakes. */
-    void serve(Thread loopThread) {
-        loop = loopThread;
+    /** What {@link #wake} does. */
+    void serve(Runnable wake) {
+        wakeLoop = wake;
     }
 
     /** Wakes the loop, or makes its next park return at once. */
     void wake() {
-        LockSupport.unpark(loop);
+        wakeLoop.run();
     }
 
     int maxWaiting() {

@@ -9,12 +9,12 @@ import org.jspecify.annotations.Nullable;
  * Every region that peers may touch, by address. Addresses are unsigned. The poller looks up while other threads register: the table is an
  * immutable sorted array that is replaced as a whole.
  */
-final class RegionTable {
+public final class RegionTable {
     // Replaced under this object's lock, read without it.
     private volatile Entry[] entries = new Entry[0];
 
     /** @throws IllegalArgumentException address or length 0, past the end of addresses, or overlapping another region */
-    synchronized void add(Region region) {
+    public synchronized void add(Region region) {
         long address = region.address();
         long length = region.length();
         if (address == 0 || length <= 0 || Long.compareUnsigned(address + length - 1, address) < 0) {
@@ -40,7 +40,7 @@ final class RegionTable {
      *
      * @param graceNs how long before {@code overdue} is called, once, to make whoever holds one let go
      */
-    void remove(Region region, long graceNs, Runnable overdue) {
+    public void remove(Region region, long graceNs, Runnable overdue) {
         Entry entry = take(region);
         entry.close(graceNs, overdue);
     }
@@ -56,7 +56,7 @@ final class RegionTable {
      *
      * @throws TransferException REJECTED if it does not, or the region refuses
      */
-    Region.Access open(long address, long length, Region.Operation operation, String party) {
+    public Region.Access open(long address, long length, Region.Operation operation, String party) {
         Entry entry = holding(address, length);
         if (entry == null) {
             throw outside(address, length);

@@ -27,7 +27,7 @@ import org.slf4j.LoggerFactory;
  * <p>One poller thread owns all data connections, those of peers and ours; handshakes run on virtual threads. What depends on a
  * {@link Transfer#done} runs on the poller: it must be short and must not wait for another transfer.
  */
-public final class TransferEngine implements AutoCloseable {
+public final class TransferEngine implements Transfers {
     private static final Logger LOG = LoggerFactory.getLogger(TransferEngine.class);
     private static final int PROTOCOL_VERSION = 2;
     private static final long UNREGISTER_GRACE_NS = 1_000_000_000;
@@ -82,12 +82,14 @@ public final class TransferEngine implements AutoCloseable {
         }
     }
 
-    /** {@code host:rpcPort}: what peers call this engine (Mooncake's P2PHANDSHAKE segment name). */
+    /** Mooncake's P2PHANDSHAKE segment name. */
+    @Override
     public String segmentName() {
         return new SegmentName(config.host(), rpcPort()).toString();
     }
 
     /** The handshake port: {@code te_rpc_port} of the side channel. */
+    @Override
     public int rpcPort() {
         return handshakeServer.port();
     }
@@ -109,12 +111,13 @@ public final class TransferEngine implements AutoCloseable {
         return region;
     }
 
-    /** Lets peers touch a region that translates addresses itself. */
+    @Override
     public void register(Region region) {
         regions.add(region);
     }
 
-    /** Refuses new accesses, then waits until open ones are closed; a peer that holds one for longer than a second is cut off. */
+    /** A peer that holds an access for longer than a second is cut off. */
+    @Override
     public void unregister(Region region) {
         if (poller.isPollerThread()) {
             throw new IllegalStateException("unregister would wait for its own thread");
@@ -122,13 +125,7 @@ public final class TransferEngine implements AutoCloseable {
         regions.remove(region, UNREGISTER_GRACE_NS, () -> poller.execute(() -> server.cutOff(region)));
     }
 
-    /**
-     * Reads a peer's memory into ours. Returns at once; never throws for a peer's fault: the transfer fails instead.
-     *
-     * @param peer segment name, {@code host:rpcPort}
-     * @param spans local memory native and open to all threads
-     * @param deadline for the whole batch
-     */
+    @Override
     public Transfer read(String peer, SpanBatch spans, Duration deadline) {
         if (spans.local().isReadOnly()) {
             throw new IllegalArgumentException("local memory is read-only");
@@ -136,7 +133,7 @@ public final class TransferEngine implements AutoCloseable {
         return post(peer, spans, Region.Operation.READ, deadline);
     }
 
-    /** Writes our memory into a peer's; otherwise as {@link #read}. */
+    @Override
     public Transfer write(String peer, SpanBatch spans, Duration deadline) {
         return post(peer, spans, Region.Operation.WRITE, deadline);
     }
@@ -150,12 +147,13 @@ public final class TransferEngine implements AutoCloseable {
         return handshakes.fetch(peer).descriptor();
     }
 
-    /** Whether the poller and the handshake port live; without them nothing moves any more. */
+    /** Whether the poller and the handshake port live. */
+    @Override
     public boolean isRunning() {
         return poller.isRunning() && handshakeServer.isRunning();
     }
 
-    /** What this engine counts; any thread. */
+    @Override
     public Counters<TransferCounter> counters() {
         return counters;
     }

@@ -4,6 +4,7 @@ import dev.tandem.engine.request.TokenEvent.FinishReason;
 import dev.tandem.engine.request.TokenEvent.Token;
 import java.time.Duration;
 import java.util.ArrayDeque;
+import java.util.Optional;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -101,6 +102,19 @@ public final class TokenQueue implements TokenStream {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** The next event, if one is there; as {@link #next} without waiting. */
+    public Optional<TokenEvent> poll() throws InterruptedException {
+        lock.lock();
+        try {
+            if (events.isEmpty()) {
+                return Optional.empty();
+            }
+        } finally {
+            lock.unlock();
+        }
+        return Optional.of(next(Duration.ZERO));
     }
 
     @Override

@@ -17,6 +17,7 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.sidechannel.LlmDataDistCodec;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
+import dev.tandem.engine.handoff.sidechannel.ZmtpSideChannel;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvPool;
 import dev.tandem.parallel.Rank;
@@ -135,7 +136,7 @@ class HandoffDataDistTest {
         Replica decode = decode(table);
         byte[] question = LlmDataDistCodec.encodeQuestion(table.prefill().getFirst());
         byte[] foreign = java.util.Arrays.copyOfRange(question, 2, question.length); // without [ 0, … ]
-        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
+        var channel = ZmtpSideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         opened.push(channel);
         int port = channel.listen(
                 PREFILL,

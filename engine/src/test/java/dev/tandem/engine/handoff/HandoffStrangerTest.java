@@ -17,6 +17,7 @@ import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferCounter;
+import dev.tandem.transfer.TransferEngine;
 import dev.tandem.transfer.TransferException.Kind;
 import dev.tandem.transfer.wire.Opcode;
 import dev.tandem.transfer.wire.RequestHeader;
@@ -231,12 +232,8 @@ class HandoffStrangerTest {
     /** Asks for the first eight bytes of a block of the first plane, as Mooncake does, from an address of this machine. */
     private boolean isGranted(PeerMetadata told, long blockId, String from, Opcode opcode) throws IOException {
         String segment = HOST + ":" + told.transferPort();
-        int port = ((HandoffReplica) opened.peek())
-                .runtime
-                .transfers()
-                .describe(segment)
-                .tcp()
-                .dataPort();
+        var engine = (TransferEngine) ((HandoffReplica) opened.peek()).runtime.transfers();
+        int port = engine.describe(segment).tcp().dataPort();
         try (var socket = new Socket()) {
             socket.bind(new InetSocketAddress(InetAddress.ofLiteral(from), 0));
             socket.connect(new InetSocketAddress(HOST, port));

@@ -16,6 +16,7 @@ import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
+import dev.tandem.engine.handoff.sidechannel.ZmtpSideChannel;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
@@ -321,7 +322,7 @@ class HandoffTest {
                 .toList();
         var metadata = new PeerMetadata(
                 "0", transferPort, bases, 1 << 30, Optional.of(new PeerMetadata.Details("life", 0, 1, layout)));
-        var channel = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
+        var channel = ZmtpSideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
         nodes.add(new Node(channel));
         return channel.listen(
                 HOST,

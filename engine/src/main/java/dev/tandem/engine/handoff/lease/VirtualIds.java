@@ -1,7 +1,6 @@
 package dev.tandem.engine.handoff.lease;
 
 import dev.tandem.engine.request.EngineException;
-import java.security.SecureRandom;
 import java.util.random.RandomGenerator;
 
 /**
@@ -19,17 +18,12 @@ public final class VirtualIds {
 
     /**
      * @param count ids are 0..count-1
-     * @param random of the operating system, but for tests
+     * @param random that nobody can predict, but in tests
      */
     public VirtualIds(long count, RandomGenerator random, LeaseDirectory directory) {
         this.count = count;
         this.random = random;
         this.directory = directory;
-    }
-
-    /** The ids of one life of an engine. */
-    public static VirtualIds in(AddressSpace space, LeaseDirectory directory) {
-        return new VirtualIds(space.idCount(), new SecureRandom(), directory);
     }
 
     /** The leases that hold ids. */

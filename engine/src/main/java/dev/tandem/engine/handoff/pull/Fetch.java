@@ -7,6 +7,7 @@ import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** One prompt's KV on its way to all local ranks. What stands before {@link #giveUp} never changes; the rest belongs to the side-channel poller. */
@@ -14,7 +15,8 @@ final class Fetch {
     final HandoffTicket ticket;
     final PromptBlocks prompt;
     final long deadlineNs; // on the engine loop's clock
-    private final long startedNs = System.nanoTime(); // on this machine's own
+    private final LongSupplier nanoClock; // of this machine
+    private final long startedNs;
 
     /** Why it shall end early; the first reason stays. */
     @Nullable
@@ -47,10 +49,12 @@ final class Fetch {
     /** An event has been left. */
     boolean isOver;
 
-    Fetch(HandoffTicket ticket, PromptBlocks prompt, long deadlineNs) {
+    Fetch(HandoffTicket ticket, PromptBlocks prompt, long deadlineNs, LongSupplier nanoClock) {
         this.ticket = ticket;
         this.prompt = prompt;
         this.deadlineNs = deadlineNs;
+        this.nanoClock = nanoClock;
+        this.startedNs = nanoClock.getAsLong();
     }
 
     String requestId() {
@@ -66,6 +70,6 @@ final class Fetch {
     }
 
     long elapsedNs() {
-        return System.nanoTime() - startedNs;
+        return nanoClock.getAsLong() - startedNs;
     }
 }

@@ -12,7 +12,6 @@ import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.handoff.lease.BlockLease;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.LeaseTable;
-import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.LentMemory;
@@ -81,13 +80,13 @@ public final class PullConnector implements KvConnector {
     public static PullConnector start(
             HandoffConfig config, List<KvPool> pools, HandoffRuntime runtime, Runnable wakeLoop) {
         Counters<HandoffCounter> counters = runtime.counters();
-        String incarnation = HandoffRuntime.drawIncarnation();
+        String incarnation = runtime.drawIncarnation();
         var dialect = SideChannelDialect.of(config);
         var directory = new LeaseDirectory();
         var leases = new LeaseTable(
                 config.leaseTimeout().toNanos(),
                 dialect.releaseQuorum(pools.getFirst().layout(), pools.size()),
-                VirtualIds.in(runtime.addressSpace(), directory),
+                runtime.virtualIds(directory),
                 directory,
                 counters,
                 wakeLoop);

@@ -71,7 +71,7 @@ final class PullFetcher {
 
     /** @throws EngineException INVALID when a request of this id is being fetched; then nothing was begun */
     void start(HandoffTicket ticket, PromptBlocks prompt, long nowNs) {
-        var fetch = new Fetch(ticket, prompt, nowNs + config.fetchTimeout().toNanos());
+        var fetch = new Fetch(ticket, prompt, nowNs + config.fetchTimeout().toNanos(), channel::nowNs);
         boolean isTooMany = events.size() >= limits.fetches();
         Runnable first = () -> {
             if (isTooMany) {

@@ -7,12 +7,11 @@ import dev.tandem.engine.handoff.KvConnector;
 import dev.tandem.engine.handoff.PromptBlocks;
 import dev.tandem.engine.handoff.PushProgress;
 import dev.tandem.engine.handoff.lease.LeaseDirectory;
-import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.LentMemory;
 import dev.tandem.engine.handoff.runtime.PeerNotices;
-import dev.tandem.engine.handoff.runtime.SumThread;
+import dev.tandem.engine.handoff.runtime.Sums;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffRole;
@@ -39,7 +38,7 @@ public final class LayerwiseConnector implements KvConnector {
     private final LentMemory memory;
     private final PushSender sender;
     private final PeerNotices notices;
-    private final SumThread sums;
+    private final Sums sums;
 
     private LayerwiseConnector(
             HandoffConfig config,
@@ -49,7 +48,7 @@ public final class LayerwiseConnector implements KvConnector {
             LentMemory memory,
             PushSender sender,
             PeerNotices notices,
-            SumThread sums) {
+            Sums sums) {
         this.config = config;
         this.pools = pools;
         this.runtime = runtime;
@@ -70,15 +69,15 @@ public final class LayerwiseConnector implements KvConnector {
      */
     public static LayerwiseConnector start(
             HandoffConfig config, List<KvPool> pools, HandoffRuntime runtime, Runnable wakeLoop) {
-        String incarnation = HandoffRuntime.drawIncarnation();
+        String incarnation = runtime.drawIncarnation();
         var directory = new LeaseDirectory();
-        var sums = new SumThread();
+        Sums sums = runtime.sums();
         var receiver = new PushReceiver(
                 config,
                 List.copyOf(pools),
                 runtime.messenger(),
                 incarnation,
-                VirtualIds.in(runtime.addressSpace(), directory),
+                runtime.virtualIds(directory),
                 runtime.counters(),
                 sums,
                 wakeLoop);

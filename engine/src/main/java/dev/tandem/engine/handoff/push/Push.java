@@ -6,12 +6,13 @@ import dev.tandem.engine.handoff.plan.TransferPlan;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.transfer.Transfer;
 import dev.tandem.transfer.TransferException;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,14 +32,15 @@ final class Push {
     private final int[] sentTo; // [tensor ranks * layers] tokens
     private final AtomicBoolean isPumpPosted =
             new AtomicBoolean(); // the poller has been asked to look at what is stored
-    private final long startedNs = System.nanoTime();
+    private final LongSupplier nanoClock;
+    private final long startedNs;
 
     /** Null until the decode node has told its layout. */
     @Nullable
     PushPlan plan;
 
     /** Writes under way; the blocks are at rest when there is none. */
-    final Set<Transfer> open = new HashSet<>();
+    final Set<Transfer> open = new LinkedHashSet<>();
 
     long writtenBytes;
 
@@ -59,10 +61,12 @@ final class Push {
     /** An event has been left. */
     boolean isOver;
 
-    Push(HandoffTicket target, PromptBlocks prompt, int tpSize, int layers) {
+    Push(HandoffTicket target, PromptBlocks prompt, int tpSize, int layers, LongSupplier nanoClock) {
         this.target = target;
         this.prompt = prompt;
         this.layers = layers;
+        this.nanoClock = nanoClock;
+        this.startedNs = nanoClock.getAsLong();
         this.storedTo = new AtomicIntegerArray(tpSize * layers);
         this.sentTo = new int[tpSize * layers];
     }
@@ -123,6 +127,6 @@ final class Push {
     }
 
     long elapsedNs() {
-        return System.nanoTime() - startedNs;
+        return nanoClock.getAsLong() - startedNs;
     }
 }

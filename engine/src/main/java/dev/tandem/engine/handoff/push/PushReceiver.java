@@ -15,7 +15,7 @@ import dev.tandem.engine.handoff.lease.LeaseDirectory;
 import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.plan.KvSums;
 import dev.tandem.engine.handoff.plan.TransferPlan;
-import dev.tandem.engine.handoff.runtime.SumThread;
+import dev.tandem.engine.handoff.runtime.Sums;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
 import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
@@ -62,7 +62,7 @@ final class PushReceiver {
         final BlockLease lease;
         final PromptBlocks prompt;
         final long bytes;
-        final long startedNs = System.nanoTime();
+        final long startedNs;
         long silenceNs; // how long nothing may move
         long deadlineNs;
         int movesSeen;
@@ -80,6 +80,7 @@ final class PushReceiver {
             this.lease = lease;
             this.prompt = prompt;
             this.bytes = bytes;
+            this.startedNs = nowNs;
             this.silenceNs = lease.deadlineNs() - nowNs;
             this.deadlineNs = lease.deadlineNs();
         }
@@ -121,7 +122,7 @@ final class PushReceiver {
     private final int writers; // hosts that may write into one lease
     private final LeaseDirectory directory;
     private final Counters<HandoffCounter> counters;
-    private final SumThread sumThread;
+    private final Sums sums;
     private final Runnable wakeLoop;
 
     /** By request. */
@@ -148,7 +149,7 @@ final class PushReceiver {
             String incarnation,
             VirtualIds virtualIds,
             Counters<HandoffCounter> counters,
-            SumThread sumThread,
+            Sums sums,
             Runnable wakeLoop) {
         this.config = config;
         this.pools = pools;
@@ -161,7 +162,7 @@ final class PushReceiver {
         };
         this.directory = virtualIds.directory();
         this.counters = counters;
-        this.sumThread = sumThread;
+        this.sums = sums;
         this.wakeLoop = wakeLoop;
     }
 
@@ -264,7 +265,7 @@ final class PushReceiver {
         }
         PromptBlocks prompt = receipt.prompt;
         var tokens = new TransferPlan.Tokens(prompt.cachedTokens(), prompt.promptTokens());
-        var outcome = new SumThread.Outcome<List<Integer>>() {
+        var outcome = new Sums.Outcome<List<Integer>>() {
             @Override
             public void summed(List<Integer> found) {
                 verified.add(found.equals(receipt.sums) ? done : corrupt(done.requestId(), receipt.sums, found));
@@ -279,7 +280,7 @@ final class PushReceiver {
                 wakeLoop.run();
             }
         };
-        if (!sumThread.offer(() -> KvSums.of(pools, prompt.blockIds(), tokens), outcome)) {
+        if (!sums.offer(() -> KvSums.of(pools, prompt.blockIds(), tokens), outcome)) {
             String message = "too many prompts wait to be summed";
             verified.add(failed(done.requestId(), new TransferException(Kind.OVERLOADED, message)));
         }
@@ -311,7 +312,7 @@ final class PushReceiver {
         switch (report) {
             case Report.Done done -> {
                 receipt.sums = done.sums();
-                end(receipt, new FetchDone(requestId, receipt.bytes, System.nanoTime() - receipt.startedNs));
+                end(receipt, new FetchDone(requestId, receipt.bytes, nowNs - receipt.startedNs));
             }
             case Report.Failed failed -> end(receipt, failed(requestId, failed.cause()));
             case Report.Computed computed -> {

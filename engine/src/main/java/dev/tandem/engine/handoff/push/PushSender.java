@@ -16,7 +16,7 @@ import dev.tandem.engine.handoff.runtime.EventQueue;
 import dev.tandem.engine.handoff.runtime.HandoffRuntime;
 import dev.tandem.engine.handoff.runtime.InFlightTransfers;
 import dev.tandem.engine.handoff.runtime.PeerNotices;
-import dev.tandem.engine.handoff.runtime.SumThread;
+import dev.tandem.engine.handoff.runtime.Sums;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
@@ -56,7 +56,7 @@ final class PushSender {
     private final Counters<HandoffCounter> counters;
     private final SideChannelDialect dialect;
     private final PeerNotices notices;
-    private final SumThread sums;
+    private final Sums sums;
     private final int layers;
     private final EventQueue<Push> events;
 
@@ -66,7 +66,7 @@ final class PushSender {
             HandoffRuntime runtime,
             InFlightTransfers writes,
             PeerNotices notices,
-            SumThread sums,
+            Sums sums,
             Runnable wakeLoop) {
         this.config = config;
         this.pools = pools;
@@ -97,7 +97,7 @@ final class PushSender {
      * @throws EngineException INVALID when a request of this id is being pushed; then nothing was begun
      */
     void start(HandoffTicket target, PromptBlocks prompt) {
-        var push = new Push(target, prompt, pools.size(), layers);
+        var push = new Push(target, prompt, pools.size(), layers, channel::nowNs);
         events.begin(prompt.requestId(), push, () -> begin(push), cause -> new PushFailed(prompt.requestId(), cause));
     }
 
@@ -213,7 +213,7 @@ final class PushSender {
             return;
         }
         push.isSumming = true;
-        var outcome = new SumThread.Outcome<List<Integer>>() {
+        var outcome = new Sums.Outcome<List<Integer>>() {
             @Override
             public void summed(List<Integer> found) {
                 channel.execute(() -> {

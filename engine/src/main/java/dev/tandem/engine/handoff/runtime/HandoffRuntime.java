@@ -5,13 +5,17 @@ import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
 import dev.tandem.engine.handoff.Invitation;
 import dev.tandem.engine.handoff.lease.AddressSpace;
+import dev.tandem.engine.handoff.lease.LeaseDirectory;
+import dev.tandem.engine.handoff.lease.VirtualIds;
 import dev.tandem.engine.handoff.sidechannel.PeerMetadataCache;
 import dev.tandem.engine.handoff.sidechannel.SideChannel;
+import dev.tandem.engine.handoff.sidechannel.ZmtpSideChannel;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
 import dev.tandem.transfer.TransferConfig;
 import dev.tandem.transfer.TransferEngine;
+import dev.tandem.transfer.Transfers;
 import dev.tandem.trust.PeerTrust;
 import java.io.UncheckedIOException;
 import java.security.SecureRandom;
@@ -19,6 +23,8 @@ import java.util.HexFormat;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
 
 /**
  * What the replicas of one process share in prefill/decode exchanges: the transfer engine, the side-channel poller, what is known of
@@ -26,30 +32,45 @@ import java.util.function.Consumer;
  * last.
  */
 public final class HandoffRuntime implements AutoCloseable {
-    private final String host;
-    private final String sideChannelHost;
+    /**
+     * What a process has of its machine.
+     *
+     * @param host address that peers are told
+     * @param sideChannelHost what the side channel binds, exactly
+     * @param random that nobody can predict, but in a simulation; thread-safe
+     * @param sums makes what one connector sums memory with
+     */
+    public record Machine(String host, String sideChannelHost, RandomGenerator random, Supplier<? extends Sums> sums) {}
+
+    private final Machine machine;
     private final HandoffLimits limits;
     private final Invitation.Messenger messenger;
     private final PeerTrust trust;
     private final Counters<HandoffCounter> counters;
-    private final TransferEngine transfers;
+    private final Transfers transfers;
     private final SideChannel channel;
     private final PeerMetadataCache peers;
     private final AddressSpace addressSpace;
     private final AtomicLong nextAddress; // of the pools to come; replicas may start side by side
 
-    private HandoffRuntime(
-            TransferConfig config,
-            String sideChannelHost,
+    /**
+     * Brings parts together that run already; they are closed with it.
+     *
+     * @param trust who may be believed
+     * @param messenger carries invitations of layerwise pushes; not closed
+     * @param addressSpace what the pools that will be registered leave
+     */
+    public HandoffRuntime(
+            Machine machine,
+            PeerTrust trust,
             Invitation.Messenger messenger,
             HandoffLimits limits,
             Counters<HandoffCounter> counters,
-            TransferEngine transfers,
+            Transfers transfers,
             SideChannel channel,
             AddressSpace addressSpace) {
-        this.host = config.host();
-        this.trust = config.trust();
-        this.sideChannelHost = sideChannelHost;
+        this.machine = machine;
+        this.trust = trust;
         this.messenger = (invitation, answered) -> messenger.send(invitation.sealedBy(trust.secret()), answered);
         this.limits = limits;
         this.counters = counters;
@@ -57,7 +78,7 @@ public final class HandoffRuntime implements AutoCloseable {
         this.channel = channel;
         this.peers = new PeerMetadataCache(channel.client(), limits.peers(), counters);
         this.addressSpace = addressSpace;
-        this.nextAddress = new AtomicLong(AddressSpace.drawFirstAddress(new SecureRandom()));
+        this.nextAddress = new AtomicLong(AddressSpace.drawFirstAddress(machine.random()));
     }
 
     /**
@@ -86,13 +107,14 @@ public final class HandoffRuntime implements AutoCloseable {
         var counters = new Counters<>(HandoffCounter.class);
         SideChannel channel;
         try {
-            channel = SideChannel.start(limits, transfer.trust(), counters);
+            channel = ZmtpSideChannel.start(limits, transfer.trust(), counters);
         } catch (RuntimeException e) {
             transfers.close();
             throw e;
         }
+        var machine = new Machine(host, sideChannelHost, new SecureRandom(), SumThread::new);
         return new HandoffRuntime(
-                transfer, sideChannelHost, messenger, limits, counters, transfers, channel, addressSpace);
+                machine, transfer.trust(), messenger, limits, counters, transfers, channel, addressSpace);
     }
 
     /**
@@ -117,18 +139,28 @@ public final class HandoffRuntime implements AutoCloseable {
     }
 
     /** A name for one life of one replica: what its tickets and its metadata say alike. */
-    public static String drawIncarnation() {
-        return HexFormat.of().toHexDigits(new SecureRandom().nextLong());
+    public String drawIncarnation() {
+        return HexFormat.of().toHexDigits(machine.random().nextLong());
+    }
+
+    /** The ids that leases of one life of one replica are given. */
+    public VirtualIds virtualIds(LeaseDirectory directory) {
+        return new VirtualIds(addressSpace.idCount(), machine.random(), directory);
+    }
+
+    /** Sums for one connector, which closes them. */
+    public Sums sums() {
+        return machine.sums().get();
     }
 
     /** The address that peers are told. */
     public String host() {
-        return host;
+        return machine.host();
     }
 
     /** The address that the side channel binds. */
     public String sideChannelHost() {
-        return sideChannelHost;
+        return machine.sideChannelHost();
     }
 
     /** Counters of the handoffs of this process. */
@@ -150,7 +182,7 @@ public final class HandoffRuntime implements AutoCloseable {
     }
 
     /** Moves the bytes of all ranks of this process. */
-    public TransferEngine transfers() {
+    public Transfers transfers() {
         return transfers;
     }
 

@@ -11,19 +11,12 @@ import java.util.function.Supplier;
  * One thread that sums KV memory, so that neither the engine loop nor a poller does: a long prompt has gigabytes. It ends when it has had
  * nothing to do for a while. Any thread may ask.
  */
-public final class SumThread implements AutoCloseable {
+public final class SumThread implements Sums {
     /** Sums that may wait; one more is refused. */
     private static final int MAX_WAITING = 4096;
 
     private static final Duration IDLE = Duration.ofSeconds(10);
     private static final Duration CLOSE_LIMIT = Duration.ofSeconds(60);
-
-    /** Hears on the thread what became of a sum; must not throw. */
-    public interface Outcome<T> {
-        void summed(T sums);
-
-        void failed(RuntimeException cause);
-    }
 
     private final ThreadPoolExecutor executor;
 
@@ -38,11 +31,7 @@ public final class SumThread implements AutoCloseable {
         executor.allowCoreThreadTimeOut(true);
     }
 
-    /**
-     * Sums soon, and then tells.
-     *
-     * @return false when too many wait, or after {@link #close}; then nothing is told
-     */
+    @Override
     public <T> boolean offer(Supplier<T> sums, Outcome<T> outcome) {
         try {
             executor.execute(() -> run(sums, outcome));
@@ -63,11 +52,6 @@ public final class SumThread implements AutoCloseable {
         outcome.summed(result);
     }
 
-    /**
-     * Drops what waits and returns when no memory is read any more.
-     *
-     * @throws IllegalStateException when that takes too long; then the memory must stay
-     */
     @Override
     public void close() {
         executor.shutdownNow();

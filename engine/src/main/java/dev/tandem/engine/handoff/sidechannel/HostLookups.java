@@ -11,7 +11,7 @@ import java.util.function.Consumer;
  * Finds addresses of endpoints. Addresses are read at once; the name of a host, which a client may have chosen, is looked up by a thread of
  * its own, because that may take as long as somebody else's name server wants. Called and answered on the poller thread.
  */
-final class HostLookups {
+public final class HostLookups {
     private static final String SCHEME = "tcp://";
     private static final int MAX_PORT = 65_535;
 
@@ -23,7 +23,7 @@ final class HostLookups {
      * @param poller runs what it is given on the poller thread
      * @param most lookups at a time; one more fails
      */
-    HostLookups(Executor poller, int most) {
+    public HostLookups(Executor poller, int most) {
         this.poller = poller;
         this.most = most;
         this.free = new Semaphore(most);

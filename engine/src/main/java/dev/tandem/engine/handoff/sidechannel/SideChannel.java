@@ -1,58 +1,21 @@
 package dev.tandem.engine.handoff.sidechannel;
 
-import dev.tandem.counter.Counters;
-import dev.tandem.engine.handoff.HandoffCounter;
 import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.engine.handoff.zmtp.ZmtpConnection;
-import dev.tandem.engine.handoff.zmtp.ZmtpHandler;
-import dev.tandem.engine.handoff.zmtp.ZmtpLimits;
-import dev.tandem.engine.handoff.zmtp.ZmtpListener;
-import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
-import dev.tandem.trust.PeerTrust;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.net.BindException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
-import java.nio.channels.ServerSocketChannel;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Optional;
-import java.util.Queue;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
- * The ZeroMQ side of the handoff: one poller thread that owns every socket of the process, listening ones (ROUTER) and those to peers
- * (REQ). Whatever touches a socket runs there, through {@link #offer} and {@link #execute}. What a peer does ends its own connection at
- * most; a {@link SideChannelWatch} asks through the process's own ports whether the thread lives and answers.
+ * What asks and answers peers for all replicas of a process: over ZeroMQ, or in a simulation. One thread, the poller, runs whatever touches a
+ * peer, through {@link #offer} and {@link #execute}.
  *
  * <p>What waits for the poller has a bound. New work is refused when {@link HandoffLimits#tasks} of it wait. What follows from work that was
  * taken is never refused, because memory is at rest only when it has run: one task per transfer that has ended, and per request that has
  * begun a few to stop it and at most one that says that more is stored. So no more than that waits, however far the poller falls behind.
- *
- * <pre>
- *   request   [ identity ][ empty ][ msgpack payload ]      as a REQ socket's message arrives at a ROUTER
- *   reply     [ identity ][ empty ][ payload ]
- * </pre>
  */
-public final class SideChannel implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(SideChannel.class);
-
-    private static final int TASKS_PER_TURN = 256; // then sockets get their turn, however many tasks wait
-
+public interface SideChannel extends AutoCloseable {
     /** Answers peers; runs on the poller thread. */
-    public interface Service {
+    interface Service {
         /**
          * The answer's payload for a request's; empty when it was not a valid request.
          *
@@ -62,83 +25,8 @@ public final class SideChannel implements AutoCloseable {
     }
 
     /** Makes the service of one rank, given the port of rank 0. */
-    public interface Services {
+    interface Services {
         Service of(int firstPort, int rank);
-    }
-
-    /** How often a run of free ports is looked for. */
-    private static final int PORT_TRIES = 50;
-
-    private final HandoffLimits limits;
-    private final Counters<HandoffCounter> counters;
-    private final AtomicBoolean isWoken =
-            new AtomicBoolean(); // the poller was told to look into the tasks, or is about to be
-    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded as the class comment says
-    private final AtomicInteger offered = new AtomicInteger(); // how many of them are new work
-    private final List<ZmtpListener> listeners = new ArrayList<>();
-    private final ZmtpPoller poller;
-    private final SideChannelClient client;
-    private final SideChannelWatch watch;
-    private final Thread thread;
-    private volatile boolean isClosing; // set once, by close
-    private volatile @Nullable Throwable failure; // set once, by the poller thread when it dies
-
-    private SideChannel(
-            HandoffLimits limits,
-            ZmtpLimits sockets,
-            SideChannelWatch.Schedule watching,
-            PeerTrust trust,
-            Counters<HandoffCounter> counters,
-            ZmtpPoller poller) {
-        this.limits = limits;
-        this.counters = counters;
-        this.poller = poller;
-        var lookups = new HostLookups(this::execute, sockets.crowd().lookups());
-        this.client = new SideChannelClient(poller, lookups, limits);
-        this.watch = new SideChannelWatch(watching, sockets.sizes(), trust, this::execute, counters);
-        this.thread = Thread.ofPlatform().name("side-channel").daemon(true).unstarted(this::run);
-    }
-
-    /** Starts the poller thread and its watch. */
-    public static SideChannel start(HandoffLimits limits, Counters<HandoffCounter> counters) {
-        return start(limits, PeerTrust.everybody(), counters);
-    }
-
-    /**
-     * Starts the poller thread and its watch.
-     *
-     * @param trust which peers are answered and asked
-     */
-    public static SideChannel start(HandoffLimits limits, PeerTrust trust, Counters<HandoffCounter> counters) {
-        ZmtpLimits sockets =
-                ZmtpLimits.ofThisProcess(SideChannelCodec.MAX_REQUEST_BYTES, SideChannelCodec.MAX_METADATA_BYTES);
-        return start(limits, sockets, SideChannelWatch.Schedule.STANDARD, trust, counters);
-    }
-
-    /** As above, with bounds of the caller's own and without a secret. */
-    static SideChannel start(
-            HandoffLimits limits,
-            ZmtpLimits sockets,
-            SideChannelWatch.Schedule watching,
-            Counters<HandoffCounter> counters) {
-        return start(limits, sockets, watching, PeerTrust.everybody(), counters);
-    }
-
-    private static SideChannel start(
-            HandoffLimits limits,
-            ZmtpLimits sockets,
-            SideChannelWatch.Schedule watching,
-            PeerTrust trust,
-            Counters<HandoffCounter> counters) {
-        try {
-            var channel = new SideChannel(
-                    limits, sockets, watching, trust, counters, ZmtpPoller.open(sockets, trust, counters));
-            channel.thread.start();
-            channel.watch.start();
-            return channel;
-        } catch (IOException e) {
-            throw new UncheckedIOException("no selector for the side channel", e);
-        }
     }
 
     /**
@@ -149,125 +37,10 @@ public final class SideChannel implements AutoCloseable {
      * @return the port of rank 0
      * @throws EngineException UNAVAILABLE naming host and port when it cannot; then it listens on none of them
      */
-    public int listen(String host, int port, int ranks, Services services) {
-        var bound = new CompletableFuture<Integer>();
-        execute(() -> {
-            try {
-                if (port == 0) {
-                    bound.complete(bindFree(host, ranks, services));
-                } else {
-                    bindRow(host, port, 0, ranks, services);
-                    bound.complete(port);
-                }
-            } catch (RuntimeException e) {
-                bound.completeExceptionally(e);
-            }
-        });
-        try {
-            return bound.orTimeout(10, TimeUnit.SECONDS).join();
-        } catch (CompletionException e) {
-            if (e.getCause() instanceof EngineException refused) {
-                throw refused;
-            }
-            throw new EngineException(
-                    EngineException.Kind.UNAVAILABLE,
-                    "the side channel cannot listen on " + host + ":" + port + ": " + e.getCause(),
-                    e);
-        }
-    }
+    int listen(String host, int port, int ranks, Services services);
 
     /** Closes the ports that {@link #listen} gave; returns when nobody is served there any more. */
-    public void stopListening(int firstPort, int ranks) {
-        var stopped = new CompletableFuture<Boolean>();
-        execute(() -> {
-            unbind(firstPort, ranks);
-            stopped.complete(true);
-        });
-        while (thread.isAlive() && !stopped.isDone()) {
-            try {
-                stopped.get(50, TimeUnit.MILLISECONDS);
-            } catch (TimeoutException e) {
-                LOG.trace("port {} is still open", firstPort);
-            } catch (ExecutionException e) {
-                throw new IllegalStateException(e);
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                return;
-            }
-        }
-    }
-
-    private int bindFree(String host, int ranks, Services services) {
-        for (int trial = 1; ; trial++) {
-            int first = bind(host, 0, 0, services);
-            try {
-                bindRow(host, first, 1, ranks, services);
-                return first;
-            } catch (EngineException e) {
-                unbind(first, 1);
-                if (trial == PORT_TRIES) {
-                    throw e;
-                }
-            }
-        }
-    }
-
-    /** Binds the ports of ranks {@code [fromRank, ranks)}, or none of them. */
-    private void bindRow(String host, int firstPort, int fromRank, int ranks, Services services) {
-        for (int rank = fromRank; rank < ranks; rank++) {
-            try {
-                bind(host, firstPort + rank, rank, services);
-            } catch (RuntimeException e) {
-                unbind(firstPort + fromRank, rank - fromRank);
-                boolean isInUse = e.getCause() instanceof BindException refused
-                        && String.valueOf(refused.getMessage()).contains("in use");
-                throw new EngineException(
-                        EngineException.Kind.UNAVAILABLE,
-                        "the side channel of tensor rank " + rank + " cannot listen on " + host + ":"
-                                + (firstPort + rank) + " (kv_port): " + (isInUse ? "the port is in use" : e),
-                        e);
-            }
-        }
-    }
-
-    private void unbind(int firstPort, int ranks) {
-        for (ZmtpListener listener : List.copyOf(listeners)) {
-            if (listener.port() >= firstPort && listener.port() < firstPort + ranks) {
-                watch.remove(listener.port());
-                listeners.remove(listener);
-                listener.close();
-            }
-        }
-    }
-
-    /** @param port 0 for any free one, which then counts as the first of the row */
-    private int bind(String host, int port, int rank, Services services) {
-        try {
-            InetAddress address = InetAddress.getByName(host);
-            ServerSocketChannel socket = ZmtpListener.bind(new InetSocketAddress(address, port));
-            int taken = socket.socket().getLocalPort();
-            Service service = services.of(taken - rank, rank);
-            listeners.add(poller.listen(socket, connection -> new Answering(connection, service)));
-            watch.add(new InetSocketAddress(address, taken));
-            return taken;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    /** An endpoint of ZeroMQ; addresses of version 6 in brackets. */
-    public static String endpoint(String host, String port) {
-        return "tcp://" + bracketed(host) + ":" + port;
-    }
-
-    /** A transfer engine's name for a peer. */
-    public static String segment(String host, int port) {
-        return bracketed(host) + ":" + port;
-    }
-
-    private static String bracketed(String host) {
-        return host.contains(":") ? "[" + host + "]" : host;
-    }
+    void stopListening(int firstPort, int ranks);
 
     /**
      * Runs a task that begins something on the poller thread, behind all that was posted before. Any thread. After {@link #close} it is
@@ -275,147 +48,44 @@ public final class SideChannel implements AutoCloseable {
      *
      * @return false when as much new work waits as may, or the poller thread is dead or hangs; then the task never runs
      */
-    public boolean offer(Runnable task) {
-        if (trouble().isPresent()) {
-            counters.increment(HandoffCounter.TASKS_REFUSED);
-            return false;
-        }
-        if (offered.incrementAndGet() > limits.tasks()) {
-            offered.decrementAndGet();
-            counters.increment(HandoffCounter.TASKS_REFUSED);
-            return false;
-        }
-        execute(() -> {
-            offered.decrementAndGet();
-            task.run();
-        });
-        return true;
-    }
+    boolean offer(Runnable task);
 
     /**
      * Runs a task that follows from work that was taken on the poller thread, behind all that was posted before; it is never refused. Any
      * thread. After {@link #close} it is dropped.
      */
-    public void execute(Runnable task) {
-        tasks.add(task);
-        if (isWoken.compareAndSet(false, true)) {
-            poller.wakeup();
-        }
-    }
+    void execute(Runnable task);
+
+    /** The time by which deadlines of transfers are told: {@link System#nanoTime}, but in a simulation. Any thread. */
+    long nowNs();
 
     /** Asks peers. Poller thread only. */
-    public SideChannelClient client() {
-        return client;
-    }
+    SideChannelClient client();
 
     /** Whether the poller thread lives: only then is what {@link #execute} was given ever done. */
-    public boolean isRunning() {
-        return thread.isAlive();
-    }
+    boolean isRunning();
 
     /** Why the poller thread is dead; empty while it lives. */
-    public Optional<Throwable> failure() {
-        return Optional.ofNullable(failure);
-    }
+    Optional<Throwable> failure();
 
     /** Why nothing can be exchanged: the poller thread is dead, or does not answer; empty while all is well. Any thread, never waits. */
-    public Optional<String> trouble() {
-        return failure()
-                .map(cause -> "the side channel's thread died: " + cause)
-                .or(watch::verdict);
-    }
+    Optional<String> trouble();
 
-    private void run() {
-        try {
-            long graceEndNs = Long.MAX_VALUE;
-            while (true) {
-                long nowNs = System.nanoTime();
-                if (isClosing && graceEndNs == Long.MAX_VALUE) {
-                    graceEndNs = nowNs + limits.closeGrace().toNanos();
-                }
-                if (isClosing && ((tasks.isEmpty() && client.isIdle()) || nowNs - graceEndNs >= 0)) {
-                    return;
-                }
-                turn(isClosing ? Math.min(graceEndNs, client.nextDeadlineNs()) : client.nextDeadlineNs());
-            }
-        } catch (IOException | RuntimeException | Error e) {
-            failure = e;
-            LOG.error("the side channel's thread died", e);
-        } finally {
-            try {
-                client.abandon();
-            } finally {
-                poller.close();
-            }
-        }
-    }
-
-    /** Waits for messages, tasks or a deadline and serves them. */
-    private void turn(long deadlineNs) throws IOException {
-        poller.poll(tasks.isEmpty() ? deadlineNs : Long.MIN_VALUE);
-        isWoken.set(false); // before the tasks: whoever adds one behind this look wakes the poller again
-        for (int done = 0; done < TASKS_PER_TURN; done++) {
-            Runnable task = tasks.poll();
-            if (task == null) {
-                break;
-            }
-            task.run();
-        }
-        client.turn(System.nanoTime());
-    }
-
-    /** One peer's connection to a port. */
-    private final class Answering implements ZmtpHandler {
-        private final ZmtpConnection connection;
-        private final Service service;
-
-        Answering(ZmtpConnection connection, Service service) {
-            this.connection = connection;
-            this.service = service;
-        }
-
-        @Override
-        public void opened() {
-            LOG.trace("side channel peer={} is connected", connection);
-        }
-
-        /** A REQ socket waits behind an empty frame, so it gets an answer to whatever it sent; others only to a request. */
-        @Override
-        public void received(List<byte[]> parts) {
-            boolean isFromReq = parts.getFirst().length == 0;
-            int payloads = isFromReq ? parts.size() - 1 : parts.size();
-            Optional<byte[]> answer =
-                    payloads == 1 ? service.answer(connection.remote(), parts.getLast()) : Optional.empty();
-            if (answer.isEmpty()) {
-                counters.increment(HandoffCounter.FRAMES_DROPPED);
-            }
-            if (answer.isPresent() || isFromReq) {
-                connection.send(List.of(new byte[0], answer.orElseGet(SideChannelCodec::refusal)));
-            }
-        }
-
-        @Override
-        public void closed(String reason) {
-            LOG.trace("side channel peer={} has gone: {}", connection, reason);
-        }
-    }
-
-    /** Lets posted questions be answered for a short while, then closes all sockets and ends the thread. */
+    /** Ends all connections; then nothing runs any more. */
     @Override
-    public void close() {
-        watch.close();
-        isClosing = true;
-        execute(() -> {});
-        boolean isInterrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                isInterrupted = true;
-            }
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
+    void close();
+
+    /** An endpoint of ZeroMQ; addresses of version 6 in brackets. */
+    static String endpoint(String host, String port) {
+        return "tcp://" + bracketed(host) + ":" + port;
+    }
+
+    /** A transfer engine's name for a peer. */
+    static String segment(String host, int port) {
+        return bracketed(host) + ":" + port;
+    }
+
+    private static String bracketed(String host) {
+        return host.contains(":") ? "[" + host + "]" : host;
     }
 }

@@ -1,7 +1,7 @@
 package dev.tandem.engine.handoff.sidechannel;
 
 import dev.tandem.engine.handoff.HandoffLimits;
-import dev.tandem.engine.handoff.zmtp.ZmtpConnection;
+import dev.tandem.engine.handoff.zmtp.MessageConnection;
 import dev.tandem.engine.handoff.zmtp.ZmtpHandler;
 import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.transfer.TransferException;
@@ -15,6 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +33,17 @@ public final class SideChannelClient {
     private static final long RECONNECT_PAUSE_NS = Duration.ofMillis(100).toNanos(); // ZeroMQ's own
     private static final byte[] DELIMITER = new byte[0]; // before what a REQ socket sends and gets
 
+    /** Begins connections, of ZeroMQ or of a simulation. */
+    @FunctionalInterface
+    public interface Dialler {
+        /**
+         * The handler hears when messages may be sent, or that nobody is there.
+         *
+         * @throws IOException when there is no way to that address, or no descriptor
+         */
+        void connect(InetSocketAddress address, Function<MessageConnection, ZmtpHandler> handlers) throws IOException;
+    }
+
     /** One question and who wants to know. */
     @SuppressWarnings("ArrayRecordComponent") // sent as it is, never compared
     private record Question(byte[] payload, Consumer<byte[]> onAnswer, Consumer<TransferException> onFailure) {}
@@ -41,7 +54,7 @@ public final class SideChannelClient {
         final ArrayDeque<Question> waiting = new ArrayDeque<>();
 
         @Nullable
-        ZmtpConnection connection;
+        MessageConnection connection;
 
         boolean isOpen; // messages may be sent
         boolean isLookedUp; // its name is being looked up
@@ -63,15 +76,18 @@ public final class SideChannelClient {
         }
     }
 
-    private final ZmtpPoller poller;
+    private final Dialler dialler;
     private final HostLookups lookups;
     private final HandoffLimits limits;
+    private final LongSupplier nanoClock;
     private final Map<String, Line> lines = new LinkedHashMap<>(); // longest unused first
 
-    SideChannelClient(ZmtpPoller poller, HostLookups lookups, HandoffLimits limits) {
-        this.poller = poller;
+    /** @param nanoClock of {@link #turn} */
+    public SideChannelClient(Dialler dialler, HostLookups lookups, HandoffLimits limits, LongSupplier nanoClock) {
+        this.dialler = dialler;
         this.lookups = lookups;
         this.limits = limits;
+        this.nanoClock = nanoClock;
     }
 
     /**
@@ -99,7 +115,7 @@ public final class SideChannelClient {
     }
 
     /** When {@link #turn} must be called at the latest. */
-    long nextDeadlineNs() {
+    public long nextDeadlineNs() {
         long earliest = NEVER;
         for (Line line : lines.values()) {
             if (line.asked != null) {
@@ -109,7 +125,8 @@ public final class SideChannelClient {
         return earliest;
     }
 
-    boolean isIdle() {
+    /** Whether nothing is asked. */
+    public boolean isIdle() {
         for (Line line : lines.values()) {
             if (!line.isIdle()) {
                 return false;
@@ -119,7 +136,7 @@ public final class SideChannelClient {
     }
 
     /** Asks again where no answer came in time, and connects again where a connection was lost. */
-    void turn(long nowNs) {
+    public void turn(long nowNs) {
         for (Line line : List.copyOf(lines.values())) {
             if (line.asked == null) {
                 continue;
@@ -150,7 +167,7 @@ public final class SideChannelClient {
     /** One try. */
     private void begin(Line line) {
         line.tries++;
-        line.deadlineNs = System.nanoTime() + limits.answerTimeout().toNanos();
+        line.deadlineNs = nanoClock.getAsLong() + limits.answerTimeout().toNanos();
         if (line.connection == null) {
             connect(line);
         } else {
@@ -161,7 +178,7 @@ public final class SideChannelClient {
     /** Now, or when the connection is ready. */
     private static void send(Line line) {
         Question question = line.asked;
-        ZmtpConnection connection = line.connection;
+        MessageConnection connection = line.connection;
         if (question != null && connection != null && line.isOpen) {
             connection.send(List.of(DELIMITER, question.payload()));
         }
@@ -195,7 +212,7 @@ public final class SideChannelClient {
             return; // given up meanwhile
         }
         try {
-            poller.connect(address, connection -> {
+            dialler.connect(address, connection -> {
                 line.connection = connection;
                 return new Call(line, connection);
             });
@@ -214,9 +231,9 @@ public final class SideChannelClient {
     /** One connection to a peer. */
     private final class Call implements ZmtpHandler {
         private final Line line;
-        private final ZmtpConnection connection;
+        private final MessageConnection connection;
 
-        Call(Line line, ZmtpConnection connection) {
+        Call(Line line, MessageConnection connection) {
             this.line = line;
             this.connection = connection;
         }
@@ -246,7 +263,7 @@ public final class SideChannelClient {
                 line.connection = null;
                 line.isOpen = false;
                 line.lost = reason;
-                line.reconnectNs = System.nanoTime() + RECONNECT_PAUSE_NS;
+                line.reconnectNs = nanoClock.getAsLong() + RECONNECT_PAUSE_NS;
             }
         }
     }
@@ -308,7 +325,7 @@ public final class SideChannelClient {
     }
 
     private static void hangUp(Line line, String reason) {
-        ZmtpConnection connection = line.connection;
+        MessageConnection connection = line.connection;
         line.connection = null;
         line.isOpen = false;
         line.reconnectNs = NEVER;

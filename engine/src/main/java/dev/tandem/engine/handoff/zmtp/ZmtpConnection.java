@@ -29,7 +29,7 @@ import org.slf4j.LoggerFactory;
  * <p>A peer that does not read is not read from either, once {@link ZmtpLimits.Memory#queuedBytes} wait for it. Whatever ends a connection ends
  * it alone. Owned by the poller's thread.
  */
-public final class ZmtpConnection {
+public final class ZmtpConnection implements MessageConnection {
     private static final Logger LOG = LoggerFactory.getLogger(ZmtpConnection.class);
     private static final long NEVER = Long.MAX_VALUE;
 
@@ -78,7 +78,7 @@ public final class ZmtpConnection {
         this.handler = handlers.apply(this);
     }
 
-    /** The peer's address and port. */
+    @Override
     public InetSocketAddress remote() {
         return remote;
     }
@@ -88,7 +88,7 @@ public final class ZmtpConnection {
         return isClosed;
     }
 
-    /** Sends a message, at least one part, behind those that wait; without effect when the connection has ended. */
+    @Override
     public void send(List<byte[]> parts) {
         if (!isReady) {
             throw new IllegalStateException("a message to " + this + " before READY");
@@ -96,7 +96,7 @@ public final class ZmtpConnection {
         write(ZmtpFrames.message(parts));
     }
 
-    /** Ends the connection; the handler hears of it. */
+    @Override
     public void close(String reason) {
         if (isClosed) {
             return;

@@ -20,6 +20,7 @@ import dev.tandem.engine.handoff.sidechannel.SideChannel;
 import dev.tandem.engine.handoff.sidechannel.SideChannelCodec;
 import dev.tandem.engine.handoff.sidechannel.SideChannelDialect;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage;
+import dev.tandem.engine.handoff.sidechannel.ZmtpSideChannel;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.kv.KvLayout;
@@ -54,7 +55,7 @@ class PullFetcherTest {
     private final KvPool pool = new KvPool(layout, 8);
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final HandoffLimits limits = answering(Duration.ofSeconds(10));
-    private final SideChannel channel = SideChannel.start(limits, counters);
+    private final SideChannel channel = ZmtpSideChannel.start(limits, counters);
     private final Semaphore wakes = new Semaphore(0);
     private final ArrayDeque<HandoffEvent> unread = new ArrayDeque<>();
     private final ScriptedReader reader = new ScriptedReader();
@@ -196,7 +197,7 @@ class PullFetcherTest {
     void shouldFailWhenNobodyAnswers() throws Exception {
         prefill.channel.close();
         HandoffLimits hasty = answering(Duration.ofMillis(300));
-        try (var hastyChannel = SideChannel.start(hasty, counters)) {
+        try (var hastyChannel = ZmtpSideChannel.start(hasty, counters)) {
             fetcher = fetcher(hastyChannel, hasty);
             fetch("r", ticket("r"), 0);
             assertFailed(Kind.PEER_GONE, "no answer from tcp://" + HOST);
@@ -360,7 +361,7 @@ class PullFetcherTest {
 
     /** Answers metadata and collects done messages. */
     private final class PrefillNode {
-        final SideChannel channel = SideChannel.start(limits, new Counters<>(HandoffCounter.class));
+        final SideChannel channel = ZmtpSideChannel.start(limits, new Counters<>(HandoffCounter.class));
         final BlockingQueue<String> done = new LinkedBlockingQueue<>();
         volatile PeerMetadata metadata = metadata("0", 1L << 40, "life1");
         final int port = channel.listen(

@@ -29,7 +29,7 @@ class SideChannelAttackTest {
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
     private final PeerMetadata metadata =
             new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
-    private final SideChannel channel = SideChannel.start(HandoffLimits.standard(), counters);
+    private final SideChannel channel = ZmtpSideChannel.start(HandoffLimits.standard(), counters);
     private final int port = channel.listen(
             HOST,
             0,
@@ -77,7 +77,7 @@ class SideChannelAttackTest {
 
     /** A fresh peer asks and is answered. */
     private void assertServes() {
-        try (var asker = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class))) {
+        try (var asker = ZmtpSideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class))) {
             var answer = new CompletableFuture<byte[]>();
             asker.execute(() -> asker.client()
                     .ask(

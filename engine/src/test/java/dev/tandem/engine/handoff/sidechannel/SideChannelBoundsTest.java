@@ -75,7 +75,7 @@ class SideChannelBoundsTest {
     /** @param answerBytes of every answer */
     private int listen(ZmtpLimits limits, int answerBytes) {
         SideChannel channel =
-                SideChannel.start(HandoffLimits.standard(), limits, SideChannelWatch.Schedule.STANDARD, counters);
+                ZmtpSideChannel.start(HandoffLimits.standard(), limits, SideChannelWatch.Schedule.STANDARD, counters);
         opened.push(channel);
         var answer = new byte[answerBytes];
         return channel.listen(HOST, 0, 1, (first, rank) -> (peer, payload) -> {
@@ -91,7 +91,7 @@ class SideChannelBoundsTest {
     }
 
     private void assertServes(int port) {
-        try (var asker = SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class))) {
+        try (var asker = ZmtpSideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class))) {
             assertThat(ask(asker, port, QUESTION)
                             .orTimeout(60, TimeUnit.SECONDS)
                             .join())
@@ -292,7 +292,7 @@ class SideChannelBoundsTest {
         var hasty = new HandoffLimits(Duration.ofMillis(500), 2, 100, 4, 32, 64, 4, Duration.ofSeconds(1));
         CompletableFuture<Void> serving;
         try (var server = new ServerSocket(0);
-                var asker = SideChannel.start(hasty, counters)) {
+                var asker = ZmtpSideChannel.start(hasty, counters)) {
             byte[] tooLong = ByteBuffer.allocate(9).put((byte) 2).putLong(-1).array();
             serving = CompletableFuture.runAsync(() -> serveAll(server, tooLong));
             assertThatThrownBy(() -> ask(asker, server.getLocalPort(), QUESTION).get(60, TimeUnit.SECONDS))

@@ -23,7 +23,7 @@ class SideChannelInteropTest {
     private static final int[] SIZES = {1, 2, 254, 255, 256, 16_384, SideChannelCodec.MAX_REQUEST_BYTES};
 
     private final SideChannel channel =
-            SideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
+            ZmtpSideChannel.start(HandoffLimits.standard(), new Counters<>(HandoffCounter.class));
     private final ZContext context = new ZContext();
 
     @AfterEach

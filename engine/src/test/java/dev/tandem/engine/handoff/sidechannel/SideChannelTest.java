@@ -65,7 +65,7 @@ class SideChannelTest {
     private final KvPool pool = new KvPool(KvFixtures.layout(16, 1, 1, 8), 4);
     private final PeerMetadata metadata =
             new PeerMetadata("0", 15_001, List.of(1L << 45, 1L << 46), 1 << 30, Optional.empty());
-    private final SideChannel channel = SideChannel.start(PATIENT, counters);
+    private final SideChannel channel = ZmtpSideChannel.start(PATIENT, counters);
     private final ZContext context = new ZContext();
     private final int port = channel.listen(
             HOST,
@@ -104,7 +104,7 @@ class SideChannelTest {
     void shouldBeHeardAtTheFirstTryOnEachOfManyNewConnections() {
         HandoffLimits once = answering(Duration.ofSeconds(10), 1);
         for (int connection = 0; connection < 100; connection++) {
-            try (var asker = SideChannel.start(once, new Counters<>(HandoffCounter.class))) {
+            try (var asker = ZmtpSideChannel.start(once, new Counters<>(HandoffCounter.class))) {
                 byte[] answer = ask(asker, endpoint(port), GET_META).join();
                 assertThat(SideChannelCodec.decodeMetadata(answer)).isEqualTo(metadata);
             }
@@ -262,7 +262,7 @@ class SideChannelTest {
     void shouldFailAllQuestionsForAPeerThatIsNotThere() throws Exception {
         int unused = closedPort();
         var answers = new ArrayList<CompletableFuture<byte[]>>();
-        try (var hasty = SideChannel.start(HASTY, counters)) {
+        try (var hasty = ZmtpSideChannel.start(HASTY, counters)) {
             for (int question = 0; question < 20; question++) {
                 answers.add(ask(hasty, endpoint(unused), GET_META));
             }
@@ -276,7 +276,7 @@ class SideChannelTest {
     void shouldAskAgainOverAFreshSocketWhenAnAnswerIsLost() throws Exception {
         ZMQ.Socket silent = context.createSocket(SocketType.ROUTER);
         int silentPort = silent.bindToRandomPort("tcp://" + HOST);
-        try (var asker = SideChannel.start(answering(Duration.ofSeconds(1), 10), counters)) {
+        try (var asker = ZmtpSideChannel.start(answering(Duration.ofSeconds(1), 10), counters)) {
             CompletableFuture<byte[]> answer = ask(asker, endpoint(silentPort), GET_META);
             byte[] firstIdentity = silent.recv();
             silent.recv();
@@ -328,7 +328,7 @@ class SideChannelTest {
 
     @Test
     void shouldFailQuestionsForAHostThatDoesNotExist() {
-        try (var hasty = SideChannel.start(HASTY, counters)) {
+        try (var hasty = ZmtpSideChannel.start(HASTY, counters)) {
             assertFails(
                     ask(hasty, "tcp://no-such-host.invalid:1", GET_META),
                     TransferException.Kind.PEER_GONE,
@@ -340,7 +340,7 @@ class SideChannelTest {
     void shouldDeliverWhatIsPostedBeforeClosing() throws Exception {
         leases.lend("cmpl-7-0", new int[] {3}, 0);
         CompletableFuture<byte[]> answer;
-        try (var other = SideChannel.start(PATIENT, counters)) {
+        try (var other = ZmtpSideChannel.start(PATIENT, counters)) {
             answer = ask(other, endpoint(port), DONE);
         }
         assertThat(SideChannelCodec.isAcknowledgement(answer.get(20, TimeUnit.SECONDS)))

@@ -56,7 +56,7 @@ class SideChannelTrustTest {
 
     private SideChannel channel(PeerTrust trust, Counters<HandoffCounter> counted) {
         HandoffLimits limits = HandoffLimits.standard();
-        SideChannel channel = SideChannel.start(limits, trust, counted);
+        SideChannel channel = ZmtpSideChannel.start(limits, trust, counted);
         opened.push(channel);
         return channel;
     }

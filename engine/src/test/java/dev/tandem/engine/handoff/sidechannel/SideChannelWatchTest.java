@@ -28,7 +28,7 @@ class SideChannelWatchTest {
     private final Counters<HandoffCounter> counters = new Counters<>(HandoffCounter.class);
 
     private SideChannel start() {
-        return SideChannel.start(HandoffLimits.standard(), SOCKETS, OFTEN, counters);
+        return ZmtpSideChannel.start(HandoffLimits.standard(), SOCKETS, OFTEN, counters);
     }
 
     private static int listen(SideChannel channel) {
