@@ -3,6 +3,7 @@ package dev.tandem.ops.simulate;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -40,8 +41,9 @@ public final class Faults {
     private final double rate;
     private final Set<Kind> kinds;
     private final long untilNs;
-    private final Map<String, Map<Kind, Integer>> drawn = new TreeMap<>(); // by await point
-    private final Map<String, Integer> points = new TreeMap<>(); // await points come by
+    private final Map<String, Map<Kind, Integer>> drawn = new HashMap<>(); // by await point
+    private final Map<String, Integer> points = new HashMap<>(); // await points come by
+    private long fingerprint;
 
     /**
      * @param rate share of the await points that bring a fault
@@ -75,6 +77,7 @@ public final class Faults {
     /** The fault that comes at an await point, of those that make sense there. */
     Optional<Kind> draw(String point, long nowNs, Set<Kind> possible) {
         points.merge(point, 1, Integer::sum);
+        fingerprint = (fingerprint ^ nowNs ^ point.hashCode()) * 0x9e3779b97f4a7c15L;
         if (rate == 0 || nowNs >= untilNs || random.nextDouble() >= rate) {
             return Optional.empty();
         }
@@ -104,16 +107,26 @@ public final class Faults {
 
     /** How often each kind came at each await point. */
     public Map<String, Map<Kind, Integer>> counts() {
-        return drawn;
+        return new TreeMap<>(drawn);
     }
 
     /** How often each await point was passed. */
     public Map<String, Integer> points() {
-        return points;
+        return new TreeMap<>(points);
+    }
+
+    /** Whether none can come. */
+    public boolean isNone() {
+        return rate == 0 || kinds.isEmpty();
+    }
+
+    /** A number that two runs have in common when each of their await points came at the same time. */
+    public long fingerprint() {
+        return fingerprint;
     }
 
     @Override
     public String toString() {
-        return kinds.isEmpty() || rate == 0 ? "no faults" : String.format("%.5f of %s", rate, new ArrayList<>(kinds));
+        return isNone() ? "no faults" : String.format("%.5f of %s", rate, new ArrayList<>(kinds));
     }
 }
