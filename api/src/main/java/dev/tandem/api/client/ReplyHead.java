@@ -8,7 +8,8 @@ public final class ReplyHead {
     private final int status;
     private final MultiMap headers;
 
-    ReplyHead(int status, MultiMap headers) {
+    /** A head; the headers are not copied and must not change. */
+    public ReplyHead(int status, MultiMap headers) {
         this.status = status;
         this.headers = headers;
     }

@@ -2,7 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.ApiException;
 import dev.tandem.api.client.HttpCall;
-import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpCalls;
 import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.ReplyListener;
 import dev.tandem.counter.Counters;
@@ -35,7 +35,7 @@ final class HandoffCancel implements ReplyListener {
      *
      * @param headers of the request's own hops, for a node that asks for a key
      */
-    static void send(HttpClient http, FleetNode node, Map<String, String> headers, Counters<GatewayCounter> counters) {
+    static void send(HttpCalls http, FleetNode node, Map<String, String> headers, Counters<GatewayCounter> counters) {
         if (!node.cancelsHandoffs()) {
             return;
         }

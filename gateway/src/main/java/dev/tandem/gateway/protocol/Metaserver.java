@@ -9,6 +9,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import tools.jackson.core.JsonToken;
@@ -31,15 +32,18 @@ final class Metaserver {
 
     private final PendingPushes pushes;
     private final Counters<GatewayCounter> counters;
+    private final LongSupplier nanoClock;
     private final PeerTrust trust;
 
     /** When a refusal was last logged; set by whichever event loop does. */
-    private final AtomicLong lastLogNs = new AtomicLong(System.nanoTime() - QUIET_NS);
+    private final AtomicLong lastLogNs;
 
-    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters, PeerTrust trust) {
+    Metaserver(PendingPushes pushes, ExchangeMeters meters, PeerTrust trust) {
         this.trust = trust;
         this.pushes = pushes;
-        this.counters = counters;
+        this.counters = meters.counters();
+        this.nanoClock = meters.nanoClock();
+        this.lastLogNs = new AtomicLong(nanoClock.getAsLong() - QUIET_NS);
     }
 
     void handle(LoopExchange node) {
@@ -93,7 +97,7 @@ final class Metaserver {
 
     /** Anybody can post garbage: at most one line per second logs it, a counter counts all of it. */
     private void logRefusal(ApiError refusal) {
-        long nowNs = System.nanoTime();
+        long nowNs = nanoClock.getAsLong();
         long quietFromNs = lastLogNs.get();
         if (nowNs - quietFromNs >= QUIET_NS && lastLogNs.compareAndSet(quietFromNs, nowNs)) {
             LOG.warn(

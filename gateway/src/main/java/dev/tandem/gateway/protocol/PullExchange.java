@@ -1,6 +1,6 @@
 package dev.tandem.gateway.protocol;
 
-import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpCalls;
 import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.Upstream;
 import dev.tandem.api.openai.ApiError;
@@ -55,7 +55,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         LegReservation load = node.reserve(cost, cost);
         prefillLoad = load;
         lender = node;
-        PrefillLeg leg = new PrefillLeg(this, node, answer, parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, answer, parts);
         prefillCall = call(load, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 
@@ -189,7 +189,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         if (node == null) {
             return;
         }
-        HttpClient http = parts.http();
+        HttpCalls http = parts.http();
         Map<String, String> headers = request.headers(request.id());
         Counters<GatewayCounter> counters = parts.meters().counters();
         Runnable cancel = () -> HandoffCancel.send(http, node, headers, counters);

@@ -138,8 +138,7 @@ final class PushAttempt implements PrefillCaller {
         LegReservation bearing = node.reserve(cost, cost);
         load = bearing;
         byte[] body = LegRequests.prefillBody(exchange.request.json(), params);
-        PrefillLeg leg = new PrefillLeg(
-                this, node, exchange.answer, exchange.parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, exchange.answer, exchange.parts);
         call = exchange.call(bearing, hopId, body, leg);
     }
 
