@@ -163,7 +163,7 @@ final class PushAttempt implements PrefillCaller {
         LOG.warn("push failed: request={} node={} cause={}", hopId, node.address(), failure.cause());
         exchange.prefillFailed(node);
         Optional<FleetNode> next = exchange.anotherPrefill();
-        if (exchange.isOver() || next.isEmpty() || !isStillAwaited(node, failure.kind())) {
+        if (exchange.isOver() || exchange.isAnswering() || next.isEmpty() || !isStillAwaited(node, failure.kind())) {
             fail(failure.cause());
             return;
         }
