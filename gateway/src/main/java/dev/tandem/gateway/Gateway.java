@@ -25,11 +25,13 @@ import dev.tandem.gateway.protocol.PdProtocol;
 import dev.tandem.gateway.protocol.PrefillThenDecode;
 import dev.tandem.gateway.protocol.RequestIds;
 import dev.tandem.trust.PeerTrust;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -94,7 +96,8 @@ public final class Gateway implements AutoCloseable {
                 config.nodes().prefill(),
                 config.nodes().decode(),
                 config.policies().shape().kind(),
-                key);
+                key,
+                System::nanoTime);
         try {
             fleet.startProbing(http, config.policies().probes(), FIRST_VERDICT);
             var inside = new Inside(loops, http, fleet, new GatewayMetrics(fleet), new RunningAnswers());
@@ -199,7 +202,11 @@ public final class Gateway implements AutoCloseable {
                 config.retry().retryDelay(),
                 MAX_REPLY_BYTES);
         ExchangeParts parts = new ExchangeParts(
-                inside.fleet(), inside.http(), settings, inside.metrics().meters());
+                inside.fleet(),
+                inside.http(),
+                settings,
+                inside.metrics().meters(),
+                () -> ThreadLocalRandom.current().nextLong());
         StatusPages pages = new StatusPages(
                 inside.fleet(),
                 inside.http(),
@@ -216,7 +223,7 @@ public final class Gateway implements AutoCloseable {
             }
             case PdShape.DecodeFirst(Optional<String> advertisedHost) -> {
                 DecodeThenPrefill protocol =
-                        new DecodeThenPrefill(parts, config.policies().trust());
+                        new DecodeThenPrefill(parts, config.policies().trust(), new SecureRandom());
                 List<Route> routes = new ArrayList<>(pages.routes());
                 routes.addAll(relayed(intake(config, protocol, inside)));
                 routes.add(LoopRoute.callback("POST", "/v1/metaserver", protocol::metaserver));
@@ -281,7 +288,7 @@ public final class Gateway implements AutoCloseable {
     private static CompletionIntake intake(GatewayConfig config, PdProtocol protocol, Inside inside) {
         return new CompletionIntake(
                 protocol,
-                new RequestIds(),
+                new RequestIds(new SecureRandom()),
                 inside.metrics().meters(),
                 inside.fleet().key(),
                 inside.running(),

@@ -29,7 +29,8 @@ final class GatewayMetrics {
                 new Counters<>(LocalReason.class),
                 histogram("prefill_seconds", "From the call of a prefill node to its answer.", buckets()),
                 histogram("first_byte_seconds", "From the client's request to its first byte.", buckets()),
-                histogram("request_seconds", "From the client's request to the end.", VllmBuckets.requestLatency()));
+                histogram("request_seconds", "From the client's request to the end.", VllmBuckets.requestLatency()),
+                System::nanoTime);
         page.counters(PREFIX, Map.of(), meters.counters());
         page.counters(PREFIX + "http_", Map.of(), http);
         for (LocalReason reason : LocalReason.values()) {

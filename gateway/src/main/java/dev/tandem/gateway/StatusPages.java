@@ -147,7 +147,7 @@ final class StatusPages {
                         .put("node", node.address().toString())
                         .put("state", verdict.kind().name().toLowerCase(Locale.ROOT))
                         .put("cause", verdict.cause())
-                        .put("seconds", (System.nanoTime() - verdict.sinceNs()) / 1_000_000_000L);
+                        .put("seconds", node.judgedFor().toSeconds());
             }
         }
         return page;

@@ -14,6 +14,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Decode nodes first: nodes that fail on the way, and clients that leave. */
 @Timeout(value = 60, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
@@ -98,6 +100,41 @@ class GatewayPushFailureTest {
         assertThat(reply.header("x-tandem-disaggregated")).contains("true");
         assertThat(decoder.replies)
                 .allSatisfy(answer -> assertThat(answer.status()).isEqualTo(200));
+    }
+
+    /** What P wrote last let D begin; how P's own call ends then is nothing to the client. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 400, 500})
+    void shouldGoOnWithTheAnswerOfADecodeNodeWhosePrefillNodeFailsBehindItsLastWrite(int status) {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch begun = new CountDownLatch(1);
+        FakeNode prefill = new FakeNode((request, peer) -> {
+            asked.countDown();
+            assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+            if (status == 0) {
+                peer.reset();
+            } else {
+                peer.json(status, "{}");
+            }
+        });
+        FakeDecoder decoder = decoder();
+        FakeNode decode = new FakeNode((request, peer) -> {
+            ClientExchange post = decoder.post(request);
+            assertThat(asked.await(20, TimeUnit.SECONDS)).isTrue();
+            peer.startEvents().chunk("data: {\"choices\":[{\"text\":\"a\"}]}\n\n");
+            assertThat(post.reply(GatewayFixture.DEADLINE).status()).isEqualTo(502);
+            peer.chunk("data: {\"choices\":[{\"text\":\"b\"}]}\n\ndata: [DONE]\n\n")
+                    .endChunks();
+        });
+        gateway.withPrefill(prefill).withDecode(decode).start();
+        ClientExchange client = gateway.open("{\"prompt\":\"x\",\"stream\":true}");
+        String first = GatewayFixture.readUntil(client, "\"a\"}]}");
+        begun.countDown();
+        assertThat(first + GatewayFixture.readUntil(client, "[DONE]"))
+                .isEqualTo(
+                        "data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: {\"choices\":[{\"text\":\"b\"}]}\n\ndata: [DONE]\n\n");
+        assertThat(client.next()).isEmpty();
+        assertThat(decode.waiting()).as("calls of a decode node").isEqualTo(1);
     }
 
     @Test

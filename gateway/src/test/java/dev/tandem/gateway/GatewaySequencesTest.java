@@ -8,10 +8,12 @@ import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.HttpReply;
 import dev.tandem.gateway.FakeDecoder.Version;
 import dev.tandem.gateway.FakeNode.Request;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -219,6 +221,63 @@ class GatewaySequencesTest {
         assertThat(reply.text())
                 .contains("\"text\":\"a\"", "data: {\"error\":{")
                 .doesNotContain("[DONE]", "half");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {400, 429, 500})
+    void shouldEndAMergedStreamWithAnErrorEventWhereANodeRefusesALaterSequence(int status) throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        FakeNode decode = new FakeNode((request, peer) -> {
+            if (request.body().contains("\"b\"")) {
+                assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+                peer.json(status, "{\"error\":{\"message\":\"b is bad\"}}");
+            } else {
+                echo(request, peer);
+            }
+        });
+        gateway.withPrefill(FakeNode.prefill()).withDecode(decode).start();
+        ClientExchange client = gateway.open("{\"prompt\":[\"a\",\"b\"],\"stream\":true}");
+        GatewayFixture.readUntil(client, "\"text\":\"a\"");
+        begun.countDown();
+        String rest = GatewayFixture.readUntil(client, "\"code\":" + status);
+        assertThat(rest).contains("data: {\"error\":{").doesNotContain("[DONE]");
+        assertThat(client.next()).isEmpty();
+    }
+
+    /** What is known only after the head of a stream has gone is said behind the stream. */
+    @Test
+    void shouldSayBehindAMergedStreamWhereALaterSequenceWasNotDisaggregated() throws Exception {
+        CountDownLatch begun = new CountDownLatch(1);
+        FakeNode prefill = new FakeNode((request, peer) -> {
+            boolean isLater = request.body().contains("\"b\"");
+            if (isLater) {
+                assertThat(begun.await(20, TimeUnit.SECONDS)).isTrue();
+            }
+            peer.json(200, isLater ? "{}" : "{\"kv_transfer_params\":" + FakeNode.TICKET + "}");
+        });
+        gateway.withPrefill(prefill)
+                .withDecode(new FakeNode(GatewaySequencesTest::echo))
+                .start();
+        byte[] body = "{\"prompt\":[\"a\",\"b\"],\"stream\":true}".getBytes(StandardCharsets.UTF_8);
+        try (Socket socket = new Socket("127.0.0.1", gateway.address().port())) {
+            socket.getOutputStream()
+                    .write(("POST /v1/completions HTTP/1.1\r\nHost: g\r\nConnection: close\r\nContent-Length: "
+                                    + body.length + "\r\n\r\n")
+                            .getBytes(StandardCharsets.UTF_8));
+            socket.getOutputStream().write(body);
+            StringBuilder reply = new StringBuilder();
+            for (int next = socket.getInputStream().read();
+                    next >= 0;
+                    next = socket.getInputStream().read()) {
+                reply.append((char) next);
+                if (begun.getCount() > 0 && reply.indexOf("\"text\":\"a\"") >= 0) {
+                    begun.countDown();
+                }
+            }
+            assertThat(reply.toString().toLowerCase(Locale.ROOT))
+                    .contains("x-tandem-disaggregated: true", "[done]")
+                    .endsWith("0\r\nx-tandem-disaggregated: false; reason=no-ticket\r\n\r\n");
+        }
     }
 
     @Test

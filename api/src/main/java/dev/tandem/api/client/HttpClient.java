@@ -25,7 +25,7 @@ import java.util.concurrent.TimeoutException;
  *
  * <p>Blocking calls resolve names each time (the JVM remembers them for a while); calls on the event loops use what was resolved last.
  */
-public final class HttpClient implements AutoCloseable {
+public final class HttpClient implements HttpCalls, AutoCloseable {
     private final EventLoops loops;
     private final boolean ownsLoops;
     private final HttpClientConfig config;
@@ -98,10 +98,8 @@ public final class HttpClient implements AutoCloseable {
         }
     }
 
-    /**
-     * Starts a call on the event loop that calls this method; the listener is called there. The name was resolved by an earlier
-     * {@link #resolve} or {@link #start(HttpCall)}, so that the event loop need not wait for it.
-     */
+    /** The name was resolved by an earlier {@link #resolve} or {@link #start(HttpCall)}, so that the event loop need not wait for it. */
+    @Override
     public Upstream startOnLoop(HttpCall call, ReplyListener listener) {
         InetSocketAddress known = resolved.get(call.address());
         return client().start(call, known == null ? resolve(call.address()) : known, listener);

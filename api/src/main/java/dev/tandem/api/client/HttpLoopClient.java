@@ -94,7 +94,7 @@ final class HttpLoopClient {
                 .setSsl(call.address().isSecure())
                 .setURI(call.path())
                 .setConnectTimeout(config.connectTimeout().toMillis());
-        Upstream upstream = new Upstream(this, options, call, listener);
+        PooledUpstream upstream = new PooledUpstream(this, options, call, listener);
         upstream.begin();
         return upstream;
     }

@@ -8,7 +8,8 @@ public final class HttpReply {
     private final ReplyHead head;
     private final byte[] body;
 
-    HttpReply(ReplyHead head, byte[] body) {
+    /** An answer; the array is not copied and must not change. */
+    public HttpReply(ReplyHead head, byte[] body) {
         this.head = head;
         this.body = body;
     }

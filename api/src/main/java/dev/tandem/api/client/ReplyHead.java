@@ -1,6 +1,7 @@
 package dev.tandem.api.client;
 
 import io.vertx.core.MultiMap;
+import java.util.Map;
 import java.util.Optional;
 
 /** Status and headers of a server's answer. Immutable. */
@@ -11,6 +12,11 @@ public final class ReplyHead {
     ReplyHead(int status, MultiMap headers) {
         this.status = status;
         this.headers = headers;
+    }
+
+    /** A head that did not come over the network. */
+    public static ReplyHead of(int status, Map<String, String> headers) {
+        return new ReplyHead(status, MultiMap.caseInsensitiveMultiMap().addAll(headers));
     }
 
     /** The HTTP status. */

@@ -25,7 +25,7 @@ final class ClientConnection {
     private final boolean isReserve;
 
     /** Those that have their body: one, or few where a client sends several requests at once. */
-    private final List<LoopExchange> unanswered = new ArrayList<>(1);
+    private final List<HttpLoopExchange> unanswered = new ArrayList<>(1);
 
     private @Nullable Consumer<Throwable> bodyReader;
     private @Nullable Throwable bodyFault;
@@ -120,12 +120,12 @@ final class ClientConnection {
     }
 
     /** An exchange that is to hear of the connection's end. */
-    void add(LoopExchange exchange) {
+    void add(HttpLoopExchange exchange) {
         unanswered.add(exchange);
     }
 
     /** The answer has been written, or nobody is left to read it. */
-    void exchangeEnds(LoopExchange exchange) {
+    void exchangeEnds(HttpLoopExchange exchange) {
         unanswered.remove(exchange);
         if (exchanges > 0) { // 0 once the connection is gone
             exchanges--;
@@ -154,7 +154,7 @@ final class ClientConnection {
     /** The socket is closed, whoever did it. */
     void closed() {
         isClosed = true;
-        List.copyOf(unanswered).forEach(LoopExchange::connectionClosed);
+        List.copyOf(unanswered).forEach(HttpLoopExchange::connectionClosed);
         exchanges = 0; // some have no body yet
     }
 

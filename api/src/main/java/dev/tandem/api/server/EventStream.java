@@ -10,7 +10,7 @@ import java.util.concurrent.locks.ReentrantLock;
 public final class EventStream implements AutoCloseable {
     private static final int UNCOUNTED_BYTES = 16 << 10;
 
-    private final LoopExchange loop;
+    private final HttpLoopExchange loop;
     private final HttpLimits limits;
     /** Guards {@link #pendingBytes}, {@link #countedBytes} and {@link #broken}, which the handler's thread and the event loop share. */
     private final ReentrantLock lock = new ReentrantLock();
@@ -23,7 +23,7 @@ public final class EventStream implements AutoCloseable {
     private boolean broken;
     private boolean closed;
 
-    EventStream(LoopExchange loop, HttpLimits limits) {
+    EventStream(HttpLoopExchange loop, HttpLimits limits) {
         this.loop = loop;
         this.limits = limits;
     }

@@ -13,12 +13,12 @@ import tools.jackson.databind.node.ObjectNode;
  * return; only {@link EventStream#send} waits for a slow client. Owned by the thread of its handler.
  */
 public final class Exchange {
-    private final LoopExchange loop;
+    private final HttpLoopExchange loop;
     private final HttpLimits limits;
     private @Nullable EventStream events;
     private boolean answered;
 
-    Exchange(LoopExchange loop, HttpLimits limits) {
+    Exchange(HttpLoopExchange loop, HttpLimits limits) {
         this.loop = loop;
         this.limits = limits;
     }

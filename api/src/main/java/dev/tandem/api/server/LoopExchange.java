@@ -1,350 +1,103 @@
 package dev.tandem.api.server;
 
-import dev.tandem.api.StrictJson;
 import dev.tandem.api.openai.ApiError;
-import io.vertx.core.Context;
-import io.vertx.core.Future;
-import io.vertx.core.buffer.Buffer;
-import io.vertx.core.http.HttpHeaders;
-import io.vertx.core.http.HttpServerRequest;
-import io.vertx.core.http.HttpServerResponse;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.Executor;
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * One request and its answer, seen from the event loop that owns the connection; every method must be called there, except where said
- * otherwise. The body has arrived in full. Nothing here blocks: {@link #write} queues, {@link #isWritable} tells when to hold back.
+ * otherwise. The body has arrived in full. Nothing here blocks: {@link #send} queues, {@link #isWritable} tells when to hold back. {@link
+ * HttpServer} makes them of connections; a simulation, of messages under virtual time.
  */
-public final class LoopExchange {
-    private static final Logger LOG = LoggerFactory.getLogger(LoopExchange.class);
-    private static final String EVENT_STREAM = "text/event-stream";
-    /** A reply up to this size is not counted, so that there is always room for a refusal. */
-    private static final int UNCOUNTED_BYTES = 4 << 10;
-
-    private final HttpServerRequest request;
-    private final HttpServerResponse response;
-    private final Context context;
-    private final String client;
-    private final byte[] body;
-    private final String peerAddress;
-    private final ClientConnection connection;
-    private final ByteAccount.Hold hold;
-    private final ByteAccount.Hold replyHold;
-    private final Runnable whenOver;
-    private @Nullable Runnable disconnectHandler;
-    private boolean started;
-    private boolean over;
-    /** The answer has been written, or never will be. */
-    private boolean ended;
-    /** Written by the event loop only; read by the virtual thread of the exchange, so that it stops writing. */
-    private volatile boolean gone;
-
-    /**
-     * @param client who calls
-     * @param hold what the account has for this request
-     * @param whenOver run once when the answer has been written or has lost its reader
-     */
-    LoopExchange(
-            HttpServerRequest request,
-            Context context,
-            String client,
-            byte[] body,
-            ByteAccount.Hold hold,
-            Runnable whenOver) {
-        this.request = request;
-        this.response = request.response();
-        this.context = context;
-        this.client = client;
-        this.body = body;
-        this.peerAddress = request.remoteAddress().hostAddress();
-        this.connection = ClientConnection.of(request.connection());
-        this.hold = hold;
-        this.replyHold = hold.account().open();
-        this.whenOver = whenOver;
-        response.closeHandler(nothing -> clientGone());
-        response.exceptionHandler(cause -> clientGone());
-        connection.add(this);
-    }
-
+public interface LoopExchange {
     /** The request's method, in capitals. */
-    public String method() {
-        return request.method().name();
-    }
+    String method();
 
     /** The request's path without its query. */
-    public String path() {
-        return request.path();
-    }
+    String path();
 
     /** The first value of a header, whatever the case of its name. */
-    public Optional<String> header(String name) {
-        return Optional.ofNullable(request.getHeader(name));
-    }
+    Optional<String> header(String name);
 
     /** The address that the request came from, as a literal; any thread. */
-    public String peerAddress() {
-        return peerAddress;
-    }
+    String peerAddress();
 
     /** What counts as one host of that address, for fairness; any thread. */
-    public String peerHost() {
-        return connection.host();
-    }
+    String peerHost();
 
     /** Who calls, for logs and fairness: the name of the key that the request carried, else its host; any thread. */
-    public String client() {
-        return client;
-    }
+    String client();
 
     /** The request's body. */
-    public byte[] body() {
-        return body;
-    }
+    byte[] body();
 
     /** Whether the client has closed the connection before the answer was complete; any thread. */
-    public boolean isGone() {
-        return gone;
-    }
+    boolean isGone();
 
     /** Whether the answer is complete or has lost its reader. */
-    public boolean isOver() {
-        return over;
-    }
+    boolean isOver();
 
     /** Sets the action for the client's disappearance before the answer is complete; run at once when that has happened already. */
-    public void onDisconnect(Runnable action) {
-        if (gone) {
-            action.run();
-        } else {
-            disconnectHandler = action;
-        }
-    }
+    void onDisconnect(Runnable action);
 
     /** Sets a header of the answer. */
-    public void responseHeader(String name, String value) {
-        if (!started) {
-            response.putHeader(name, value);
-        }
-    }
+    void responseHeader(String name, String value);
 
     /** Sets a field behind the answer; without effect on an answer in one piece. */
-    public void responseTrailer(String name, String value) {
-        if (!over && response.isChunked()) {
-            response.putTrailer(name, value);
-        }
-    }
+    void responseTrailer(String name, String value);
 
     /** Answers in one piece. */
-    public void respond(int status, String contentType, byte[] bytes) {
-        if (over) {
-            return;
-        }
-        requireNotStarted();
-        if (bytes.length > UNCOUNTED_BYTES && !replyHold.take(bytes.length)) {
-            fail(memoryRefusal());
-            return;
-        }
-        started = true;
-        response.setStatusCode(status);
-        if (!contentType.isEmpty()) {
-            response.putHeader(HttpHeaders.CONTENT_TYPE, contentType);
-        }
-        finish(response.end(Buffer.buffer(bytes)));
-    }
+    void respond(int status, String contentType, byte[] bytes);
 
     /**
      * Counts bytes that are kept in memory for this exchange beside its body, until {@link #letGo} or its end; false when too many are held
      * for all clients together: {@link #memoryRefusal} says so. Any thread.
      */
-    public boolean hold(long bytes) {
-        return hold.take(bytes);
-    }
+    boolean hold(long bytes);
 
     /** Counts a refusal for want of memory; the error is to be the answer. */
-    public ApiError memoryRefusal() {
-        return hold.account().refusal();
-    }
+    ApiError memoryRefusal();
 
     /** These bytes are not kept any more. */
-    public void letGo(long bytes) {
-        hold.giveBack(bytes);
-    }
-
-    /** The body, and what was made of it, is not needed any more; any thread. */
-    void releaseBody() {
-        hold.close();
-    }
-
-    /** What the account has for the reply, until it is written. */
-    ByteAccount.Hold replyHold() {
-        return replyHold;
-    }
+    void letGo(long bytes);
 
     /** Starts an answer of unknown length and sends its head. */
-    public void start(int status, String contentType) {
-        begin(status, contentType);
-        if (!over) {
-            response.writeHead();
-        }
-    }
+    void start(int status, String contentType);
 
     /** Starts an answer of unknown length; the head leaves with the first bytes. */
-    public void begin(int status, String contentType) {
-        if (over) {
-            return;
-        }
-        requireNotStarted();
-        started = true;
-        response.setStatusCode(status).setChunked(true).putHeader(HttpHeaders.CONTENT_TYPE, contentType);
-    }
-
-    /** Queues bytes of a started answer; the future completes when the socket has taken them. */
-    Future<Void> write(byte[] bytes) {
-        if (over) {
-            return Future.failedFuture(new ClientGoneException("the exchange is over"));
-        }
-        return response.write(Buffer.buffer(bytes));
-    }
+    void begin(int status, String contentType);
 
     /** Queues bytes of a started answer. */
-    public void send(byte[] bytes) {
-        if (!over) {
-            response.write(Buffer.buffer(bytes));
-        }
-    }
+    void send(byte[] bytes);
 
     /** Whether little enough waits for the client that more may be queued. */
-    public boolean isWritable() {
-        return !response.writeQueueFull();
-    }
+    boolean isWritable();
 
     /** Sets the action for the moment at which the client has caught up. */
-    public void onWritable(Runnable action) {
-        response.drainHandler(nothing -> action.run());
-    }
+    void onWritable(Runnable action);
 
     /** Completes a started answer. */
-    public void end() {
-        if (!over) {
-            finish(response.end());
-        }
-    }
+    void end();
 
     /** Breaks the connection off, for an answer that began and cannot be completed truthfully. */
-    public void abort() {
-        if (!over) {
-            over = true;
-            disconnectHandler = null;
-            connection.cut(); // without what was queued: its client may never read it
-            ended();
-        }
-    }
+    void abort();
 
     /**
      * Answers a failure: an {@link ApiError} as it is, anything else as a 500 with a correlation id that is also logged. In a stream of
      * events it becomes an error event and the end; in any other begun answer the connection is broken off.
      */
-    public void fail(Throwable failure) {
-        ApiError error = failure instanceof ApiError known ? known : unexpected(failure);
-        if (over) {
-            return;
-        }
-        byte[] json = StrictJson.bytes(error.toJson());
-        if (!started) {
-            error.retryAfterSeconds().ifPresent(seconds -> responseHeader("Retry-After", Integer.toString(seconds)));
-            respond(error.status(), "application/json", json);
-        } else if (String.valueOf(response.headers().get(HttpHeaders.CONTENT_TYPE))
-                .startsWith(EVENT_STREAM)) {
-            send(("data: " + new String(json, StandardCharsets.UTF_8) + "\n\n").getBytes(StandardCharsets.UTF_8));
-            end();
-        } else {
-            abort();
-        }
-    }
+    void fail(Throwable failure);
 
     /** Completes a started answer with its last bytes. */
-    public void endWith(byte[] bytes) {
-        if (!over) {
-            finish(response.end(Buffer.buffer(bytes)));
-        }
-    }
+    void endWith(byte[] bytes);
 
     /** Runs an action on this event loop once it has handled what the network has delivered so far. Any thread may call this. */
-    public void soon(Runnable action) {
-        context.runOnContext(nothing -> action.run());
-    }
+    void soon(Runnable action);
 
     /** This event loop, for what may come long after the exchange: nothing of the exchange is kept for that. Any thread may use it. */
-    public Executor loop() {
-        Context owner = context;
-        return action -> owner.runOnContext(nothing -> action.run());
-    }
+    Executor loop();
 
     /** Runs an action on this event loop after a delay. */
-    public void later(Duration delay, Runnable action) {
-        context.owner().setTimer(Math.max(1, delay.toMillis()), id -> action.run());
-    }
-
-    Context context() {
-        return context;
-    }
-
-    private ApiError unexpected(Throwable failure) {
-        String correlationId = UUID.randomUUID().toString();
-        LOG.error(
-                "request failed: method={} path={} client={} correlation={}",
-                method(),
-                path(),
-                client,
-                correlationId,
-                failure);
-        return ApiError.internal("internal error; the log has it under " + correlationId);
-    }
-
-    private void requireNotStarted() {
-        if (started) {
-            throw new IllegalStateException("the answer to " + method() + " " + path() + " has begun already");
-        }
-    }
-
-    private void finish(Future<Void> written) {
-        over = true;
-        disconnectHandler = null;
-        written.onComplete(done -> ended());
-    }
-
-    private void ended() {
-        if (!ended) {
-            ended = true;
-            replyHold.close();
-            whenOver.run();
-            connection.exchangeEnds(this);
-        }
-    }
-
-    /** The connection is gone: whatever waited to be written on it is not any more, also where nobody says so. */
-    void connectionClosed() {
-        clientGone();
-        ended();
-    }
-
-    private void clientGone() {
-        if (over) {
-            return;
-        }
-        over = true;
-        gone = true;
-        ended();
-        Runnable action = disconnectHandler;
-        disconnectHandler = null;
-        if (action != null) {
-            action.run();
-        }
-    }
+    void later(Duration delay, Runnable action);
 }

@@ -205,10 +205,10 @@ final class RequestIntake {
             request.response().putHeader("Connection", "close");
         }
         Runnable whenWritten = closing && !unread ? () -> request.connection().close() : () -> {};
-        new LoopExchange(request, context, "", NO_BYTES, account.open(), whenWritten).fail(error);
+        new HttpLoopExchange(request, context, "", NO_BYTES, account.open(), whenWritten).fail(error);
     }
 
-    private void start(LoopExchange exchange, Route route) {
+    private void start(HttpLoopExchange exchange, Route route) {
         switch (route) {
             case BlockingRoute blocking -> {
                 Runnable answer = () -> serve(new Exchange(exchange, config.limits()), blocking.handler());
@@ -349,7 +349,7 @@ final class RequestIntake {
                 counters.increment(HttpCounter.HEADS_REFUSED);
                 request.response().putHeader("Connection", "close");
                 ApiError error = ApiError.badRequest("the request body is not valid HTTP: " + cause.getMessage(), null);
-                new LoopExchange(
+                new HttpLoopExchange(
                                 request,
                                 context,
                                 client,
@@ -386,7 +386,9 @@ final class RequestIntake {
             settle();
             byte[] whole = bodyBytes == body.length ? body : Arrays.copyOf(body, bodyBytes);
             body = NO_BYTES;
-            start(new LoopExchange(request, context, client, whole, hold, isLoop ? this::loopEnded : () -> {}), route);
+            start(
+                    new HttpLoopExchange(request, context, client, whole, hold, isLoop ? this::loopEnded : () -> {}),
+                    route);
         }
 
         private void loopEnded() {

@@ -10,12 +10,14 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 
 /** All nodes of the gateway and the threads that judge their health. The lists never change; any thread. */
 public final class Fleet implements AutoCloseable {
     private final HandoffKind kind;
     private final NodeKey key;
+    private final LongSupplier nanoClock;
     private final List<FleetNode> prefill;
     private final List<FleetNode> decode;
     private final List<NodeProber> probers = new ArrayList<>();
@@ -26,26 +28,29 @@ public final class Fleet implements AutoCloseable {
      * Nodes in the order in which they are configured; none is healthy before {@link #startProbing}.
      *
      * @param key what they are shown; closed together with the fleet
+     * @param nanoClock what silence is measured by
      */
-    public Fleet(List<HttpAddress> prefill, List<HttpAddress> decode, HandoffKind kind, NodeKey key) {
+    public Fleet(
+            List<HttpAddress> prefill,
+            List<HttpAddress> decode,
+            HandoffKind kind,
+            NodeKey key,
+            LongSupplier nanoClock) {
         this.key = key;
+        this.nanoClock = nanoClock;
         this.kind = kind;
         this.prefill = prefill.stream()
-                .map(address -> new FleetNode(NodeRole.PREFILL, address))
+                .map(address -> new FleetNode(NodeRole.PREFILL, address, nanoClock))
                 .toList();
         this.decode = decode.stream()
-                .map(address -> new FleetNode(NodeRole.DECODE, address))
+                .map(address -> new FleetNode(NodeRole.DECODE, address, nanoClock))
                 .toList();
     }
 
     /** Starts judging; waits until every node has been judged once, no longer than the patience. */
     public void startProbing(HttpClient http, ProbeSchedule schedule, Duration patience) {
         CountDownLatch judged = new CountDownLatch(prefill.size() + decode.size());
-        for (NodeRole role : NodeRole.values()) {
-            for (FleetNode node : nodes(role)) {
-                probers.add(NodeProber.start(node, this, new NodeProber.Asking(http, schedule), judged::countDown));
-            }
-        }
+        probes(schedule).forEach(probe -> probers.add(NodeProber.start(probe, http, judged::countDown)));
         try {
             boolean complete = judged.await(patience.toMillis(), TimeUnit.MILLISECONDS);
             if (!complete) {
@@ -55,6 +60,13 @@ public final class Fleet implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** What judges each node, for whoever carries out the steps. */
+    public List<NodeProbe> probes(ProbeSchedule schedule) {
+        return Stream.concat(prefill.stream(), decode.stream())
+                .map(node -> new NodeProbe(node, this, schedule, nanoClock))
+                .toList();
     }
 
     /** What nodes are shown in {@code Authorization}. */
@@ -91,7 +103,7 @@ public final class Fleet implements AutoCloseable {
         return count;
     }
 
-    /** A node lives and says this of itself: judges whether it fits. Called by its prober. */
+    /** A node lives and says this of itself: judges whether it fits. Called by its probe. */
     void alive(FleetNode node, Optional<NodeIdentity> said) {
         judging.lock();
         try {

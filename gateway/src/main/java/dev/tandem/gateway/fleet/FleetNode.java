@@ -1,14 +1,16 @@
 package dev.tandem.gateway.fleet;
 
 import dev.tandem.api.HttpAddress;
+import java.time.Duration;
+import java.util.Comparator;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,25 +29,30 @@ public final class FleetNode {
     private final AtomicLong activeKv = new AtomicLong();
     /** Requests under way on this node; counted by event loops. */
     private final AtomicLong inFlight = new AtomicLong();
+    /** Requests that have ever been given to this node; counted by event loops. */
+    private final AtomicLong reservations = new AtomicLong();
     /** How often the node was found dead; counted by prober and event loops. */
     private final LongAdder timesDown = new LongAdder();
     /** What waits for this node: event loops add and remove, the prober tells them. */
     private final Set<LegReservation> underWay = ConcurrentHashMap.newKeySet();
     /** What is to be done when a node that hangs is heard again: event loops add, the prober takes. */
     private final Queue<Runnable> whenBack = new LinkedBlockingQueue<>(MAX_POSTPONED);
-    /** Wakes the prober before its time; released by event loops. */
-    private final Semaphore suspicion = new Semaphore(0);
+
+    private final LongSupplier nanoClock;
+    /** Wakes the prober before its time; set by the prober, run by event loops. */
+    private volatile Runnable suspicion = () -> {};
     /** One reference, written by the prober and by event loops, read by all: the last verdict. */
-    private volatile Verdict verdict =
-            new Verdict(Verdict.Kind.UNKNOWN, "it has not been asked yet", System.nanoTime());
+    private volatile Verdict verdict;
     /** Written by the prober, read by all: what the node says that it runs; null for a foreign one. */
     private volatile @Nullable NodeIdentity identity;
     /** Set by event loops when the node says that it does not know handoff/cancel. */
     private volatile boolean cancelsHandoffs = true;
 
-    FleetNode(NodeRole role, HttpAddress address) {
+    FleetNode(NodeRole role, HttpAddress address, LongSupplier nanoClock) {
         this.role = role;
         this.address = address;
+        this.nanoClock = nanoClock;
+        this.verdict = verdict(Verdict.Kind.UNKNOWN, "it has not been asked yet");
     }
 
     /** What the node is asked for. */
@@ -61,6 +68,15 @@ public final class FleetNode {
     /** The last verdict. */
     public Verdict verdict() {
         return verdict;
+    }
+
+    /** How long it has stood. */
+    public Duration judgedFor() {
+        return Duration.ofNanos(nanoClock.getAsLong() - verdict.sinceNs());
+    }
+
+    private Verdict verdict(Verdict.Kind kind, String cause) {
+        return new Verdict(kind, cause, nanoClock.getAsLong());
     }
 
     /** Whether the last verdict was good: only then may it get requests. */
@@ -108,7 +124,7 @@ public final class FleetNode {
         activeTokens.addAndGet(tokens);
         activeKv.addAndGet(kv);
         inFlight.incrementAndGet();
-        LegReservation reservation = new LegReservation(this, tokens, kv);
+        LegReservation reservation = new LegReservation(this, tokens, kv, reservations.incrementAndGet());
         underWay.add(reservation);
         return reservation;
     }
@@ -118,12 +134,12 @@ public final class FleetNode {
         if (!isHung()) { // that verdict is the prober's to change
             markDown(cause);
         }
-        suspicion.release();
+        suspicion.run();
     }
 
     /** A connection broke or stayed silent: the prober looks at once, until then nothing changes. */
     public void suspect() {
-        suspicion.release();
+        suspicion.run();
     }
 
     /** Remembers what the node says of itself. */
@@ -135,7 +151,7 @@ public final class FleetNode {
     void markUp() {
         if (!isHealthy()) {
             cancelsHandoffs = true; // it may be another program by now
-            verdict = new Verdict(Verdict.Kind.UP, "", System.nanoTime());
+            verdict = verdict(Verdict.Kind.UP, "");
             NodeIdentity known = identity;
             LOG.info("node up: role={} node={} {}", role.word(), address, known == null ? "foreign" : known);
         }
@@ -160,7 +176,7 @@ public final class FleetNode {
     /** The node lives, but must not get requests. Logged once. */
     void markMisfit(String cause) {
         if (!verdict.cause().equals(cause)) {
-            verdict = new Verdict(Verdict.Kind.MISFIT, cause, System.nanoTime());
+            verdict = verdict(Verdict.Kind.MISFIT, cause);
             LOG.error("node left out: role={} node={} cause={}", role.word(), address, cause);
         }
     }
@@ -171,7 +187,7 @@ public final class FleetNode {
             return;
         }
         identity = null;
-        verdict = new Verdict(Verdict.Kind.DOWN, cause, System.nanoTime());
+        verdict = verdict(Verdict.Kind.DOWN, cause);
         if (before.kind() == Verdict.Kind.UP) {
             timesDown.increment();
             LOG.warn("node down: role={} node={} cause={}", role.word(), address, cause);
@@ -187,12 +203,14 @@ public final class FleetNode {
             return;
         }
         identity = null;
-        verdict = new Verdict(Verdict.Kind.HUNG, cause, System.nanoTime());
+        verdict = verdict(Verdict.Kind.HUNG, cause);
         if (before.kind() == Verdict.Kind.UP) {
             timesDown.increment();
         }
         LOG.warn("node hangs: role={} node={} requests={} cause={}", role.word(), address, underWay.size(), cause);
-        underWay.forEach(waiting -> waiting.hung(cause));
+        underWay.stream()
+                .sorted(Comparator.comparingLong(LegReservation::number))
+                .forEach(waiting -> waiting.hung(cause)); // in the order in which they came
     }
 
     /** Whether the last verdict was that it answers nothing. */
@@ -200,8 +218,9 @@ public final class FleetNode {
         return verdict.kind() == Verdict.Kind.HUNG;
     }
 
-    Semaphore suspicion() {
-        return suspicion;
+    /** Sets what wakes the prober before its time: any thread may run it. */
+    public void onSuspicion(Runnable action) {
+        suspicion = action;
     }
 
     void giveBackTokens(long tokens) {

@@ -9,16 +9,23 @@ import org.jspecify.annotations.Nullable;
  */
 public final class LegReservation {
     private final FleetNode node;
+    private final long number;
     private long tokens;
     private long kv;
     private boolean left;
     /** Set by the event loop, read by the node's prober. */
     private volatile @Nullable Consumer<String> whenHung;
 
-    LegReservation(FleetNode node, long tokens, long kv) {
+    LegReservation(FleetNode node, long tokens, long kv, long number) {
         this.node = node;
+        this.number = number;
         this.tokens = tokens;
         this.kv = kv;
+    }
+
+    /** How many the node had been given before, and this one. */
+    long number() {
+        return number;
     }
 
     /** The node that bears the load. */

@@ -9,7 +9,7 @@ import dev.tandem.gateway.relay.Answer;
 import java.io.ByteArrayOutputStream;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -34,12 +34,12 @@ final class ClientAnswer implements Answer {
     private final ExchangeMeters meters;
     private final RunningAnswers running;
     private final Runnable whenOver;
-    private final long startNs = System.nanoTime();
+    private final long startNs;
     private final ByteArrayOutputStream ready = new ByteArrayOutputStream(512);
     /** Who has sent what is ready. */
     private final List<Upstream> senders = new ArrayList<>(1);
     /** Who waits until the client has read. */
-    private final Set<Upstream> heldBack = new HashSet<>(0);
+    private final Set<Upstream> heldBack = new LinkedHashSet<>(0);
 
     private @Nullable Runnable goneAction;
     private boolean begun;
@@ -67,6 +67,11 @@ final class ClientAnswer implements Answer {
         }
     }
 
+    /** When it was asked for, by the clock of its meters. */
+    long startNs() {
+        return startNs;
+    }
+
     private void callOff() {
         Runnable action = goneAction;
         if (action != null) {
@@ -86,6 +91,7 @@ final class ClientAnswer implements Answer {
         this.client = client;
         this.requestId = requestId;
         this.meters = meters;
+        this.startNs = meters.nanoClock().getAsLong();
         this.whenOver = whenOver;
         client.responseHeader("X-Request-Id", requestId);
         client.onDisconnect(this::gone);
@@ -234,6 +240,6 @@ final class ClientAnswer implements Answer {
     }
 
     private double elapsedSeconds() {
-        return (System.nanoTime() - startNs) / 1e9;
+        return meters.secondsSince(startNs);
     }
 }

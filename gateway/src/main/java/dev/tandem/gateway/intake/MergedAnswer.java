@@ -63,6 +63,7 @@ final class MergedAnswer {
             client.header(name, value);
         } else if (!value.equals("true")) {
             disaggregated = value;
+            client.trailer(DISAGGREGATED, value); // for a stream whose head has gone
         }
     }
 
@@ -126,11 +127,17 @@ final class MergedAnswer {
         return false;
     }
 
-    /** A node's refusal of one sequence is the answer to all. */
+    /** A node's refusal of one sequence is the answer to all; where events have gone to the client already, its status is told in the last. */
     void refused(int status, String contentType, byte[] body) {
-        if (!over) {
-            callOff();
+        if (over) {
+            return;
+        }
+        callOff();
+        if (lastSender == null) {
             client.respond(status, contentType, body);
+        } else {
+            client.fail(
+                    new ApiError(status, "UpstreamError", "a node answered " + status + " for one sequence", null, -1));
         }
     }
 

@@ -2,6 +2,8 @@ package dev.tandem.gateway.intake;
 
 import dev.tandem.api.openai.ApiError;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -58,12 +60,29 @@ public final class RunningAnswers {
      * @return how many were left
      */
     public int drain(Duration patience) throws InterruptedException {
-        draining = true;
+        refuseMore();
         awaitNone(patience);
-        List<ClientAnswer> left = List.copyOf(running);
-        left.forEach(ClientAnswer::stop);
+        int left = stopAll();
         awaitNone(TELL_LIMIT);
+        return left;
+    }
+
+    /** Lets no more answers begin. */
+    public void refuseMore() {
+        draining = true;
+    }
+
+    /** Ends the answers under way with an error event or a 503, in the order in which they began; how many there were. */
+    public int stopAll() {
+        List<ClientAnswer> left = new ArrayList<>(running);
+        left.sort(Comparator.comparingLong(ClientAnswer::startNs));
+        left.forEach(ClientAnswer::stop);
         return left.size();
+    }
+
+    /** How many answers are under way. */
+    public int count() {
+        return running.size();
     }
 
     private void awaitNone(Duration patience) throws InterruptedException {

@@ -2,6 +2,7 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.api.metrics.Histogram;
 import dev.tandem.counter.Counters;
+import java.util.function.LongSupplier;
 
 /**
  * What exchanges are measured with.
@@ -11,10 +12,17 @@ import dev.tandem.counter.Counters;
  * @param prefillSeconds from the call of a prefill node to its answer
  * @param firstByteSeconds from the client's request to the first byte for the client
  * @param requestSeconds from the client's request to the end of its answer
+ * @param nanoClock what these times are measured by
  */
 public record ExchangeMeters(
         Counters<GatewayCounter> counters,
         Counters<LocalReason> localReasons,
         Histogram prefillSeconds,
         Histogram firstByteSeconds,
-        Histogram requestSeconds) {}
+        Histogram requestSeconds,
+        LongSupplier nanoClock) {
+    /** Seconds since a time of the clock. */
+    public double secondsSince(long startNs) {
+        return (nanoClock.getAsLong() - startNs) / 1e9;
+    }
+}

@@ -3,7 +3,7 @@ package dev.tandem.gateway.protocol;
 import dev.tandem.api.ApiException;
 import dev.tandem.api.StrictJson;
 import dev.tandem.api.client.HttpCall;
-import dev.tandem.api.client.HttpClient;
+import dev.tandem.api.client.HttpCalls;
 import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.ReplyListener;
 import dev.tandem.counter.Counters;
@@ -38,14 +38,14 @@ final class HandoffCancels {
     /** @param authorization that the node is shown; empty for none */
     private record Destination(FleetNode node, String authorization) {}
 
-    private final HttpClient http;
+    private final HttpCalls http;
     private final Counters<GatewayCounter> counters;
     /** Guards {@link #waiting}, for a few instructions. */
     private final ReentrantLock lock = new ReentrantLock();
     /** Has an entry, empty perhaps, for each destination that is being called or about to be. */
     private final Map<Destination, List<String>> waiting = new HashMap<>();
 
-    HandoffCancels(HttpClient http, Counters<GatewayCounter> counters) {
+    HandoffCancels(HttpCalls http, Counters<GatewayCounter> counters) {
         this.http = http;
         this.counters = counters;
     }

@@ -35,10 +35,10 @@ final class Metaserver {
     /** Anybody can post garbage: a counter has all of it. */
     private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
 
-    Metaserver(PendingPushes pushes, Counters<GatewayCounter> counters, PeerTrust trust) {
+    Metaserver(PendingPushes pushes, ExchangeMeters meters, PeerTrust trust) {
         this.trust = trust;
         this.pushes = pushes;
-        this.counters = counters;
+        this.counters = meters.counters();
     }
 
     void handle(LoopExchange node) {

@@ -16,7 +16,6 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -345,7 +344,7 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
 
     /** Chooses a healthy node by load. */
     final Optional<FleetNode> choose(NodeRole role, Collection<FleetNode> tried) {
-        long seed = ThreadLocalRandom.current().nextLong();
+        long seed = parts.random().nextLong();
         RoutePlan plan = role == NodeRole.PREFILL
                 ? RoutingPolicy.plan(parts.fleet().candidates(role, tried), List.of(), seed)
                 : RoutingPolicy.plan(List.of(), parts.fleet().candidates(role, tried), seed);

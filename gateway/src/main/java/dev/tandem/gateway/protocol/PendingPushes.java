@@ -2,11 +2,11 @@ package dev.tandem.gateway.protocol;
 
 import dev.tandem.trust.ClusterSecret;
 import java.nio.charset.StandardCharsets;
-import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.random.RandomGenerator;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -23,14 +23,18 @@ final class PendingPushes {
     private static final String SEALED_AS = "metaserver";
 
     private final ClusterSecret secret;
-    private final SecureRandom random = new SecureRandom();
+    private final RandomGenerator unguessable;
     private final Map<String, PushAttempt> expected = new ConcurrentHashMap<>();
     /** Written by the thread that starts the server, read by event loops. */
     private volatile @Nullable String url;
 
-    /** @param secret that decode nodes know */
-    PendingPushes(ClusterSecret secret) {
+    /**
+     * @param secret that decode nodes know
+     * @param unguessable what ids are drawn from
+     */
+    PendingPushes(ClusterSecret secret, RandomGenerator unguessable) {
         this.secret = secret;
+        this.unguessable = unguessable;
     }
 
     void announce(String metaserverUrl) {
@@ -56,7 +60,7 @@ final class PendingPushes {
     /** An {@code X-Request-Id} for one attempt: the client's id, so that logs can be read, and what nobody can guess. */
     String hopId(String requestId) {
         byte[] secret = new byte[SECRET_BYTES];
-        random.nextBytes(secret);
+        unguessable.nextBytes(secret);
         String stem = requestId.length() <= MAX_STEM_LENGTH ? requestId : requestId.substring(0, MAX_STEM_LENGTH);
         return stem + "." + HexFormat.of().formatHex(secret);
     }

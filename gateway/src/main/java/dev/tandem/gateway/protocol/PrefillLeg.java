@@ -10,11 +10,14 @@ import dev.tandem.gateway.relay.Answer;
 /** The call of a prefill node. Owned by the event loop of the request. */
 final class PrefillLeg extends Leg {
     private final PrefillCaller caller;
-    private final long startNs = System.nanoTime();
+    private final ExchangeMeters meters;
+    private final long startNs;
 
-    PrefillLeg(PrefillCaller caller, FleetNode node, Answer answer, int maxReplyBytes) {
-        super(node, answer, maxReplyBytes);
+    PrefillLeg(PrefillCaller caller, FleetNode node, Answer answer, ExchangeParts parts) {
+        super(node, answer, parts.settings().maxReplyBytes());
         this.caller = caller;
+        this.meters = parts.meters();
+        this.startNs = meters.nanoClock().getAsLong();
     }
 
     @Override
@@ -32,7 +35,7 @@ final class PrefillLeg extends Leg {
         } else if (status >= 300) {
             caller.refused(head(), collector.bytes());
         } else {
-            caller.answered(node, collector.bytes(), (System.nanoTime() - startNs) / 1e9);
+            caller.answered(node, collector.bytes(), meters.secondsSince(startNs));
         }
     }
 

@@ -55,7 +55,7 @@ final class PullExchange extends PdExchange implements PrefillCaller {
         LegReservation load = node.reserve(cost, cost);
         prefillLoad = load;
         lender = node;
-        PrefillLeg leg = new PrefillLeg(this, node, answer, parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, answer, parts);
         prefillCall = call(load, request.id(), LegRequests.prefillBody(request.json()), leg);
     }
 

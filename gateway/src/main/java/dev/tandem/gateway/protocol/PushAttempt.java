@@ -138,8 +138,7 @@ final class PushAttempt implements PrefillCaller {
         LegReservation bearing = node.reserve(cost, cost);
         load = bearing;
         byte[] body = LegRequests.prefillBody(exchange.request.json(), params);
-        PrefillLeg leg = new PrefillLeg(
-                this, node, exchange.answer, exchange.parts.settings().maxReplyBytes());
+        PrefillLeg leg = new PrefillLeg(this, node, exchange.answer, exchange.parts);
         call = exchange.call(bearing, hopId, body, leg);
     }
 
@@ -164,7 +163,7 @@ final class PushAttempt implements PrefillCaller {
         LOG.warn("push failed: request={} node={} cause={}", hopId, node.address(), failure.cause());
         exchange.prefillFailed(node);
         Optional<FleetNode> next = exchange.anotherPrefill();
-        if (exchange.isOver() || next.isEmpty() || !isStillAwaited(node, failure.kind())) {
+        if (exchange.isOver() || exchange.isAnswering() || next.isEmpty() || !isStillAwaited(node, failure.kind())) {
             fail(failure.cause());
             return;
         }

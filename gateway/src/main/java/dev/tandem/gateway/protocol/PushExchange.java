@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  *   <li>any other D would wait forever: it is called off and called anew without P, where the {@link LocalPrefillPolicy} allows it.
  * </ul>
  *
+ * All of that ends when D begins to answer: it has what it needs, and a P that breaks off behind its last write changes nothing.
+ *
  * Each call of a D has an id of its own, so that a late post of one that was given up is refused. Owned by the event loop of the client's
  * connection.
  */
@@ -27,6 +29,7 @@ final class PushExchange extends PdExchange {
     private final PendingPushes pushes;
     private final List<FleetNode> failedPrefill = new ArrayList<>(2);
     private @Nullable PushAttempt attempt;
+    private boolean isAnswering;
 
     PushExchange(ExchangeParts parts, PendingPushes pushes, ClientRequest request, Answer answer) {
         super(parts, request, answer);
@@ -67,6 +70,7 @@ final class PushExchange extends PdExchange {
 
     @Override
     void answerBegins() {
+        isAnswering = true;
         PushAttempt current = attempt;
         if (current != null) {
             current.answerBegins();
@@ -104,16 +108,21 @@ final class PushExchange extends PdExchange {
         return decodeNode().filter(FleetNode::isTandem).isPresent();
     }
 
+    /** Whether D has begun to answer: it had everything that it needs, and whatever becomes of P's call is not the client's any more. */
+    boolean isAnswering() {
+        return isAnswering;
+    }
+
     /** The request is at fault; D need not wait for it. */
     void prefillRefused(ReplyHead head, byte[] body) {
-        if (!isOver()) {
+        if (!isOver() && !isAnswering) {
             passOn(head, body);
         }
     }
 
     /** D has been told that no P computes its prompt in this attempt. */
     void pushFailed(String cause) {
-        if (isOver()) {
+        if (isOver() || isAnswering) {
             return;
         }
         if (anotherPrefill().isPresent()) {

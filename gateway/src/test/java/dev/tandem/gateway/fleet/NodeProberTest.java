@@ -22,7 +22,8 @@ class NodeProberTest {
                 List.of(),
                 List.of(new HttpAddress("127.0.0.1", 1)),
                 HandoffKind.PULL,
-                new NodeKey(Optional.empty(), Optional.empty(), true));
+                new NodeKey(Optional.empty(), Optional.empty(), true),
+                System::nanoTime);
         var schedule = new ProbeSchedule(
                 Duration.ofMillis(1), Duration.ofMillis(1), Duration.ofMillis(1), BEYOND_ALL_CLOCKS, BEYOND_ALL_CLOCKS);
         try (HttpClient http = HttpClient.start(HttpClientConfig.DEFAULT)) {

@@ -22,7 +22,8 @@ class RoutingPolicyTest {
             List.of(new HttpAddress("p", 1), new HttpAddress("p", 2)),
             List.of(new HttpAddress("d", 1), new HttpAddress("d", 2)),
             HandoffKind.PULL,
-            new NodeKey(Optional.empty(), Optional.empty(), true));
+            new NodeKey(Optional.empty(), Optional.empty(), true),
+            System::nanoTime);
     private final List<FleetNode> prefill = fleet.nodes(NodeRole.PREFILL);
     private final List<FleetNode> decode = fleet.nodes(NodeRole.DECODE);
 

@@ -269,30 +269,31 @@ public final class EngineSimulation implements AutoCloseable {
                 answered.accept(answer);
             }
         };
-        SimulatedConnection call = network.connect(host, client.address(), METASERVER_PORT, "metaserver", connection -> {
-            host.after(invitation.timeout().toNanos(), "invitation timeout", () -> {
-                once.accept(Optional.of("no answer in time"));
-                connection.close("no answer in time");
-            });
-            return new SimulatedConnection.Handler() {
-                @Override
-                public void opened() {
-                    connection.send(question, 500);
-                }
+        SimulatedConnection call =
+                network.connect(host, client.address(), METASERVER_PORT, "metaserver", connection -> {
+                    host.after(invitation.timeout().toNanos(), "invitation timeout", () -> {
+                        once.accept(Optional.of("no answer in time"));
+                        connection.close("no answer in time");
+                    });
+                    return new SimulatedConnection.Handler() {
+                        @Override
+                        public void opened() {
+                            connection.send(question, 500);
+                        }
 
-                @Override
-                @SuppressWarnings("unchecked") // the metaserver's answers
-                public void received(Object message) {
-                    once.accept((Optional<String>) message);
-                    connection.close("answered");
-                }
+                        @Override
+                        @SuppressWarnings("unchecked") // the metaserver's answers
+                        public void received(Object message) {
+                            once.accept((Optional<String>) message);
+                            connection.close("answered");
+                        }
 
-                @Override
-                public void closed(String reason) {
-                    once.accept(Optional.of("connection lost"));
-                }
-            };
-        });
+                        @Override
+                        public void closed(String reason) {
+                            once.accept(Optional.of("connection lost"));
+                        }
+                    };
+                });
         return () -> {
             call.close("called off");
             host.after(0, "invitation called off", () -> once.accept(Optional.of("called off")));

@@ -72,6 +72,11 @@ public final class SimulatedConnection {
         return isClosed;
     }
 
+    /** Whether it carries nothing any more, without either side being told. */
+    public boolean isSilent() {
+        return isSilent;
+    }
+
     /** Sends a message behind those sent before; without effect when the connection has ended. */
     public void send(Object message, long bytes) {
         if (!isClosed) {

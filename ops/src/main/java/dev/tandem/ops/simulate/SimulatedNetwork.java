@@ -263,6 +263,11 @@ public final class SimulatedNetwork {
         return obstacle(end.host(), end.remoteAddress());
     }
 
+    /** Whether what another host sends comes to this one's process now. */
+    public boolean isReachable(SimulatedHost host, String other) {
+        return obstacle(host, other) == 0;
+    }
+
     private long obstacle(SimulatedHost host, String other) {
         long nowNs = time.nowNs();
         long healedNs = healNs.getOrDefault(Pair.of(host.address(), other), nowNs);

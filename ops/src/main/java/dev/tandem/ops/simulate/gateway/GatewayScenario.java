@@ -1,0 +1,135 @@
+package dev.tandem.ops.simulate.gateway;
+
+import dev.tandem.api.client.HttpClientConfig;
+import dev.tandem.gateway.protocol.ExchangeSettings;
+import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * What a seed makes up before anything happens: nodes, settings, clients. Times are in nanoseconds from the beginning.
+ *
+ * @param pauses when the gateway's process stands still
+ * @param drainNs when the gateway is told to stop; {@link Long#MAX_VALUE} for never
+ */
+record GatewayScenario(
+        List<ModelNode.Traits> prefill,
+        List<ModelNode.Traits> decode,
+        ExchangeSettings settings,
+        HttpClientConfig client,
+        Bounds bounds,
+        List<ModelClient.Plan> clients,
+        List<Pause> pauses,
+        long drainNs) {
+    static final long SECOND = 1_000_000_000L;
+    static final long PLENTY_BYTES = 1 << 24;
+    private static final int MOST_NODES = 3;
+    private static final int MOST_CLIENTS = 30;
+    private static final int MOST_REPLY_BYTES = 1 << 20;
+
+    /**
+     * What the gateway keeps for its clients.
+     *
+     * @param highWaterBytes what may wait for one before it counts as slow
+     * @param memoryBytes what may be held for all
+     */
+    record Bounds(int highWaterBytes, long memoryBytes) {}
+
+    /** A time at which the gateway's process stands still. */
+    record Pause(long atNs, long durationNs) {}
+
+    /** Whether a client may be given up for want of memory. */
+    boolean isShortOfMemory() {
+        return bounds.memoryBytes() < PLENTY_BYTES;
+    }
+
+    /**
+     * Draws a scenario.
+     *
+     * @param faultsNs how long faults and clients come
+     * @param isCalm whether neither nodes err nor clients leave
+     */
+    static GatewayScenario draw(SplittableRandom random, long faultsNs, boolean isCalm) {
+        boolean allTandem = random.nextInt(4) != 0;
+        double errors = isCalm || random.nextBoolean() ? 0 : random.nextDouble() * 0.4;
+        double broken = isCalm || random.nextBoolean() ? 0 : random.nextDouble() * 0.3;
+        List<ModelNode.Traits> prefill = new ArrayList<>();
+        List<ModelNode.Traits> decode = new ArrayList<>();
+        int prefillCount = 1 + random.nextInt(MOST_NODES);
+        int decodeCount = 1 + random.nextInt(MOST_NODES);
+        for (int i = 0; i < prefillCount; i++) {
+            prefill.add(traits(random, allTandem, errors, broken));
+        }
+        for (int i = 0; i < decodeCount; i++) {
+            decode.add(traits(random, allTandem, errors, broken));
+        }
+        ExchangeSettings settings = new ExchangeSettings(
+                random.nextInt(3) == 0 ? LocalPrefillPolicy.REFUSE : LocalPrefillPolicy.ALLOW,
+                false,
+                1 + random.nextInt(3),
+                Duration.ofMillis(1 + random.nextInt(100)),
+                MOST_REPLY_BYTES);
+        HttpClientConfig client = HttpClientConfig.DEFAULT.withSilence(
+                Duration.ofSeconds(10 + random.nextInt(20)), Duration.ofSeconds(4 + random.nextInt(6)));
+        List<ModelClient.Plan> clients = new ArrayList<>();
+        int clientCount = 1 + random.nextInt(MOST_CLIENTS);
+        boolean someLeave = !isCalm && random.nextBoolean();
+        boolean someRest = random.nextBoolean();
+        for (int number = 0; number < clientCount; number++) {
+            clients.add(client(random, number, faultsNs, someLeave, someRest));
+        }
+        long drainNs = !isCalm && random.nextInt(5) == 0 ? (long) (faultsNs * random.nextDouble()) : Long.MAX_VALUE;
+        int highWaterBytes = 1 << (6 + random.nextInt(10));
+        long memoryBytes = isCalm || random.nextInt(4) != 0 ? PLENTY_BYTES : 1L << (9 + random.nextInt(10));
+        return new GatewayScenario(
+                prefill,
+                decode,
+                settings,
+                client,
+                new Bounds(highWaterBytes, memoryBytes),
+                clients,
+                isCalm || random.nextInt(4) != 0 ? List.of() : pauses(random, faultsNs),
+                drainNs);
+    }
+
+    private static List<Pause> pauses(SplittableRandom random, long faultsNs) {
+        List<Pause> pauses = new ArrayList<>();
+        int count = 1 + random.nextInt(3);
+        for (int i = 0; i < count; i++) {
+            pauses.add(new Pause((long) (faultsNs * random.nextDouble()), (long)
+                    (20 * SECOND * Math.pow(1_000, -random.nextDouble()))));
+        }
+        return pauses;
+    }
+
+    private static ModelNode.Traits traits(SplittableRandom random, boolean allTandem, double errors, double broken) {
+        return new ModelNode.Traits(
+                allTandem || random.nextBoolean(),
+                random.nextInt(3) != 0,
+                errors,
+                broken,
+                random.nextInt(4) == 0 ? 0.3 : 0,
+                (long) (1_000_000L * Math.pow(2_000, random.nextDouble())),
+                (long) (1_000_000L * Math.pow(300, random.nextDouble())),
+                1 << random.nextInt(11));
+    }
+
+    private static ModelClient.Plan client(
+            SplittableRandom random, int number, long faultsNs, boolean someLeave, boolean someRest) {
+        boolean isOne = random.nextInt(4) != 0;
+        return new ModelClient.Plan(
+                number,
+                SECOND + (long) (faultsNs * random.nextDouble()),
+                new ModelClient.Ask(
+                        isOne ? 1 : 1 + random.nextInt(3),
+                        isOne ? 1 : 1 + random.nextInt(3),
+                        1 + random.nextInt(8),
+                        random.nextBoolean()),
+                someLeave && random.nextInt(3) == 0 ? (long) (10_000_000L * Math.pow(1_000, random.nextDouble())) : -1,
+                (long) (1_000_000L * Math.pow(3_000, random.nextDouble())),
+                random.nextInt(10) == 0,
+                someRest && random.nextBoolean() ? random.nextDouble() * 0.5 : 0);
+    }
+}
