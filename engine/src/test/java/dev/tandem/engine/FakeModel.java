@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
 
 /**
@@ -52,7 +53,9 @@ final class FakeModel implements Model {
 
     /** Waits until a batch is held. */
     void awaitHeld() throws InterruptedException {
-        arrivals.await();
+        if (!arrivals.await(60, TimeUnit.SECONDS)) {
+            throw new IllegalStateException("no batch is held");
+        }
     }
 
     void failWith(RuntimeException cause) {
@@ -131,8 +134,9 @@ final class FakeModel implements Model {
                     write(pool, chunk.blockIds(), layer, chunk.firstPosition() + i, batch.tokenIds()[row++]);
                 }
             }
+            CountDownLatch held = gate; // before anybody hears of it, who may close the next one
             arrivals.countDown();
-            awaitGate();
+            await(held);
             check.run();
             afterLayer.accept(layer);
         }
@@ -176,9 +180,9 @@ final class FakeModel implements Model {
         }
     }
 
-    private void awaitGate() {
+    private static void await(CountDownLatch held) {
         try {
-            gate.await();
+            held.await();
         } catch (InterruptedException interrupted) {
             throw new IllegalStateException(interrupted);
         }
