@@ -159,6 +159,24 @@ class GatewayTest {
         assertThat(gateway.counter("disaggregated")).isZero();
     }
 
+    /** Where a decode node of ours would say that it has computed the prompt, nothing came. */
+    @Test
+    void shouldNotCountAsDisaggregatedWhatNobodyConfirms() {
+        FakeNode decode = new FakeNode((request, peer) -> {
+            peer.startEvents().chunk("data: [DONE]\n\n");
+            peer.close();
+        });
+        prefill.identity = "{\"role\":\"prefill\",\"handoff\":\"pull\",\"engine_id\":\"0\"}";
+        decode.identity = "{\"role\":\"decode\",\"handoff\":\"pull\",\"engine_id\":\"1\"}";
+        gateway.withPrefill(prefill).withDecode(decode).start();
+        String answer = raw("{\"prompt\":\"x\",\"stream\":true}");
+        assertThat(answer)
+                .contains("[DONE]")
+                .endsWith("0\r\nx-tandem-disaggregated: false; reason=unconfirmed\r\n\r\n");
+        assertThat(gateway.notDisaggregated("unconfirmed")).isEqualTo(1);
+        assertThat(gateway.counter("disaggregated")).isZero();
+    }
+
     /** An answer with all that is around its body. */
     private String raw(String body) {
         try (var socket = new Socket(gateway.address().host(), gateway.address().port())) {

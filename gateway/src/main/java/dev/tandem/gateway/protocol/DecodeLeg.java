@@ -31,7 +31,7 @@ final class DecodeLeg extends Leg {
         if (!isStream()) {
             answered();
         } else if (relay.isComplete()) {
-            streamed();
+            exchange.streamed(upstream().trailer(PdExchange.RECOMPUTED));
         } else {
             broke(new ApiException(ApiException.Kind.CLOSED, "the stream ended without [DONE]"));
         }
@@ -40,7 +40,7 @@ final class DecodeLeg extends Leg {
     @Override
     void broke(ApiException failure) {
         if (relay.isComplete()) {
-            streamed();
+            exchange.streamedToTheLastEvent(node, String.valueOf(failure.getMessage()));
         } else if (relay.hasBegun()) {
             relay.breakOff(
                     failure.kind() == ApiException.Kind.TIMEOUT
@@ -56,10 +56,6 @@ final class DecodeLeg extends Leg {
     @Override
     void refused(ApiError refusal) {
         exchange.fail(refusal);
-    }
-
-    private void streamed() {
-        exchange.streamed(upstream().trailer(PdExchange.RECOMPUTED));
     }
 
     private void answered() {

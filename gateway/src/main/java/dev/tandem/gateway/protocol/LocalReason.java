@@ -38,6 +38,10 @@ public enum LocalReason implements Counter {
             "recomputed",
             false,
             "The decode node had a ticket, could not get the prompt's KV and has computed it itself, as its own policy says."),
+    UNCONFIRMED(
+            "unconfirmed",
+            false,
+            "The decode node's stream was complete, but not its end, which says whether it has computed the prompt itself."),
     DECODE_RETRIED(
             "decode-retried", true, "The first decode node failed after it had the ticket, which may be used up.");
 

@@ -195,22 +195,31 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
 
     /** D's stream has been relayed to its end, which is yet to be told. */
     final void streamed(Optional<String> recomputed) {
-        if (isRecomputed(recomputed)) {
-            answer.trailer(DISAGGREGATED, "false; reason=" + LocalReason.RECOMPUTED.word());
+        recomputed
+                .flatMap(cause -> correct(LocalReason.RECOMPUTED, cause))
+                .ifPresent(told -> answer.trailer(DISAGGREGATED, told));
+        answer.endEvents();
+        succeeded();
+    }
+
+    /** The same, but the connection was lost behind the last event, where a D of ours would have said that it had to compute the prompt. */
+    final void streamedToTheLastEvent(FleetNode node, String cause) {
+        if (node.isTandem()) {
+            correct(LocalReason.UNCONFIRMED, cause).ifPresent(told -> answer.trailer(DISAGGREGATED, told));
         }
         answer.endEvents();
         succeeded();
     }
 
-    /** D had P's ticket or push and says that it has computed the prompt all the same. */
-    private boolean isRecomputed(Optional<String> cause) {
-        if (localReason != null || cause.isEmpty()) {
-            return false;
+    /** D had P's ticket or push, and it was of no use all the same, or may have been: what the client is told. */
+    private Optional<String> correct(LocalReason reason, String cause) {
+        if (localReason != null) {
+            return Optional.empty();
         }
-        localReason = LocalReason.RECOMPUTED;
-        parts.meters().localReasons().increment(LocalReason.RECOMPUTED);
-        LOG.info("not disaggregated: request={} reason=recomputed cause={}", request.id(), cause.get());
-        return true;
+        localReason = reason;
+        parts.meters().localReasons().increment(reason);
+        LOG.info("not disaggregated: request={} reason={} cause={}", request.id(), reason.word(), cause);
+        return Optional.of("false; reason=" + reason.word());
     }
 
     /** D's stream broke off after the client had got a part of it; the relay has told the client. */
@@ -229,9 +238,9 @@ abstract sealed class PdExchange permits PullExchange, PushExchange {
         } else if (head.status() >= 300) {
             passOn(head, body);
         } else if (mayAnswer()) {
-            if (isRecomputed(head.header(RECOMPUTED))) {
-                answer.header(DISAGGREGATED, "false; reason=" + LocalReason.RECOMPUTED.word());
-            }
+            head.header(RECOMPUTED)
+                    .flatMap(cause -> correct(LocalReason.RECOMPUTED, cause))
+                    .ifPresent(told -> answer.header(DISAGGREGATED, told));
             answer.respond(head.status(), contentType(head), body);
             succeeded();
         }

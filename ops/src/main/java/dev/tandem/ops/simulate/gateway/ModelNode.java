@@ -105,8 +105,11 @@ final class ModelNode {
                 if (!traits.isTandem()) {
                     throw ApiError.notFound("no such path", null);
                 }
-                current.cancel(
-                        StrictJson.object(exchange.body()).path("request_id").asString(""));
+                ObjectNode body = StrictJson.object(exchange.body());
+                body.path("request_ids").forEach(id -> current.cancel(id.stringValue()));
+                if (body.has("request_id")) {
+                    current.cancel(body.get("request_id").stringValue());
+                }
                 exchange.respond(200, "application/json", "{}".getBytes(StandardCharsets.UTF_8));
             }
             case "/v1/completions" -> {
