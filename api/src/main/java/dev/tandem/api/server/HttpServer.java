@@ -47,6 +47,9 @@ public final class HttpServer implements AutoCloseable {
 
     static final String ENCODER = "httpEncoder";
     private static final int ACCEPT_BACKLOG = 1024;
+    /** The system would choose megabytes on loopback, which hide readers that are behind. */
+    private static final int SEND_BUFFER_BYTES = 128 << 10;
+
     private static final Duration DRAIN_POLL = Duration.ofMillis(10);
     private static final long SWEEP_MS = 500;
 
@@ -287,6 +290,7 @@ public final class HttpServer implements AutoCloseable {
     private static HttpServerOptions options() {
         return new HttpServerOptions()
                 .setTcpNoDelay(true)
+                .setSendBufferSize(SEND_BUFFER_BYTES)
                 .setReuseAddress(true)
                 .setReusePort(false)
                 .setAcceptBacklog(ACCEPT_BACKLOG)

@@ -298,7 +298,7 @@ class HttpServerTest {
                 before = sent.get();
                 new CountDownLatch(1).await(200, TimeUnit.MILLISECONDS);
             }
-            assertThat(sent.get()).isLessThan(count);
+            assertThat(sent.get()).isLessThan(1000); // KiB: the system holds back little
             String all = client.readUntil("\r\n0\r\n\r\n");
             assertThat(all.split("data: ", -1)).hasSize(count + 1);
         }

@@ -32,6 +32,7 @@ public final class Sequence {
     private int[] tokens; // prompt, then output; [>= tokenCount]
     private int tokenCount;
     private int computedTokens;
+    private int tokensAtStart; // when it last left WAITING
 
     private boolean hasStarted; // it left WAITING at least once
     private boolean isAbandoned; // its client is gone, but a transfer still touches its blocks
@@ -137,6 +138,19 @@ public final class Sequence {
     /** It left the waiting queue at least once. */
     public boolean hasStarted() {
         return hasStarted;
+    }
+
+    /**
+     * It has generated as many tokens since it last started as it had then, and at least {@code fewest}: each of its turns is twice as long
+     * as the last, so that what is computed again is no more than what was generated.
+     */
+    public boolean hasHadItsTurn(int fewest) {
+        return tokensOfTurn() >= Math.max(fewest, tokensAtStart);
+    }
+
+    /** Tokens that it has generated since it last started. */
+    public int tokensOfTurn() {
+        return tokenCount - tokensAtStart;
     }
 
     /** Its stream has ended, but a transfer may still write to its blocks. */
@@ -276,6 +290,7 @@ public final class Sequence {
     }
 
     private void start(int cached, long nowNs) {
+        tokensAtStart = tokenCount;
         if (!hasStarted) {
             hasStarted = true;
             startedNs = nowNs;

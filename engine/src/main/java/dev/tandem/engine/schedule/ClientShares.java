@@ -3,6 +3,7 @@ package dev.tandem.engine.schedule;
 import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -10,9 +11,12 @@ import java.util.Optional;
 
 /**
  * What each client has of the engine, and whose turn it is: addresses share it evenly, then the names behind one address; within a name it is
- * first come, first served. Of one client alone all rules come down to the order of arrival. Owned by the engine loop.
+ * first come, first served, but that who never ran need not wait for the end of who has long run. Owned by the engine loop.
  */
 final class ClientShares {
+    /** Tokens that a sequence may generate before it gives way to one that never ran. */
+    private static final int TURN_TOKENS = 64;
+
     /** Of a client, or of all clients behind an address. */
     static final class Share {
         private final Share ofAddress; // itself where it is an address's
@@ -84,9 +88,18 @@ final class ClientShares {
 
     /** Who starts next: of the client that has the least running. None where nobody's reader keeps up. */
     Optional<Sequence> next(List<Sequence> waiting) {
+        return next(waiting, false);
+    }
+
+    /** Who starts next of those that never ran. */
+    Optional<Sequence> nextNewcomer(List<Sequence> waiting) {
+        return next(waiting, true);
+    }
+
+    private Optional<Sequence> next(List<Sequence> waiting, boolean isNewcomer) {
         Sequence next = null;
         for (Sequence sequence : waiting) {
-            if (sequence.stream().isBehind()) {
+            if (sequence.stream().isBehind() || (isNewcomer && sequence.hasStarted())) {
                 continue;
             }
             if (next == null || byRunning(of(sequence), of(next)) < 0) {
@@ -111,18 +124,33 @@ final class ClientShares {
         return Optional.ofNullable(victim);
     }
 
-    /** Who gives way to a waiting sequence: of a client that has two more running at least, so that it does not come back at once. */
+    /** Who gives way to a waiting sequence: somebody of a client that has much more, else somebody who has had its turn. */
     Optional<Sequence> inFavourOf(Sequence waiting, List<Sequence> running) {
         Optional<Sequence> victim = clients.size() == 1 ? Optional.empty() : youngestOfLargest(running);
-        if (victim.isEmpty()) {
-            return victim;
-        }
-        Share more = of(victim.get());
+        return victim.filter(owing -> isOwed(waiting, owing)).or(() -> afterItsTurn(waiting, running));
+    }
+
+    /** Two more running at least, so that the one who gives way does not come back at once. */
+    private boolean isOwed(Sequence waiting, Sequence victim) {
+        Share more = of(victim);
         Share less = of(waiting);
-        boolean isOwed = more.ofAddress == less.ofAddress
+        return more.ofAddress == less.ofAddress
                 ? more.running >= less.running + 2
                 : more.ofAddress.running >= less.ofAddress.running + 2;
-        return isOwed ? victim : Optional.empty();
+    }
+
+    /** Who has generated most since it started gives way to a newcomer that is no larger, unless its client has less. */
+    private Optional<Sequence> afterItsTurn(Sequence waiting, List<Sequence> running) {
+        if (waiting.hasStarted()) {
+            return Optional.empty();
+        }
+        return running.stream()
+                .filter(sequence -> sequence.state() == SequenceState.DECODING
+                        && !sequence.isPinned()
+                        && sequence.hasHadItsTurn(TURN_TOKENS)
+                        && sequence.tokenCount() >= waiting.tokenCount()
+                        && (isSameClient(sequence, waiting) || byRunning(of(sequence), of(waiting)) > 0))
+                .max(Comparator.comparingInt(Sequence::tokensOfTurn));
     }
 
     private static int byRunning(Share one, Share other) {

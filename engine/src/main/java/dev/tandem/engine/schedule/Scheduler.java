@@ -14,9 +14,9 @@ import java.util.Optional;
  * Continuous batching with chunked prefill. Every step: one row for each decoding sequence; then chunks of the prompts that have begun;
  * then new sequences, as far as rows, sequences and blocks go: clients in turn, those of one client first come, first served ({@link
  * ClientShares}). When a decoding sequence needs a block and none is free, the youngest running sequence of the client that has most gives up
- * its blocks and is computed again later; so it does when a client that has less finds no place. The oldest of all never loses its own, so
- * somebody always gets on. A sequence whose reader is behind waits without blocks until it has read. Pure bookkeeping; owned by the engine
- * loop.
+ * its blocks and is computed again later; so it does when a client that has less finds no place, and so does a sequence that has had its
+ * turn for one that never ran. For want of blocks the oldest of all never loses its own, so somebody always gets on. A sequence whose reader
+ * is behind waits without blocks until it has read. Pure bookkeeping; owned by the engine loop.
  */
 public final class Scheduler {
     private final BatchLimits limits;
@@ -83,9 +83,16 @@ public final class Scheduler {
         }
     }
 
-    /** Who has much gives way to who has little and could not start. */
+    /** Who has much gives way to who has little and could not start; who has had its turn, to who never ran. */
     private void makeRoom(Plan plan) {
-        Optional<Sequence> next = shares.next(waiting);
+        makeRoomFor(shares.next(waiting), plan);
+        if (plan.first.isEmpty()) {
+            makeRoomFor(shares.nextNewcomer(waiting), plan);
+        }
+    }
+
+    /** Who others gave way to starts before all that wait. */
+    private void makeRoomFor(Optional<Sequence> next, Plan plan) {
         if (next.isEmpty()) {
             return;
         }
@@ -93,8 +100,15 @@ public final class Scheduler {
         while (victim.isPresent() && !hasPlace(next.get())) {
             preempt(victim.get());
             plan.yields++;
+            plan.first = next;
             victim = shares.inFavourOf(next.get(), running);
         }
+    }
+
+    private Optional<Sequence> nextToStart(Plan plan) {
+        return plan.first
+                .filter(sequence -> sequence.state() == SequenceState.WAITING)
+                .or(() -> shares.next(waiting));
     }
 
     private boolean hasPlace(Sequence sequence) {
@@ -107,7 +121,7 @@ public final class Scheduler {
         if (turn.isEmpty()) {
             return;
         }
-        Optional<Sequence> next = shares.next(waiting);
+        Optional<Sequence> next = nextToStart(plan);
         Optional<Sequence> begun = Optional.empty();
         if (plan.preemptions == 0 && next.isPresent() && shares.hasWaitedLonger(next.get(), turn.get())) {
             begun = startNext(plan);
@@ -131,7 +145,7 @@ public final class Scheduler {
 
     /** Starts whose turn it is; nobody when none waits or it does not fit. */
     private Optional<Sequence> startNext(Plan plan) {
-        Optional<Sequence> next = shares.next(waiting);
+        Optional<Sequence> next = nextToStart(plan);
         if (next.isEmpty() || !start(next.get(), plan)) {
             return Optional.empty();
         }
@@ -325,6 +339,7 @@ public final class Scheduler {
         private final List<Sequence> fetches = new ArrayList<>();
         private final List<Sequence> declines = new ArrayList<>();
         private final List<Sequence> started = new ArrayList<>();
+        private Optional<Sequence> first = Optional.empty(); // for whom others gave way
         private int rowsLeft;
         private int preemptions; // for want of blocks: then nobody starts
         private int yields; // for fairness, or because nobody reads

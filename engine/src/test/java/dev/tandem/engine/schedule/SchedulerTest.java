@@ -119,6 +119,50 @@ class SchedulerTest {
     }
 
     @Test
+    void shouldStartANewcomerInPlaceOfOneThatHasHadItsTurn() {
+        use(128, true);
+        List<Sequence> old = List.of(add(aSequence(2)), add(aSequence(2)), add(aSequence(2)), add(aSequence(2)));
+        steps(63);
+        Sequence newcomer = add(aSequence(8));
+        step();
+        assertThat(newcomer.state()).isEqualTo(SequenceState.WAITING);
+
+        assertThat(step()).hasSize(4).contains(rows(newcomer, 8));
+        assertThat(states.of(SequenceState.WAITING)).isEqualTo(1);
+        assertThat(old).filteredOn(one -> one.state() == SequenceState.WAITING).hasSize(1);
+    }
+
+    @Test
+    void shouldResumeWhoGaveWayBeforeLaterOnesAndGiveItALongerTurn() {
+        limitSequences(1);
+        Sequence old = add(aSequence(2));
+        steps(64);
+        Sequence newcomer = add(aSequence(2));
+        step();
+        Sequence later = add(aSequence(2));
+        assertThat(newcomer.state()).isEqualTo(SequenceState.DECODING);
+
+        scheduler.finish(newcomer);
+        steps(66);
+
+        assertThat(old.state()).isEqualTo(SequenceState.DECODING);
+        assertThat(later.state()).isEqualTo(SequenceState.WAITING);
+        step();
+        assertThat(later.state()).isEqualTo(SequenceState.DECODING);
+    }
+
+    @Test
+    void shouldNotStopASequenceForALargerOne() {
+        limitSequences(1);
+        Sequence old = add(aSequence(2));
+        steps(64);
+        add(aSequence(80));
+
+        assertThat(step()).containsExactly(rows(old, 1));
+        assertThat(step()).containsExactly(rows(old, 1));
+    }
+
+    @Test
     void shouldFinishEverySequenceThatFitsAlone() {
         use(5, true);
         var sequences = new ArrayList<Sequence>();
@@ -217,6 +261,10 @@ class SchedulerTest {
     private void use(int blockCount, boolean isChunked) {
         blocks = new BlockManager(blockCount, BLOCK_SIZE, false);
         scheduler = new Scheduler(new BatchLimits(16, 4, 64, isChunked), 500, blocks, states);
+    }
+
+    private void limitSequences(int most) {
+        scheduler = new Scheduler(new BatchLimits(16, most, 64, true), 500, blocks, states);
     }
 
     private Sequence add(Sequence sequence) {
