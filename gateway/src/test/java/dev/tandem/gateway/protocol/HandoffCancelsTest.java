@@ -22,6 +22,8 @@ import java.util.concurrent.RejectedExecutionException;
 import org.junit.jupiter.api.Test;
 
 class HandoffCancelsTest {
+    private static final String NOT_CALLED = "not on an event loop of this client";
+
     private final Counters<GatewayCounter> counters = new Counters<>(GatewayCounter.class);
     private final List<String> called = new ArrayList<>();
     private final Queue<Runnable> posted = new ArrayDeque<>();
@@ -38,7 +40,7 @@ class HandoffCancelsTest {
     private final HttpCalls http = (call, listener) -> {
         if (failures > 0) {
             failures--;
-            throw new IllegalStateException("not on an event loop of this client");
+            throw new IllegalStateException(NOT_CALLED);
         }
         called.add(new String(call.body(), StandardCharsets.UTF_8));
         posted.add(listener::end);
@@ -51,9 +53,14 @@ class HandoffCancelsTest {
         cancels.send(node, id, Map.of(), loop);
     }
 
+    /** As an event loop, which survives what it runs. */
     private void runLoop() {
         for (Runnable next = posted.poll(); next != null; next = posted.poll()) {
-            next.run();
+            try {
+                next.run();
+            } catch (IllegalStateException notCalled) {
+                assertThat(notCalled).hasMessage(NOT_CALLED);
+            }
         }
     }
 
