@@ -245,6 +245,8 @@ class JoinProtocolTest {
         for (int i = 0; i < 2_000; i++) {
             node.channel.send(FrameKind.TOKEN, EventCodec.encode(0, new Token(i, Optional.empty())));
         }
+        node.channel.send(FrameKind.STATUS, StatusCodec.encode(1, FakeReplica.status(0, 5)));
+        ClusterFixture.await(() -> head.replicas().statuses().get(1).load().running() == 5); // the tokens are there
         return stream;
     }
 
