@@ -149,7 +149,7 @@ def deployment(head, headless, expected, secrets=(None, None)):
         check(name + ", expert parallel", wrong(hosts[0], PORT, expected, False))
     else:
         told = "head" if secrets[0] else "headless"
-        check(name + f", a secret at the {told}: refused by name", await_word(told, "has 2 with a cluster secret" if secrets[0] else "is 1, but must be 2"))
+        check(name + f", a secret at the {told}: refused by name", await_word(told, "has 2 to 3 with a cluster secret" if secrets[0] else "is 1, but must be 2"))
     stop(first, second)
 
 

@@ -7,6 +7,7 @@ import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.file.FileSystemOptions;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -14,13 +15,21 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The threads that wait for the network, shared by the servers and clients of one process part. A connection belongs to one of them for
  * its whole life. Close it after what runs on it.
  */
 public final class EventLoops implements AutoCloseable {
-    private static final long CLOSE_TIMEOUT_SECONDS = 10;
+    private static final Logger LOG = LoggerFactory.getLogger(EventLoops.class);
+
+    /** For whatever a start waits for: a process that starves gets there late, and never if it gives up. */
+    private static final Duration START_LIMIT = Duration.ofMinutes(1);
+
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     private final Vertx vertx;
     private final GatedServerChannel.Gated transport;
@@ -111,12 +120,30 @@ public final class EventLoops implements AutoCloseable {
         return servers.incrementAndGet();
     }
 
-    /** Waits on a thread that is not an event loop; the cause is thrown as it is when unchecked. */
+    /** Waits on a thread that is not an event loop, as long as a start may take; the cause is thrown as it is when unchecked. */
     public static <T> T await(Future<T> future) {
+        return await(future, START_LIMIT);
+    }
+
+    static <T> T await(Future<T> future, Duration limit) {
         try {
-            return future.await(CLOSE_TIMEOUT_SECONDS, TimeUnit.SECONDS);
+            return future.await(limit.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException e) {
-            throw new ApiException(ApiException.Kind.TIMEOUT, "the event loops did not react", e);
+            throw new ApiException(
+                    ApiException.Kind.TIMEOUT,
+                    "the event loops did not react within " + limit.toMillis()
+                            + " ms: the machine is overloaded, or one of them hangs",
+                    e);
+        }
+    }
+
+    /** Waits for something that closes on event loops; what does not close in time is logged, and whoever closes goes on. */
+    public static void awaitClosed(String what, Future<?> closing, Duration grace) {
+        Duration limit = grace.plus(CLOSE_LIMIT);
+        try {
+            closing.await(limit.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (TimeoutException e) {
+            LOG.error("{} did not close within {} ms", what, limit.toMillis());
         }
     }
 
@@ -128,6 +155,7 @@ public final class EventLoops implements AutoCloseable {
     @Override
     public void close() {
         watch.close();
-        await(vertx.close());
+        String names = threads.stream().map(Thread::getName).collect(Collectors.joining(", "));
+        awaitClosed("event loops " + names, vertx.close(), Duration.ZERO);
     }
 }

@@ -1,5 +1,6 @@
 package dev.tandem.api;
 
+import dev.tandem.trust.ThreadEnd;
 import io.vertx.core.Context;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -65,11 +66,7 @@ final class LoopWatch implements AutoCloseable {
     @Override
     public void close() {
         closing.countDown();
-        try {
-            thread.join(CLOSE_LIMIT);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(thread, CLOSE_LIMIT);
     }
 
     private void run() {

@@ -10,6 +10,7 @@ import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.engine.request.Request;
 import dev.tandem.engine.request.TokenStream;
+import dev.tandem.trust.ThreadEnd;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +26,8 @@ public final class Engine implements Replica, AutoCloseable {
 
     /** How long kernels are usually made hot. */
     public static final Duration WARM_UP = Duration.ofSeconds(2);
+
+    private static final Duration CLOSE_LIMIT = Duration.ofMinutes(1); // for the step that runs
 
     private final Intake intake;
     private final Inbox inbox;
@@ -123,22 +126,20 @@ public final class Engine implements Replica, AutoCloseable {
         return loop.status();
     }
 
-    /** Ends all requests with UNAVAILABLE and stops the loop; then nothing touches model and pool, which are closed too. */
+    /**
+     * Ends all requests with UNAVAILABLE and stops the loop; then nothing touches model and pool, which are closed too. Where a step hangs,
+     * everything that it may touch is left alone.
+     */
     @Override
     public void close() {
+        close(CLOSE_LIMIT);
+    }
+
+    void close(Duration limit) {
         loop.close();
-        boolean wasInterrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException later) {
-                wasInterrupted = true;
-            }
-        }
-        connector.ifPresent(KvConnector::close);
-        executor.close();
-        if (wasInterrupted) {
-            Thread.currentThread().interrupt();
+        if (ThreadEnd.await(thread, limit)) {
+            connector.ifPresent(KvConnector::close);
+            executor.close();
         }
     }
 

@@ -28,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -279,6 +280,24 @@ class EngineTest {
         assertThat(fixture.model.isClosed()).isTrue();
         assertThat(fixture.handoff.isClosed).isTrue();
         assertRefused(Kind.UNAVAILABLE, "closed", () -> fixture.submit("later", prompt(5, 1), 5));
+    }
+
+    @Test
+    @Timeout(60)
+    void shouldLeaveAloneWhatAHangingStepMayTouchWhenItCloses() throws InterruptedException {
+        var fixture = new EngineFixture(Setup.usual());
+        var held = fixture.model.hold();
+        TokenStream running = fixture.submit("running", prompt(5, 1), 400);
+        fixture.model.awaitHeld();
+
+        fixture.engine.close(Duration.ofMillis(1));
+        assertThat(fixture.model.isClosed()).isFalse();
+        assertThat(fixture.handoff.isClosed).isFalse();
+
+        held.countDown();
+        assertThat(read(running).failure().kind()).isEqualTo(Kind.UNAVAILABLE);
+        fixture.close();
+        assertThat(fixture.model.isClosed()).isTrue();
     }
 
     @Test

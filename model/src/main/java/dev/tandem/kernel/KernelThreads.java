@@ -1,11 +1,14 @@
 package dev.tandem.kernel;
 
+import java.time.Duration;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The kernel threads of one rank: a fixed pool that runs one loop at a time, cut into slices. The calling rank worker takes part. One
@@ -24,6 +27,8 @@ public final class KernelThreads implements AutoCloseable {
     private static final int SPINS = 4096;
 
     private static final int EPOCH_SHIFT = 32;
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
+    private static final Logger LOG = LoggerFactory.getLogger(KernelThreads.class);
 
     private final int count;
     private final int spins;
@@ -203,30 +208,35 @@ public final class KernelThreads implements AutoCloseable {
         return (int) ((long) total * slice / slices);
     }
 
-    /** Ends the threads and waits for them. */
+    /** Ends the threads and waits for them; whoever hangs in a kernel is left behind, with the rank that waits for it. */
     @Override
     public void close() {
         closed = true;
+        long endNs = System.nanoTime() + CLOSE_LIMIT.toNanos();
         boolean interrupted = false;
         for (Worker worker : workers) {
             LockSupport.unpark(worker.thread);
-            interrupted |= joinFully(worker.thread);
+            interrupted |= awaitEnd(worker.thread, endNs);
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private static boolean joinFully(Thread thread) {
+    /** Whether somebody interrupted the wait. */
+    private static boolean awaitEnd(Thread thread, long endNs) {
         boolean interrupted = false;
-        while (true) {
+        while (thread.isAlive() && endNs - System.nanoTime() > 0) {
             try {
-                thread.join();
-                return interrupted;
+                thread.join(Duration.ofNanos(endNs - System.nanoTime()));
             } catch (InterruptedException e) {
                 interrupted = true;
             }
         }
+        if (thread.isAlive()) {
+            LOG.error("thread {} has not ended within {} ms", thread.getName(), CLOSE_LIMIT.toMillis());
+        }
+        return interrupted;
     }
 
     /** One thread of the pool. */

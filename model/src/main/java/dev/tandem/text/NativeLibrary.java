@@ -66,6 +66,8 @@ final class NativeLibrary {
         try {
             Files.copy(library, file, StandardCopyOption.REPLACE_EXISTING);
             System.load(file.toAbsolutePath().toString());
+        } catch (IOException e) { // of a full disk it names no file
+            throw new IOException(file + " cannot be written: " + e.getMessage(), e);
         } finally {
             Files.deleteIfExists(file);
         }

@@ -56,12 +56,12 @@ final class LoadedModel implements AutoCloseable {
         try {
             requireQuantization(config.flags(), checkpoint);
             return new LoadedModel(config.flags(), checkpoint);
-        } catch (FlagException e) {
-            checkpoint.close();
-            throw e;
         } catch (IllegalArgumentException e) {
             checkpoint.close();
             throw new NodeException(String.valueOf(e.getMessage()), e);
+        } catch (RuntimeException e) {
+            checkpoint.close();
+            throw e;
         }
     }
 

@@ -208,4 +208,19 @@ class NodeConfigTest {
                 8);
         assertThat(OpenPorts.warning(local, PeerTrust.everybody())).isEmpty();
     }
+
+    @Test
+    void shouldSayThatAnybodyMayJoinAHeadWithoutASecret() {
+        String head = "--data-parallel-size 2 --data-parallel-size-local 1 --data-parallel-rpc-port 13389"
+                + " --enable-expert-parallel --host 192.0.2.7 --data-parallel-address ";
+        NodeConfig open = config(head + "192.0.2.7", Map.of());
+        assertThat(OpenPorts.warning(open, PeerTrust.everybody()).orElseThrow())
+                .contains("no cluster secret", "join as a rank at 192.0.2.7:13389 and be given prompts")
+                .contains("have experts compute at 192.0.2.7", "set TANDEM_CLUSTER_TOKEN or TANDEM_CLUSTER_TOKEN_FILE")
+                .doesNotContain("\n");
+        var known = new PeerTrust(ClusterSecret.of("the secret of this year"), AddressList.empty());
+        assertThat(OpenPorts.warning(open, known)).isEmpty();
+        NodeConfig local = config(head.replace("192.0.2.7", "127.0.0.1") + "127.0.0.1", Map.of());
+        assertThat(OpenPorts.warning(local, PeerTrust.everybody())).isEmpty();
+    }
 }

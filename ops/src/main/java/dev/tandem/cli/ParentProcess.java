@@ -50,7 +50,12 @@ final class ParentProcess {
         }
         Path file = flags.readyFile().get().toAbsolutePath();
         Path part = file.resolveSibling(file.getFileName() + ".part");
-        Files.writeString(part, PlainJson.tree(report).toString(), StandardCharsets.UTF_8);
-        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        try {
+            Files.writeString(part, PlainJson.tree(report).toString(), StandardCharsets.UTF_8);
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (IOException e) { // of a full disk it names no file
+            Files.deleteIfExists(part);
+            throw new IOException("--ready-file " + file + " cannot be written: " + e.getMessage(), e);
+        }
     }
 }

@@ -22,6 +22,7 @@ import java.time.Duration;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
 import org.slf4j.Logger;
@@ -72,7 +73,9 @@ final class Handshakes {
             counters.increment(TransferCounter.SERVED_HANDSHAKES);
             return Optional.of(request.answer(reply));
         } catch (WireException e) {
-            LOG.info("handshake of type {} refused: {}", request.type(), e.getMessage());
+            refusals.due()
+                    .ifPresent(more ->
+                            LOG.info("handshake of type {} refused: {}{}", request.type(), e.getMessage(), more));
             return Optional.empty();
         }
     }
@@ -122,13 +125,31 @@ final class Handshakes {
             throw new TransferException(
                     Kind.REJECTED, peer + " offers " + descriptor.protocols() + " and no tcp data port");
         }
-        String host = descriptor.tcp().dataHost();
-        if (host.isEmpty()) {
-            host = SegmentName.parse(descriptor.name()).host();
-        }
         var dataAddress = new InetSocketAddress(
-                InetAddress.getByName(host), descriptor.tcp().dataPort());
+                dataHost(peer, client.address(), descriptor), descriptor.tcp().dataPort());
         return new Described(descriptor, dataAddress, wantsProof);
+    }
+
+    /**
+     * Where the data port is: at the address that has just answered, or at one of the list. Whatever else a peer names could be anybody's
+     * service.
+     */
+    private InetAddress dataHost(String peer, InetAddress answered, SegmentDescriptor descriptor)
+            throws IOException, WireException {
+        String told = descriptor.tcp().dataHost();
+        String host = told.isEmpty() ? SegmentName.parse(descriptor.name()).host() : told;
+        if (host.equals(SegmentName.parse(peer).host())) {
+            return answered;
+        }
+        List<InetAddress> named = List.of(InetAddress.getAllByName(host));
+        if (named.contains(answered)) {
+            return answered;
+        }
+        return named.stream()
+                .filter(trust.foreign()::contains)
+                .findFirst()
+                .orElseThrow(() -> refusal(peer + " names " + host + " as host of its data port, which is neither "
+                        + answered.getHostAddress() + ", where it answers, nor in " + PeerTrust.FOREIGN_PEERS));
     }
 
     private String ask(HandshakeClient client, Introduction introduction) throws IOException, WireException {

@@ -1,6 +1,7 @@
 package dev.tandem.transfer;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -10,8 +11,20 @@ import org.jspecify.annotations.Nullable;
  * immutable sorted array that is replaced as a whole.
  */
 public final class RegionTable {
+    private static final Duration OVERDUE_LIMIT = Duration.ofSeconds(10);
+
+    private final Duration overdueLimit;
     // Replaced under this object's lock, read without it.
     private volatile Entry[] entries = new Entry[0];
+
+    public RegionTable() {
+        this(OVERDUE_LIMIT);
+    }
+
+    /** @param overdueLimit how long whoever holds an access may take to let go once it is asked to */
+    RegionTable(Duration overdueLimit) {
+        this.overdueLimit = overdueLimit;
+    }
 
     /** @throws IllegalArgumentException address or length 0, past the end of addresses, or overlapping another region */
     public synchronized void add(Region region) {
@@ -39,10 +52,11 @@ public final class RegionTable {
      * Refuses new accesses, then waits for the open ones.
      *
      * @param graceNs how long before {@code overdue} is called, once, to make whoever holds one let go
+     * @throws IllegalStateException when somebody holds one long after that: the memory must stay
      */
     public void remove(Region region, long graceNs, Runnable overdue) {
         Entry entry = take(region);
-        entry.close(graceNs, overdue);
+        entry.close(graceNs, overdue, overdueLimit);
     }
 
     /** Whether an access was opened in a region. */
@@ -163,34 +177,39 @@ public final class RegionTable {
             }
         }
 
-        void close(long graceNs, Runnable overdue) {
+        void close(long graceNs, Runnable overdue, Duration overdueLimit) {
             boolean isInterrupted = Thread.interrupted(); // memory in use cannot be given up
-            long endNs = System.nanoTime() + graceNs;
-            isInterrupted |= awaitClosed(endNs);
-            if (isOpen()) {
+            isInterrupted |= awaitClosed(graceNs);
+            if (openCount() > 0) {
                 overdue.run();
-                isInterrupted |= awaitClosed(Long.MAX_VALUE);
+                isInterrupted |= awaitClosed(overdueLimit.toNanos());
             }
             if (isInterrupted) {
                 Thread.currentThread().interrupt();
             }
+            int left = openCount();
+            if (left > 0) {
+                throw new IllegalStateException("the region at " + Long.toUnsignedString(region.address())
+                        + " is still in use: " + left + " accesses have not ended within " + overdueLimit);
+            }
         }
 
-        private synchronized boolean isOpen() {
-            return openCount > 0;
+        private synchronized int openCount() {
+            return openCount;
         }
 
         /**
-         * Waits for open accesses, at most until then.
+         * Waits for open accesses, at most so long.
          *
          * @return whether somebody interrupted the wait
          */
-        private synchronized boolean awaitClosed(long endNs) {
+        private synchronized boolean awaitClosed(long limitNs) {
             isClosing = true;
+            long endNs = System.nanoTime() + limitNs;
             boolean isInterrupted = false;
             while (openCount > 0) {
-                long leftMillis = endNs == Long.MAX_VALUE ? 0 : (endNs - System.nanoTime()) / 1_000_000 + 1;
-                if (endNs != Long.MAX_VALUE && leftMillis <= 0) {
+                long leftMillis = (endNs - System.nanoTime()) / 1_000_000 + 1;
+                if (leftMillis <= 0) {
                     return isInterrupted;
                 }
                 try {

@@ -16,6 +16,7 @@ import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
 
 /** A peer whose data port does what a test says, connection by connection. Its memory is a pattern: byte i of address a is (a + i). */
 final class FakePeer implements AutoCloseable {
@@ -35,6 +36,7 @@ final class FakePeer implements AutoCloseable {
     final AtomicInteger handshakeCount = new AtomicInteger();
     // Set before the first transfer is posted.
     volatile Runnable beforeHandshake = () -> {};
+    volatile UnaryOperator<SegmentDescriptor> telling = UnaryOperator.identity();
     final AtomicInteger connectionCount = new AtomicInteger();
 
     FakePeer(int version, boolean offersCrc32c, Session session) {
@@ -98,7 +100,8 @@ final class FakePeer implements AutoCloseable {
         byte[] prefix = link.in.readNBytes(8);
         link.in.readNBytes((int) Long.reverseBytes(ByteBuffer.wrap(prefix).getLong()));
         SegmentDescriptor descriptor = new SegmentDescriptor(name(), List.of("tcp"), tcp, List.of());
-        link.out.write(HandshakeFrame.of(HandshakeFrame.Type.METADATA, descriptor.toJson("now"))
+        link.out.write(HandshakeFrame.of(
+                        HandshakeFrame.Type.METADATA, telling.apply(descriptor).toJson("now"))
                 .encode());
         link.socket.shutdownOutput();
         link.awaitEnd();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
@@ -134,6 +135,19 @@ class RegionTableTest {
         });
         assertThat(asked).hasValue(1);
         assertThat(region.closed).hasValue(1);
+    }
+
+    @Test
+    @Timeout(60)
+    void shouldSayThatMemoryIsInUseWhenAnAccessNeverEnds() {
+        var impatient = new RegionTable(Duration.ofMillis(1));
+        FakeRegion region = new FakeRegion(4096, 4096);
+        impatient.add(region);
+        Region.Access open = impatient.open(4096, 10, Region.Operation.WRITE, "host");
+        assertThatThrownBy(() -> impatient.remove(region, 1, () -> {}))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("the region at 4096 is still in use: 1 accesses have not ended within PT0.001S");
+        open.close();
     }
 
     private void remove(Region region) {

@@ -7,8 +7,8 @@ import java.util.Optional;
  * the release before versions were named and speaks 1. Version 1 has no proof, so that a peer that must prove itself needs 2.
  */
 public enum Wire {
-    /** Head and headless nodes. */
-    CLUSTER("cluster frames", 1, 2),
+    /** Head and headless nodes. From 3 on the head says which readers are behind. */
+    CLUSTER("cluster frames", 1, 3),
     /** Rows between a rank and the owner of experts. */
     EXPERTS("expert frames", 1, 2),
     /** Where KV lies, and that it has been moved. */

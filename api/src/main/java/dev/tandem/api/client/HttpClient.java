@@ -131,15 +131,19 @@ public final class HttpClient implements HttpCalls, AutoCloseable {
     /** Lets calls under way end for as long as that, then closes. */
     public void close(Duration grace) {
         byLoop.values()
-                .forEach(client -> EventLoops.await(
-                        client.agent().shutdown(Math.max(1, grace.toMillis()), TimeUnit.MILLISECONDS)));
+                .forEach(client -> EventLoops.awaitClosed(
+                        "an HTTP client",
+                        client.agent().shutdown(Math.max(1, grace.toMillis()), TimeUnit.MILLISECONDS),
+                        grace));
         close();
     }
 
     @Override
     public void close() {
         watch.close();
-        byLoop.values().forEach(client -> EventLoops.await(client.agent().close()));
+        byLoop.values()
+                .forEach(client ->
+                        EventLoops.awaitClosed("an HTTP client", client.agent().close(), Duration.ZERO));
         if (ownsLoops) {
             loops.close();
         }

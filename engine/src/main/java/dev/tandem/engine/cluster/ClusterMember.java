@@ -7,6 +7,7 @@ import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.engine.request.EngineException.Kind;
 import dev.tandem.trust.ClusterSecret;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -130,11 +131,7 @@ public final class ClusterMember implements AutoCloseable {
         if (present != null) {
             present.close();
         }
-        try {
-            thread.join(JOIN_LIMIT);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(thread, JOIN_LIMIT);
     }
 
     private void run() {

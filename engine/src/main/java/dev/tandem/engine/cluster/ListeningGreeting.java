@@ -12,8 +12,6 @@ import dev.tandem.trust.Wire;
 import java.nio.ByteBuffer;
 import java.util.Optional;
 import java.util.function.Function;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * The first frames of a connection, as the listening side sees them. Bodies are msgpack values one behind the other.
@@ -28,8 +26,6 @@ import org.slf4j.LoggerFactory;
  * in where there is no secret. Owned by the reader thread of its connection.
  */
 public final class ListeningGreeting {
-    private static final Logger LOG = LoggerFactory.getLogger(ListeningGreeting.class);
-
     private final FrameChannel channel;
     private final JoinTerms own;
     private final Wire wire;
@@ -99,7 +95,7 @@ public final class ListeningGreeting {
 
     private Optional<JoinTerms> refuse(Refusal refusal) {
         String message = refusal.message("this side", "peer " + channel.peer());
-        LOG.warn("cluster peer={} is refused: {}", channel.peer(), message);
+        channel.tellRefusal(message);
         channel.offer(FrameKind.REFUSED, refusal.encode());
         channel.finish("refused: " + message);
         return Optional.empty();

@@ -32,7 +32,7 @@ import java.util.concurrent.atomic.AtomicLong;
  *    SUBMIT        stream, rank, request               TOKEN     stream, token
  *    CLOSE         stream, STOP or ABORT               FINISHED  stream, reason, usage, ticket
  *    CANCEL_LEASE  rank, request id                    FAILED    stream, kind, message
- *                                                      STATUS    rank, state
+ *    READER        stream, whether it is behind        STATUS    rank, state
  *                                                      LEAVE     nothing; {@link ClusterHead} hears it
  * </pre>
  *
@@ -43,15 +43,35 @@ final class ReplicaLink {
     /** Most requests under way over one connection. */
     static final int MAX_STREAMS = 1 << 16;
 
+    private static final int TELLS_OF_READERS = 3; // the first version that does
+
     /** An open stream and the tokens that it has brought; the count is the reader thread's. */
-    private static final class OpenStream {
+    private final class OpenStream {
+        final long id;
         final TokenQueue queue;
         final int maxTokens;
         int tokens;
+        private boolean isToldBehind; // guarded by this object: what the node has been told last
 
-        OpenStream(TokenQueue queue, int maxTokens) {
-            this.queue = queue;
+        OpenStream(long id, int maxTokens) {
+            this.id = id;
             this.maxTokens = maxTokens;
+            this.queue = new TokenQueue(maxTokens, closed -> sendClose(id, closed.closeReason()), this::tellOfReader);
+        }
+
+        /** Tells the node what it does not know yet: whether the stream's reader is behind. Never waits. */
+        private synchronized void tellOfReader() {
+            boolean isBehind = queue.isBehind();
+            if (isBehind == isToldBehind || version < TELLS_OF_READERS) {
+                return;
+            }
+            byte[] body = new BodyWriter().integer(id).flag(isBehind).toBytes();
+            if (isBehind) {
+                isToldBehind = channel.offer(FrameKind.READER, body); // else with the next token
+            } else {
+                isToldBehind = false;
+                sendSoon(FrameKind.READER, body); // nothing else would let the stream go on
+            }
         }
     }
 
@@ -95,13 +115,13 @@ final class ReplicaLink {
         long id = nextStream.getAndIncrement();
         byte[] body = encode(id, dpRank, request);
         int maxTokens = Math.max(1, request.sampling().maxTokens());
-        var queue = new TokenQueue(maxTokens, closed -> sendClose(id, closed.closeReason()));
-        streams.put(id, new OpenStream(queue, maxTokens));
+        var stream = new OpenStream(id, maxTokens);
+        streams.put(id, stream);
         if (!channel.send(FrameKind.SUBMIT, body)) {
             streams.remove(id);
             throw new EngineException(Kind.UNAVAILABLE, placement + " are gone");
         }
-        return queue;
+        return stream.queue;
     }
 
     /** Returns at once. */
@@ -178,6 +198,7 @@ final class ReplicaLink {
             throw new FrameException("tokens of a stream", "at most " + stream.maxTokens, stream.tokens);
         }
         stream.queue.add(token);
+        stream.tellOfReader();
         return token;
     }
 

@@ -21,12 +21,15 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * The node's side of the connection to its head; {@link ReplicaLink} has the frames. Each request has a virtual thread that reads its
- * stream and sends what comes, waiting when the connection is full, so that what is not sent yet stays in the stream's own bound.
+ * stream and sends what comes, waiting when the connection is full or the head's reader is behind, so that what is not sent yet stays in the
+ * stream's own bound.
  */
 final class ReplicaServer {
     private static final Logger LOG = LoggerFactory.getLogger(ReplicaServer.class);
@@ -37,8 +40,34 @@ final class ReplicaServer {
     private final FrameChannel channel;
     private final SortedMap<Integer, Replica> replicas;
     private final Counters<ClusterCounter> counters;
-    private final Map<Long, TokenStream> streams = new ConcurrentHashMap<>(); // reader adds, a stream's thread removes
+    private final Map<Long, Relayed> streams = new ConcurrentHashMap<>(); // reader adds, a stream's thread removes
     private final Map<Integer, EngineStatus> sent = new HashMap<>(); // owned by the thread that calls pushStates
+
+    /** A stream that is sent to the head. */
+    private static final class Relayed {
+        final TokenStream stream;
+        private volatile CountDownLatch mayGoOn = new CountDownLatch(0); // set by the frames' reader alone
+
+        Relayed(TokenStream stream) {
+            this.stream = stream;
+        }
+
+        void readerIs(boolean isBehind) {
+            if (!isBehind) {
+                mayGoOn.countDown();
+            } else if (mayGoOn.getCount() == 0) {
+                mayGoOn = new CountDownLatch(1);
+            }
+        }
+
+        /** The next event once the head's reader is not behind, or after that time: then the engine has ended the request. */
+        TokenEvent next(Duration limit) throws InterruptedException {
+            if (!mayGoOn.await(limit.toNanos(), TimeUnit.NANOSECONDS)) {
+                LOG.debug("the head's reader is behind until the end");
+            }
+            return stream.next(limit);
+        }
+    }
 
     /** @param replicas of this process, by their rank in the deployment */
     ReplicaServer(FrameChannel channel, SortedMap<Integer, Replica> replicas, Counters<ClusterCounter> counters) {
@@ -53,15 +82,18 @@ final class ReplicaServer {
             case SUBMIT -> submit(body);
             case CLOSE -> BodyReader.read(body, this::close);
             case CANCEL_LEASE -> BodyReader.read(body, this::cancelLease);
-            default -> throw new FrameException("frame of the head", "MEMBERS, SUBMIT, CLOSE or CANCEL_LEASE", kind);
+            case READER -> BodyReader.read(body, this::readerIs);
+            default ->
+                throw new FrameException("frame of the head", "MEMBERS, SUBMIT, CLOSE, CANCEL_LEASE or READER", kind);
         }
     }
 
     /** The head is gone: nobody wants what is under way. Gives the number of requests that were. */
     int abortAll() {
         int aborted = 0;
-        for (TokenStream stream : streams.values()) {
-            stream.close();
+        for (Relayed relayed : streams.values()) {
+            relayed.stream.close();
+            relayed.readerIs(false);
             aborted++;
         }
         counters.add(ClusterCounter.FOREIGN_REQUESTS_ABORTED, aborted);
@@ -104,8 +136,9 @@ final class ReplicaServer {
         int rank = StatusCodec.readRank(reader);
         Request request = RequestCodec.read(reader);
         TokenStream stream = replica(rank).submit(request);
-        streams.put(id, stream);
-        Thread.ofVirtual().name("tandem-cluster-stream-" + id).start(() -> relay(id, request, stream));
+        var relayed = new Relayed(stream);
+        streams.put(id, relayed);
+        Thread.ofVirtual().name("tandem-cluster-stream-" + id).start(() -> relay(id, request, relayed));
         return stream;
     }
 
@@ -125,22 +158,32 @@ final class ReplicaServer {
     }
 
     private FinishReason close(BodyReader reader) throws FrameException {
-        TokenStream stream = streams.get(EventCodec.readStream(reader));
+        Relayed relayed = streams.get(EventCodec.readStream(reader));
         FinishReason reason = reader.constant("reason", FinishReason.class);
-        if (stream != null) { // else it has ended meanwhile
+        if (relayed != null) { // else it has ended meanwhile
             if (reason == FinishReason.STOP) {
-                stream.stop();
+                relayed.stream.stop();
             } else {
-                stream.close();
+                relayed.stream.close();
             }
+            relayed.readerIs(false); // its end is awaited
         }
         return reason;
     }
 
-    private void relay(long id, Request request, TokenStream stream) {
+    private boolean readerIs(BodyReader reader) throws FrameException {
+        Relayed relayed = streams.get(EventCodec.readStream(reader));
+        boolean isBehind = reader.flag("is behind");
+        if (relayed != null) { // else it has ended meanwhile
+            relayed.readerIs(isBehind);
+        }
+        return isBehind;
+    }
+
+    private void relay(long id, Request request, Relayed relayed) {
         TokenEvent end;
         try {
-            end = relayTokens(id, request.deadline().plus(GRACE), stream);
+            end = relayTokens(id, request.deadline().plus(GRACE), relayed);
         } catch (EngineException silent) {
             end = new Failed(silent);
         } catch (InterruptedException e) {
@@ -151,14 +194,14 @@ final class ReplicaServer {
             end = new Failed(new EngineException(Kind.INTERNAL, "not relayed: " + e, e));
         }
         streams.remove(id); // first: the head may use what it hears at once
-        stream.close();
+        relayed.stream.close();
         answer(id, end);
     }
 
     /** Sends tokens until the end, which is given back. */
-    private TokenEvent relayTokens(long id, Duration limit, TokenStream stream) throws InterruptedException {
+    private TokenEvent relayTokens(long id, Duration limit, Relayed relayed) throws InterruptedException {
         while (true) {
-            TokenEvent event = stream.next(limit);
+            TokenEvent event = relayed.next(limit);
             if (!(event instanceof Token)) {
                 return event;
             }

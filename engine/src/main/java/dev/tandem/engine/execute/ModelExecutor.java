@@ -141,6 +141,7 @@ public final class ModelExecutor implements AutoCloseable {
 
     @Override
     public void close() {
-        ranks.forEach(RankWorker::close);
+        long endNs = System.nanoTime() + RankWorker.CLOSE_LIMIT.toNanos(); // of all: they hang together
+        ranks.forEach(rank -> rank.close(endNs));
     }
 }

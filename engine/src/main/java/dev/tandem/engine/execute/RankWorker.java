@@ -50,7 +50,7 @@ public final class RankWorker implements AutoCloseable {
     record WarmUpShape(int chunkRows, int sequences) {}
 
     private static final Job<?> LAST = Job.of(() -> "last");
-    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
+    static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
     private static final Logger LOG = LoggerFactory.getLogger(RankWorker.class);
 
     private final Model model;
@@ -106,9 +106,15 @@ public final class RankWorker implements AutoCloseable {
     /** Waits for the step that runs, then closes model and pool; memory that a hanging step may still touch is left alone. */
     @Override
     public void close() {
+        close(System.nanoTime() + CLOSE_LIMIT.toNanos());
+    }
+
+    /** As {@link #close()}, until then at most. */
+    void close(long endNs) {
         boolean isStopped = false;
         try {
-            isStopped = jobs.offer(LAST, CLOSE_LIMIT.toSeconds(), TimeUnit.SECONDS) && thread.join(CLOSE_LIMIT);
+            isStopped = jobs.offer(LAST, endNs - System.nanoTime(), TimeUnit.NANOSECONDS)
+                    && thread.join(Duration.ofNanos(Math.max(0, endNs - System.nanoTime())));
         } catch (InterruptedException hurry) {
             Thread.currentThread().interrupt();
         }

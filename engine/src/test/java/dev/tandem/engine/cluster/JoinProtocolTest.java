@@ -53,6 +53,7 @@ class JoinProtocolTest {
         final BlockingQueue<byte[]> challenges = new LinkedBlockingQueue<>();
         final BlockingQueue<Refusal> refusals = new LinkedBlockingQueue<>();
         final BlockingQueue<String> ends = new LinkedBlockingQueue<>();
+        final BlockingQueue<Boolean> readersBehind = new LinkedBlockingQueue<>();
         final FrameChannel channel;
         private final boolean isPolite;
         private ConnectingGreeting greeting;
@@ -71,13 +72,19 @@ class JoinProtocolTest {
         public void received(FrameKind kind, ByteBuffer body) throws FrameException {
             if (kind == FrameKind.CHALLENGE) {
                 challenges.add(BodyReader.read(body.slice(), reader -> {
-                    reader.integer("version", 2, 2);
+                    reader.integer("version", 3, 3);
                     return reader.bytes("nonce", MutualProof.NONCE_BYTES);
+                }));
+            }
+            if (kind == FrameKind.READER) {
+                readersBehind.add(BodyReader.read(body, reader -> {
+                    reader.longInteger("stream", 0, 0);
+                    return reader.flag("is behind");
                 }));
             }
             if (kind == FrameKind.REFUSED) {
                 refusals.add(Refusal.decode(body));
-            } else if (isPolite && kind != FrameKind.MEMBERS && kind != FrameKind.SUBMIT) {
+            } else if (isPolite && (kind == FrameKind.CHALLENGE || kind == FrameKind.WELCOME)) {
                 greeting.received(kind, body);
             }
             kinds.add(kind);
@@ -120,10 +127,10 @@ class JoinProtocolTest {
             node.channel.send(
                     FrameKind.HELLO,
                     new BodyWriter()
-                            .integer(3)
+                            .integer(4)
                             .text("whatever that version says")
                             .toBytes());
-            assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1 to 2", "3", true));
+            assertThat(taken(node.refusals)).isEqualTo(new Refusal("protocol version", "1 to 3", "4", true));
             assertThat(taken(node.ends)).isEqualTo("the peer closed it");
         }
     }
@@ -144,7 +151,7 @@ class JoinProtocolTest {
             node.awaitFrame(FrameKind.CHALLENGE);
             node.channel.send(FrameKind.HELLO, hello(1));
             assertThat(taken(node.refusals))
-                    .isEqualTo(new Refusal("protocol version", "2 with a cluster secret", "1", true));
+                    .isEqualTo(new Refusal("protocol version", "2 to 3 with a cluster secret", "1", true));
         }
     }
 
@@ -228,6 +235,50 @@ class JoinProtocolTest {
                 end = ClusterFixture.next(stream);
             }
             assertThat(((Failed) end).cause()).hasMessageContaining("tokens of a stream is 3, but must be at most 2");
+        }
+    }
+
+    /** A stream that the test's node has been given, with more tokens than its reader may be behind. */
+    private TokenStream unread(Node node) throws InterruptedException {
+        TokenStream stream = head.replicas().submit(ClusterFixture.request("r", 5_000), OptionalInt.of(1));
+        node.awaitFrame(FrameKind.SUBMIT);
+        for (int i = 0; i < 2_000; i++) {
+            node.channel.send(FrameKind.TOKEN, EventCodec.encode(0, new Token(i, Optional.empty())));
+        }
+        node.channel.send(FrameKind.STATUS, StatusCodec.encode(1, FakeReplica.status(0, 5)));
+        ClusterFixture.await(() -> head.replicas().statuses().get(1).load().running() == 5); // the tokens are there
+        return stream;
+    }
+
+    @Test
+    void shouldTellANodeWhetherTheReaderOfAStreamIsBehind() throws Exception {
+        try (Node node = new Node(true).joined()) {
+            TokenStream stream = unread(node);
+            node.awaitFrame(FrameKind.READER);
+            assertThat(taken(node.readersBehind)).isTrue();
+            for (int i = 0; i < 2_000; i++) {
+                ClusterFixture.next(stream);
+            }
+            node.awaitFrame(FrameKind.READER);
+            assertThat(taken(node.readersBehind)).isFalse();
+            stream.close();
+            node.awaitFrame(FrameKind.CLOSE);
+        }
+    }
+
+    @Test
+    void shouldTellANodeOfTheLastReleaseNothingThatItDoesNotKnow() throws Exception {
+        try (var node = new Node(false)) {
+            node.awaitFrame(FrameKind.CHALLENGE);
+            node.channel.send(FrameKind.HELLO, hello(2));
+            node.awaitFrame(FrameKind.WELCOME);
+            node.awaitFrame(FrameKind.MEMBERS);
+            TokenStream stream = unread(node);
+            for (int i = 0; i < 2_000; i++) {
+                ClusterFixture.next(stream);
+            }
+            stream.close();
+            node.awaitFrame(FrameKind.CLOSE);
         }
     }
 

@@ -79,7 +79,11 @@ final class HandoffCancels {
             missed(destination, 1, "too many wait");
         }
         if (isFirst) {
-            loop.execute(() -> callNext(destination, loop));
+            try {
+                loop.execute(() -> callNext(destination, loop));
+            } catch (RuntimeException ended) { // the loop's
+                giveUp(destination, 0, ended);
+            }
         }
     }
 
@@ -88,6 +92,14 @@ final class HandoffCancels {
         if (ids.isEmpty()) {
             return;
         }
+        try {
+            call(destination, ids, loop);
+        } catch (RuntimeException failure) { // with the entry left, nobody would ever call this node again
+            giveUp(destination, ids.size(), failure);
+        }
+    }
+
+    private void call(Destination destination, List<String> ids, Executor loop) {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Content-Type", "application/json");
         if (!destination.authorization().isEmpty()) {
@@ -121,6 +133,19 @@ final class HandoffCancels {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** Nobody calls the node: what waits for it is given up too, and the next request begins anew. */
+    private void giveUp(Destination destination, int taken, RuntimeException cause) {
+        int left;
+        lock.lock();
+        try {
+            List<String> ids = waiting.remove(destination);
+            left = ids == null ? 0 : ids.size();
+        } finally {
+            lock.unlock();
+        }
+        missed(destination, taken + left, cause.toString());
     }
 
     private void missed(Destination destination, int count, String cause) {

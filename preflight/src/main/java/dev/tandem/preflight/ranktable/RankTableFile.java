@@ -97,7 +97,7 @@ public record RankTableFile(Path path, boolean isForced) {
             write(part, table.toJson());
         } catch (IOException e) {
             Files.deleteIfExists(part);
-            throw e;
+            throw new IOException("--output " + path + " cannot be written: " + e.getMessage(), e);
         }
         return new Prepared(place, Optional.of(part));
     }

@@ -3,7 +3,9 @@ package dev.tandem.transfer.tcp;
 import dev.tandem.transfer.wire.HandshakeFrame;
 import dev.tandem.transfer.wire.WireException;
 import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.PeerHost;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -23,6 +25,7 @@ public final class HandshakeServer implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(HandshakeServer.class);
     private static final int BACKLOG = 512;
     private static final Duration CLOSE_DEADLINE = Duration.ofSeconds(5);
+    private static final Duration LOG_PAUSE = Duration.ofSeconds(1);
 
     /**
      * @param readDeadline for the whole request; the same again for the client to close after the reply
@@ -30,7 +33,8 @@ public final class HandshakeServer implements AutoCloseable {
      * @param maxFrameBytes longest request
      */
     public record Limits(Duration readDeadline, int maxConnections, int maxFrameBytes) {
-        private static final Duration READ_DEADLINE = Duration.ofSeconds(2);
+        // A process that starves takes seconds for its first frame; whoever says nothing so long makes room for others.
+        private static final Duration READ_DEADLINE = Duration.ofSeconds(10);
 
         /** What the engine uses beside so many data connections: an eighth of them. */
         public static Limits beside(int dataConnections) {
@@ -72,6 +76,8 @@ public final class HandshakeServer implements AutoCloseable {
     private final Thread accepting;
     // Guarded by itself: added to by the accepting thread, which makes room, and left by each connection's own.
     private final ConnectionsByHost<Socket> open = new ConnectionsByHost<>();
+    private final LogPause refusals = new LogPause(LOG_PAUSE);
+    private final LogPause faults = new LogPause(LOG_PAUSE);
 
     private HandshakeServer(ServerSocket listening, Limits limits, Responder responder) {
         this.listening = listening;
@@ -107,11 +113,7 @@ public final class HandshakeServer implements AutoCloseable {
     @Override
     public void close() throws IOException {
         listening.close();
-        try {
-            accepting.join(CLOSE_DEADLINE);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(accepting, CLOSE_DEADLINE);
         List<Socket> left;
         synchronized (open) {
             left = open.all();
@@ -182,11 +184,15 @@ public final class HandshakeServer implements AutoCloseable {
                 }
             }
         } catch (WireException e) {
-            LOG.info("handshake refused peer={}: {}", socket.getRemoteSocketAddress(), e.getMessage());
+            refusals.due()
+                    .ifPresent(more -> LOG.info(
+                            "handshake refused peer={}: {}{}", socket.getRemoteSocketAddress(), e.getMessage(), more));
         } catch (IOException e) {
             LOG.debug("handshake ended peer={}: {}", socket.getRemoteSocketAddress(), e.toString());
         } catch (RuntimeException e) {
-            LOG.error("handshake failed by a fault of ours peer={}", socket.getRemoteSocketAddress(), e);
+            faults.due()
+                    .ifPresent(more -> LOG.error(
+                            "handshake failed by a fault of ours peer={}{}", socket.getRemoteSocketAddress(), more, e));
         } finally {
             synchronized (open) {
                 open.remove(PeerHost.of(socket.getInetAddress()), socket);

@@ -1,10 +1,12 @@
 package dev.tandem.transfer.tcp;
 
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.nio.channels.CancelledKeyException;
 import java.nio.channels.SelectableChannel;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
+import java.time.Duration;
 import java.util.Iterator;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -21,6 +23,7 @@ public final class Poller implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Poller.class);
     private static final long NANOS_PER_MILLI = 1_000_000;
     private static final long MAX_SLEEP_MILLIS = 60_000;
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     /** What belongs to a channel. Called on the poller's thread only. */
     public interface ReadinessHandler {
@@ -107,25 +110,19 @@ public final class Poller implements AutoCloseable {
         return !isStopped;
     }
 
-    /** Stops the thread and waits for it, unless it is the poller itself that calls. */
+    /** Stops the thread and waits for it for a while, unless it is the poller itself that calls. */
     @Override
     public void close() {
+        close(CLOSE_LIMIT);
+    }
+
+    void close(Duration limit) {
         isClosing = true;
         selector.wakeup();
         if (isPollerThread() || owner == null) {
             return;
         }
-        boolean isInterrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                isInterrupted = true;
-            }
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(thread, limit);
     }
 
     private void run() {

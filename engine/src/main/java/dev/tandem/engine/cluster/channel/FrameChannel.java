@@ -1,6 +1,8 @@
 package dev.tandem.engine.cluster.channel;
 
+import dev.tandem.trust.LogPause;
 import dev.tandem.trust.PeerHost;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
@@ -30,6 +32,9 @@ public final class FrameChannel implements AutoCloseable {
     private static final long STACK_BYTES = 256 << 10;
     private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
+    /** Between two lines about peers of one port that were not let in. */
+    static final Duration REFUSALS_PAUSE = Duration.ofSeconds(1);
+
     /** What is done with what comes. Called by the reader thread only. */
     public interface FrameHandler {
         /**
@@ -48,6 +53,7 @@ public final class FrameChannel implements AutoCloseable {
     private final String peer;
     private final boolean isOfThisMachine;
     private final ChannelLimits limits;
+    private final LogPause refusals;
     private final FrameQueue queue;
     private final AtomicReference<@Nullable String> end = new AtomicReference<>(); // whoever ends it first says why
     private final FrameReader reader;
@@ -58,12 +64,13 @@ public final class FrameChannel implements AutoCloseable {
     private volatile boolean isFinishing; // set by any thread, read by the reader thread
     private @Nullable FrameHandler handler; // set before the threads start
 
-    private FrameChannel(Socket socket, ChannelLimits limits) {
+    private FrameChannel(Socket socket, ChannelLimits limits, LogPause refusals) {
         this.socket = socket;
         this.peer = String.valueOf(socket.getRemoteSocketAddress()).replace("/", "");
         this.isOfThisMachine =
                 socket.getInetAddress() != null && socket.getInetAddress().isLoopbackAddress();
         this.limits = limits;
+        this.refusals = refusals;
         this.queue = new FrameQueue(limits);
         this.writer = new FrameWriter(socket, queue, limits);
         this.reader = new FrameReader(socket, limits, writer);
@@ -74,12 +81,14 @@ public final class FrameChannel implements AutoCloseable {
     /**
      * Runs a connection over a connected socket, which it owns from now on. When it throws, the handler hears nothing.
      *
+     * @param refusals how often it is said that a peer of this port is not let in
      * @param handler made for the channel before anything is read
      * @throws IOException when the socket is gone already
      */
-    static FrameChannel open(Socket socket, ChannelLimits limits, Function<FrameChannel, FrameHandler> handler)
+    static FrameChannel open(
+            Socket socket, ChannelLimits limits, LogPause refusals, Function<FrameChannel, FrameHandler> handler)
             throws IOException {
-        var channel = new FrameChannel(socket, limits);
+        var channel = new FrameChannel(socket, limits, refusals);
         try {
             socket.setTcpNoDelay(true);
             socket.setSoTimeout(
@@ -120,7 +129,7 @@ public final class FrameChannel implements AutoCloseable {
             socket.close();
             throw failure;
         }
-        return open(socket, limits, handler);
+        return open(socket, limits, new LogPause(REFUSALS_PAUSE), handler);
     }
 
     /** As people write an address: {@code 127.0.1.1:13389}. */
@@ -150,6 +159,11 @@ public final class FrameChannel implements AutoCloseable {
     /** The peer has proved who it is: longer frames are taken from now on. */
     public void trust() {
         isTrusted = true;
+    }
+
+    /** Logs why the peer is not let in, unless that was said of another one of the same port just now. */
+    public void tellRefusal(String why) {
+        refusals.due().ifPresent(more -> LOG.warn("cluster peer={} is refused: {}{}", peer, why, more));
     }
 
     /** Queues a frame if there is room, and never waits. False when there is none or the connection has ended. */
@@ -199,12 +213,8 @@ public final class FrameChannel implements AutoCloseable {
         if (caller.equals(readerThread) || caller.equals(writerThread)) {
             return;
         }
-        try {
-            readerThread.join(JOIN_LIMIT);
-            writerThread.join(JOIN_LIMIT);
-        } catch (InterruptedException e) {
-            caller.interrupt();
-        }
+        ThreadEnd.await(readerThread, JOIN_LIMIT);
+        ThreadEnd.await(writerThread, JOIN_LIMIT);
     }
 
     /** Whether it has ended, or is about to. */
@@ -226,7 +236,11 @@ public final class FrameChannel implements AutoCloseable {
             }
         } catch (FrameException e) {
             cause = "protocol error: " + e.getMessage();
-            LOG.warn("cluster connection peer={} ends: {}", peer, cause);
+            if (isTrusted) {
+                LOG.warn("cluster connection peer={} ends: {}", peer, cause);
+            } else {
+                tellRefusal(cause);
+            }
         } catch (IOException e) {
             cause = String.valueOf(e.getMessage());
         } catch (RuntimeException | Error e) { // a fault of ours ends this connection, never the process

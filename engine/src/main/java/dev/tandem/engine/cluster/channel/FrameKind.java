@@ -34,6 +34,8 @@ public enum FrameKind {
     STATUS(22),
     /** Node to head: it was told to end, and goes now; without a body. */
     LEAVE(23),
+    /** Head to node: whether the reader of a stream is behind. */
+    READER(24),
 
     /** Rows for experts of the listening process. */
     EXPERT_CALL(32),

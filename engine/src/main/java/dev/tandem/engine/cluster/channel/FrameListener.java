@@ -2,6 +2,8 @@ package dev.tandem.engine.cluster.channel;
 
 import dev.tandem.engine.cluster.channel.FrameChannel.FrameHandler;
 import dev.tandem.trust.ConnectionsByHost;
+import dev.tandem.trust.LogPause;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -29,6 +31,7 @@ public final class FrameListener implements AutoCloseable {
     private final int maxConnections;
     private final Function<FrameChannel, FrameHandler> handler;
     private final Thread accepting;
+    private final LogPause refusals = new LogPause(FrameChannel.REFUSALS_PAUSE);
     /**
      * Guarded by itself: the accepting thread adds and makes room, each connection's reader removes itself, {@link #close} ends those that are
      * left.
@@ -86,12 +89,10 @@ public final class FrameListener implements AutoCloseable {
     public void close() {
         try {
             listening.close();
-            accepting.join(JOIN_LIMIT);
         } catch (IOException e) {
             LOG.warn("cluster port={} did not close: {}", port(), e.toString());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
         }
+        ThreadEnd.await(accepting, JOIN_LIMIT);
         all().forEach(FrameChannel::close);
     }
 
@@ -104,7 +105,9 @@ public final class FrameListener implements AutoCloseable {
                         .filter(FrameChannel::isClosed)
                         .forEach(this::forget); // it may have been added and then not started
                 if (!listening.isClosed()) {
-                    LOG.warn("cluster port={} could not accept: {}", port(), e.toString());
+                    refusals.due()
+                            .ifPresent(more ->
+                                    LOG.warn("cluster port={} could not accept: {}{}", port(), e.toString(), more));
                     pause(); // out of descriptors or threads, most likely: asking again at once would spin
                 }
             }
@@ -113,15 +116,17 @@ public final class FrameListener implements AutoCloseable {
 
     private void serve(Socket socket) throws IOException {
         if (!hasRoom()) {
-            LOG.warn(
-                    "cluster port={} closes peer={}: {} connections are open, as many as may be",
-                    port(),
-                    socket.getRemoteSocketAddress(),
-                    maxConnections);
+            refusals.due()
+                    .ifPresent(more -> LOG.warn(
+                            "cluster port={} closes peer={}: {} connections are open, as many as may be{}",
+                            port(),
+                            socket.getRemoteSocketAddress(),
+                            maxConnections,
+                            more));
             socket.close();
             return;
         }
-        FrameChannel channel = FrameChannel.open(socket, limits, this::counted);
+        FrameChannel channel = FrameChannel.open(socket, limits, refusals, this::counted);
         if (listening.isClosed()) {
             channel.close(); // close() may have looked already
         }

@@ -6,6 +6,7 @@ import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
 import dev.tandem.engine.cluster.channel.FrameKind;
 import dev.tandem.engine.cluster.expert.ExpertRuntime.Patience;
+import dev.tandem.trust.ThreadEnd;
 import dev.tandem.trust.Wire;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -80,8 +81,8 @@ final class ExpertPeer {
     }
 
     /** Waits for the end of its thread after {@link #close}. */
-    void join() throws InterruptedException {
-        dialer.join(JOIN_LIMIT);
+    void awaitEnd() {
+        ThreadEnd.await(dialer, JOIN_LIMIT);
     }
 
     private void dial() {

@@ -19,15 +19,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A process's part in the exchange of expert rows: its workers, the port where foreign rows come in, and the ways to the experts of other
  * processes. Thread-safe: what changes is one immutable map of who owns what, replaced as a whole.
  */
 public final class ExpertRuntime implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(ExpertRuntime.class);
     private static final int MAX_TASKS = 4096; // that wait for one worker
     private static final int MAX_FRAME_BYTES = 16 << 20; // 1,024 rows of 4,096 values
     private static final int MAX_QUEUED_FRAMES = 4096;
@@ -177,14 +174,7 @@ public final class ExpertRuntime implements AutoCloseable {
         listener.close();
         List<ExpertPeer> peers = map.peers();
         peers.forEach(ExpertPeer::close);
-        try {
-            for (ExpertPeer peer : peers) {
-                peer.join();
-            }
-        } catch (InterruptedException e) {
-            LOG.warn("not waited for the ends of connections to experts");
-            Thread.currentThread().interrupt();
-        }
+        peers.forEach(ExpertPeer::awaitEnd);
         workers.forEach(ExpertWorker::close);
     }
 

@@ -1,6 +1,8 @@
 package dev.tandem.engine.cluster.expert;
 
 import dev.tandem.layer.ExpertBank;
+import dev.tandem.trust.ThreadEnd;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
@@ -12,7 +14,7 @@ import org.slf4j.LoggerFactory;
 /** A thread that computes experts, whoever asks. It waits for tasks and for nothing else. */
 final class ExpertWorker implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(ExpertWorker.class);
-    private static final long JOIN_MILLIS = 5_000;
+    private static final Duration JOIN_LIMIT = Duration.ofSeconds(5);
 
     private final ExpertBank bank;
     private final AtomicInteger atWork; // threads of the process that compute experts now
@@ -46,11 +48,11 @@ final class ExpertWorker implements AutoCloseable {
     @Override
     public void close() {
         try {
-            if (!tasks.offer(Optional.empty(), JOIN_MILLIS, TimeUnit.MILLISECONDS)) {
+            if (!tasks.offer(Optional.empty(), JOIN_LIMIT.toMillis(), TimeUnit.MILLISECONDS)) {
                 LOG.warn("{} is not ended: its queue is full", thread.getName());
                 return;
             }
-            thread.join(JOIN_MILLIS);
+            ThreadEnd.await(thread, JOIN_LIMIT);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

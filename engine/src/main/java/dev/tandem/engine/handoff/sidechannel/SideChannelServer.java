@@ -8,7 +8,9 @@ import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.DoneSending;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.FailedSending;
 import dev.tandem.engine.handoff.sidechannel.SideChannelMessage.GetMetadata;
 import dev.tandem.transfer.TransferException;
+import dev.tandem.trust.LogPause;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -34,6 +36,7 @@ public final class SideChannelServer implements SideChannel.Service {
     private final Reports reports;
     private final Counters<HandoffCounter> counters;
     private final SideChannelDialect dialect;
+    private final LogPause refusals = new LogPause(Duration.ofSeconds(1));
 
     public SideChannelServer(
             PeerMetadata metadata,
@@ -55,12 +58,14 @@ public final class SideChannelServer implements SideChannel.Service {
             message = dialect.read(payload);
         } catch (TransferException e) {
             if (e.kind() == TransferException.Kind.REJECTED) {
-                LOG.warn(
-                        "side channel {}:{} refused peer={}: {}",
-                        endpoint.host(),
-                        endpoint.port(),
-                        peer,
-                        e.getMessage());
+                refusals.due()
+                        .ifPresent(more -> LOG.warn(
+                                "side channel {}:{} refused peer={}: {}{}",
+                                endpoint.host(),
+                                endpoint.port(),
+                                peer,
+                                e.getMessage(),
+                                more));
             }
             return Optional.empty();
         }

@@ -11,6 +11,7 @@ import dev.tandem.engine.handoff.zmtp.ZmtpReader.Event;
 import dev.tandem.engine.handoff.zmtp.ZmtpSocketType;
 import dev.tandem.trust.MutualProof.Side;
 import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.net.InetSocketAddress;
@@ -104,12 +105,8 @@ final class SideChannelWatch implements AutoCloseable {
     @Override
     public void close() {
         closing.countDown();
-        try {
-            if (!Thread.currentThread().equals(thread) && !thread.join(CLOSE_LIMIT)) {
-                LOG.warn("the side channel's watch does not end");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        if (!Thread.currentThread().equals(thread)) {
+            ThreadEnd.await(thread, CLOSE_LIMIT);
         }
     }
 

@@ -8,12 +8,14 @@ import dev.tandem.engine.handoff.zmtp.ZmtpListener;
 import dev.tandem.engine.handoff.zmtp.ZmtpPoller;
 import dev.tandem.engine.request.EngineException;
 import dev.tandem.trust.PeerTrust;
+import dev.tandem.trust.ThreadEnd;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -44,6 +46,9 @@ public final class ZmtpSideChannel implements SideChannel {
     private static final Logger LOG = LoggerFactory.getLogger(ZmtpSideChannel.class);
 
     private static final int TASKS_PER_TURN = 256; // then sockets get their turn, however many tasks wait
+
+    private static final Duration LISTEN_LIMIT = Duration.ofMinutes(1); // a process that starts may starve
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(10);
 
     /** How often a run of free ports is looked for. */
     private static final int PORT_TRIES = 50;
@@ -139,7 +144,7 @@ public final class ZmtpSideChannel implements SideChannel {
             }
         });
         try {
-            return bound.orTimeout(10, TimeUnit.SECONDS).join();
+            return bound.orTimeout(LISTEN_LIMIT.toSeconds(), TimeUnit.SECONDS).join();
         } catch (CompletionException e) {
             if (e.getCause() instanceof EngineException refused) {
                 throw refused;
@@ -158,7 +163,12 @@ public final class ZmtpSideChannel implements SideChannel {
             unbind(firstPort, ranks);
             stopped.complete(true);
         });
+        long endNs = System.nanoTime() + CLOSE_LIMIT.toNanos();
         while (thread.isAlive() && !stopped.isDone()) {
+            if (endNs - System.nanoTime() <= 0) {
+                LOG.error("port {} stays open: {} does not react", firstPort, thread.getName());
+                return;
+            }
             try {
                 stopped.get(50, TimeUnit.MILLISECONDS);
             } catch (TimeoutException e) {
@@ -325,19 +335,13 @@ public final class ZmtpSideChannel implements SideChannel {
     /** Lets posted questions be answered for a short while, then closes all sockets and ends the thread. */
     @Override
     public void close() {
+        close(limits.closeGrace().plus(CLOSE_LIMIT));
+    }
+
+    void close(Duration limit) {
         watch.close();
         isClosing = true;
         execute(() -> {});
-        boolean isInterrupted = false;
-        while (thread.isAlive()) {
-            try {
-                thread.join();
-            } catch (InterruptedException e) {
-                isInterrupted = true;
-            }
-        }
-        if (isInterrupted) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(thread, limit);
     }
 }

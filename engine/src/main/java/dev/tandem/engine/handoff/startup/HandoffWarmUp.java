@@ -1,6 +1,7 @@
 package dev.tandem.engine.handoff.startup;
 
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
+import dev.tandem.trust.ThreadEnd;
 import java.time.Duration;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -77,12 +78,6 @@ public final class HandoffWarmUp implements AutoCloseable {
     @Override
     public void close() {
         isClosing = true;
-        try {
-            if (!thread.join(CLOSE_LIMIT)) {
-                LOG.warn("the warm-up of the handoff does not end");
-            }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        ThreadEnd.await(thread, CLOSE_LIMIT);
     }
 }

@@ -337,6 +337,20 @@ class SideChannelTest {
     }
 
     @Test
+    void shouldNotWaitForATaskThatHangsWhenItCloses() {
+        ZmtpSideChannel hanging = ZmtpSideChannel.start(PATIENT, new Counters<>(HandoffCounter.class));
+        var mayGoOn = new CompletableFuture<Boolean>();
+        hanging.execute(mayGoOn::join);
+
+        hanging.close(Duration.ofMillis(1));
+        assertThat(hanging.isRunning()).isTrue();
+
+        mayGoOn.complete(true);
+        hanging.close();
+        assertThat(hanging.isRunning()).isFalse();
+    }
+
+    @Test
     void shouldDeliverWhatIsPostedBeforeClosing() throws Exception {
         leases.lend("cmpl-7-0", new int[] {3}, 0);
         CompletableFuture<byte[]> answer;
