@@ -8,6 +8,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * Threads for work of up to seconds: on an event loop it would hold up all its clients, on a virtual thread its carrier. What waits and what
@@ -39,20 +40,30 @@ public final class WorkLane {
         threads.allowCoreThreadTimeOut(true);
     }
 
-    /** Has the work done; empty where there is no room for it. */
+    /** Has the work done; empty where there is no room for it. Work that is cancelled keeps its room until its turn. */
     public <T> Optional<Future<T>> offer(int weight, Callable<T> work) {
         int taken = Math.max(weight, LEAST_WEIGHT);
         if (!room.tryAcquire(taken)) {
             return Optional.empty();
         }
+        var isHeld = new AtomicBoolean(true); // the room; the lane's thread gives it back, once
+        Runnable giveBack = () -> {
+            if (isHeld.compareAndSet(true, false)) {
+                room.release(taken);
+            }
+        };
         var task = new FutureTask<T>(() -> {
             try {
                 return work.call();
             } finally {
-                room.release(taken);
+                giveBack.run(); // before the result is known
             }
         });
-        threads.execute(task); // never refused: the room bounds how many wait
+        // Never refused, since the room bounds how many wait.
+        threads.execute(() -> {
+            task.run(); // nothing where it was cancelled
+            giveBack.run();
+        });
         return Optional.of(task);
     }
 }

@@ -21,7 +21,6 @@ import dev.tandem.model.StepLimits;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -82,23 +81,17 @@ public final class EngineBench implements AutoCloseable {
                     Path.of(arguments[0]).getFileName(),
                     threadCount,
                     prompt,
-                    median(prefills),
+                    SteadyMedian.of(prefills),
                     generate,
-                    median(decodes),
+                    SteadyMedian.of(decodes),
                     sequences,
-                    median(batches),
+                    SteadyMedian.of(batches),
                     runs);
         }
     }
 
     private static int number(String[] arguments, int index, int absent) {
         return arguments.length > index ? Integer.parseInt(arguments[index]) : absent;
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 
     /** Tokens a second of one prompt. */

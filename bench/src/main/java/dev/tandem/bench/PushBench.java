@@ -29,7 +29,6 @@ import dev.tandem.model.StepLimits;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -153,8 +152,8 @@ public final class PushBench implements AutoCloseable {
                     bytes / 1e6,
                     bytesPerSecond * 8 / 1e9,
                     wireMs,
-                    median(pulls),
-                    median(pushes),
+                    SteadyMedian.of(pulls),
+                    SteadyMedian.of(pushes),
                     threadCount,
                     runs);
         }
@@ -162,12 +161,6 @@ public final class PushBench implements AutoCloseable {
 
     private static int number(String[] arguments, int index, int absent) {
         return arguments.length > index ? Integer.parseInt(arguments[index]) : absent;
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 
     private int[] prompt(int length) {

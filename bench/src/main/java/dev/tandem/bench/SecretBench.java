@@ -96,8 +96,8 @@ public final class SecretBench {
     }
 
     private void print(String name, String unit, double[][] values) {
-        double without = median(values[0]);
-        double with = median(values[1]);
+        double without = SteadyMedian.of(values[0]);
+        double with = SteadyMedian.of(values[1]);
         System.out.printf(
                 Locale.ROOT,
                 "{\"measure\":\"%s\",\"unit\":\"%s\",\"without\":%.3f,\"with\":%.3f,\"ratio\":%.3f,\"rounds\":%d}%n",
@@ -107,12 +107,6 @@ public final class SecretBench {
                 with,
                 with / without,
                 rounds);
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 
     public static void main(String[] arguments) {
@@ -137,7 +131,7 @@ public final class SecretBench {
         bench.print("first bytes of a new engine", "ms", bench.inTurns(pair -> {
             double[] reads = new double[FIRST_READS];
             Arrays.setAll(reads, read -> pair.firstReadMs());
-            return median(reads);
+            return SteadyMedian.of(reads);
         }));
         for (Pair pair : bench.pairs) {
             pair.engine().close();

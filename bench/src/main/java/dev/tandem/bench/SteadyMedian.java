@@ -27,8 +27,14 @@ record SteadyMedian(int runs, double warmUpSeconds, LongSupplier clockNs) {
         for (int run = 0; run < runs; run++) {
             seconds[run] = once(work);
         }
-        Arrays.sort(seconds);
-        return seconds[runs / 2];
+        return of(seconds);
+    }
+
+    /** The median of values that were measured already. */
+    static double of(double[] values) {
+        double[] sorted = values.clone();
+        Arrays.sort(sorted);
+        return sorted[sorted.length / 2];
     }
 
     private double once(Runnable work) {

@@ -13,9 +13,10 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Waits for metaservers that may stand still. A process that was stopped, or a machine that was cut off, keeps its connections and says nothing, as
- * one does whose prefill node computes; so it is asked for its health while calls wait for it. Any answer, also a 404, is that of a living server;
- * when none has come for some time, all calls to that address are given up. Thread-safe; a virtual thread per address asks, as long as it has calls.
+ * Waits for metaservers that may stand still. A process that was stopped, or a machine that was cut off, keeps its connections and says
+ * nothing, as one does whose prefill node computes; so it is asked for its health while calls wait for it. Any answer, also a 404, is that of
+ * a living server; when none has come for some time, all calls to that address are given up. Thread-safe; a virtual thread per address asks,
+ * as long as it has calls.
  */
 final class MetaserverWatch {
     private static final int QUESTIONS = 5; // within the silence that is allowed

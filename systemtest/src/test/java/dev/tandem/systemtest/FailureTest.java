@@ -50,7 +50,7 @@ class FailureTest {
     private static final Prompt PROMPT = GOLDEN.prompts().get(4);
     private static final Duration SOON = Duration.ofSeconds(60);
     private static final int LEASE_SECONDS = 2;
-    private static final int SEATS = 8;
+    private static final int MAX_SEQUENCES = 8;
     private static final int READERS = 40;
     private static final int TOKENS_OF_READER = 1_500;
 
@@ -68,7 +68,7 @@ class FailureTest {
                 "--max-num-batched-tokens",
                 "64",
                 "--max-num-seqs",
-                Integer.toString(SEATS));
+                Integer.toString(MAX_SEQUENCES));
     }
 
     @AfterAll
@@ -391,7 +391,7 @@ class FailureTest {
             }
             Await.until(
                     SOON,
-                    () -> Client.metric(deployment.decode(), "vllm:num_requests_running") == SEATS,
+                    () -> Client.metric(deployment.decode(), "vllm:num_requests_running") == MAX_SEQUENCES,
                     () -> "they do not begin");
 
             Reply reply = Client.post(

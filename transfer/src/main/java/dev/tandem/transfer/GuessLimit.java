@@ -4,10 +4,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * How many addresses that were never lent each host ({@link dev.tandem.trust.PeerHost}) may ask for: a bucket of tokens, that fills slowly. A host without a token
- * is refused everything until it has one again, since whoever may ask without bound finds a lease in the end. Addresses of leases that are
- * over cost nothing. At most {@link #MAX_HOSTS} hosts are remembered; the one not heard of for longest is forgotten first. Owned by the
- * poller.
+ * How many addresses that were never lent each host ({@link dev.tandem.trust.PeerHost}) may ask for: a bucket of tokens that fills slowly. A
+ * host without a token is refused everything until it has one again, since whoever may ask without bound finds a lease in the end. Addresses
+ * of leases that are over cost nothing. At most {@link #MAX_HOSTS} hosts are remembered; the one not heard of for longest is forgotten first.
+ * Owned by the poller.
  */
 final class GuessLimit {
     static final int MAX_HOSTS = 4096;

@@ -52,8 +52,11 @@ public final class Soak {
     }
 
     private static Topology withConnector(Topology topology, String name) {
-        KvConnectorName connector =
-                name.equals("layerwise") ? KvConnectorName.MOONCAKE_LAYERWISE : KvConnectorName.MOONCAKE;
+        KvConnectorName connector = switch (name) {
+            case "pull" -> KvConnectorName.MOONCAKE;
+            case "layerwise" -> KvConnectorName.MOONCAKE_LAYERWISE;
+            default -> throw new IllegalArgumentException(name + " is not pull or layerwise");
+        };
         return new Topology(
                 topology.model(),
                 topology.gateway(),

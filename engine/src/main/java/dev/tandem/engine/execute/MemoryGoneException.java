@@ -10,7 +10,7 @@ public final class MemoryGoneException extends RuntimeException {
     private static final long serialVersionUID = 1L;
     private static final String FAULT = "unsafe memory access";
 
-    private MemoryGoneException(@Nullable Throwable fault) {
+    MemoryGoneException(@Nullable Throwable fault) {
         super("no memory behind the KV pool: /dev/shm, or the disk that it lies on, is full", fault);
     }
 
@@ -18,9 +18,5 @@ public final class MemoryGoneException extends RuntimeException {
     static boolean isFault(@Nullable Throwable error) {
         return error instanceof InternalError
                 && String.valueOf(error.getMessage()).contains(FAULT);
-    }
-
-    static MemoryGoneException of(@Nullable Throwable fault) {
-        return new MemoryGoneException(fault);
     }
 }

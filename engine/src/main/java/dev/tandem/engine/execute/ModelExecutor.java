@@ -131,7 +131,7 @@ public final class ModelExecutor implements AutoCloseable {
             }
             boolean isAlone = ranks.size() == 1; // the others of a group wait for what this one has not computed
             if (isAlone && MemoryGoneException.isFault(failed.getCause())) {
-                throw MemoryGoneException.of(failed.getCause());
+                throw new MemoryGoneException(failed.getCause());
             }
             throw new IllegalStateException("the model failed in a step", failed.getCause());
         } catch (TimeoutException hanging) {

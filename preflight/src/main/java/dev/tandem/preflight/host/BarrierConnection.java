@@ -3,6 +3,7 @@ package dev.tandem.preflight.host;
 import java.io.Closeable;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.Socket;
 import tools.jackson.core.JacksonException;
@@ -52,7 +53,7 @@ final class BarrierConnection implements Closeable {
     }
 
     ObjectNode read() throws IOException {
-        int length = in.readInt();
+        int length = readLength();
         if (length < 1 || length > MAX_FRAME_BYTES) {
             throw new IOException("a frame of " + Integer.toUnsignedString(length) + " bytes is outside [1, "
                     + MAX_FRAME_BYTES + "]");
@@ -66,6 +67,14 @@ final class BarrierConnection implements Closeable {
             throw new IOException("a frame that is not valid JSON", e);
         }
         throw new IOException("a frame that is not a whole JSON object");
+    }
+
+    private int readLength() throws IOException {
+        try {
+            return in.readInt();
+        } catch (EOFException e) {
+            throw new IOException("the other side closed the connection", e);
+        }
     }
 
     @Override

@@ -32,8 +32,8 @@ import tools.jackson.databind.node.ObjectNode;
  *   node i -> first: {"round": "facts", "value": ...}               first -> node i: {"round": "facts", "values": [...]}
  * </pre>
  *
- * Nothing secret is sent and nothing is run: whoever can connect, where there is no secret, can at most keep the barrier from opening. Used by one thread. Every wait
- * has a limit: a watch closes the connections when it is reached.
+ * Nothing secret is sent and nothing is run: whoever can connect, where there is no secret, can at most keep the barrier from opening. Used
+ * by one thread. Every wait has a limit: a watch closes the connections when it is reached.
  */
 public final class HostBarrier implements AutoCloseable {
     private static final Duration HELLO_LIMIT = Duration.ofSeconds(5);
@@ -227,6 +227,9 @@ public final class HostBarrier implements AutoCloseable {
                 socket.bind(new InetSocketAddress(own, 0));
                 socket.connect(first, limitMs(deadlineNs, HELLO_LIMIT));
                 return Map.of(0, welcomed(new BarrierConnection(socket), participants, subject, deadlineNs));
+            } catch (HostBarrierException e) {
+                socket.close(); // the first node may hold this one for arrived
+                throw e;
             } catch (IOException e) {
                 socket.close();
                 reason = String.valueOf(e.getMessage());
@@ -249,7 +252,6 @@ public final class HostBarrier implements AutoCloseable {
         ObjectNode answer = MeetingProof.greet(first, hello, participants.secret());
         first.limitReads(0);
         if (answer.path("refused").isString()) {
-            first.close();
             throw new HostBarrierException(Kind.REFUSED, answer.path("refused").asString());
         }
         return first;

@@ -204,6 +204,9 @@ class HostBarrierTest {
         assertThatThrownBy(knowing(1, Duration.ofSeconds(2), ClusterSecret.of("the cluster's secret"))::join)
                 .cause()
                 .hasMessageContaining("gives no proof of the cluster secret on the meeting");
-        assertThatThrownBy(first::join).cause().isInstanceOf(HostBarrierException.class);
+        assertThatThrownBy(first::join)
+                .cause()
+                .isInstanceOf(HostBarrierException.class)
+                .hasMessageContaining("did not come to round one: the other side closed the connection");
     }
 }

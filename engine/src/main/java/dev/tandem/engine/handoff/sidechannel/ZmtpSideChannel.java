@@ -57,7 +57,7 @@ public final class ZmtpSideChannel implements SideChannel {
     private final Counters<HandoffCounter> counters;
     private final AtomicBoolean isWoken =
             new AtomicBoolean(); // the poller was told to look into the tasks, or is about to be
-    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded as the class comment says
+    private final Queue<Runnable> tasks = new ConcurrentLinkedQueue<>(); // bounded as SideChannel says
     private final AtomicInteger offered = new AtomicInteger(); // how many of them are new work
     private final List<ZmtpListener> listeners = new ArrayList<>();
     private final ZmtpPoller poller;
