@@ -5,11 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.tandem.api.Loopback;
 import dev.tandem.systemtest.process.Await;
 import dev.tandem.systemtest.process.TandemProcess;
-import java.io.BufferedReader;
+import dev.tandem.systemtest.process.UpProcess;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,7 +22,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The listeners of docs/security.md are those that a deployment with a cluster secret has, no more and no fewer. */
 class SecurityPageTest {
@@ -42,9 +39,8 @@ class SecurityPageTest {
 
     @Test
     void shouldNameEveryListenerOfARunningDeployment() throws IOException {
-        Process up = up();
-        try {
-            List<JsonNode> events = readUntil(up, "verification");
+        try (var up = UpProcess.start(topology())) {
+            List<JsonNode> events = up.readUntil("verification");
             assertThat(events.getLast().path("ok").asBoolean(false))
                     .as(events.getLast().toString())
                     .isTrue();
@@ -60,8 +56,6 @@ class SecurityPageTest {
                             () -> name + " listens at " + listening(pid) + ", the page names " + named);
                 }
             }
-        } finally {
-            up.destroyForcibly();
         }
     }
 
@@ -109,10 +103,10 @@ class SecurityPageTest {
         return rows;
     }
 
-    private Process up() throws IOException {
+    private Path topology() throws IOException {
         Path token = Files.writeString(folder.resolve("token"), "a secret of this test\n");
-        Path topology = Files.writeString(folder.resolve("topology.yaml"), """
-                model: models/tandem-fable
+        return Files.writeString(folder.resolve("topology.yaml"), """
+                model: %s
                 served-model-name: fable
                 connector: layerwise
                 cluster-token-file: %s
@@ -123,6 +117,7 @@ class SecurityPageTest {
                   - {host: %s, port: %d, kv-port: %d}
                 flags: {max-model-len: 512, max-num-seqs: 4, metrics-port: %d, handshake-port: %d, transfer-port: %d}
                 """.formatted(
+                        TandemProcess.ROOT.resolve("models/tandem-fable"),
                         token,
                         Loopback.next(),
                         TandemProcess.HTTP_PORT,
@@ -135,24 +130,6 @@ class SecurityPageTest {
                         METRICS_PORT,
                         HANDSHAKE_PORT,
                         TRANSFER_PORT));
-        List<String> command = new ArrayList<>(
-                TandemProcess.command(List.of("up", topology.toString(), "--json", "--exit-on-stdin-close")));
-        command.add(1, "-Dtandem.home=" + TandemProcess.ROOT);
-        return new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.INHERIT)
-                .start();
-    }
-
-    private static List<JsonNode> readUntil(Process up, String last) throws IOException {
-        var events = new ArrayList<JsonNode>();
-        var lines = new BufferedReader(new InputStreamReader(up.getInputStream(), StandardCharsets.UTF_8));
-        for (String line = lines.readLine(); line != null; line = lines.readLine()) {
-            events.add(JsonMapper.shared().readTree(line));
-            if (events.getLast().path("event").asString("").equals(last)) {
-                return events;
-            }
-        }
-        throw new AssertionError("no event " + last + " in " + events);
     }
 
     /** The ports that a process listens at, as {@code ss -ltnp} shows them, from the same source. */

@@ -22,7 +22,8 @@ class SoakTest {
 
     @Test
     void shouldAnswerRightOrSayWhyNotWhateverIsDoneToItsProcesses() throws Exception {
-        Path folder = Files.createDirectories(ROOT.resolve("systemtest/target/soak"));
+        Path folder =
+                Files.createTempDirectory(ROOT.resolve("systemtest/target"), "soak-"); // only logs of this run count
         Path file = ROOT.resolve("systemtest/src/test/resources/topologies/soak.yaml");
         Path absolute = folder.resolve("soak.yaml");
         Files.writeString(

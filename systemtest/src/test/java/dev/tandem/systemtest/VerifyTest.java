@@ -62,7 +62,7 @@ class VerifyTest {
             assertThat(handoff.path("path").asString("")).isEqualTo("pull");
             assertThat(verified.rows().get("tokens").path("figure").asString(""))
                     .contains("the same 32 tokens");
-            cluster.decode().kill();
+            cluster.decode().close();
             Verified broken = verify(cluster.gateway().http().toString());
             assertThat(broken.status()).isEqualTo(1);
             broken.assertStatus("stream", "failed");

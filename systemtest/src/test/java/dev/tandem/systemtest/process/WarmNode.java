@@ -29,6 +29,7 @@ public final class WarmNode implements Server, AutoCloseable {
     private final Host host;
     private final Endpoint http;
     private boolean isAnswered; // its start
+    private boolean isClosed;
 
     private WarmNode(Host host, Endpoint http) {
         this.host = host;
@@ -92,12 +93,16 @@ public final class WarmNode implements Server, AutoCloseable {
         host.process.onExit().orTimeout(LIMIT_S, TimeUnit.SECONDS).join();
     }
 
-    /** Stops the node and keeps its process for the next one; a process that does not stop its node is killed, and the test fails. */
+    /**
+     * Stops the node and keeps its process for the next one; a process that does not stop its node is killed, and the test fails. Closed twice
+     * is closed once.
+     */
     @Override
     public void close() {
-        if (!isAlive()) {
+        if (isClosed || !isAlive()) {
             return;
         }
+        isClosed = true;
         try {
             host.send(WarmNodeMain.STOP);
             if (!isAnswered) {
