@@ -11,6 +11,8 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Waits for metaservers that may stand still. A process that was stopped, or a machine that was cut off, keeps its connections and says
@@ -19,6 +21,7 @@ import java.util.Set;
  * as long as it has calls.
  */
 final class MetaserverWatch {
+    private static final Logger LOG = LoggerFactory.getLogger(MetaserverWatch.class);
     private static final int QUESTIONS = 5; // within the silence that is allowed
 
     private final HttpClient client;
@@ -105,6 +108,9 @@ final class MetaserverWatch {
             return true;
         } catch (ApiException e) {
             return !HttpClient.isSilence(e); // a refused connection ends the calls by itself
+        } catch (RuntimeException e) {
+            LOG.error("cannot ask {} whether it hangs", address, e); // as good as silence: the calls are not left to it
+            return false;
         }
     }
 

@@ -227,7 +227,7 @@ public final class SoakRun {
                     victims.suffer(fault);
                 }
             }
-        } catch (IOException | IllegalStateException e) {
+        } catch (IOException | RuntimeException e) {
             problem("a process did not come back: " + e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -172,6 +172,9 @@ final class Victims implements AutoCloseable {
             process.destroyForcibly();
             throw new IllegalStateException(Arrays.toString(command) + " does not end");
         }
+        if (process.exitValue() != 0) {
+            throw new IllegalStateException(Arrays.toString(command) + " ended with " + process.exitValue());
+        }
     }
 
     /** Waits until all have said that they are ready. */
