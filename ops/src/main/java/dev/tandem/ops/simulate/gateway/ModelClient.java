@@ -64,6 +64,7 @@ final class ModelClient implements ReplyListener {
 
     private final Plan plan;
     private final SimulatedHttp http;
+    private final Prompts prompts;
     private final NodeRuns runs;
     private final Consumer<String> violations;
     private final ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -75,12 +76,14 @@ final class ModelClient implements ReplyListener {
     private Outcome outcome = Outcome.NONE;
     private String detail = "";
     private boolean isStream;
+    private int endings; // choices that were told to be complete
     private boolean hasError;
     private boolean isDone;
 
-    ModelClient(Plan plan, SimulatedHttp http, NodeRuns runs, Consumer<String> violations) {
+    ModelClient(Plan plan, SimulatedHttp http, Prompts prompts, NodeRuns runs, Consumer<String> violations) {
         this.plan = plan;
         this.http = http;
+        this.prompts = prompts;
         this.runs = runs;
         this.violations = violations;
     }
@@ -103,6 +106,10 @@ final class ModelClient implements ReplyListener {
         return outcome;
     }
 
+    boolean isUnderWay() {
+        return outcome == Outcome.NONE;
+    }
+
     Plan plan() {
         return plan;
     }
@@ -119,20 +126,16 @@ final class ModelClient implements ReplyListener {
     }
 
     private String request() {
-        List<String> prompts = new ArrayList<>();
+        List<String> asked = new ArrayList<>();
         for (int i = 0; i < plan.ask().prompts(); i++) {
-            prompts.add("\"" + prompt(i) + "\"");
+            asked.add(prompts.json(plan.number(), i));
         }
         return "{\"model\":\"m\",\"prompt\":"
-                + (plan.ask().prompts() == 1 ? prompts.getFirst() : "[" + String.join(",", prompts) + "]")
+                + (asked.size() == 1 ? asked.getFirst() : "[" + String.join(",", asked) + "]")
                 + ",\"max_tokens\":" + plan.ask().tokens() + ",\"seed\":" + plan.number()
                 + (plan.ask().choices() == 1 ? "" : ",\"n\":" + plan.ask().choices())
                 + (plan.ask().streams() ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "")
                 + "}";
-    }
-
-    private String prompt(int index) {
-        return "p" + plan.number() + "_" + index;
     }
 
     private void leave() {
@@ -179,9 +182,12 @@ final class ModelClient implements ReplyListener {
     private void choice(JsonNode choice) {
         texts.computeIfAbsent(choice.path("index").asInt(-1), unseen -> new StringBuilder())
                 .append(choice.path("text").asString(""));
-        NodeRuns.Origin origin = runs.origin(choice.path("run").asInt(-1));
-        if (!origins.contains(origin)) {
-            origins.add(origin);
+        if (choice.path("finish_reason").isString()) {
+            endings++;
+            NodeRuns.Origin origin = runs.origin(choice.path("stop_reason").asInt(-1));
+            if (!origins.contains(origin)) {
+                origins.add(origin);
+            }
         }
     }
 
@@ -237,8 +243,9 @@ final class ModelClient implements ReplyListener {
     }
 
     private void requireAll() {
-        if (texts.size() != plan.ask().prompts() * plan.ask().choices()) {
-            violation("choices " + texts.keySet() + " of " + plan);
+        int choices = plan.ask().prompts() * plan.ask().choices();
+        if (texts.size() != choices || endings != choices) {
+            violation("choices " + texts.keySet() + " of " + plan + ", " + endings + " with an end");
         }
         texts.forEach((index, text) -> {
             if (!text.toString().equals(expected(index))) {
@@ -257,13 +264,11 @@ final class ModelClient implements ReplyListener {
     }
 
     private String expected(int index) {
-        StringBuilder all = new StringBuilder();
-        String prompt = prompt(index / plan.ask().choices());
-        long seed = (long) plan.number() + index % plan.ask().choices();
-        for (int position = 0; position < plan.ask().tokens(); position++) {
-            all.append(ModelAnswer.token(prompt, seed, position));
-        }
-        return all.toString();
+        int choices = plan.ask().choices();
+        long seed = (long) plan.number() + index % choices;
+        return String.join(
+                "",
+                prompts.answer(plan.number(), index / choices, seed, plan.ask().tokens()));
     }
 
     /** Whether the prompts were handed off: what the answer says, in its last word. */
