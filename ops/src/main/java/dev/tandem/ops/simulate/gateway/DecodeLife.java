@@ -114,7 +114,7 @@ final class DecodeLife implements HttpNode.Life {
                 return;
             }
             if (node.traits().recomputes()) {
-                compute(NodeRuns.Origin.RECOMPUTED);
+                compute(node.recomputed());
             } else {
                 exchange.fail(ApiError.internal("the prompt's KV could not be had"));
             }

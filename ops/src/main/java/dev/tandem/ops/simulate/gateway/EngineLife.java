@@ -104,13 +104,13 @@ final class EngineLife implements HttpNode.Life {
             answer.finish(
                     finished.reason().name().toLowerCase(Locale.ROOT),
                     node.runs().add(origin),
-                    handoff.recomputeReason(),
+                    handoff.recomputeReason().filter(why -> origin == NodeRuns.Origin.RECOMPUTED),
                     finished.ticket().map(HandoffTicket::toParams));
         }
 
         private NodeRuns.Origin origin(TokenEvent.HandoffUsage handoff) {
             if (handoff.recomputeReason().isPresent()) {
-                return NodeRuns.Origin.RECOMPUTED;
+                return node.recomputed();
             }
             return switch (request.role()) {
                 // P has computed the prompt; whether D had it by then too, a gateway is not told

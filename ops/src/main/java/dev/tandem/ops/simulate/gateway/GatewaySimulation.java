@@ -171,10 +171,7 @@ public final class GatewaySimulation implements AutoCloseable {
         scenario = GatewayScenario.draw(random.split(), FAULTS_NS, isCalm);
         faults = options.hasFaults() ? Faults.drawn(random.split(), FAULTS_NS) : Faults.none();
         network = new SimulatedNetwork(random.split(), faults, scenario.link(), options.trace());
-        runs = new NodeRuns(
-                random.split(),
-                scenario.decode().stream().allMatch(HttpNode.Traits::isTandem),
-                scenario.isShortOfMemory());
+        runs = new NodeRuns(random.split(), options.kind(), scenario.isShortOfMemory());
         engines = options.nodes() == Nodes.ENGINES
                 ? new EngineNodes(random.split(), options.kind(), isCalm, options.engines())
                 : null;
@@ -448,12 +445,11 @@ public final class GatewaySimulation implements AutoCloseable {
 
     /** What was counted is what happened. */
     private void requireCounts() {
-        long handedOff = runs.handedOff();
         long counted = gateways.stream()
                 .mapToLong(life -> life.counter(GatewayCounter.DISAGGREGATED))
                 .sum();
-        if (counted > handedOff && runs.areNodesFrank()) {
-            violation(counted + " requests are counted as disaggregated, but nodes decoded " + handedOff);
+        if (counted > runs.seemHandedOff()) {
+            violation(counted + " requests are counted as disaggregated, but nodes decoded " + runs.seemHandedOff());
         }
         int attempts = scenario.settings().maxAttempts();
         int decodeLimit = Math.min(2, attempts);

@@ -97,6 +97,11 @@ final class HttpNode {
         return traits;
     }
 
+    /** What it is that it computes a prompt itself which it was to get. */
+    NodeRuns.Origin recomputed() {
+        return traits.isTandem() ? NodeRuns.Origin.RECOMPUTED : NodeRuns.Origin.RECOMPUTED_UNTOLD;
+    }
+
     SplittableRandom random() {
         return random;
     }

@@ -62,8 +62,7 @@ final class ModelAnswer {
             answer.add(token(run.prompt(), request.seed(), position));
             host.after(node.traits().tokenNs(), "token", () -> tell(run, position + 1));
         } else {
-            boolean saysRecomputed =
-                    run.origin() == NodeRuns.Origin.RECOMPUTED && node.traits().isTandem();
+            boolean saysRecomputed = run.origin() == NodeRuns.Origin.RECOMPUTED;
             answer.finish(
                     "length", run.number(), saysRecomputed ? Optional.of("no KV") : Optional.empty(), Optional.empty());
         }

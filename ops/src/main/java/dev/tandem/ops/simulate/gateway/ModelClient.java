@@ -8,13 +8,16 @@ import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.ReplyListener;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.sse.SseReader;
+import dev.tandem.gateway.fleet.HandoffKind;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -24,6 +27,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class ModelClient implements ReplyListener {
     private static final int MOST_EVENT_BYTES = 1 << 20;
     private static final String DISAGGREGATED = "x-tandem-disaggregated";
+    private static final String NOT_BECAUSE = "false; reason=";
+    private static final Set<NodeRuns.Origin> WITHOUT_PREFILL =
+            EnumSet.complementOf(EnumSet.of(NodeRuns.Origin.HANDED_OFF, NodeRuns.Origin.LOCAL));
 
     /**
      * What it asks for and how it behaves.
@@ -279,14 +285,28 @@ final class ModelClient implements ReplyListener {
     }
 
     private void requireTruth(ReplyHead known) {
-        boolean wasHandedOff = origins.equals(List.of(NodeRuns.Origin.HANDED_OFF));
         String told = told(known);
-        boolean saysSo = told.equals("true");
-        // P wrote all and broke off before it could say so, or D's last word was lost
-        boolean isCareful = told.endsWith("prefill-failed") || told.endsWith("unconfirmed");
-        if (saysSo != wasHandedOff && (saysSo ? runs.areNodesFrank() : !isCareful)) {
+        boolean isTrue = told.equals("true")
+                ? origins.stream().allMatch(NodeRuns.Origin::seemsHandedOff)
+                : told.startsWith(NOT_BECAUSE) && isReason(told.substring(NOT_BECAUSE.length()));
+        if (!isTrue) {
             violation("it says '" + told + "', but the nodes " + origins);
         }
+    }
+
+    /** Whether what the nodes did is what a reason stands for, of one choice at least. */
+    private boolean isReason(String reason) {
+        return switch (reason) {
+            case "recomputed" -> origins.contains(NodeRuns.Origin.RECOMPUTED);
+            // a decode node's post may be lost, and it computes the prompt then
+            case "nothing-to-hand-off", "not-asked" -> origins.stream().anyMatch(WITHOUT_PREFILL::contains);
+            // a layerwise P may break off behind its last write, before it could say that all is written: D has the KV,
+            // and nobody knows
+            case "prefill-failed" -> runs.kind() == HandoffKind.LAYERWISE || origins.contains(NodeRuns.Origin.LOCAL);
+            // what D did was in the end of its stream, which was lost
+            case "unconfirmed" -> isStream;
+            default -> origins.contains(NodeRuns.Origin.LOCAL);
+        };
     }
 
     @Override

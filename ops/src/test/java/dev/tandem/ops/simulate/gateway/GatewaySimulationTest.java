@@ -28,7 +28,6 @@ import org.slf4j.LoggerFactory;
 class GatewaySimulationTest {
     private static final int SEEDS = 40; // of each order
     private static final int CALM_SEEDS = 5;
-    private static final int FIRST_UNDISTURBED = 0; // its faults and nodes leave every cancel alone
     private static final Logger GATEWAY = (Logger) LoggerFactory.getLogger("dev.tandem.gateway");
 
     @BeforeAll
@@ -156,8 +155,6 @@ class GatewaySimulationTest {
 
     @Test
     void shouldNoticeALeaseThatIsNotCancelled() {
-        String said =
-                noticed(FIRST_UNDISTURBED, seed -> models(HandoffKind.PULL).with(PlantedFaults.cancelsNotSent()));
-        assertThat(said).contains("leases that nobody freed");
+        assertThat(noticedOf(HandoffKind.PULL, PlantedFaults.cancelsNotSent())).contains("leases that nobody freed");
     }
 }
