@@ -72,6 +72,11 @@ final class Inbox {
         liveIds.remove(requestId);
     }
 
+    /** How many ids are live. */
+    int live() {
+        return liveIds.size();
+    }
+
     /** Queues a submission; false when as many wait as may, in all or for a client that has most of the queue. */
     boolean submit(Submission submission) {
         ClientId client = submission.request().client();

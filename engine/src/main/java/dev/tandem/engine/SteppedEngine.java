@@ -33,6 +33,7 @@ public final class SteppedEngine {
 
     private final EngineLoop loop;
     private final Inbox inbox;
+    private final Optional<KvConnector> connector;
     private final Intake intake;
     private @Nullable Round round; // begun and not ended
 
@@ -53,7 +54,7 @@ public final class SteppedEngine {
         this.inbox = new Inbox(config.limits().waiting());
         inbox.serve(wake);
         var blocks = new BlockManager(pool.blockCount(), pool.layout().blockSize(), config.cachesPrefixes());
-        Optional<KvConnector> connector = connect.apply(inbox::wake);
+        this.connector = connect.apply(inbox::wake);
         this.loop = new EngineLoop(config, model, blocks, connector, inbox, nanoClock);
         var checks = new RequestChecks(config, model.vocabularySize(), pool);
         this.intake = new Intake(checks, inbox, loop, connector.isPresent(), nanoClock);
@@ -110,6 +111,16 @@ public final class SteppedEngine {
     /** Compares blocks with their owners; what is wrong is counted as {@link EngineCounter#INTEGRITY_FAILURES}. Between steps only. */
     public void checkIntegrity() {
         loop.checkIntegrity();
+    }
+
+    /** How many ids of requests cannot be used again yet. */
+    public int liveIds() {
+        return inbox.live();
+    }
+
+    /** How many handoffs have begun and not ended. */
+    public int handoffs() {
+        return connector.map(KvConnector::underWay).orElse(0);
     }
 
     /** As {@link Engine#status}. */

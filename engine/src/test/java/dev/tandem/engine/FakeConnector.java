@@ -131,6 +131,11 @@ final class FakeConnector implements KvConnector {
     }
 
     @Override
+    public int underWay() {
+        return leases.size() + fetches.size() + pushes.size();
+    }
+
+    @Override
     public LayerListener layerListener(List<PushProgress> prompts) {
         return (tpRank, layer) -> {
             for (PushProgress prompt : prompts) {

@@ -53,6 +53,9 @@ public interface KvConnector extends AutoCloseable {
      */
     List<HandoffEvent> poll(long nowNs);
 
+    /** How many handoffs were begun here and have not ended in an event that {@link #poll} gave out. */
+    int underWay();
+
     /** When {@link #poll} is to be called at the latest, on the clock of {@code nowNs}; {@link Long#MAX_VALUE} when nothing waits. */
     long nextDeadlineNs();
 

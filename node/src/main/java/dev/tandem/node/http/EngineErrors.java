@@ -4,10 +4,10 @@ import dev.tandem.api.openai.ApiError;
 import dev.tandem.engine.request.EngineException;
 
 /** The one place that maps the engine's kinds of failure to HTTP. Pure. */
-final class EngineErrors {
+public final class EngineErrors {
     private EngineErrors() {}
 
-    static ApiError toApi(EngineException failure) {
+    public static ApiError toApi(EngineException failure) {
         String message = String.valueOf(failure.getMessage());
         return switch (failure.kind()) {
             case INVALID -> ApiError.badRequest(message, null);

@@ -50,7 +50,7 @@ final class EngineExchange {
         this.network = simulation.network();
         this.random = simulation.random();
         this.id = id;
-        this.prompt = prompt();
+        this.prompt = EngineDeployment.prompt(random);
         this.maxTokens = random.nextInt(1, 16);
         this.expected = SimulatedModel.expected(prompt, maxTokens);
         this.deadline = Duration.ofMillis(simulation.logUniform(1_000, 60_000));
@@ -61,31 +61,12 @@ final class EngineExchange {
         this.triesLeft = random.nextInt(3);
     }
 
-    /** The tokens of a right answer. */
-    int[] expected() {
-        return expected;
-    }
-
     String id() {
         return id;
     }
 
     boolean isOver() {
         return isOver;
-    }
-
-    /** Some prompts begin alike, so that caches find something. */
-    private int[] prompt() {
-        var family = new SplittableRandom(random.nextInt(3));
-        int shared = random.nextInt(20);
-        var ids = new int[shared + random.nextInt(1, 28)];
-        for (int i = 0; i < ids.length; i++) {
-            ids[i] = (i < shared ? family : random).nextInt(SimulatedModel.END_TOKEN);
-        }
-        if (random.nextInt(4) == 0) {
-            ids[0] = random.nextInt(SimulatedModel.END_TOKEN); // what follows is alike, and its KV is not
-        }
-        return ids;
     }
 
     void begin() {

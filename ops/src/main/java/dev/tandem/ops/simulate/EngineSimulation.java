@@ -1,16 +1,10 @@
 package dev.tandem.ops.simulate;
 
-import dev.tandem.engine.EngineConfig;
-import dev.tandem.engine.handoff.HandoffConfig;
 import dev.tandem.engine.handoff.HandoffConfig.Connector;
-import dev.tandem.engine.handoff.HandoffConfig.FailurePolicy;
 import dev.tandem.engine.handoff.HandoffConfig.Role;
 import dev.tandem.engine.handoff.Invitation;
-import dev.tandem.engine.handoff.Peers;
 import dev.tandem.engine.request.HandoffTicket;
-import dev.tandem.engine.schedule.BatchLimits;
 import dev.tandem.ops.simulate.SimulatedNetwork.Link;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -29,27 +23,16 @@ public final class EngineSimulation implements AutoCloseable {
     static final long SECOND = 1_000_000_000L;
     private static final int API_PORT = 8000;
     private static final int METASERVER_PORT = 8100;
-    private static final int SIDE_CHANNEL_PORT = 5500;
     private static final long TROUBLE_NS = 15 * SECOND; // faults and requests begin in it
     private static final long REST_NS = 200 * SECOND; // by then all must be over
     private static final long FAULTS_COST_NS = 60 * SECOND; // what faults may delay the end of a request by
     private static final long STEPS_COST_NS = 5 * SECOND; // the same for the steps that run when a deadline comes
-    private static final int LONGEST = 64; // tokens of a sequence
-    private static final int BLOCK_SIZE = 4;
 
     /** What a decode node sends to the metaserver. */
     private record Invite(String exchange, HandoffTicket ticket) {}
 
     /** What tests put in the place of simulated parts, to see that it is found. */
-    interface Plan {
-        default SimulatedTransfers transfers(SimulatedHost host) {
-            return new SimulatedTransfers(host);
-        }
-
-        default HandoffConfig handoff(HandoffConfig drawn) {
-            return drawn;
-        }
-
+    interface Plan extends EngineDeployment.Tampering {
         default Faults faults(SplittableRandom random, long untilNs) {
             return Faults.drawn(random, untilNs);
         }
@@ -88,14 +71,14 @@ public final class EngineSimulation implements AutoCloseable {
         this.client = network.steadyHost("10.0.0.1");
         network.listen(client, METASERVER_PORT, Metaserver::new);
         network.trace("seed " + seed, connector + ", " + faults + ", " + link);
-        var policy = random.nextBoolean() ? FailurePolicy.RECOMPUTE : FailurePolicy.FAIL;
-        int prefillRanks = random.nextInt(1, 3);
-        int decodeRanks = random.nextInt(1, 3);
+        var deployment = EngineDeployment.draw(random, connector, plan);
         for (int i = 0; i < random.nextInt(1, 3); i++) {
-            addNode(prefill, "10.0.1." + (i + 1), setup(Role.PRODUCER, policy, prefillRanks, decodeRanks));
+            String address = "10.0.1." + (i + 1);
+            addNode(prefill, address, deployment.setup(random, Role.PRODUCER, address));
         }
         for (int i = 0; i < random.nextInt(1, 3); i++) {
-            addNode(decode, "10.0.2." + (i + 1), setup(Role.CONSUMER, policy, decodeRanks, prefillRanks));
+            String address = "10.0.2." + (i + 1);
+            addNode(decode, address, deployment.setup(random, Role.CONSUMER, address));
         }
         int requests = random.nextInt(5, 50);
         for (int i = 0; i < requests; i++) {
@@ -105,53 +88,18 @@ public final class EngineSimulation implements AutoCloseable {
         }
     }
 
-    private Function<String, SimulatedNode.Setup> setup(Role role, FailurePolicy policy, int ranks, int peerRanks) {
-        boolean isChunked = random.nextBoolean();
-        var limits = new BatchLimits(
-                isChunked ? random.nextInt(8, LONGEST) : LONGEST,
-                random.nextInt(1, 7),
-                random.nextInt(3, 17),
-                isChunked);
-        Duration lease = Duration.ofMillis(logUniform(300, 20_000));
-        Duration fetch = Duration.ofMillis(logUniform(500, 20_000));
-        boolean caches = random.nextBoolean();
-        int blocks = LONGEST / BLOCK_SIZE + random.nextInt(12);
-        double ms = logUniform(200_000, 20_000_000);
-        var costs = new StepCosts(2 * ms, ms / 5, ms / 1000, 2 * ms, ms / 10, ms / 100);
-        return address -> new SimulatedNode.Setup(
-                new EngineConfig(
-                        LONGEST,
-                        limits,
-                        caches,
-                        1,
-                        Optional.of(plan.handoff(new HandoffConfig(
-                                "engine-" + address,
-                                SIDE_CHANNEL_PORT,
-                                role,
-                                connector,
-                                new Peers.FromTicket(peerRanks),
-                                lease,
-                                fetch,
-                                policy)))),
-                ranks,
-                blocks,
-                BLOCK_SIZE,
-                costs);
-    }
-
     /** Small values as often as large ones. */
     long logUniform(long least, long most) {
-        return (long) (least * Math.pow((double) most / least, random.nextDouble()));
+        return EngineDeployment.logUniform(random, least, most);
     }
 
-    private void addNode(List<SimulatedHost> side, String address, Function<String, SimulatedNode.Setup> setup) {
-        SimulatedNode.Setup made = setup.apply(address);
+    private void addNode(List<SimulatedHost> side, String address, SimulatedNode.Setup setup) {
         side.add(network.host(address, host -> {
             var node = new SimulatedNode(
-                    host, made, (invitation, answered) -> invite(host, invitation, answered), plan::transfers);
+                    host, setup, (invitation, answered) -> invite(host, invitation, answered), plan::transfers);
             nodes.put(host, node);
             all.add(node);
-            network.listen(host, API_PORT, connection -> new ServedClient(this, node, connection));
+            network.listen(host, API_PORT, connection -> new ServedClient(slackNs(), node, connection));
         }));
     }
 
@@ -204,11 +152,6 @@ public final class EngineSimulation implements AutoCloseable {
         return network.connect(client, node.address(), API_PORT, "api", handler::apply);
     }
 
-    /** The right answer to a request, or to a leg of it. */
-    int[] expected(String requestId) {
-        return exchange(requestId.substring(0, requestId.indexOf('-'))).expected();
-    }
-
     private EngineExchange exchange(String id) {
         EngineExchange exchange = exchanges.get(id);
         if (exchange == null) {
@@ -239,12 +182,7 @@ public final class EngineSimulation implements AutoCloseable {
 
     /** What the engines and their exchanges counted, in all lives of all nodes. */
     public Map<String, Long> counters() {
-        var sums = new TreeMap<String, Long>();
-        for (SimulatedNode node : all) {
-            node.status().counters().forEach((counter, value) -> sums.merge(counter.name(), value, Long::sum));
-            node.handoffs().forEach((counter, value) -> sums.merge(counter.name(), value, Long::sum));
-        }
-        return sums;
+        return SimulatedNode.counters(all);
     }
 
     /** Events that have happened. */

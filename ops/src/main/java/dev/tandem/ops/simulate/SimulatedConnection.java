@@ -33,6 +33,7 @@ public final class SimulatedConnection {
     private @Nullable Handler handler; // none until it is made
     private boolean isClosed;
     private boolean isSilent;
+    private boolean isPeerGone; // and nobody was there to say so
     private long wireFreeNs; // when the last byte sent from here has left
     private long lastArrivalNs; // of what is under way to here
 
@@ -74,7 +75,7 @@ public final class SimulatedConnection {
 
     /** Whether it carries nothing any more, without either side being told. */
     public boolean isSilent() {
-        return isSilent;
+        return isSilent || isPeerGone;
     }
 
     /** Sends a message behind those sent before; without effect when the connection has ended. */
@@ -215,7 +216,9 @@ public final class SimulatedConnection {
         isClosed = true;
         network.forget(this);
         SimulatedConnection other = peer;
-        if (other != null && !isSilent && !isUntold) {
+        if (other != null && isUntold) {
+            other.isPeerGone = true;
+        } else if (other != null && !isSilent) {
             other.expect(" end", network.latencyNs(), () -> other.end("reset by peer"));
         }
     }

@@ -26,6 +26,9 @@ public final class SimulatedNetwork {
      */
     public record Link(long latencyNs, long jitterNs, long bytesPerSecond) {}
 
+    /** By so much a fault may delay what was about to happen. */
+    public static final long LONGEST_DELAY_NS = 5_000_000_000L;
+
     /** Hears nothing. */
     public static final Consumer<String> NO_TRACE = line -> {};
 
@@ -33,7 +36,6 @@ public final class SimulatedNetwork {
     private static final Set<Kind> OF_CONNECTIONS = Set.of(Kind.values());
     private static final long CLOCK_RANGE_NS = 1_000_000_000_000_000L;
     private static final long SECOND = 1_000_000_000L;
-    private static final long LONGEST_DELAY_NS = 5 * SECOND;
     private static final long LONGEST_REORDER_NS = SECOND / 100;
     private static final long LONGEST_PARTITION_NS = 20 * SECOND;
     private static final long LONGEST_HANG_NS = 20 * SECOND;

@@ -25,10 +25,13 @@ import dev.tandem.kv.KvPool;
 import dev.tandem.trust.PeerTrust;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -62,8 +65,10 @@ public final class SimulatedNode implements AutoCloseable {
     private final Counters<HandoffCounter> handoffs = new Counters<>(HandoffCounter.class);
     private final SimulatedSideChannel channel;
     private final SimulatedTransfers transfers;
+    private final HandoffRuntime runtime;
     private final SteppedEngine engine;
     private final Map<TokenQueue, Consumer<TokenEvent>> streams = new LinkedHashMap<>();
+    private final Set<String> cancelled = new HashSet<>(); // requests that nobody will fetch the KV of
     private boolean isInRound;
     private boolean isWoken; // a round is due, or one more after the present one
     private int idleRounds; // rounds in a row that did nothing although one was due
@@ -73,13 +78,10 @@ public final class SimulatedNode implements AutoCloseable {
      * Starts it.
      *
      * @param messenger carries invitations of layerwise pushes
+     * @param mover makes what moves bytes
      * @throws EngineException when the real parts refuse the setup
      */
-    public static SimulatedNode start(SimulatedHost host, Setup setup, Invitation.Messenger messenger) {
-        return new SimulatedNode(host, setup, messenger, SimulatedTransfers::new);
-    }
-
-    SimulatedNode(
+    public SimulatedNode(
             SimulatedHost host,
             Setup setup,
             Invitation.Messenger messenger,
@@ -95,18 +97,18 @@ public final class SimulatedNode implements AutoCloseable {
         this.transfers = mover.apply(host);
         var machine = new Machine(
                 host.address(), host.address(), host.network().random().split(), () -> new SimulatedSums(host));
-        var runtime = new HandoffRuntime(
+        this.runtime = new HandoffRuntime(
                 machine, PeerTrust.everybody(), messenger, limits, handoffs, transfers, channel, AddressSpace.SMALL);
         this.engine = new SteppedEngine(
                 setup.engine(),
                 SimulatedModel.config(),
                 pools.getFirst(),
-                wake -> connect(setup.engine().handoff(), runtime, wake),
+                wake -> connect(setup.engine().handoff(), wake),
                 this::wake,
                 host::nowNs);
     }
 
-    private Optional<KvConnector> connect(Optional<HandoffConfig> handoff, HandoffRuntime runtime, Runnable wake) {
+    private Optional<KvConnector> connect(Optional<HandoffConfig> handoff, Runnable wake) {
         return handoff.map(config -> KvConnectors.start(config, pools, runtime, wake));
     }
 
@@ -158,9 +160,15 @@ public final class SimulatedNode implements AutoCloseable {
         return stream;
     }
 
-    /** Takes the lease of a request back. */
+    /** Nobody will fetch the KV of a request, which may not have been computed yet. */
     public void cancelLease(String requestId) {
+        cancelled.add(requestId);
         engine.cancelLease(requestId);
+    }
+
+    /** Whether somebody has said that nobody will fetch the KV of a request. */
+    boolean isCancelled(String requestId) {
+        return cancelled.contains(requestId);
     }
 
     public EngineStatus status() {
@@ -168,8 +176,18 @@ public final class SimulatedNode implements AutoCloseable {
     }
 
     /** What its exchanges counted in this life. */
-    public Map<HandoffCounter, Long> handoffs() {
+    private Map<HandoffCounter, Long> handoffs() {
         return handoffs.snapshot();
+    }
+
+    /** What engines and their exchanges counted, added up. */
+    public static Map<String, Long> counters(List<SimulatedNode> nodes) {
+        var sums = new TreeMap<String, Long>();
+        for (SimulatedNode node : nodes) {
+            node.status().counters().forEach((counter, value) -> sums.merge(counter.name(), value, Long::sum));
+            node.handoffs().forEach((counter, value) -> sums.merge(counter.name(), value, Long::sum));
+        }
+        return sums;
     }
 
     public SimulatedHost host() {
@@ -290,8 +308,14 @@ public final class SimulatedNode implements AutoCloseable {
         if (transfers.open() != 0) {
             faults.add(host + ": " + transfers.open() + " transfers or accesses are open");
         }
-        if (!channel.isIdle()) {
+        if (!channel.isIdle() || !runtime.peers().isIdle()) {
             faults.add(host + ": the side channel asks");
+        }
+        if (engine.handoffs() != 0) {
+            faults.add(host + ": " + engine.handoffs() + " handoffs have not ended");
+        }
+        if (engine.liveIds() != 0 || !streams.isEmpty()) {
+            faults.add(host + ": " + engine.liveIds() + " ids and " + streams.size() + " streams live");
         }
         return faults;
     }

@@ -20,7 +20,7 @@ import java.util.Set;
  * and written when they come, and a transfer that was given up touches its own memory no more, while bytes that are under way to a peer still
  * arrive.
  */
-class SimulatedTransfers implements Transfers {
+public class SimulatedTransfers implements Transfers {
     /** Where peers connect to. */
     static final int PORT = 9_000;
 
@@ -32,7 +32,7 @@ class SimulatedTransfers implements Transfers {
     private final Map<String, TransferLine> lines = new LinkedHashMap<>(); // by peer
     private final Set<TransferService> services = new LinkedHashSet<>();
 
-    SimulatedTransfers(SimulatedHost host) {
+    public SimulatedTransfers(SimulatedHost host) {
         this.host = host;
         host.network().listen(host, PORT, connection -> {
             var service = new TransferService(this, connection);
@@ -66,7 +66,7 @@ class SimulatedTransfers implements Transfers {
     }
 
     /** Lets a peer into memory here. */
-    Region.Access open(long address, long bytes, Operation operation, String party) {
+    protected Region.Access open(long address, long bytes, Operation operation, String party) {
         return regions.open(address, bytes, operation, party);
     }
 
@@ -95,14 +95,14 @@ class SimulatedTransfers implements Transfers {
      *
      * @param isOver the transfer has ended
      */
-    void store(SpanBatch spans, long localOffset, byte[] bytes, boolean isOver) {
+    protected void store(SpanBatch spans, long localOffset, byte[] bytes, boolean isOver) {
         if (!isOver) {
             Memory.write(spans.local(), localOffset, bytes);
         }
     }
 
     /** Whether a body is what was sent. */
-    boolean isIntact(int sum, int told) {
+    protected boolean isIntact(int sum, int told) {
         return sum == told;
     }
 

@@ -21,6 +21,7 @@ final class TransferLine {
     static final int PIECE_BYTES = 256;
     static final long PROGRESS_NS = 10_000_000_000L; // the real engine's
     private static final long CONNECT_NS = 5_000_000_000L; // the real engine's
+    private static final long IDLE_NS = 60_000_000_000L; // the real engine's
     private static final int REQUEST_BYTES = 1024;
     private static final int DEPTH = 4;
     private static final long TASK_NS = 5_000;
@@ -85,6 +86,7 @@ final class TransferLine {
     private final ArrayDeque<Long> unsent = new ArrayDeque<>(); // ids of those in flight that have not left whole
     private @Nullable SimulatedConnection connection;
     private boolean isOpen;
+    private int answered; // requests of this connection
     private long nextId;
     private long lastProgressNs;
     private VirtualTime.@Nullable Event alarm;
@@ -154,6 +156,7 @@ final class TransferLine {
     private void connect() {
         int colon = peer.lastIndexOf(':');
         isOpen = false;
+        answered = 0;
         connection = owner.host()
                 .network()
                 .connect(
@@ -296,6 +299,7 @@ final class TransferLine {
     }
 
     private void moved(Request request) {
+        answered++;
         Posted transfer = request.transfer;
         if (transfer.isOver) {
             return;
@@ -324,42 +328,53 @@ final class TransferLine {
         }
     }
 
-    /** The connection has gone: what was under way has failed, and what waits for it too if it never came about. */
+    /**
+     * The connection has gone: what was under way has failed, and what waits for it too if it never came about. As with the real engine, a
+     * connection that has served before may be closed at any time: what it has not begun to answer is asked again.
+     */
     private void lost(TransferException cause) {
         var failed = new ArrayList<>(inFlight.values());
+        var again = new ArrayList<Request>();
         if (!isOpen) {
             failed.addAll(waiting);
+        } else if (answered > 0 && cause.kind() == Kind.PEER_GONE) {
+            failed.removeIf(request -> request.arrived == 0 && again.add(request));
         }
-        connection = null;
-        isOpen = false;
-        inFlight.clear();
-        unsent.clear();
-        clearAlarm();
+        reset();
+        takeBack(again);
         for (Request request : failed) {
             fail(request.transfer, cause);
         }
         pump();
     }
 
-    /** Ends the connection; what was under way for transfers that go on is asked again. */
-    private void hangUp(String reason) {
-        SimulatedConnection old = connection;
-        if (old == null) {
-            return;
-        }
-        List<Request> open = new ArrayList<>(inFlight.values());
+    private void reset() {
         connection = null;
         isOpen = false;
         inFlight.clear();
         unsent.clear();
         clearAlarm();
-        old.close(reason);
-        for (Request request : open.reversed()) {
+    }
+
+    /** Requests wait again, before all others. */
+    private void takeBack(List<Request> requests) {
+        for (Request request : requests.reversed()) {
             if (!request.transfer.isOver) {
                 waiting.addFirst(request);
             }
         }
-        pump();
+    }
+
+    /** Ends the connection; what was under way for transfers that go on is asked again. */
+    private void hangUp(String reason) {
+        SimulatedConnection old = connection;
+        if (old != null) {
+            List<Request> open = new ArrayList<>(inFlight.values());
+            reset();
+            old.close(reason);
+            takeBack(open);
+            pump();
+        }
     }
 
     private void setAlarm(long delayNs) {
@@ -377,12 +392,18 @@ final class TransferLine {
     private void checkProgress() {
         alarm = null;
         SimulatedConnection old = connection;
-        if (old == null || (isOpen && inFlight.isEmpty())) {
+        if (old == null) {
             return;
         }
-        long silentNs = owner.host().nowNs() - lastProgressNs;
-        if (isOpen && silentNs < PROGRESS_NS) {
-            setAlarm(PROGRESS_NS - silentNs);
+        boolean isIdle = isOpen && inFlight.isEmpty();
+        long leftNs =
+                lastProgressNs + (isIdle ? IDLE_NS : PROGRESS_NS) - owner.host().nowNs();
+        if (isOpen && leftNs > 0) {
+            setAlarm(leftNs);
+            return;
+        }
+        if (isIdle) {
+            hangUp("idle");
             return;
         }
         var cause =

@@ -195,6 +195,11 @@ public final class PullConnector implements KvConnector {
     }
 
     @Override
+    public int underWay() {
+        return leases.leases() + fetcher.underWay();
+    }
+
+    @Override
     public long nextDeadlineNs() {
         return ZmtpPoller.earlier(leases.nextDeadlineNs(), fetcher.nextDeadlineNs());
     }

@@ -106,6 +106,11 @@ final class PullFetcher {
         }
     }
 
+    /** Fetches whose event has not been polled. */
+    int underWay() {
+        return events.size();
+    }
+
     /** The earliest deadline of a fetch that lies ahead, else Long.MAX_VALUE. */
     long nextDeadlineNs() {
         return due.isEmpty() ? Long.MAX_VALUE : due.firstEntry().getValue().deadlineNs;

@@ -153,6 +153,11 @@ public final class LayerwiseConnector implements KvConnector {
     }
 
     @Override
+    public int underWay() {
+        return receiver.underWay() + sender.underWay();
+    }
+
+    @Override
     public long nextDeadlineNs() {
         return receiver.nextDeadlineNs();
     }

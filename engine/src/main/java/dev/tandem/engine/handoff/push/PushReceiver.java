@@ -345,6 +345,11 @@ final class PushReceiver {
         }
     }
 
+    /** Prompts that are awaited, or whose wait has ended and its event has not been polled. */
+    int underWay() {
+        return waiting.size() + ending.size();
+    }
+
     /** The earliest deadline of a wait, else Long.MAX_VALUE. */
     long nextDeadlineNs() {
         boolean isFirst = true;

@@ -139,6 +139,11 @@ final class PushSender {
         events.drainTo(found);
     }
 
+    /** Pushes whose event has not been polled. */
+    int underWay() {
+        return events.size();
+    }
+
     /** Gives up all that is under way and returns when nothing reads the pools any more; false when that takes too long. */
     boolean close(Duration patience) {
         var closed = new TransferException(Kind.CANCELLED, "the prefill node is closing");

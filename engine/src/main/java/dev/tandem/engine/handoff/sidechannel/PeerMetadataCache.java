@@ -86,6 +86,11 @@ public final class PeerMetadataCache {
         ask(dialect.peer(ticket), dialect, asker);
     }
 
+    /** Whether no peer is being asked. */
+    public boolean isIdle() {
+        return asking.isEmpty();
+    }
+
     /** What is known of a peer, rank by rank; empty when nothing is. */
     private List<PeerMetadata> known(Peer peer) {
         List<PeerMetadata> ranks = known.remove(peer);

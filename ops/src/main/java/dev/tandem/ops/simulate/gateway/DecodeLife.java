@@ -1,66 +1,62 @@
 package dev.tandem.ops.simulate.gateway;
 
-import dev.tandem.api.ApiException;
-import dev.tandem.api.HttpAddress;
-import dev.tandem.api.client.HttpCall;
+import dev.tandem.api.StrictJson;
 import dev.tandem.api.client.HttpClientConfig;
-import dev.tandem.api.client.ReplyHead;
-import dev.tandem.api.client.ReplyListener;
 import dev.tandem.api.openai.ApiError;
+import dev.tandem.api.openai.PlainJson;
 import dev.tandem.api.server.LoopExchange;
+import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.ops.simulate.SimulatedConnection;
 import dev.tandem.ops.simulate.SimulatedHost;
-import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
+import java.util.Optional;
 
 /** One life of a decode node: gets a prompt's KV from a prefill node, or asks for it, or computes it, and answers. */
-final class DecodeLife implements ModelNode.Life {
+final class DecodeLife implements HttpNode.Life {
     private static final long TRANSFER_NS = 5_000_000_000L;
     private static final long METASERVER_PAUSE_NS = 100_000_000L;
-    private static final int METASERVER_TRIES = 3;
     private static final Duration METASERVER_SILENCE = Duration.ofSeconds(60);
 
-    private final ModelNode node;
+    private final HttpNode node;
     private final SimulatedHost host;
     private final SimulatedHttp http;
     /** Requests that wait for blocks to be written. */
     private final Map<Long, Request> awaited = new HashMap<>();
 
-    DecodeLife(ModelNode node, SimulatedHost host) {
+    DecodeLife(HttpNode node, SimulatedHost host) {
         this.node = node;
         this.host = host;
         this.http = new SimulatedHttp(
                 host, HttpClientConfig.DEFAULT.withSilence(METASERVER_SILENCE, METASERVER_SILENCE), call -> {});
-        host.network().listen(host, ModelNode.KV_PORT, Receiving::new);
+        host.network().listen(host, PrefillLife.KV_PORT, Receiving::new);
     }
 
     @Override
-    public void complete(LoopExchange exchange, ObjectNode body) {
-        var request = new Request(exchange, body);
-        JsonNode params = body.path("kv_transfer_params");
-        if (params.path("metaserver").isString()) {
-            if (!node.runs().areFaultsOver()
-                    && node.random().nextDouble() < node.traits().cachedShare()) {
-                request.decode(request.prompt(), NodeRuns.Origin.CACHED);
-            } else {
-                request.ask(params.path("metaserver").stringValue());
+    public void complete(NodeRequest asked) {
+        var request = new Request(asked);
+        switch (asked.role()) {
+            case HandoffRole.Receive receive -> {
+                if (!node.runs().areFaultsOver()
+                        && node.random().nextDouble() < node.traits().cachedShare()) {
+                    request.decode(asked.text(), NodeRuns.Origin.CACHED);
+                } else {
+                    request.ask(receive.metaserver());
+                }
             }
-        } else if (params.path("remote_host").isString()) {
-            long lease = params.path("remote_block_ids").path(0).asLong(-1);
-            host.network()
-                    .connect(
-                            host,
-                            params.path("remote_host").stringValue(),
-                            params.path("remote_port").asInt(-1),
-                            "kv",
-                            connection -> new Fetching(connection, request, lease));
-        } else {
-            request.compute(NodeRuns.Origin.LOCAL);
+            case HandoffRole.Fetch(HandoffTicket ticket) ->
+                host.network()
+                        .connect(
+                                host,
+                                ticket.host(),
+                                ticket.port(),
+                                "kv",
+                                connection -> new Fetching(connection, request, ticket.blockIds()[0]));
+            case HandoffRole.None none -> request.compute(NodeRuns.Origin.LOCAL);
+            case HandoffRole.Lend lend -> throw ApiError.badRequest("a decode node lends nothing", null);
+            case HandoffRole.Push push -> throw ApiError.badRequest("a decode node pushes nothing", null);
         }
     }
 
@@ -71,74 +67,39 @@ final class DecodeLife implements ModelNode.Life {
 
     /** One request, from its arrival to its answer. */
     private final class Request {
+        private final NodeRequest asked;
         private final LoopExchange exchange;
-        private final ObjectNode body;
-        private final long block = node.random().nextLong(1, Long.MAX_VALUE);
+        private final long block = node.random().nextLong(1, HandoffTicket.MAX_BLOCK_ID);
         private boolean hasKv;
 
-        Request(LoopExchange exchange, ObjectNode body) {
-            this.exchange = exchange;
-            this.body = body;
+        Request(NodeRequest asked) {
+            this.asked = asked;
+            this.exchange = asked.exchange();
             exchange.onDisconnect(() -> awaited.remove(block));
-        }
-
-        String prompt() {
-            return body.path("prompt").asString("");
         }
 
         void ask(String metaserver) {
             awaited.put(block, this);
-            String id = "cmpl-" + exchange.header("X-Request-Id").orElseThrow() + "-0";
-            String params = "{\"request_id\":\"" + id + "\",\"do_remote_prefill\":false,\"do_remote_decode\":true,"
-                    + "\"remote_engine_id\":\"" + node.address() + "\",\"remote_host\":\"" + node.address()
-                    + "\",\"remote_port\":" + ModelNode.KV_PORT + ",\"remote_block_ids\":[" + block + "]}";
-            URI url = URI.create(metaserver);
-            HttpCall call = HttpCall.postJson(
-                    new HttpAddress(url.getHost(), url.getPort()),
-                    url.getPath(),
-                    params.getBytes(StandardCharsets.UTF_8));
-            post(call, METASERVER_TRIES);
+            Map<String, Object> params = new HandoffTicket(
+                            node.address(), node.address(), PrefillLife.KV_PORT, new long[] {block}, -1, Map.of())
+                    .toParams();
+            params.put("request_id", asked.sequenceId());
+            params.put("do_remote_prefill", false);
+            params.put("do_remote_decode", true);
+            byte[] json = StrictJson.bytes(PlainJson.tree(params));
+            new MetaserverPost(http, metaserver, json, this::told).send();
             if (!node.runs().areFaultsOver() && node.random().nextInt(20) == 0) {
-                host.after(METASERVER_PAUSE_NS, "metaserver twice", () -> post(call, 1));
-            }
-        }
-
-        private void post(HttpCall call, int tries) {
-            if (exchange.isGone() || hasKv) {
-                return;
-            }
-            http.startOnLoop(call, new ReplyListener() {
-                private int status;
-
-                @Override
-                public void head(ReplyHead head) {
-                    status = head.status();
-                }
-
-                @Override
-                public void chunk(byte[] bytes) {
-                    // what it says in words is for the log
-                }
-
-                @Override
-                public void end() {
-                    told(status);
-                }
-
-                @Override
-                public void failed(ApiException failure) {
-                    if (failure.kind() == ApiException.Kind.CONNECT && tries > 1) {
-                        host.after(METASERVER_PAUSE_NS, "metaserver again", () -> post(call, tries - 1));
-                    } else {
-                        told(0);
+                host.after(METASERVER_PAUSE_NS, "metaserver twice", () -> {
+                    if (!exchange.isGone() && !hasKv) {
+                        new MetaserverPost(http, metaserver, json, this::told).send();
                     }
-                }
-            });
+                });
+            }
         }
 
         /** What the metaserver says; a node that is not ours does not care and waits on. */
-        private void told(int status) {
-            if (status != 200) {
+        private void told(Optional<String> refusal) {
+            if (refusal.isPresent()) {
                 if (node.traits().isTandem()) {
                     failTransfer();
                 }
@@ -153,7 +114,7 @@ final class DecodeLife implements ModelNode.Life {
                 return;
             }
             if (node.traits().recomputes()) {
-                compute(NodeRuns.Origin.RECOMPUTED);
+                compute(node.recomputed());
             } else {
                 exchange.fail(ApiError.internal("the prompt's KV could not be had"));
             }
@@ -161,13 +122,13 @@ final class DecodeLife implements ModelNode.Life {
 
         void compute(NodeRuns.Origin origin) {
             hasKv = true;
-            host.after(node.traits().computeNs(), "decode computed", () -> decode(prompt(), origin));
+            host.after(node.traits().computeNs(), "decode computed", () -> decode(asked.text(), origin));
         }
 
         void decode(String prompt, NodeRuns.Origin origin) {
             hasKv = true;
             if (!exchange.isOver()) {
-                new ModelAnswer(node, host, exchange, body).begin(prompt, origin);
+                new ModelAnswer(node, host, asked).begin(prompt, origin);
             }
         }
     }

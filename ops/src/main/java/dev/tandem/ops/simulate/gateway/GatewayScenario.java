@@ -3,6 +3,8 @@ package dev.tandem.ops.simulate.gateway;
 import dev.tandem.api.client.HttpClientConfig;
 import dev.tandem.gateway.protocol.ExchangeSettings;
 import dev.tandem.gateway.protocol.LocalPrefillPolicy;
+import dev.tandem.ops.simulate.EngineDeployment;
+import dev.tandem.ops.simulate.SimulatedNetwork.Link;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,22 +14,29 @@ import java.util.SplittableRandom;
  * What a seed makes up before anything happens: nodes, settings, clients. Times are in nanoseconds from the beginning.
  *
  * @param pauses when the gateway's process stands still
+ * @param isMortal whether the gateway's host hangs and crashes as those of nodes do
  * @param drainNs when the gateway is told to stop; {@link Long#MAX_VALUE} for never
  */
 record GatewayScenario(
-        List<ModelNode.Traits> prefill,
-        List<ModelNode.Traits> decode,
+        List<HttpNode.Traits> prefill,
+        List<HttpNode.Traits> decode,
         ExchangeSettings settings,
         HttpClientConfig client,
         Bounds bounds,
         List<ModelClient.Plan> clients,
         List<Pause> pauses,
-        long drainNs) {
+        boolean isMortal,
+        long drainNs,
+        Link link) {
     static final long SECOND = 1_000_000_000L;
     static final long PLENTY_BYTES = 1 << 24;
+    private static final Link GOOD_LINK = new Link(200_000, 300_000, 100_000_000);
     private static final int MOST_NODES = 3;
+    private static final int BURST = 20; // share of the time in which all clients come, in some seeds
     private static final int MOST_CLIENTS = 30;
     private static final int MOST_REPLY_BYTES = 1 << 20;
+    private static final int LEAST_PIECE_BITS = 3; // of the longest piece that a node cuts its answers into
+    private static final int PIECE_BITS = 8; // ways in which it may be longer
 
     /**
      * What the gateway keeps for its clients.
@@ -55,8 +64,8 @@ record GatewayScenario(
         boolean allTandem = random.nextInt(4) != 0;
         double errors = isCalm || random.nextBoolean() ? 0 : random.nextDouble() * 0.4;
         double broken = isCalm || random.nextBoolean() ? 0 : random.nextDouble() * 0.3;
-        List<ModelNode.Traits> prefill = new ArrayList<>();
-        List<ModelNode.Traits> decode = new ArrayList<>();
+        List<HttpNode.Traits> prefill = new ArrayList<>();
+        List<HttpNode.Traits> decode = new ArrayList<>();
         int prefillCount = 1 + random.nextInt(MOST_NODES);
         int decodeCount = 1 + random.nextInt(MOST_NODES);
         for (int i = 0; i < prefillCount; i++) {
@@ -77,8 +86,9 @@ record GatewayScenario(
         int clientCount = 1 + random.nextInt(MOST_CLIENTS);
         boolean someLeave = !isCalm && random.nextBoolean();
         boolean someRest = random.nextBoolean();
+        long comeNs = random.nextInt(3) == 0 ? faultsNs / BURST : faultsNs;
         for (int number = 0; number < clientCount; number++) {
-            clients.add(client(random, number, faultsNs, someLeave, someRest));
+            clients.add(client(random, number, comeNs, someLeave, someRest, !isCalm && random.nextInt(10) == 0));
         }
         long drainNs = !isCalm && random.nextInt(5) == 0 ? (long) (faultsNs * random.nextDouble()) : Long.MAX_VALUE;
         int highWaterBytes = 1 << (6 + random.nextInt(10));
@@ -91,7 +101,16 @@ record GatewayScenario(
                 new Bounds(highWaterBytes, memoryBytes),
                 clients,
                 isCalm || random.nextInt(4) != 0 ? List.of() : pauses(random, faultsNs),
-                drainNs);
+                !isCalm && random.nextInt(4) == 0,
+                drainNs,
+                isCalm ? GOOD_LINK : link(random));
+    }
+
+    private static Link link(SplittableRandom random) {
+        return new Link(
+                EngineDeployment.logUniform(random, 20_000, 2_000_000),
+                random.nextLong(1, 1_000_000),
+                EngineDeployment.logUniform(random, 100_000, 100_000_000));
     }
 
     private static List<Pause> pauses(SplittableRandom random, long faultsNs) {
@@ -104,8 +123,8 @@ record GatewayScenario(
         return pauses;
     }
 
-    private static ModelNode.Traits traits(SplittableRandom random, boolean allTandem, double errors, double broken) {
-        return new ModelNode.Traits(
+    private static HttpNode.Traits traits(SplittableRandom random, boolean allTandem, double errors, double broken) {
+        return new HttpNode.Traits(
                 allTandem || random.nextBoolean(),
                 random.nextInt(3) != 0,
                 errors,
@@ -113,15 +132,15 @@ record GatewayScenario(
                 random.nextInt(4) == 0 ? 0.3 : 0,
                 (long) (1_000_000L * Math.pow(2_000, random.nextDouble())),
                 (long) (1_000_000L * Math.pow(300, random.nextDouble())),
-                1 << random.nextInt(11));
+                1 << (LEAST_PIECE_BITS + random.nextInt(PIECE_BITS)));
     }
 
     private static ModelClient.Plan client(
-            SplittableRandom random, int number, long faultsNs, boolean someLeave, boolean someRest) {
+            SplittableRandom random, int number, long comeNs, boolean someLeave, boolean someRest, boolean borrowsId) {
         boolean isOne = random.nextInt(4) != 0;
         return new ModelClient.Plan(
                 number,
-                SECOND + (long) (faultsNs * random.nextDouble()),
+                SECOND + (long) (comeNs * random.nextDouble()),
                 new ModelClient.Ask(
                         isOne ? 1 : 1 + random.nextInt(3),
                         isOne ? 1 : 1 + random.nextInt(3),
@@ -129,7 +148,7 @@ record GatewayScenario(
                         random.nextBoolean()),
                 someLeave && random.nextInt(3) == 0 ? (long) (10_000_000L * Math.pow(1_000, random.nextDouble())) : -1,
                 (long) (1_000_000L * Math.pow(3_000, random.nextDouble())),
-                random.nextInt(10) == 0,
+                borrowsId,
                 someRest && random.nextBoolean() ? random.nextDouble() * 0.5 : 0);
     }
 }

@@ -14,6 +14,7 @@ import dev.tandem.gateway.fleet.NodeRole;
 import dev.tandem.gateway.fleet.ProbeSchedule;
 import dev.tandem.gateway.fleet.Verdict;
 import dev.tandem.gateway.protocol.GatewayCounter;
+import dev.tandem.ops.simulate.EngineDeployment;
 import dev.tandem.ops.simulate.Faults;
 import dev.tandem.ops.simulate.SimulatedHost;
 import dev.tandem.ops.simulate.SimulatedNetwork;
@@ -25,18 +26,22 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One seed: a gateway, nodes and clients are made up, faults come for a minute, then everything must come to rest and serve again. What must
  * hold is checked all through and at the end; what does not hold is a violation, in words.
  */
-public final class GatewaySimulation {
+public final class GatewaySimulation implements AutoCloseable {
     private static final long SECOND = GatewayScenario.SECOND;
     private static final long FAULTS_NS = 60 * SECOND;
     /** The longest fault that begins before the end of faults is over by then, and verdicts have followed. */
     private static final long HEALED_NS = FAULTS_NS + 62 * SECOND;
     /** Every time limit of a request has passed by then, one behind the other. */
     private static final long DEADLINE_NS = HEALED_NS + 240 * SECOND;
+
+    /** So long engines may go on for whoever has gone without their hearing of it, and keep what they lend. */
+    private static final long ENGINES_REST_NS = 120 * SECOND;
 
     private static final long AGAIN_NS = 60 * SECOND;
     private static final int SHOWN_FRAMES = 6;
@@ -49,7 +54,6 @@ public final class GatewaySimulation {
     /** A question every 2 s, 10 s of silence, and the last question's time. */
     private static final long VERDICT_NS = 15 * SECOND;
 
-    private static final SimulatedNetwork.Link LINK = new SimulatedNetwork.Link(200_000, 300_000, 100_000_000);
     private static final Histogram HISTOGRAM = new MetricsPage(Map.of())
             .histogram(new MetricName("simulated_seconds", "Times of simulated requests."), new double[] {1});
 
@@ -60,18 +64,61 @@ public final class GatewaySimulation {
         HttpCalls with(HttpCalls calls, Fleet fleet);
     }
 
+    /** What nodes are. */
+    public enum Nodes {
+        /** Small models of a node's contract: they err as real nodes do not. */
+        MODELS,
+        /** Engines, schedulers, connectors and leases as they are. */
+        ENGINES
+    }
+
     /**
      * How seeds are run.
      *
      * @param kind the order of the exchange
      * @param hasFaults whether the network, nodes and clients bring any
-     * @param tampering for tests of the simulation itself
+     * @param tampering with the gateway, for tests of the simulation itself
+     * @param engines the same with engines
      * @param trace gets a line for whatever happens
      */
-    public record Options(HandoffKind kind, boolean hasFaults, Tampering tampering, Consumer<String> trace) {
-        /** Without tampering and trace. */
-        public static Options of(HandoffKind kind, boolean hasFaults) {
-            return new Options(kind, hasFaults, (calls, fleet) -> calls, line -> {});
+    public record Options(
+            HandoffKind kind,
+            Nodes nodes,
+            boolean hasFaults,
+            Tampering tampering,
+            EngineDeployment.Tampering engines,
+            Consumer<String> trace) {
+        /** With faults, without tampering and trace. */
+        public static Options of(HandoffKind kind, Nodes nodes) {
+            return new Options(
+                    kind,
+                    nodes,
+                    true,
+                    (calls, fleet) -> calls,
+                    EngineDeployment.Tampering.NONE,
+                    SimulatedNetwork.NO_TRACE);
+        }
+
+        /** The gateway before engines, in the order that a seed stands for. */
+        public static Options whole(long seed) {
+            HandoffKind[] kinds = HandoffKind.values();
+            return of(kinds[(int) Math.floorMod(seed, (long) kinds.length)], Nodes.ENGINES);
+        }
+
+        public Options withoutFaults() {
+            return new Options(kind, nodes, false, tampering, engines, trace);
+        }
+
+        public Options with(Tampering other) {
+            return new Options(kind, nodes, hasFaults, other, engines, trace);
+        }
+
+        public Options with(EngineDeployment.Tampering other) {
+            return new Options(kind, nodes, hasFaults, tampering, other, trace);
+        }
+
+        public Options tracedBy(Consumer<String> other) {
+            return new Options(kind, nodes, hasFaults, tampering, engines, other);
         }
     }
 
@@ -80,7 +127,9 @@ public final class GatewaySimulation {
      *
      * @param violations what did not hold; empty when all is well
      * @param outcomes how many clients ended how
+     * @param counters what engines counted, in all lives of all nodes
      * @param faults that were drawn, by await point and kind
+     * @param points how often each await point was passed
      * @param events of virtual time
      * @param virtualNs how much time has passed
      */
@@ -88,7 +137,9 @@ public final class GatewaySimulation {
             long seed,
             List<String> violations,
             Map<String, Integer> outcomes,
+            Map<String, Long> counters,
             Map<String, Map<Faults.Kind, Integer>> faults,
+            Map<String, Integer> points,
             long events,
             long virtualNs) {}
 
@@ -98,7 +149,9 @@ public final class GatewaySimulation {
     private final Faults faults;
     private final SimulatedNetwork network;
     private final NodeRuns runs;
-    private final SimulatedGateway gateway;
+    private final @Nullable EngineNodes engines; // none where nodes are models
+    private final Prompts prompts;
+    private final List<SimulatedGateway> gateways = new ArrayList<>(); // the lives of the one gateway
     private final SimulatedHost clientHost;
     private final SimulatedHost gatewayHost;
     private final Map<SimulatedHost, Long> silentSinceNs = new HashMap<>();
@@ -114,21 +167,52 @@ public final class GatewaySimulation {
         this.seed = seed;
         this.options = options;
         SplittableRandom random = new SplittableRandom(seed);
-        scenario = GatewayScenario.draw(random.split(), FAULTS_NS, !options.hasFaults());
+        boolean isCalm = !options.hasFaults();
+        scenario = GatewayScenario.draw(random.split(), FAULTS_NS, isCalm);
         faults = options.hasFaults() ? Faults.drawn(random.split(), FAULTS_NS) : Faults.none();
-        network = new SimulatedNetwork(random.split(), faults, LINK, options.trace());
-        runs = new NodeRuns(
-                random.split(),
-                scenario.decode().stream().allMatch(ModelNode.Traits::isTandem),
-                scenario.isShortOfMemory());
+        network = new SimulatedNetwork(random.split(), faults, scenario.link(), options.trace());
+        runs = new NodeRuns(random.split(), options.kind(), scenario.isShortOfMemory());
+        engines = options.nodes() == Nodes.ENGINES
+                ? new EngineNodes(random.split(), options.kind(), isCalm, options.engines())
+                : null;
+        prompts = engines == null ? new Prompts.Texts() : new Prompts.TokenIds(random.nextLong());
         List<HttpAddress> prefill = addNodes(NodeRole.PREFILL, scenario.prefill(), random);
         decodeAddresses.addAll(addNodes(NodeRole.DECODE, scenario.decode(), random));
-        gatewayHost = network.steadyHost(GATEWAY);
-        SimulatedHost host = gatewayHost;
-        for (GatewayScenario.Pause pause : scenario.pauses()) {
-            network.time().at(pause.atNs(), () -> host.hang(pause.durationNs()));
+        SplittableRandom choices = random.split();
+        Consumer<SimulatedHost> boot = host -> bootGateway(host, prefill, choices.split());
+        gatewayHost = scenario.isMortal() ? network.host(GATEWAY, boot) : network.steadyHost(GATEWAY);
+        if (!scenario.isMortal()) {
+            boot.accept(gatewayHost);
         }
-        gateway = new SimulatedGateway(
+        for (GatewayScenario.Pause pause : scenario.pauses()) {
+            network.time().at(pause.atNs(), () -> gatewayHost.hang(pause.durationNs()));
+        }
+        clientHost = network.steadyHost(CLIENTS);
+        again = random.split();
+    }
+
+    /** Runs a seed. */
+    public static Result run(long seed, Options options) {
+        try (var simulation = new GatewaySimulation(seed, options)) {
+            return simulation.run();
+        }
+    }
+
+    private List<HttpAddress> addNodes(NodeRole role, List<HttpNode.Traits> traits, SplittableRandom random) {
+        List<HttpAddress> addresses = new ArrayList<>();
+        for (int i = 0; i < traits.size(); i++) {
+            String address = (role == NodeRole.PREFILL ? "10.0.1." : "10.0.2.") + (i + 1);
+            var node = new HttpNode(role, options.kind(), address, traits.get(i), runs, random.split());
+            nodeHosts.add(node.addTo(network, this::begin));
+            addresses.add(node.http());
+        }
+        return addresses;
+    }
+
+    /** A gateway starts, for the first time or again. */
+    private void bootGateway(SimulatedHost host, List<HttpAddress> prefill, SplittableRandom random) {
+        silentSinceNs.clear();
+        gateways.add(new SimulatedGateway(
                 host,
                 new SimulatedGateway.Setup(
                         options.kind(),
@@ -139,27 +223,20 @@ public final class GatewaySimulation {
                         ProbeSchedule.DEFAULT,
                         scenario.bounds()),
                 HISTOGRAM,
-                random.split(),
+                random,
                 this::called,
-                options.tampering());
-        clientHost = network.steadyHost(CLIENTS);
-        again = random.split();
+                options.tampering()));
     }
 
-    /** Runs a seed. */
-    public static Result run(long seed, Options options) {
-        return new GatewaySimulation(seed, options).run();
+    private SimulatedGateway gateway() {
+        return gateways.getLast();
     }
 
-    private List<HttpAddress> addNodes(NodeRole role, List<ModelNode.Traits> traits, SplittableRandom random) {
-        List<HttpAddress> addresses = new ArrayList<>();
-        for (int i = 0; i < traits.size(); i++) {
-            String address = (role == NodeRole.PREFILL ? "10.0.1." : "10.0.2.") + (i + 1);
-            var node = new ModelNode(role, options.kind(), address, traits.get(i), runs, random.split());
-            nodeHosts.add(node.addTo(network));
-            addresses.add(node.http());
+    private HttpNode.Life begin(HttpNode node, SimulatedHost host) {
+        if (engines != null) {
+            return engines.begin(node, host);
         }
-        return addresses;
+        return node.role() == NodeRole.PREFILL ? new PrefillLife(node, host) : new DecodeLife(node, host);
     }
 
     private void called(HttpCall call) {
@@ -188,7 +265,9 @@ public final class GatewaySimulation {
                 seed,
                 violations,
                 outcomes,
+                engines == null ? Map.of() : engines.counters(),
                 faults.counts(),
+                faults.points(),
                 network.time().happened(),
                 network.time().nowNs());
     }
@@ -206,7 +285,7 @@ public final class GatewaySimulation {
         network.time().runUntil(HEALED_NS);
         requireHealth();
         network.time().runUntil(DEADLINE_NS, this::allHaveEnded);
-        network.time().runUntil(network.time().nowNs() + PrefillLife.LEASE_NS);
+        awaitRest();
         clients.forEach(this::requireEnd);
         requireRest();
         if (scenario.drainNs() == Long.MAX_VALUE) {
@@ -214,13 +293,26 @@ public final class GatewaySimulation {
         }
     }
 
+    /** Lets what requests have left behind end, as far as it does. */
+    private void awaitRest() {
+        long endNs = network.time().nowNs() + (engines == null ? PrefillLife.LEASE_NS : ENGINES_REST_NS);
+        do {
+            network.time().runUntil(network.time().nowNs() + SECOND);
+        } while (network.time().nowNs() < endNs && !areNodesAtRest());
+    }
+
+    private boolean areNodesAtRest() {
+        return engines == null ? runs.heldLeases() == 0 : engines.faultsAtRest().isEmpty();
+    }
+
     private boolean allHaveEnded() {
-        return clients.stream().noneMatch(client -> client.outcome() == ModelClient.Outcome.NONE);
+        return clients.stream().noneMatch(ModelClient::isUnderWay);
     }
 
     private void start(ModelClient.Plan plan) {
         HttpClientConfig patient = HttpClientConfig.DEFAULT.withSilence(Duration.ofHours(1), Duration.ofHours(1));
-        var client = new ModelClient(plan, new SimulatedHttp(clientHost, patient, call -> {}), runs, this::violation);
+        var client = new ModelClient(
+                plan, new SimulatedHttp(clientHost, patient, call -> {}), prompts, runs, this::violation);
         clients.add(client);
         client.start(new HttpAddress(GATEWAY, SimulatedGateway.PORT));
     }
@@ -233,15 +325,17 @@ public final class GatewaySimulation {
     /** As a gateway that is told to stop: it takes no more, and at the end of its patience it tells those that are left. */
     private void drain() {
         network.trace("gateway", "drains");
-        gateway.running().refuseMore();
+        SimulatedGateway stopping = gateway();
+        stopping.running().refuseMore();
         network.time().at(network.time().nowNs() + DRAIN_NS, () -> {
-            network.trace("gateway", "tells " + gateway.running().count() + " clients that it stops");
-            gateway.running().stopAll();
-            network.time().at(network.time().nowNs() + SECOND / 10, () -> {
-                boolean isPaused = !network.isReachable(gatewayHost, CLIENTS);
-                if (gateway.running().count() > 0 && !isPaused) {
+            network.trace("gateway", "tells " + stopping.running().count() + " clients that it stops");
+            stopping.running().stopAll();
+            long afterNs = scenario.isMortal() ? 3 * SimulatedNetwork.LONGEST_DELAY_NS : SECOND / 10;
+            network.time().at(network.time().nowNs() + afterNs, () -> {
+                boolean isPaused = !gatewayHost.isUp() || !network.isReachable(gatewayHost, CLIENTS);
+                if (stopping.equals(gateway()) && stopping.running().count() > 0 && !isPaused) {
                     violation("answers go on behind the drain: "
-                            + gateway.running().count());
+                            + stopping.running().count());
                 }
             });
         });
@@ -250,7 +344,7 @@ public final class GatewaySimulation {
     /** Looks every now and then at what must hold at any time. */
     private void look() {
         for (NodeRole role : NodeRole.values()) {
-            for (FleetNode node : gateway.fleet().nodes(role)) {
+            for (FleetNode node : gateway().fleet().nodes(role)) {
                 if (node.load().activeTokens() < 0 || node.load().activeKv() < 0 || node.inFlight() < 0) {
                     violation("negative load on " + node + ": " + node.load());
                 }
@@ -258,7 +352,7 @@ public final class GatewaySimulation {
             }
         }
         nodeHosts.forEach(this::requireVerdict);
-        if (gateway.heldBytes() < 0) {
+        if (gateway().heldBytes() < 0) {
             violation("negative bytes are held");
         }
         network.time().at(network.time().nowNs() + LOOK_NS, this::look);
@@ -271,9 +365,9 @@ public final class GatewaySimulation {
             silentSinceNs.remove(host);
         } else if (nowNs - silentSinceNs.computeIfAbsent(host, unseen -> nowNs) > VERDICT_NS) {
             for (NodeRole role : NodeRole.values()) {
-                gateway.fleet().nodes(role).stream()
+                gateway().fleet().nodes(role).stream()
                         .filter(node -> node.address().host().equals(host.address()) && node.isHealthy())
-                        .filter(node -> gatewayHost.nowNs() - gateway.http().heardNs(node.address()) > VERDICT_NS)
+                        .filter(node -> gatewayHost.nowNs() - gateway().http().heardNs(node.address()) > VERDICT_NS)
                         .forEach(node ->
                                 violation(node + " counts as well after " + VERDICT_NS / SECOND + " s of silence"));
             }
@@ -285,7 +379,7 @@ public final class GatewaySimulation {
         boolean isNew = node.judgedFor().compareTo(Duration.ofMillis(1)) < 0;
         if (node.verdict().kind() == Verdict.Kind.HUNG && !isNew) {
             long sinceNs = node.verdict().sinceNs();
-            gateway.http().underWay().stream()
+            gateway().http().underWay().stream()
                     .filter(call -> call.call().address().equals(node.address()))
                     .filter(call -> call.call().path().equals("/v1/completions"))
                     .filter(call -> call.startNs() < sinceNs)
@@ -294,14 +388,14 @@ public final class GatewaySimulation {
     }
 
     private void requireEnd(ModelClient client) {
-        if (client.outcome() == ModelClient.Outcome.NONE && !client.isLost()) {
+        if (client.isUnderWay() && !client.isLost()) {
             violation(client + " has no answer: " + client.plan());
         }
     }
 
     private void requireHealth() {
         for (NodeRole role : NodeRole.values()) {
-            for (FleetNode node : gateway.fleet().nodes(role)) {
+            for (FleetNode node : gateway().fleet().nodes(role)) {
                 if (!node.isHealthy()) {
                     violation(node + " is well again, but the gateway says " + node.verdict());
                 }
@@ -312,20 +406,23 @@ public final class GatewaySimulation {
     /** Nothing is left of requests that have ended. */
     private void requireRest() {
         for (NodeRole role : NodeRole.values()) {
-            for (FleetNode node : gateway.fleet().nodes(role)) {
+            for (FleetNode node : gateway().fleet().nodes(role)) {
                 if (node.load().activeTokens() != 0 || node.load().activeKv() != 0 || node.inFlight() != 0) {
                     violation("load without requests on " + node + ": " + node.load() + ", " + node.inFlight());
                 }
             }
         }
-        requireZero("answers under way", gateway.running().count());
-        requireZero("bytes held", gateway.heldBytes());
-        requireZero("posts expected", gateway.expectedPosts());
+        requireZero("answers under way", gateway().running().count());
+        requireZero("bytes held", gateway().heldBytes());
+        requireZero("posts expected", gateway().expectedPosts());
         requireZero("leases held", runs.heldLeases());
+        if (engines != null) {
+            engines.faultsAtRest().forEach(this::violation);
+        }
         if (isUndisturbed()) {
             requireZero("leases that nobody freed", runs.expiredLeases());
         }
-        long calls = gateway.http().underWay().stream()
+        long calls = gateway().http().underWay().stream()
                 .filter(call -> call.call().path().equals("/v1/completions"))
                 .count();
         requireZero("calls under way", calls);
@@ -348,10 +445,11 @@ public final class GatewaySimulation {
 
     /** What was counted is what happened. */
     private void requireCounts() {
-        long handedOff = runs.handedOff();
-        long counted = gateway.counter(GatewayCounter.DISAGGREGATED);
-        if (counted > handedOff && runs.areNodesFrank()) {
-            violation(counted + " requests are counted as disaggregated, but nodes decoded " + handedOff);
+        long counted = gateways.stream()
+                .mapToLong(life -> life.counter(GatewayCounter.DISAGGREGATED))
+                .sum();
+        if (counted > runs.seemHandedOff()) {
+            violation(counted + " requests are counted as disaggregated, but nodes decoded " + runs.seemHandedOff());
         }
         int attempts = scenario.settings().maxAttempts();
         int decodeLimit = Math.min(2, attempts);
@@ -388,11 +486,21 @@ public final class GatewaySimulation {
                 late.add(clients.getLast());
             });
         }
-        network.time().runUntil(nowNs + AGAIN_NS);
+        network.time()
+                .runUntil(
+                        nowNs + AGAIN_NS,
+                        () -> late.size() == AGAIN_CLIENTS && late.stream().noneMatch(ModelClient::isUnderWay));
         for (ModelClient client : late) {
             if (client.outcome() != ModelClient.Outcome.ANSWERED && !scenario.isShortOfMemory()) {
                 violation(client + " is not served although all is well: " + client.outcome() + " " + client.detail());
             }
+        }
+    }
+
+    @Override
+    public void close() {
+        if (engines != null) {
+            engines.close();
         }
     }
 }

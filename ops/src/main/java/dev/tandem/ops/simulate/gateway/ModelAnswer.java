@@ -1,33 +1,24 @@
 package dev.tandem.ops.simulate.gateway;
 
-import dev.tandem.api.server.LoopExchange;
+import dev.tandem.api.openai.ApiError;
 import dev.tandem.ops.simulate.SimulatedHost;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
-import tools.jackson.databind.node.ObjectNode;
+import java.util.Optional;
 
 /**
  * The tokens of a model node: a function of the prompt (as its KV has it), the seed and the position, so that a client knows what it must get.
- * As one answer or as events, which are cut into pieces anywhere.
  */
 final class ModelAnswer {
-    private static final String RECOMPUTED = "x-tandem-recomputed";
-
-    private final ModelNode node;
+    private final HttpNode node;
     private final SimulatedHost host;
-    private final LoopExchange exchange;
-    private final ObjectNode body;
-    private final int tokens;
+    private final NodeRequest request;
+    private final NodeAnswer answer;
 
-    ModelAnswer(ModelNode node, SimulatedHost host, LoopExchange exchange, ObjectNode body) {
+    ModelAnswer(HttpNode node, SimulatedHost host, NodeRequest request) {
         this.node = node;
         this.host = host;
-        this.exchange = exchange;
-        this.body = body;
-        this.tokens = body.path("max_tokens").asInt(1);
+        this.request = request;
+        this.answer = new NodeAnswer(node, request);
     }
 
     /** What the token at a position is. */
@@ -37,109 +28,43 @@ final class ModelAnswer {
 
     void begin(String prompt, NodeRuns.Origin origin) {
         int run = node.runs().add(origin);
-        String id = exchange.header("X-Request-Id").orElse("");
         host.network()
-                .trace(node.address(), "answers " + id + ", " + origin.name().toLowerCase(Locale.ROOT));
-        boolean saysRecomputed =
-                origin == NodeRuns.Origin.RECOMPUTED && node.traits().isTandem();
-        if (body.path("stream").asBoolean(false)) {
-            exchange.start(200, "text/event-stream");
-            stream(new Stream(prompt, run, saysRecomputed, breaksAt()), 0);
-        } else {
-            if (saysRecomputed) {
-                exchange.responseHeader(RECOMPUTED, "no KV");
-            }
-            host.after(
-                    tokens * node.traits().tokenNs(),
-                    "answer",
-                    () -> exchange.respond(
-                            200,
-                            "application/json",
-                            bytes("{" + head() + choices(text(prompt), run, "\"length\"") + usage() + "}")));
+                .trace(
+                        node.address(),
+                        "answers " + request.id() + ", " + origin.name().toLowerCase(Locale.ROOT));
+        boolean isStream = request.stream().isPresent();
+        if (isStream) {
+            answer.begin();
         }
+        tell(new Run(prompt, run, origin, isStream ? breaksAt() : Integer.MAX_VALUE), 0);
     }
 
     /** The position at which a stream ends without its end; behind all tokens for none. */
     private int breaksAt() {
         boolean breaks = !node.runs().areFaultsOver()
                 && node.random().nextDouble() < node.traits().brokenStreamShare();
-        return breaks ? node.random().nextInt(tokens + 1) : Integer.MAX_VALUE;
+        return breaks ? node.random().nextInt(request.maxTokens() + 1) : Integer.MAX_VALUE;
     }
 
-    /** What stays the same from event to event. */
-    private record Stream(String prompt, int run, boolean saysRecomputed, int breaksAt) {}
+    /** What stays the same from token to token. */
+    private record Run(String prompt, int number, NodeRuns.Origin origin, int breaksAt) {}
 
-    private void stream(Stream stream, int position) {
-        if (exchange.isOver()) {
+    private void tell(Run run, int position) {
+        if (request.exchange().isOver()) {
             return;
         }
-        if (position == stream.breaksAt()) {
-            if (node.random().nextBoolean()) {
-                send(
-                        "data: {\"error\":{\"message\":\"the engine failed\",\"type\":\"InternalServerError\",\"code\":500}}\n\n"
-                                + (node.random().nextBoolean() ? "data: [DONE]\n\n" : ""));
-            }
-            end(stream);
-        } else if (position < tokens) {
-            boolean isLast = position == tokens - 1;
-            String event = "data: {" + head()
-                    + choices(token(stream.prompt(), seed(), position), stream.run(), isLast ? "\"length\"" : "null")
-                    + "}\n\n";
-            send(event);
-            host.after(node.traits().tokenNs(), "token", () -> stream(stream, position + 1));
+        if (position == run.breaksAt()) {
+            boolean saysWhy = node.random().nextBoolean();
+            answer.breakOff(
+                    saysWhy ? Optional.of(ApiError.internal("the engine failed")) : Optional.empty(),
+                    saysWhy && node.random().nextBoolean());
+        } else if (position < request.maxTokens()) {
+            answer.add(token(run.prompt(), request.seed(), position));
+            host.after(node.traits().tokenNs(), "token", () -> tell(run, position + 1));
         } else {
-            if (body.path("stream_options").path("include_usage").asBoolean(false)) {
-                send("data: {" + head() + "\"choices\":[]" + usage() + "}\n\n");
-            }
-            send("data: [DONE]\n\n");
-            end(stream);
+            boolean saysRecomputed = run.origin() == NodeRuns.Origin.RECOMPUTED;
+            answer.finish(
+                    "length", run.number(), saysRecomputed ? Optional.of("no KV") : Optional.empty(), Optional.empty());
         }
-    }
-
-    private void end(Stream stream) {
-        if (stream.saysRecomputed()) {
-            exchange.responseTrailer(RECOMPUTED, "no KV");
-        }
-        exchange.end();
-    }
-
-    private void send(String events) {
-        byte[] all = bytes(events);
-        int most = node.traits().pieceBytes();
-        for (int from = 0; from < all.length; ) {
-            int length = Math.min(all.length - from, 1 + node.random().nextInt(most));
-            exchange.send(Arrays.copyOfRange(all, from, from + length));
-            from += length;
-        }
-    }
-
-    private String head() {
-        return "\"id\":\"cmpl-" + exchange.header("X-Request-Id").orElse("") + "\",\"object\":\"text_completion\",";
-    }
-
-    private static String choices(String text, int run, String finish) {
-        return "\"choices\":[{\"index\":0,\"text\":\"" + text + "\",\"run\":" + run + ",\"finish_reason\":" + finish
-                + "}]";
-    }
-
-    private String usage() {
-        return ",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":" + tokens + ",\"total_tokens\":" + (tokens + 3)
-                + "}";
-    }
-
-    private String text(String prompt) {
-        List<String> all = new ArrayList<>();
-        for (int position = 0; position < tokens; position++) {
-            all.add(token(prompt, seed(), position));
-        }
-        return String.join("", all);
-    }
-
-    private long seed() {
-        return body.path("seed").asLong(0);
-    }
-
-    private static byte[] bytes(String text) {
-        return text.getBytes(StandardCharsets.UTF_8);
     }
 }

@@ -8,13 +8,16 @@ import dev.tandem.api.client.ReplyHead;
 import dev.tandem.api.client.ReplyListener;
 import dev.tandem.api.openai.ApiError;
 import dev.tandem.api.sse.SseReader;
+import dev.tandem.gateway.fleet.HandoffKind;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -24,6 +27,9 @@ import tools.jackson.databind.node.ObjectNode;
 final class ModelClient implements ReplyListener {
     private static final int MOST_EVENT_BYTES = 1 << 20;
     private static final String DISAGGREGATED = "x-tandem-disaggregated";
+    private static final String NOT_BECAUSE = "false; reason=";
+    private static final Set<NodeRuns.Origin> WITHOUT_PREFILL =
+            EnumSet.complementOf(EnumSet.of(NodeRuns.Origin.HANDED_OFF, NodeRuns.Origin.LOCAL));
 
     /**
      * What it asks for and how it behaves.
@@ -64,6 +70,7 @@ final class ModelClient implements ReplyListener {
 
     private final Plan plan;
     private final SimulatedHttp http;
+    private final Prompts prompts;
     private final NodeRuns runs;
     private final Consumer<String> violations;
     private final ByteArrayOutputStream body = new ByteArrayOutputStream();
@@ -75,12 +82,14 @@ final class ModelClient implements ReplyListener {
     private Outcome outcome = Outcome.NONE;
     private String detail = "";
     private boolean isStream;
+    private int endings; // choices that were told to be complete
     private boolean hasError;
     private boolean isDone;
 
-    ModelClient(Plan plan, SimulatedHttp http, NodeRuns runs, Consumer<String> violations) {
+    ModelClient(Plan plan, SimulatedHttp http, Prompts prompts, NodeRuns runs, Consumer<String> violations) {
         this.plan = plan;
         this.http = http;
+        this.prompts = prompts;
         this.runs = runs;
         this.violations = violations;
     }
@@ -103,6 +112,10 @@ final class ModelClient implements ReplyListener {
         return outcome;
     }
 
+    boolean isUnderWay() {
+        return outcome == Outcome.NONE;
+    }
+
     Plan plan() {
         return plan;
     }
@@ -119,20 +132,16 @@ final class ModelClient implements ReplyListener {
     }
 
     private String request() {
-        List<String> prompts = new ArrayList<>();
+        List<String> asked = new ArrayList<>();
         for (int i = 0; i < plan.ask().prompts(); i++) {
-            prompts.add("\"" + prompt(i) + "\"");
+            asked.add(prompts.json(plan.number(), i));
         }
         return "{\"model\":\"m\",\"prompt\":"
-                + (plan.ask().prompts() == 1 ? prompts.getFirst() : "[" + String.join(",", prompts) + "]")
+                + (asked.size() == 1 ? asked.getFirst() : "[" + String.join(",", asked) + "]")
                 + ",\"max_tokens\":" + plan.ask().tokens() + ",\"seed\":" + plan.number()
                 + (plan.ask().choices() == 1 ? "" : ",\"n\":" + plan.ask().choices())
                 + (plan.ask().streams() ? ",\"stream\":true,\"stream_options\":{\"include_usage\":true}" : "")
                 + "}";
-    }
-
-    private String prompt(int index) {
-        return "p" + plan.number() + "_" + index;
     }
 
     private void leave() {
@@ -179,9 +188,12 @@ final class ModelClient implements ReplyListener {
     private void choice(JsonNode choice) {
         texts.computeIfAbsent(choice.path("index").asInt(-1), unseen -> new StringBuilder())
                 .append(choice.path("text").asString(""));
-        NodeRuns.Origin origin = runs.origin(choice.path("run").asInt(-1));
-        if (!origins.contains(origin)) {
-            origins.add(origin);
+        if (choice.path("finish_reason").isString()) {
+            endings++;
+            NodeRuns.Origin origin = runs.origin(choice.path("stop_reason").asInt(-1));
+            if (!origins.contains(origin)) {
+                origins.add(origin);
+            }
         }
     }
 
@@ -237,8 +249,9 @@ final class ModelClient implements ReplyListener {
     }
 
     private void requireAll() {
-        if (texts.size() != plan.ask().prompts() * plan.ask().choices()) {
-            violation("choices " + texts.keySet() + " of " + plan);
+        int choices = plan.ask().prompts() * plan.ask().choices();
+        if (texts.size() != choices || endings != choices) {
+            violation("choices " + texts.keySet() + " of " + plan + ", " + endings + " with an end");
         }
         texts.forEach((index, text) -> {
             if (!text.toString().equals(expected(index))) {
@@ -257,13 +270,11 @@ final class ModelClient implements ReplyListener {
     }
 
     private String expected(int index) {
-        StringBuilder all = new StringBuilder();
-        String prompt = prompt(index / plan.ask().choices());
-        long seed = (long) plan.number() + index % plan.ask().choices();
-        for (int position = 0; position < plan.ask().tokens(); position++) {
-            all.append(ModelAnswer.token(prompt, seed, position));
-        }
-        return all.toString();
+        int choices = plan.ask().choices();
+        long seed = (long) plan.number() + index % choices;
+        return String.join(
+                "",
+                prompts.answer(plan.number(), index / choices, seed, plan.ask().tokens()));
     }
 
     /** Whether the prompts were handed off: what the answer says, in its last word. */
@@ -274,14 +285,28 @@ final class ModelClient implements ReplyListener {
     }
 
     private void requireTruth(ReplyHead known) {
-        boolean wasHandedOff = origins.equals(List.of(NodeRuns.Origin.HANDED_OFF));
         String told = told(known);
-        boolean saysSo = told.equals("true");
-        // P wrote all and broke off before it could say so, or D's last word was lost
-        boolean isCareful = told.endsWith("prefill-failed") || told.endsWith("unconfirmed");
-        if (saysSo != wasHandedOff && (saysSo ? runs.areNodesFrank() : !isCareful)) {
+        boolean isTrue = told.equals("true")
+                ? origins.stream().allMatch(NodeRuns.Origin::seemsHandedOff)
+                : told.startsWith(NOT_BECAUSE) && isReason(told.substring(NOT_BECAUSE.length()));
+        if (!isTrue) {
             violation("it says '" + told + "', but the nodes " + origins);
         }
+    }
+
+    /** Whether what the nodes did is what a reason stands for, of one choice at least. */
+    private boolean isReason(String reason) {
+        return switch (reason) {
+            case "recomputed" -> origins.contains(NodeRuns.Origin.RECOMPUTED);
+            // a decode node's post may be lost, and it computes the prompt then
+            case "nothing-to-hand-off", "not-asked" -> origins.stream().anyMatch(WITHOUT_PREFILL::contains);
+            // a layerwise P may break off behind its last write, before it could say that all is written: D has the KV,
+            // and nobody knows
+            case "prefill-failed" -> runs.kind() == HandoffKind.LAYERWISE || origins.contains(NodeRuns.Origin.LOCAL);
+            // what D did was in the end of its stream, which was lost
+            case "unconfirmed" -> isStream;
+            default -> origins.contains(NodeRuns.Origin.LOCAL);
+        };
     }
 
     @Override

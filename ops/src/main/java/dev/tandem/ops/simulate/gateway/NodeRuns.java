@@ -1,5 +1,6 @@
 package dev.tandem.ops.simulate.gateway;
 
+import dev.tandem.gateway.fleet.HandoffKind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -10,16 +11,23 @@ final class NodeRuns {
     enum Origin {
         /** From a prefill node. */
         HANDED_OFF,
-        /** The decode node could not get it from a prefill node. */
+        /** The decode node could not get it from a prefill node, and says so. */
         RECOMPUTED,
+        /** The same of a foreign node, which does not say so. */
+        RECOMPUTED_UNTOLD,
         /** It had it. */
         CACHED,
         /** It was asked to compute it. */
-        LOCAL
+        LOCAL;
+
+        /** Whether a gateway cannot but take it for a handoff. */
+        boolean seemsHandedOff() {
+            return this == HANDED_OFF || this == RECOMPUTED_UNTOLD;
+        }
     }
 
     private final SplittableRandom random;
-    private final boolean areNodesFrank;
+    private final HandoffKind kind;
     private final boolean mayGiveUpClients;
     private final List<Origin> origins = new ArrayList<>();
     private boolean areFaultsOver;
@@ -28,13 +36,13 @@ final class NodeRuns {
 
     /**
      * @param random what clients draw from while they read
-     * @param areNodesFrank whether every decode node says what it had to compute itself
+     * @param kind the order of the gateway
      * @param mayGiveUpClients whether the gateway is so short of memory that it may
      */
-    NodeRuns(SplittableRandom random, boolean areNodesFrank, boolean mayGiveUpClients) {
+    NodeRuns(SplittableRandom random, HandoffKind kind, boolean mayGiveUpClients) {
         this.random = random;
         this.mayGiveUpClients = mayGiveUpClients;
-        this.areNodesFrank = areNodesFrank;
+        this.kind = kind;
     }
 
     double chance() {
@@ -45,8 +53,8 @@ final class NodeRuns {
         return mayGiveUpClients;
     }
 
-    boolean areNodesFrank() {
-        return areNodesFrank;
+    HandoffKind kind() {
+        return kind;
     }
 
     /** Writes a decode node's run down; its number goes into the answer. */
@@ -59,9 +67,9 @@ final class NodeRuns {
         return origins.get(run);
     }
 
-    /** How many runs decoded what was handed off. */
-    long handedOff() {
-        return origins.stream().filter(Origin.HANDED_OFF::equals).count();
+    /** How many runs decoded what was handed off, as far as a gateway can know. */
+    long seemHandedOff() {
+        return origins.stream().filter(Origin::seemsHandedOff).count();
     }
 
     void faultsAreOver() {

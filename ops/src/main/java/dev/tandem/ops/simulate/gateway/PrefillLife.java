@@ -1,25 +1,25 @@
 package dev.tandem.ops.simulate.gateway;
 
 import dev.tandem.api.openai.ApiError;
-import dev.tandem.api.server.LoopExchange;
+import dev.tandem.engine.request.HandoffRole;
+import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.ops.simulate.SimulatedConnection;
 import dev.tandem.ops.simulate.SimulatedHost;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** One life of a prefill node: computes prompts, lends what it computed, or writes it into a decode node's blocks. */
-final class PrefillLife implements ModelNode.Life {
+final class PrefillLife implements HttpNode.Life {
+    static final int KV_PORT = 9100;
     static final long LEASE_NS = 30_000_000_000L;
     private static final long TRANSFER_NS = 10_000_000_000L;
 
-    private final ModelNode node;
+    private final HttpNode node;
     private final SimulatedHost host;
     private final Map<Long, Lease> leases = new HashMap<>();
     private final Set<String> computing = new HashSet<>();
@@ -28,72 +28,67 @@ final class PrefillLife implements ModelNode.Life {
     /** What is lent. */
     private record Lease(String requestId, String prompt) {}
 
-    PrefillLife(ModelNode node, SimulatedHost host) {
+    PrefillLife(HttpNode node, SimulatedHost host) {
         this.node = node;
         this.host = host;
-        host.network().listen(host, ModelNode.KV_PORT, Lending::new);
+        host.network().listen(host, KV_PORT, Lending::new);
     }
 
     @Override
-    public void complete(LoopExchange exchange, ObjectNode body) {
-        JsonNode params = body.path("kv_transfer_params");
-        if (!params.path("do_remote_decode").asBoolean(false)
-                || body.path("max_tokens").asInt(0) != 1) {
-            throw ApiError.badRequest("a prefill node was asked for something else: " + body, null);
+    public void complete(NodeRequest request) {
+        boolean isForDecode = request.role() instanceof HandoffRole.Lend || request.role() instanceof HandoffRole.Push;
+        if (!isForDecode || request.maxTokens() != 1) {
+            throw ApiError.badRequest("a prefill node was asked for something else: " + request.body(), null);
         }
-        String requestId = exchange.header("X-Request-Id").orElseThrow();
-        String prompt = body.path("prompt").asString("");
-        computing.add(requestId);
+        computing.add(request.id());
         long computeNs =
                 (long) (node.traits().computeNs() * (0.5 + node.random().nextDouble()));
         host.after(computeNs, "prefill computed", () -> {
-            computing.remove(requestId);
-            if (cancelled.remove(requestId)) {
-                exchange.fail(ApiError.internal("the request was cancelled"));
-            } else if (!exchange.isGone()) {
-                computed(exchange, requestId, prompt, params);
+            computing.remove(request.id());
+            if (cancelled.remove(request.id())) {
+                request.exchange().fail(ApiError.internal("the request was cancelled"));
+            } else if (!request.exchange().isGone()) {
+                computed(request);
             }
         });
     }
 
-    private void computed(LoopExchange exchange, String requestId, String prompt, JsonNode params) {
-        if (params.path("remote_host").isString()) {
-            String remote = params.path("remote_host").stringValue();
-            long block = params.path("remote_block_ids").path(0).asLong(-1);
+    private void computed(NodeRequest request) {
+        if (request.role() instanceof HandoffRole.Push(HandoffTicket target)) {
             host.network()
                     .connect(
                             host,
-                            remote,
-                            params.path("remote_port").asInt(-1),
+                            target.host(),
+                            target.port(),
                             "kv",
-                            connection -> new Pushing(connection, exchange, block, prompt));
+                            connection -> new Pushing(connection, request, target.blockIds()[0]));
         } else {
-            long lease = node.random().nextLong(1, Long.MAX_VALUE);
-            leases.put(lease, new Lease(requestId, prompt));
-            node.runs().leased();
-            int life = host.life();
-            host.network().time().at(host.network().time().nowNs() + LEASE_NS, () -> {
-                // a machine that is down lends nothing, and its clock does not stand still
-                if (leases.remove(lease) != null) {
-                    if (host.life() == life && host.isUp()) {
-                        node.runs().expired();
-                    } else {
-                        node.runs().freed();
-                    }
-                }
-            });
-            answer(
-                    exchange,
-                    "{\"do_remote_prefill\":true,\"do_remote_decode\":false,\"remote_engine_id\":\"" + node.address()
-                            + "\",\"remote_block_ids\":[" + lease + "],\"remote_host\":\"" + node.address()
-                            + "\",\"remote_port\":" + ModelNode.KV_PORT + "}");
+            answer(request, Optional.of(lend(request)));
         }
     }
 
-    private static void answer(LoopExchange exchange, String params) {
-        String text = "{\"id\":\"cmpl-x\",\"choices\":[{\"index\":0,\"text\":\"x\",\"finish_reason\":\"length\"}],"
-                + "\"kv_transfer_params\":" + params + "}";
-        exchange.respond(200, "application/json", text.getBytes(StandardCharsets.UTF_8));
+    private Map<String, Object> lend(NodeRequest request) {
+        long lease = node.random().nextLong(1, HandoffTicket.MAX_BLOCK_ID);
+        leases.put(lease, new Lease(request.id(), request.text()));
+        node.runs().leased();
+        int life = host.life();
+        host.network().time().at(host.network().time().nowNs() + LEASE_NS, () -> {
+            // a machine that is down lends nothing, and its clock does not stand still
+            if (leases.remove(lease) != null) {
+                if (host.life() == life && host.isUp()) {
+                    node.runs().expired();
+                } else {
+                    node.runs().freed();
+                }
+            }
+        });
+        return new HandoffTicket(node.address(), node.address(), KV_PORT, new long[] {lease}, -1, Map.of()).toParams();
+    }
+
+    private void answer(NodeRequest request, Optional<Map<String, Object>> params) {
+        var answer = new NodeAnswer(node, request);
+        answer.add("x");
+        answer.finish("length", node.runs().add(NodeRuns.Origin.LOCAL), Optional.empty(), params);
     }
 
     @Override
@@ -151,23 +146,21 @@ final class PrefillLife implements ModelNode.Life {
     /** Writes into a decode node's blocks; the caller hears how it went. */
     private final class Pushing implements SimulatedConnection.Handler {
         private final SimulatedConnection connection;
-        private final LoopExchange exchange;
+        private final NodeRequest request;
         private final long block;
-        private final String prompt;
         private boolean isWritten;
 
-        Pushing(SimulatedConnection connection, LoopExchange exchange, long block, String prompt) {
+        Pushing(SimulatedConnection connection, NodeRequest request, long block) {
             this.connection = connection;
-            this.exchange = exchange;
+            this.request = request;
             this.block = block;
-            this.prompt = prompt;
-            exchange.onDisconnect(() -> connection.close("the request was called off"));
+            request.exchange().onDisconnect(() -> connection.close("the request was called off"));
             host.after(TRANSFER_NS, "push limit", () -> connection.close("it took too long"));
         }
 
         @Override
         public void opened() {
-            connection.send(new KvMessage.Write(block, prompt), 10_000);
+            connection.send(new KvMessage.Write(block, request.text()), 10_000);
         }
 
         @Override
@@ -175,9 +168,9 @@ final class PrefillLife implements ModelNode.Life {
             if (((KvMessage.Written) message).wasAwaited()) {
                 isWritten = true;
                 long laterNs = (long) (node.traits().computeNs() * node.random().nextDouble());
-                host.after(laterNs, "prefill answer", () -> answer(exchange, "null"));
+                host.after(laterNs, "prefill answer", () -> answer(request, Optional.empty()));
             } else {
-                exchange.fail(ApiError.internal("nobody waits for these blocks"));
+                request.exchange().fail(ApiError.internal("nobody waits for these blocks"));
             }
             connection.close("written");
         }
@@ -185,7 +178,7 @@ final class PrefillLife implements ModelNode.Life {
         @Override
         public void closed(String reason) {
             if (!isWritten) {
-                exchange.fail(ApiError.internal("the blocks could not be written: " + reason));
+                request.exchange().fail(ApiError.internal("the blocks could not be written: " + reason));
             }
         }
     }

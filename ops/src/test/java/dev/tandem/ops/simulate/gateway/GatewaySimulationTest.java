@@ -1,24 +1,22 @@
 package dev.tandem.ops.simulate.gateway;
 
+import static dev.tandem.ops.simulate.gateway.PlantedFaults.hearing;
+import static dev.tandem.ops.simulate.gateway.PlantedFaults.noticed;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import dev.tandem.api.ApiException;
-import dev.tandem.api.client.HttpCall;
 import dev.tandem.api.client.ReplyHead;
-import dev.tandem.api.client.ReplyListener;
-import dev.tandem.api.client.Upstream;
 import dev.tandem.gateway.fleet.HandoffKind;
-import dev.tandem.gateway.fleet.NodeRole;
+import dev.tandem.ops.simulate.gateway.GatewaySimulation.Nodes;
 import dev.tandem.ops.simulate.gateway.GatewaySimulation.Options;
 import dev.tandem.ops.simulate.gateway.GatewaySimulation.Result;
 import dev.tandem.ops.simulate.gateway.GatewaySimulation.Tampering;
+import dev.tandem.ops.simulate.gateway.PlantedFaults.Hearing;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
-import java.util.function.BiFunction;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -26,36 +24,35 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.slf4j.LoggerFactory;
 
-/** The gateway under seeds, and whether the simulation would notice a gateway that does something wrong. */
+/** The gateway before models of nodes under seeds, and whether the simulation would notice a gateway that does something wrong. */
 class GatewaySimulationTest {
-    private static final int SEEDS = 100; // of each order
+    private static final int SEEDS = 40; // of each order
     private static final int CALM_SEEDS = 5;
-    private static final int MOST_SEEDS_TO_NOTICE = 200;
     private static final Logger GATEWAY = (Logger) LoggerFactory.getLogger("dev.tandem.gateway");
-
-    private static Level before;
 
     @BeforeAll
     static void beQuiet() {
-        before = GATEWAY.getLevel();
         GATEWAY.setLevel(Level.OFF); // what goes wrong here is meant to
     }
 
     @AfterAll
     static void speakAgain() {
-        GATEWAY.setLevel(before);
+        GATEWAY.setLevel(null);
+    }
+
+    private static Options models(HandoffKind kind) {
+        return Options.of(kind, Nodes.MODELS);
     }
 
     private static String replay(HandoffKind kind, Result result) {
-        return "java @jvm.options -cp \"bench/target/classes:ops/target/tandem/lib/*\" dev.tandem.bench.GatewaySeeds kind="
-                + kind.word() + " seed=" + result.seed() + " replays";
+        return "bench/simulate.sh " + kind.word() + " trace " + result.seed();
     }
 
     @ParameterizedTest
     @EnumSource(HandoffKind.class)
     void shouldKeepItsPromisesUnderFaults(HandoffKind kind) {
-        for (long seed = 0; seed < SEEDS; seed++) {
-            Result result = GatewaySimulation.run(seed, Options.of(kind, true));
+        for (long seed = 1; seed <= SEEDS; seed++) {
+            Result result = GatewaySimulation.run(seed, models(kind));
             assertThat(result.violations()).as(replay(kind, result)).isEmpty();
         }
     }
@@ -63,9 +60,9 @@ class GatewaySimulationTest {
     @ParameterizedTest
     @EnumSource(HandoffKind.class)
     void shouldAnswerEverythingWithoutFaults(HandoffKind kind) {
-        for (long seed = 0; seed < CALM_SEEDS; seed++) {
-            Result result = GatewaySimulation.run(seed, Options.of(kind, false));
-            assertThat(result.violations()).as(replay(kind, result)).isEmpty();
+        for (long seed = 1; seed <= CALM_SEEDS; seed++) {
+            Result result = GatewaySimulation.run(seed, models(kind).withoutFaults());
+            assertThat(result.violations()).as("seed " + seed).isEmpty();
             assertThat(result.outcomes()).containsOnlyKeys("ANSWERED");
         }
     }
@@ -75,48 +72,25 @@ class GatewaySimulationTest {
     void shouldReplayASeedEventByEvent(HandoffKind kind) {
         List<String> once = new ArrayList<>();
         List<String> again = new ArrayList<>();
-        GatewaySimulation.run(7, new Options(kind, true, (calls, fleet) -> calls, once::add));
-        GatewaySimulation.run(7, new Options(kind, true, (calls, fleet) -> calls, again::add));
+        GatewaySimulation.run(7, models(kind).tracedBy(once::add));
+        GatewaySimulation.run(7, models(kind).tracedBy(again::add));
         assertThat(again).hasSizeGreaterThan(50).isEqualTo(once);
     }
 
-    /** What the first seed that notices says. */
-    private static String noticed(HandoffKind kind, Tampering tampering) {
-        for (long seed = 0; seed < MOST_SEEDS_TO_NOTICE; seed++) {
-            List<String> violations = GatewaySimulation.run(seed, new Options(kind, true, tampering, line -> {}))
-                    .violations();
-            if (!violations.isEmpty()) {
-                return String.join("\n", violations);
-            }
-        }
-        throw new AssertionError("no seed of " + MOST_SEEDS_TO_NOTICE + " notices");
-    }
-
-    /** Lets a listener of the gateway's calls for completions hear something else than what comes. */
-    private static Tampering hearing(BiFunction<HttpCall, ReplyListener, ReplyListener> other) {
-        return (calls, fleet) -> (call, listener) ->
-                calls.startOnLoop(call, call.path().equals("/v1/completions") ? other.apply(call, listener) : listener);
+    private static String noticedOf(HandoffKind kind, Tampering tampering) {
+        return noticed(seed -> models(kind).with(tampering));
     }
 
     @ParameterizedTest
     @EnumSource(HandoffKind.class)
     void shouldNoticeAnAnswerThatNobodyHears(HandoffKind kind) {
-        int[] ends = {0};
-        String said = noticed(kind, hearing((call, listener) -> new Hearing(listener) {
-            @Override
-            public void end() {
-                if (ends[0]++ % 10 != 9) {
-                    super.end();
-                }
-            }
-        }));
-        assertThat(said).contains("has no answer");
+        assertThat(noticedOf(kind, PlantedFaults.unheardEnds())).contains("has no answer");
     }
 
     @ParameterizedTest
     @EnumSource(HandoffKind.class)
     void shouldNoticeAPieceThatComesTwice(HandoffKind kind) {
-        String said = noticed(kind, hearing((call, listener) -> new Hearing(listener) {
+        String said = noticedOf(kind, hearing((call, listener) -> new Hearing(listener) {
             @Override
             public void chunk(byte[] bytes) {
                 super.chunk(bytes);
@@ -131,7 +105,7 @@ class GatewaySimulationTest {
 
     @Test
     void shouldNoticeAnAnswerThatIsTakenForCompleteWhenItBreaksOff() {
-        String said = noticed(HandoffKind.PULL, hearing((call, listener) -> new Hearing(listener) {
+        String said = noticedOf(HandoffKind.PULL, hearing((call, listener) -> new Hearing(listener) {
             private boolean hasHead;
 
             @Override
@@ -156,7 +130,7 @@ class GatewaySimulationTest {
     @Test
     void shouldNoticeTheAnswerOfAnother() {
         List<byte[]> last = new ArrayList<>(List.of(new byte[0]));
-        String said = noticed(HandoffKind.PULL, hearing((call, listener) -> new Hearing(listener) {
+        String said = noticedOf(HandoffKind.PULL, hearing((call, listener) -> new Hearing(listener) {
             @Override
             public void chunk(byte[] bytes) {
                 byte[] mine = bytes;
@@ -170,91 +144,17 @@ class GatewaySimulationTest {
     @ParameterizedTest
     @EnumSource(HandoffKind.class)
     void shouldNoticeACallThatIsNotCalledOff(HandoffKind kind) {
-        String said = noticed(
-                kind,
-                (calls, fleet) -> (call, listener) -> new Upstream() {
-                    private final Upstream real = calls.startOnLoop(call, listener);
-
-                    @Override
-                    public void cancel() {
-                        if (!call.path().equals("/v1/completions")) {
-                            real.cancel();
-                        }
-                    }
-
-                    @Override
-                    public void pause() {
-                        real.pause();
-                    }
-
-                    @Override
-                    public void resume() {
-                        real.resume();
-                    }
-
-                    @Override
-                    public boolean isOver() {
-                        return real.isOver();
-                    }
-
-                    @Override
-                    public Optional<String> trailer(String name) {
-                        return real.trailer(name);
-                    }
-                });
-        assertThat(said).isNotEmpty();
+        assertThat(noticedOf(kind, PlantedFaults.callsNotCalledOff())).isNotEmpty();
     }
 
     @Test
     void shouldNoticeALoadThatIsNotSettled() {
-        int[] calls = {0};
-        String said = noticed(HandoffKind.PULL, (http, fleet) -> (call, listener) -> {
-            if (calls[0]++ == 5) {
-                fleet.nodes(NodeRole.DECODE).getFirst().reserve(1, 0);
-            }
-            return http.startOnLoop(call, listener);
-        });
-        assertThat(said).contains("load without requests on decode");
+        assertThat(noticedOf(HandoffKind.PULL, PlantedFaults.loadNotSettled()))
+                .contains("load without requests on decode");
     }
 
     @Test
     void shouldNoticeALeaseThatIsNotCancelled() {
-        String said = noticed(HandoffKind.PULL, (http, fleet) -> (call, listener) -> {
-            Upstream upstream = http.startOnLoop(call, listener);
-            if (call.path().equals("/v1/handoff/cancel")) {
-                upstream.cancel();
-            }
-            return upstream;
-        });
-        assertThat(said).contains("leases that nobody freed");
-    }
-
-    /** Hears what a listener hears, and tells it. */
-    private static class Hearing implements ReplyListener {
-        private final ReplyListener listener;
-
-        Hearing(ReplyListener listener) {
-            this.listener = listener;
-        }
-
-        @Override
-        public void head(ReplyHead head) {
-            listener.head(head);
-        }
-
-        @Override
-        public void chunk(byte[] bytes) {
-            listener.chunk(bytes);
-        }
-
-        @Override
-        public void end() {
-            listener.end();
-        }
-
-        @Override
-        public void failed(ApiException failure) {
-            listener.failed(failure);
-        }
+        assertThat(noticedOf(HandoffKind.PULL, PlantedFaults.cancelsNotSent())).contains("leases that nobody freed");
     }
 }

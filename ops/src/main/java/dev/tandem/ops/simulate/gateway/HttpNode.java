@@ -10,20 +10,31 @@ import dev.tandem.ops.simulate.SimulatedHost;
 import dev.tandem.ops.simulate.SimulatedNetwork;
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A node as a small model of its contract: what it answers to probes, to requests of a gateway and to cancels, and what it keeps lent. A life
- * after a crash knows nothing of the one before.
+ * The HTTP side of a node: what it answers to probes, to requests of a gateway and to cancels. What it does with requests is its {@link Life}'s,
+ * and a life after a crash knows nothing of the one before.
  */
-final class ModelNode {
+final class HttpNode {
     static final int HTTP_PORT = 8100;
-    static final int KV_PORT = 9100;
 
     private static final int LARGEST_HIGH_WATER = 1 << 20;
 
-    /** How a node behaves. */
+    /**
+     * How a node behaves.
+     *
+     * @param isTandem whether it is one of ours
+     * @param recomputes a model decode node: whether it computes a prompt whose KV it could not get
+     * @param errorShare share of the requests that it refuses for no reason
+     * @param brokenStreamShare a model decode node: share of its streams that end without their end
+     * @param cachedShare a model decode node: share of the prompts that it has already
+     * @param computeNs a model node: how long a prompt takes
+     * @param tokenNs a model decode node: how long a token takes
+     * @param pieceBytes longest piece that answers are cut into
+     */
     record Traits(
             boolean isTandem,
             boolean recomputes,
@@ -35,9 +46,9 @@ final class ModelNode {
             int pieceBytes) {}
 
     /** What one life of a node does with requests. */
-    sealed interface Life permits PrefillLife, DecodeLife {
+    sealed interface Life permits PrefillLife, DecodeLife, EngineLife {
         /** A request for a completion. */
-        void complete(LoopExchange exchange, ObjectNode body);
+        void complete(NodeRequest request);
 
         /** A request will not be decoded: what is lent for it, or about to be, comes free. */
         void cancel(String requestId);
@@ -50,9 +61,8 @@ final class ModelNode {
     private final NodeRuns runs;
     private final SplittableRandom random;
     private @Nullable Life life;
-    private int incarnation;
 
-    ModelNode(NodeRole role, HandoffKind kind, String address, Traits traits, NodeRuns runs, SplittableRandom random) {
+    HttpNode(NodeRole role, HandoffKind kind, String address, Traits traits, NodeRuns runs, SplittableRandom random) {
         this.role = role;
         this.kind = kind;
         this.address = address;
@@ -61,8 +71,18 @@ final class ModelNode {
         this.random = random;
     }
 
-    SimulatedHost addTo(SimulatedNetwork network) {
-        return network.host(address, this::boot);
+    /** @param lives begins a life */
+    SimulatedHost addTo(SimulatedNetwork network, BiFunction<HttpNode, SimulatedHost, Life> lives) {
+        return network.host(address, host -> {
+            life = lives.apply(this, host);
+            new SimulatedExchange.Server(
+                            host, this::handle, new SimulatedExchange.HeldBytes(Long.MAX_VALUE / 2), LARGEST_HIGH_WATER)
+                    .listen(HTTP_PORT);
+        });
+    }
+
+    NodeRole role() {
+        return role;
     }
 
     HttpAddress http() {
@@ -77,20 +97,17 @@ final class ModelNode {
         return traits;
     }
 
+    /** What it is that it computes a prompt itself which it was to get. */
+    NodeRuns.Origin recomputed() {
+        return traits.isTandem() ? NodeRuns.Origin.RECOMPUTED : NodeRuns.Origin.RECOMPUTED_UNTOLD;
+    }
+
     SplittableRandom random() {
         return random;
     }
 
     NodeRuns runs() {
         return runs;
-    }
-
-    private void boot(SimulatedHost host) {
-        incarnation = host.life();
-        life = role == NodeRole.PREFILL ? new PrefillLife(this, host) : new DecodeLife(this, host);
-        new SimulatedExchange.Server(
-                        host, this::handle, new SimulatedExchange.HeldBytes(Long.MAX_VALUE / 2), LARGEST_HIGH_WATER)
-                .listen(HTTP_PORT);
     }
 
     private void handle(LoopExchange exchange) {
@@ -114,7 +131,7 @@ final class ModelNode {
             }
             case "/v1/completions" -> {
                 if (!refused(exchange)) {
-                    current.complete(exchange, StrictJson.object(exchange.body()));
+                    current.complete(NodeRequest.of(exchange));
                 }
             }
             default -> throw ApiError.notFound("no such path: " + exchange.path(), null);
@@ -124,8 +141,7 @@ final class ModelNode {
     private byte[] version() {
         String text = traits.isTandem()
                 ? "{\"version\":\"1\",\"node\":{\"role\":\"" + role.word() + "\",\"handoff\":\"" + kind.word()
-                        + "\",\"connector\":\"" + kind.connector() + "\",\"engine_id\":\"" + address + "#" + incarnation
-                        + "\"}}"
+                        + "\",\"connector\":\"" + kind.connector() + "\",\"engine_id\":\"" + address + "\"}}"
                 : "{\"version\":\"0.11.0\"}";
         return text.getBytes(StandardCharsets.UTF_8);
     }
