@@ -45,6 +45,8 @@ public final class FleetNode {
     private volatile Verdict verdict;
     /** Written by the prober, read by all: what the node says that it runs; null for a foreign one. */
     private volatile @Nullable NodeIdentity identity;
+    /** Written by the prober, read by all: whether it said so when it last said anything. */
+    private volatile boolean isTandem;
     /** Set by event loops when the node says that it does not know handoff/cancel. */
     private volatile boolean cancelsHandoffs = true;
 
@@ -89,9 +91,9 @@ public final class FleetNode {
         return Optional.ofNullable(identity);
     }
 
-    /** Whether it is one of ours. */
+    /** Whether it is one of ours, or was when it last served: its answers are those of one of ours also while it is down. */
     public boolean isTandem() {
-        return identity != null;
+        return isTandem;
     }
 
     /** Whether the node may know {@code POST /v1/handoff/cancel}. */
@@ -145,6 +147,7 @@ public final class FleetNode {
     /** Remembers what the node says of itself. */
     void identify(Optional<NodeIdentity> said) {
         identity = said.orElse(null);
+        isTandem = said.isPresent();
     }
 
     /** The node lives and may get requests. */

@@ -118,7 +118,7 @@ public final class SimulatedHost {
     }
 
     /** When it goes on; the past when it does not hang. */
-    long hungUntilNs() {
+    public long hungUntilNs() {
         return hungUntilNs;
     }
 

@@ -374,10 +374,11 @@ public final class GatewaySimulation implements AutoCloseable {
         }
     }
 
-    /** Nobody waits for a node that is known to hang. */
+    /** Nobody waits for a node that is known to hang, unless the gateway stands still itself. */
     private void requireLeft(FleetNode node) {
         boolean isNew = node.judgedFor().compareTo(Duration.ofMillis(1)) < 0;
-        if (node.verdict().kind() == Verdict.Kind.HUNG && !isNew) {
+        boolean standsStill = gatewayHost.hungUntilNs() >= network.time().nowNs();
+        if (node.verdict().kind() == Verdict.Kind.HUNG && !isNew && !standsStill) {
             long sinceNs = node.verdict().sinceNs();
             gateway().http().underWay().stream()
                     .filter(call -> call.call().address().equals(node.address()))
