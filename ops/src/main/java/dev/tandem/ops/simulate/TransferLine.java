@@ -184,7 +184,8 @@ final class TransferLine {
         public void opened() {
             if (isCurrent()) {
                 isOpen = true;
-                clearAlarm();
+                lastProgressNs = owner.host().nowNs();
+                setAlarm(IDLE_NS); // what it was opened for may have been given up
                 pump();
             }
         }
