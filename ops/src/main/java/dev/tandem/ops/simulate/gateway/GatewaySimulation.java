@@ -374,9 +374,10 @@ public final class GatewaySimulation implements AutoCloseable {
         }
     }
 
-    /** Nobody waits for a node that is known to hang, unless the gateway stands still itself. */
+    /** Nobody waits for a node that is known to hang, unless the gateway stands still itself or is late with what it does. */
     private void requireLeft(FleetNode node) {
-        boolean isNew = node.judgedFor().compareTo(Duration.ofMillis(1)) < 0;
+        long lateNs = scenario.isMortal() ? SimulatedNetwork.LONGEST_DELAY_NS : SECOND / 1000;
+        boolean isNew = node.judgedFor().compareTo(Duration.ofNanos(lateNs)) < 0;
         boolean standsStill = gatewayHost.hungUntilNs() >= network.time().nowNs();
         if (node.verdict().kind() == Verdict.Kind.HUNG && !isNew && !standsStill) {
             long sinceNs = node.verdict().sinceNs();
