@@ -4,9 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
 import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.read.ListAppender;
 import dev.tandem.counter.Counters;
 import dev.tandem.engine.EngineCounter;
 import dev.tandem.engine.EngineStatus;
@@ -36,11 +33,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.slf4j.LoggerFactory;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What a head says of nodes that join. */
 @Timeout(60)
@@ -70,21 +65,8 @@ class JoinWarningTest {
         }
     }
 
-    private final Logger logger = (Logger) LoggerFactory.getLogger(ClusterHead.class);
-    private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
-
-    @BeforeEach
-    void listen() {
-        logger.setLevel(Level.WARN);
-        lines.start();
-        logger.addAppender(lines);
-    }
-
-    @AfterEach
-    void leave() {
-        logger.detachAppender(lines);
-        logger.setLevel(null);
-    }
+    @RegisterExtension
+    final LogLines lines = new LogLines(ClusterHead.class.getName(), Level.WARN);
 
     private static JoinTerms terms(int rank) {
         return new JoinTerms(
@@ -114,9 +96,7 @@ class JoinWarningTest {
                     new ClusterMember.Service(
                             ranks, new Counters<>(ClusterCounter.class), members -> {}, report -> {}))) {
                 node.awaitJoined();
-                return lines.list.stream()
-                        .map(ILoggingEvent::getFormattedMessage)
-                        .toList();
+                return lines.said();
             }
         }
     }

@@ -3,9 +3,6 @@ package dev.tandem.cli.log;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ch.qos.logback.classic.Level;
-import ch.qos.logback.classic.Logger;
-import ch.qos.logback.classic.spi.ILoggingEvent;
-import ch.qos.logback.core.read.ListAppender;
 import dev.tandem.engine.cluster.channel.ChannelLimits;
 import dev.tandem.engine.cluster.channel.FrameChannel;
 import dev.tandem.engine.cluster.channel.FrameException;
@@ -19,13 +16,10 @@ import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.slf4j.LoggerFactory;
+import org.junit.jupiter.api.extension.RegisterExtension;
 
 /** What ports say of strangers: a line per second at most, however many connections they refuse. */
 @Timeout(60)
@@ -34,22 +28,10 @@ class RefusedPeersTest {
     private static final InetSocketAddress ANY_PORT = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
     private static final ChannelLimits LIMITS = new ChannelLimits(Duration.ofSeconds(50), 1 << 20, 64, 1 << 20);
 
-    private final Logger logger = (Logger) LoggerFactory.getLogger("dev.tandem");
-    private final ListAppender<ILoggingEvent> lines = new ListAppender<>();
+    @RegisterExtension
+    final LogLines lines = new LogLines("dev.tandem", Level.INFO);
+
     private final long beganNs = System.nanoTime();
-
-    @BeforeEach
-    void listen() {
-        logger.setLevel(Level.INFO);
-        lines.start();
-        logger.addAppender(lines);
-    }
-
-    @AfterEach
-    void leave() {
-        logger.detachAppender(lines);
-        logger.setLevel(null);
-    }
 
     /** A handler that lets everybody in, or nobody. */
     private static FrameChannel.FrameHandler handler(FrameChannel channel, boolean trusts) {
@@ -81,12 +63,8 @@ class RefusedPeersTest {
     }
 
     private void assertFewLines(String about) {
-        List<String> said = new ArrayList<>();
-        for (ILoggingEvent line : List.copyOf(lines.list)) {
-            if (line.getFormattedMessage().contains(about)) {
-                said.add(line.getFormattedMessage());
-            }
-        }
+        List<String> said =
+                lines.said().stream().filter(line -> line.contains(about)).toList();
         long seconds = (System.nanoTime() - beganNs) / 1_000_000_000;
         assertThat(said).hasSizeBetween(1, Math.toIntExact(seconds) + 1);
     }
