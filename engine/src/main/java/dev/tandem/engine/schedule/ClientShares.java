@@ -3,7 +3,6 @@ package dev.tandem.engine.schedule;
 import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.Sequence;
 import dev.tandem.engine.request.SequenceState;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -144,13 +143,22 @@ final class ClientShares {
         if (waiting.hasStarted()) {
             return Optional.empty();
         }
-        return running.stream()
-                .filter(sequence -> sequence.state() == SequenceState.DECODING
-                        && !sequence.isPinned()
-                        && sequence.hasHadItsTurn(TURN_TOKENS)
-                        && sequence.tokenCount() >= waiting.tokenCount()
-                        && (isSameClient(sequence, waiting) || byRunning(of(sequence), of(waiting)) > 0))
-                .max(Comparator.comparingInt(Sequence::tokensOfTurn));
+        Sequence victim = null;
+        for (Sequence sequence : running) {
+            boolean isLonger = victim == null || sequence.tokensOfTurn() > victim.tokensOfTurn();
+            if (isLonger && mayYield(sequence, waiting)) {
+                victim = sequence;
+            }
+        }
+        return Optional.ofNullable(victim);
+    }
+
+    private boolean mayYield(Sequence sequence, Sequence newcomer) {
+        return sequence.state() == SequenceState.DECODING
+                && !sequence.isPinned()
+                && sequence.hasHadItsTurn(TURN_TOKENS)
+                && sequence.tokenCount() >= newcomer.tokenCount()
+                && (isSameClient(sequence, newcomer) || byRunning(of(sequence), of(newcomer)) > 0);
     }
 
     private static int byRunning(Share one, Share other) {

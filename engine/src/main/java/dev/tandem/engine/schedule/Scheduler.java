@@ -85,24 +85,24 @@ public final class Scheduler {
 
     /** Who has much gives way to who has little and could not start; who has had its turn, to who never ran. */
     private void makeRoom(Plan plan) {
-        makeRoomFor(shares.next(waiting), plan);
-        if (plan.first.isEmpty()) {
-            makeRoomFor(shares.nextNewcomer(waiting), plan);
+        Optional<Sequence> next = shares.next(waiting);
+        if (next.isPresent() && !makeRoomFor(next.get(), plan) && next.get().hasStarted()) {
+            shares.nextNewcomer(waiting).ifPresent(newcomer -> makeRoomFor(newcomer, plan));
         }
     }
 
-    /** Who others gave way to starts before all that wait. */
-    private void makeRoomFor(Optional<Sequence> next, Plan plan) {
-        if (next.isEmpty()) {
-            return;
-        }
-        Optional<Sequence> victim = shares.inFavourOf(next.get(), running);
-        while (victim.isPresent() && !hasPlace(next.get())) {
+    /** Who others gave way to starts before all that wait. False where it finds no place all the same. */
+    private boolean makeRoomFor(Sequence next, Plan plan) {
+        while (!hasPlace(next)) {
+            Optional<Sequence> victim = shares.inFavourOf(next, running);
+            if (victim.isEmpty()) {
+                return false;
+            }
             preempt(victim.get());
             plan.yields++;
-            plan.first = next;
-            victim = shares.inFavourOf(next.get(), running);
+            plan.first = Optional.of(next);
         }
+        return true;
     }
 
     private Optional<Sequence> nextToStart(Plan plan) {

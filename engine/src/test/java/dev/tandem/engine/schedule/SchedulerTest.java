@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.tandem.engine.cache.BlockManager;
+import dev.tandem.engine.request.ClientId;
 import dev.tandem.engine.request.HandoffRole;
 import dev.tandem.engine.request.HandoffTicket;
 import dev.tandem.engine.request.Request;
@@ -152,6 +153,33 @@ class SchedulerTest {
     }
 
     @Test
+    void shouldStartANewcomerWhereBlocksAreWantingAsWellAsPlaces() {
+        use(24, true); // of 4 tokens: 66 and the reserve leave too few
+        Sequence old = add(aSequence(2));
+        steps(64);
+        Sequence newcomer = add(aSequence(40));
+        Batch batch = scheduler.schedule(NOW);
+
+        assertThat(batch.chunks()).containsExactly(rows(newcomer, 16));
+        assertThat(old.state()).isEqualTo(SequenceState.WAITING);
+    }
+
+    @Test
+    void shouldStartANewcomerInPlaceOfAClientThatHasMoreRunning() {
+        limitSequences(1);
+        Sequence old = add(sequence("a", 2));
+        steps(64);
+        Sequence other = add(sequence("b", 2));
+        step();
+        assertThat(other.state()).isEqualTo(SequenceState.DECODING);
+
+        Sequence newcomer = add(sequence("a", 2));
+        steps(64);
+        assertThat(newcomer.state()).isEqualTo(SequenceState.DECODING);
+        assertThat(List.of(old, other)).allMatch(one -> one.state() == SequenceState.WAITING);
+    }
+
+    @Test
     void shouldNotStopASequenceForALargerOne() {
         limitSequences(1);
         Sequence old = add(aSequence(2));
@@ -281,10 +309,19 @@ class SchedulerTest {
                 promptTokens, new HandoffRole.Fetch(new HandoffTicket("p", "h", 1, new long[] {1}, 0, Map.of())));
     }
 
+    private Sequence sequence(String client, int promptTokens) {
+        return sequence(promptTokens, new HandoffRole.None(), new ClientId(client, ""));
+    }
+
     private Sequence sequence(int promptTokens, HandoffRole role) {
+        return sequence(promptTokens, role, ClientId.NONE);
+    }
+
+    private Sequence sequence(int promptTokens, HandoffRole role, ClientId client) {
         var prompt = new int[promptTokens];
         Arrays.fill(prompt, (int) arrivals + 1); // no two share a prefix
-        var request = new Request("r" + arrivals, prompt, SamplingOptions.greedy(50), role, Duration.ofSeconds(1));
+        var request =
+                new Request("r" + arrivals, prompt, SamplingOptions.greedy(50), role, Duration.ofSeconds(1), client);
         return new Sequence(request, new Admission(arrivals++, 0, 0, 10_000), new TokenQueue(50, stream -> {}), states);
     }
 
